@@ -1,0 +1,73 @@
+/**
+ * The port every backend implements: what a disk is, which bitmaps its layers carry, and their ranges. It says what it
+ * sees and judges nothing; whether a chain may answer is decided in `chain.ts` and `changeQuery.ts` alone.
+ */
+import type { CbtReason } from './errors.js';
+import type { RangePager } from './rangePage.js';
+
+/** One dirty bitmap as its backend shows it. */
+export interface BitmapInfo {
+  /** The exact name, any bytes QEMU allows (1 to 1023 bytes of UTF-8). */
+  name: string;
+  granularityBytes: number;
+  /** Live: `recording`. Offline: the `auto` flag, which makes QEMU record again at the next open. */
+  recording: boolean;
+  /** Live: `inconsistent`. Offline: `in_use` while nobody holds the image. */
+  inconsistent: boolean;
+  /** Survives a clean stop of QEMU. Always true offline. */
+  persistent: boolean;
+  /** Held by an export or a job right now; live only. */
+  busy: boolean;
+  /** Set when this bitmap cannot be read although its neighbours can; names field, value, limit. */
+  problem?: { reason: CbtReason; message: string };
+}
+
+/** One layer of a disk's backing chain. */
+export interface LayerState {
+  /** Path or node name, for messages. */
+  label: string;
+  sizeBytes: number;
+  /** Format as QEMU names it: 'qcow2', 'raw', 'parallels'. */
+  format: string;
+  bitmaps: readonly BitmapInfo[];
+  /** Set when no bitmap of this layer can be trusted (autoclear bit unset, qcow2 version 2, …). */
+  problem?: { reason: CbtReason; message: string };
+}
+
+/** A disk at one moment. */
+export interface DiskState {
+  /** The disk as the caller named it. */
+  disk: string;
+  /** Size of the top layer. */
+  sizeBytes: number;
+  live: boolean;
+  /** Top layer first; at least one. */
+  layers: readonly LayerState[];
+}
+
+/** Names a bitmap on a layer (index into `DiskState.layers`). */
+export interface BitmapRef {
+  layer: number;
+  name: string;
+}
+
+export interface DiskSource {
+  readonly disk: string;
+  /** Reads the state afresh; never cached across calls. Throws when the disk must not be trusted at all (`BUSY`). */
+  state(signal?: AbortSignal): Promise<DiskState>;
+  /**
+   * OR of the bitmaps, at no finer than `granularityBytes`. Everything that can be checked before the first page is
+   * checked here, so that a refused bitmap never follows a half-told answer.
+   */
+  bitmapRanges(
+    bitmaps: readonly BitmapRef[],
+    granularityBytes: number,
+    signal?: AbortSignal,
+  ): Promise<RangePager>;
+  /**
+   * What holds data as seen from the top through every layer (`layers` left out), or what the first `layers` layers
+   * have allocated themselves, explicit zeros included (the writes an overlay took).
+   */
+  allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager>;
+  close(): Promise<void>;
+}
