@@ -1,0 +1,23 @@
+/**
+ * The UUID that names a point in time, in every spelling the field uses: with or without braces and dashes, any case
+ * (the Virtuozzo SDK writes braces, .hds images and QEMU bitmaps loaded from them are bare, VMware has its own form).
+ */
+import { invalidArgument } from './errors.js';
+
+/** 32 hex digits, dashes as in RFC 4122 or none at all, one pair of braces or none. */
+const UUID = /^(\{)?([0-9a-f]{8})(-?)([0-9a-f]{4})\3([0-9a-f]{4})\3([0-9a-f]{4})\3([0-9a-f]{12})(\})?$/i;
+
+/** RFC 4122 text, lower case, no braces; null when the text is not a UUID, or is the null UUID. */
+export function parseUuid(text: string): string | null {
+  const match = UUID.exec(text);
+  if (match === null || (match[1] === undefined) !== (match[8] === undefined)) return null;
+  const uuid = [match[2], match[4], match[5], match[6], match[7]].join('-').toLowerCase();
+  return uuid === '00000000-0000-0000-0000-000000000000' ? null : uuid;
+}
+
+/** As {@link parseUuid}, for a caller's argument that must be one. */
+export function requireUuid(argument: string, text: string): string {
+  const uuid = parseUuid(text);
+  if (uuid === null) throw invalidArgument(argument, text, 'a UUID other than the null one');
+  return uuid;
+}
