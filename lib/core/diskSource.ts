@@ -30,6 +30,8 @@ export interface LayerState {
   /** Format as QEMU names it: 'qcow2', 'raw', 'parallels'. */
   format: string;
   bitmaps: readonly BitmapInfo[];
+  /** True when bitmaps made here end with the QEMU process (raw images, live); absent or false otherwise. */
+  volatile?: boolean;
   /** Set when no bitmap of this layer can be trusted (autoclear bit unset, qcow2 version 2, …). */
   problem?: { reason: CbtReason; message: string };
 }

@@ -34,6 +34,8 @@ export interface RangePage {
 /** Something that can tell its ranges page by page, from any offset. */
 export interface RangePager {
   page(window: Window): Promise<RangePage>;
+  /** Bytes in the set within the window, where that can be told without building ranges. */
+  count?(window: Omit<Window, 'maxRanges'>): Promise<number>;
 }
 
 /** Largest disk that byte offsets can name exactly: 8 PiB less one byte. */

@@ -1,0 +1,243 @@
+/**
+ * What each tracking operation does to the bitmaps of one disk, as actions for one transaction. Pure: the backend puts
+ * the plans of all disks of a VM into a single QMP `transaction`, in this order.
+ *
+ * Two rules shape every plan. A new segment is added before the old one is disabled: a write in between lands in both,
+ * which is safe; the other order could lose it. A removal edits the image file at once, even if its transaction then
+ * aborts: it comes last, when all that it drops has been merged elsewhere.
+ */
+import {
+  type Chain,
+  currentChain,
+  describeSegment,
+  findRecordingProblem,
+  findTileProblem,
+  layerOf,
+  newest,
+  type Problem,
+  readCatalogue,
+  type Segment,
+} from './chain.js';
+import type { DiskState } from './diskSource.js';
+import { CbtError, trackingLost } from './errors.js';
+import { formatSegmentName } from './segmentName.js';
+
+/** One change to the bitmaps of a disk's top layer. */
+export type BitmapAction =
+  | { kind: 'add'; name: string; granularityBytes: number | null; disabled: boolean }
+  | { kind: 'disable'; name: string }
+  | { kind: 'merge'; target: string; sources: readonly string[] }
+  | { kind: 'remove'; name: string };
+
+export interface PitPlan {
+  actions: readonly BitmapAction[];
+  /** The segment that records from here on; null where tracking ends. */
+  recording: { epoch: string; sequence: number; pit: string; name: string } | null;
+}
+
+/** Start tracking: segment 1 of a new epoch. The disk must have no segment of ours. */
+export function planEnable(
+  state: DiskState,
+  pit: string,
+  epoch: string,
+  granularityBytes: number | null = null,
+): PitPlan {
+  const chain = currentChain(readCatalogue(state));
+  if (chain !== null) {
+    const since = describeSegment(chain.segments[0]);
+    throw new CbtError(
+      'ERR_CBT_INVALID_ARGUMENT',
+      `already tracked in epoch ${chain.epoch}, from ${since} on: take a point in time, or reset to start anew`,
+      { disk: state.disk },
+    );
+  }
+  return startEpoch(state, pit, epoch, granularityBytes, []);
+}
+
+/** Reset: every segment of ours goes, whatever its state, and a new epoch starts in the same transaction. */
+export function planReset(
+  state: DiskState,
+  pit: string,
+  epoch: string,
+  granularityBytes: number | null = null,
+): PitPlan {
+  const old = topSegments(state);
+  return startEpoch(state, pit, epoch, granularityBytes, old);
+}
+
+/** End tracking: every segment of ours on the top layer goes. */
+export function planDisable(state: DiskState): PitPlan {
+  return { actions: topSegments(state).map((s) => ({ kind: 'remove', name: s.info.name })), recording: null };
+}
+
+/** Take a point in time: segment n+1 starts, segment n ends. Throws the reason when the chain is not whole. */
+export function planPit(state: DiskState, pit: string): PitPlan {
+  const chain = requireWhole(state);
+  const last = newest(chain);
+  refuseUsedPit(state, chain, pit);
+  const sequence = last.last + 1;
+  if (!Number.isSafeInteger(sequence))
+    throw new CbtError('ERR_CBT_INTERNAL', `sequence number ${sequence} is not exact`);
+  const next = { epoch: chain.epoch, first: sequence, last: sequence, sizeBytes: state.sizeBytes, pit };
+  const name = formatSegmentName(next);
+  return {
+    actions: [
+      { kind: 'add', name, granularityBytes: last.info.granularityBytes, disabled: false },
+      { kind: 'disable', name: last.info.name },
+    ],
+    recording: { epoch: chain.epoch, sequence, pit, name },
+  };
+}
+
+/**
+ * Roll back the newest point in time: its changes join those of the one before, which records again, as when it is
+ * forgotten. The merged name keeps the sequence number taken, so that a changeId handed out for the rolled-back point
+ * can never come to mean a later one.
+ */
+export function planRollback(state: DiskState, pit: string): PitPlan {
+  const chain = requireWhole(state);
+  const last = newest(chain);
+  if (last.pit !== pit) {
+    const newestText = describeSegment(last);
+    throw new CbtError(
+      'ERR_CBT_UNKNOWN_PIT',
+      `PIT ${pit} is not the newest of this disk (${newestText}): only that one rolls back`,
+      {
+        disk: state.disk,
+        reason: 'UNKNOWN_PIT',
+      },
+    );
+  }
+  // The point in time that started tracking: without it, there is no tracking.
+  if (chain.segments.length === 1)
+    return { actions: [{ kind: 'remove', name: last.info.name }], recording: null };
+  return planForget(state, pit);
+}
+
+/**
+ * Forget a point in time: its changes join those of the one before, so that every other point answers as before. The
+ * oldest is just removed; the only one cannot be forgotten (that is `reset` or `disable`).
+ */
+export function planForget(state: DiskState, pit: string): PitPlan {
+  const chain = requireWhole(state);
+  const index = chain.segments.findIndex((segment) => segment.pit === pit);
+  const segment = chain.segments[index];
+  if (segment === undefined) {
+    throw new CbtError('ERR_CBT_UNKNOWN_PIT', `PIT ${pit} is not on this disk`, {
+      disk: state.disk,
+      reason: 'UNKNOWN_PIT',
+    });
+  }
+  const last = newest(chain);
+  const stays = { epoch: chain.epoch, sequence: last.first, pit: last.pit, name: last.info.name };
+  const previous = chain.segments[index - 1];
+  if (previous === undefined) {
+    if (segment === last) {
+      throw new CbtError(
+        'ERR_CBT_INVALID_ARGUMENT',
+        `PIT ${pit} is the only one of this disk: reset or disable tracking instead`,
+        {
+          disk: state.disk,
+        },
+      );
+    }
+    return { actions: [{ kind: 'remove', name: segment.info.name }], recording: stays };
+  }
+  refuseHiddenShrink(state, previous, segment, chain.segments[index + 1]?.sizeBytes ?? state.sizeBytes);
+  const merged = formatSegmentName({
+    epoch: chain.epoch,
+    first: previous.first,
+    last: segment.last,
+    sizeBytes: previous.sizeBytes,
+    pit: previous.pit,
+  });
+  const granularityBytes = Math.max(previous.info.granularityBytes, segment.info.granularityBytes);
+  return {
+    actions: [
+      { kind: 'add', name: merged, granularityBytes, disabled: segment !== last },
+      { kind: 'merge', target: merged, sources: [previous.info.name, segment.info.name] },
+      { kind: 'remove', name: previous.info.name },
+      { kind: 'remove', name: segment.info.name },
+    ],
+    recording:
+      segment === last ? { ...stays, sequence: previous.first, pit: previous.pit, name: merged } : stays,
+  };
+}
+
+/** The current chain, on the top layer, whole and recording; or the reason why it is not. */
+export function requireWhole(state: DiskState): Chain {
+  const catalogue = readCatalogue(state);
+  const chain = currentChain(catalogue);
+  if (chain === null) {
+    throw trackingLost('NOT_RECORDING', 'this disk is not tracked: enable tracking first', {
+      disk: state.disk,
+    });
+  }
+  const problem = findChainProblem(state, chain, catalogue.chains);
+  if (problem !== null) throw trackingLost(problem.reason, problem.message, { disk: state.disk });
+  return chain;
+}
+
+/** What keeps the current chain from going on; null when it may. */
+export function findChainProblem(state: DiskState, chain: Chain, chains: readonly Chain[]): Problem | null {
+  const layer = layerOf(state, chain.layer);
+  if (chain.layer > 0) {
+    return {
+      reason: 'OVERLAY',
+      message: `the segments sit on ${layer.label}, below ${layerOf(state, 0).label}`,
+    };
+  }
+  const rival = chains.find((other) => other !== chain && other.layer === 0);
+  if (rival !== undefined) {
+    return {
+      reason: 'OTHER_EPOCH',
+      message: `segments of two epochs, ${chain.epoch} and ${rival.epoch}, are on ${layer.label}`,
+    };
+  }
+  return findTileProblem(chain, chain.segments[0], layer) ?? findRecordingProblem(chain, layer);
+}
+
+function startEpoch(
+  state: DiskState,
+  pit: string,
+  epoch: string,
+  granularityBytes: number | null,
+  old: readonly Segment[],
+): PitPlan {
+  const name = formatSegmentName({ epoch, first: 1, last: 1, sizeBytes: state.sizeBytes, pit });
+  return {
+    actions: [
+      { kind: 'add', name, granularityBytes, disabled: false },
+      ...old.map((segment): BitmapAction => ({ kind: 'remove', name: segment.info.name })),
+    ],
+    recording: { epoch, sequence: 1, pit, name },
+  };
+}
+
+function topSegments(state: DiskState): Segment[] {
+  return readCatalogue(state)
+    .chains.filter((chain) => chain.layer === 0)
+    .flatMap((chain) => chain.segments);
+}
+
+function refuseUsedPit(state: DiskState, chain: Chain, pit: string): void {
+  const used = chain.segments.find((segment) => segment.pit === pit);
+  if (used === undefined) return;
+  throw new CbtError(
+    'ERR_CBT_INVALID_ARGUMENT',
+    `PIT ${pit} is on this disk already (${describeSegment(used)})`,
+    {
+      disk: state.disk,
+    },
+  );
+}
+
+/** A size that only `gone`'s name records, smaller than those around it, tells of dropped bits: it must not vanish. */
+function refuseHiddenShrink(state: DiskState, previous: Segment, gone: Segment, nextSizeBytes: number): void {
+  if (gone.sizeBytes >= Math.min(previous.sizeBytes, nextSizeBytes)) return;
+  throw trackingLost(
+    'SIZE',
+    `the disk was ${gone.sizeBytes} bytes long at ${describeSegment(gone)} and ${nextSizeBytes} after it: forgetting it would hide the shrink`,
+    { disk: state.disk },
+  );
+}

@@ -1,0 +1,274 @@
+/**
+ * The answer to "what changed between A and B", and of the same shape to "what holds data": ascending, disjoint,
+ * coalesced byte ranges. Nothing is held in memory until it is asked for, and then no more than one batch of it, so a map
+ * of any disk can be read in bounded memory; `ranges()` is for those who want it whole.
+ */
+import type { BitmapKernel } from './bitmapKernel.js';
+import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import {
+  checkGranularity,
+  checkProgress,
+  type RangePage,
+  type RangePager,
+  type Ranges,
+} from './rangePage.js';
+
+export interface ChangedRange {
+  /** Bytes from the start of the disk. */
+  offset: number;
+  /** Bytes, above zero. */
+  length: number;
+}
+
+/** What a map is about. Sizes in bytes. */
+export interface ChangeMapFacts {
+  disk: string;
+  /** Size of the disk at the later end of the map; no range passes it. */
+  sizeBytes: number;
+  /** Coarsest granularity of what the map was read from; ranges start and end on it, but for growth and overlays. */
+  granularityBytes: number;
+  /** The earlier point, `*` in an allocated map. */
+  from: string;
+  /** The later point, null for the disk as it is now. */
+  to: string | null;
+  /** What limits a right answer, for people; empty as a rule. */
+  warnings: readonly string[];
+}
+
+export interface ChangeMapSelection {
+  /** First byte asked about; 0 unless told. */
+  start?: number | undefined;
+  /** At most this many ranges; all unless told. */
+  max?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Ranges in one batch of a stream: 1 MiB of pairs. */
+const BATCH_RANGES = 65_536;
+
+/** Bits are painted in pieces of this many bytes. */
+const BIT_CHUNK_BYTES = 1 << 20;
+
+export class ChangeMap implements ChangeMapFacts {
+  readonly disk: string;
+  readonly sizeBytes: number;
+  readonly granularityBytes: number;
+  readonly from: string;
+  readonly to: string | null;
+  readonly warnings: readonly string[];
+  readonly #pager: RangePager;
+  readonly #kernel: BitmapKernel;
+  readonly #start: number;
+  readonly #max: number;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(
+    facts: ChangeMapFacts,
+    pager: RangePager,
+    kernel: BitmapKernel,
+    selection: ChangeMapSelection = {},
+  ) {
+    this.disk = facts.disk;
+    this.sizeBytes = facts.sizeBytes;
+    this.granularityBytes = facts.granularityBytes;
+    this.from = facts.from;
+    this.to = facts.to;
+    this.warnings = facts.warnings;
+    this.#pager = pager;
+    this.#kernel = kernel;
+    this.#signal = selection.signal;
+    this.#max = checkMax(selection.max);
+    this.#start = checkStart(selection.start, facts.sizeBytes);
+  }
+
+  /** First byte asked about. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** One page: the ranges from `start` on, at most `max`, and where the next page starts (`sizeBytes` at the end). */
+  async page(): Promise<RangePage> {
+    return this.#page(this.#start, this.#max);
+  }
+
+  /** All ranges of the selection in one flat array of offset/length pairs: 16 bytes a range. */
+  async ranges(): Promise<Ranges> {
+    const page = await this.page();
+    if (page.nextBytes >= this.sizeBytes) return page.ranges;
+    const parts: Ranges[] = [];
+    for await (const batch of this.batches()) parts.push(batch);
+    const whole = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  }
+
+  /** The ranges in batches of at most `maxRanges`, coalesced across batches: no two ranges of the stream touch. */
+  async *batches({
+    maxRanges = BATCH_RANGES,
+  }: {
+    maxRanges?: number;
+  } = {}): AsyncGenerator<Ranges, void, undefined> {
+    let at = this.#start;
+    let left = this.#max;
+    let pending: ChangedRange | null = null;
+    while (at < this.sizeBytes && left > 0) {
+      // One range more than asked for: the last may go on in the next page, so it is held back until that is known.
+      const page: RangePage = await this.#page(at, Math.min(maxRanges, left) + 1);
+      at = page.nextBytes;
+      const joined: Ranges = joinPending(pending, page.ranges);
+      const cut: { ready: Ranges; pending: ChangedRange | null } =
+        at < this.sizeBytes ? holdLast(joined, at) : { ready: joined, pending: null };
+      pending = cut.pending;
+      const ready = cut.ready.length / 2 > left ? cut.ready.subarray(0, 2 * left) : cut.ready;
+      left -= ready.length / 2;
+      if (ready.length > 0) yield ready;
+    }
+    if (pending !== null && left > 0) yield Float64Array.of(pending.offset, pending.length);
+  }
+
+  /** One range after the other; for speed take {@link batches}. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ChangedRange, void, undefined> {
+    for await (const batch of this.batches()) {
+      for (let i = 0; i < batch.length; i += 2) yield { offset: batch[i] ?? 0, length: batch[i + 1] ?? 0 };
+    }
+  }
+
+  /** Bytes in the ranges from `start` on; `max` does not limit it. */
+  async changedBytes(): Promise<number> {
+    const { signal } = this.#window(this.#start);
+    if (this.#pager.count !== undefined) {
+      return this.#pager.count({ startBytes: this.#start, endBytes: this.sizeBytes, signal });
+    }
+    let sum = 0;
+    for (let at = this.#start; at < this.sizeBytes; ) {
+      const page = await this.#page(at, BATCH_RANGES);
+      for (let i = 1; i < page.ranges.length; i += 2) sum += page.ranges[i] ?? 0;
+      at = page.nextBytes;
+    }
+    return sum;
+  }
+
+  /**
+   * The map as bits, least significant first, widened outward to `granularityBytes`: bit n covers
+   * [start + n*g, start + (n+1)*g). `start` must be a multiple of the granularity; `max` does not limit it.
+   */
+  async bits(granularityBytes: number = this.granularityBytes): Promise<Uint8Array> {
+    checkGranularity('granularityBytes', granularityBytes);
+    const bits = Math.ceil((this.sizeBytes - this.#start) / granularityBytes);
+    if (bits > 2 ** 35) {
+      throw invalidArgument(
+        'granularityBytes',
+        granularityBytes,
+        `coarse enough for ${this.sizeBytes} bytes in 4 GiB of bits, or bitBatches()`,
+      );
+    }
+    const whole = new Uint8Array(Math.ceil(bits / 8));
+    let at = 0;
+    for await (const chunk of this.bitBatches(granularityBytes)) {
+      whole.set(chunk, at);
+      at += chunk.length;
+    }
+    return whole;
+  }
+
+  /** As {@link bits}, in pieces of bounded size, in order; together they are the whole. */
+  async *bitBatches(
+    granularityBytes: number = this.granularityBytes,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    checkGranularity('granularityBytes', granularityBytes);
+    if (this.#start % granularityBytes !== 0) {
+      throw invalidArgument('start', this.#start, `a multiple of the granularity ${granularityBytes}`);
+    }
+    const chunkBytes = BIT_CHUNK_BYTES * 8 * granularityBytes;
+    for (let from = this.#start; from < this.sizeBytes; from += chunkBytes) {
+      const until = Math.min(from + chunkBytes, this.sizeBytes);
+      const painted = new Uint8Array(Math.ceil((until - from) / granularityBytes / 8));
+      for (let at = from; at < until; ) {
+        const page = await this.#page(at, BATCH_RANGES, until);
+        if (page.ranges.length > 0) await this.#paint(painted, from, until, page, granularityBytes);
+        at = page.nextBytes;
+      }
+      yield painted;
+    }
+  }
+
+  /** ORs one page into the bits of [from, until): only the bytes of bits that the page touches are painted. */
+  async #paint(
+    painted: Uint8Array,
+    from: number,
+    until: number,
+    page: RangePage,
+    granularityBytes: number,
+  ): Promise<void> {
+    const perByte = 8 * granularityBytes;
+    const firstByte = Math.floor((page.startBytes - from) / perByte);
+    const endBytes = Math.min(from + Math.ceil((page.nextBytes - from) / perByte) * perByte, until);
+    const window = { startBytes: from + firstByte * perByte, endBytes, signal: this.#signal };
+    const bits = await this.#kernel.paintRanges(page.ranges, granularityBytes, window);
+    const target = painted.subarray(firstByte, firstByte + bits.length);
+    if (target.length !== bits.length) {
+      throw new CbtError(
+        'ERR_CBT_INTERNAL',
+        `painted ${bits.length} bytes of bits where ${target.length} fit`,
+      );
+    }
+    for (let i = 0; i < bits.length; i += 1) target[i] = (target[i] ?? 0) | (bits[i] ?? 0);
+  }
+
+  #window(startBytes: number, maxRanges = BATCH_RANGES, endBytes = this.sizeBytes) {
+    throwIfAborted(this.#signal);
+    return { startBytes, endBytes, maxRanges, signal: this.#signal };
+  }
+
+  async #page(startBytes: number, maxRanges: number, endBytes = this.sizeBytes): Promise<RangePage> {
+    const window = this.#window(startBytes, maxRanges, endBytes);
+    const page = await this.#pager.page(window);
+    checkProgress(window, page, `the map of ${this.disk}`);
+    return page;
+  }
+}
+
+/** Puts the range held back in front, joined when the two touch. */
+function joinPending(pending: ChangedRange | null, ranges: Ranges): Ranges {
+  if (pending === null) return ranges;
+  const touches = ranges.length > 0 && ranges[0] === pending.offset + pending.length;
+  if (touches) {
+    const joined = ranges.slice();
+    joined[0] = pending.offset;
+    joined[1] = pending.length + (ranges[1] ?? 0);
+    return joined;
+  }
+  const longer = new Float64Array(ranges.length + 2);
+  longer.set([pending.offset, pending.length]);
+  longer.set(ranges, 2);
+  return longer;
+}
+
+/** Keeps the last range back when it reaches the end of the page, where the next page may go on with it. */
+function holdLast(ranges: Ranges, pageEnd: number): { ready: Ranges; pending: ChangedRange | null } {
+  const offset = ranges.at(-2);
+  const length = ranges.at(-1);
+  if (offset === undefined || length === undefined || offset + length < pageEnd)
+    return { ready: ranges, pending: null };
+  return { ready: ranges.subarray(0, -2), pending: { offset, length } };
+}
+
+function checkStart(start: number | undefined, sizeBytes: number): number {
+  if (start === undefined) return 0;
+  if (!Number.isSafeInteger(start) || start < 0 || start > sizeBytes) {
+    throw invalidArgument('start', start, `a byte offset from 0 to the size of the disk, ${sizeBytes}`);
+  }
+  return start;
+}
+
+function checkMax(max: number | undefined): number {
+  if (max === undefined) return Number.POSITIVE_INFINITY;
+  if (max !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(max) || max < 1)) {
+    throw invalidArgument('max', max, 'a number of ranges, at least 1');
+  }
+  return max;
+}

@@ -1,0 +1,228 @@
+/**
+ * A disk and its points in time: lists them, and answers what changed between any two. It reads the state afresh for
+ * every question, so an answer is never older than its question.
+ */
+import type { BitmapKernel } from './bitmapKernel.js';
+import { type Catalogue, currentChain, findProblems, type Problem, readCatalogue } from './chain.js';
+import { formatChangeId } from './changeId.js';
+import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
+import { planChanges } from './changeQuery.js';
+import type { BitmapInfo, BitmapRef, DiskSource, DiskState } from './diskSource.js';
+import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
+import { parsePoint } from './point.js';
+import type { RangePager } from './rangePage.js';
+
+export interface PitInfo {
+  /** UUID of the point in time. */
+  uuid: string;
+  /** Sequence number in its epoch, from 1. */
+  seq: number;
+  changeId: string;
+  granularityBytes: number;
+  /** True for the newest: its segment takes the writes. */
+  recording: boolean;
+  /** Bytes changed from this point to the next (or up to now), as told at the granularity; null when not readable. */
+  changedBytes: number | null;
+}
+
+export interface ForeignInfo {
+  name: string;
+  /** The point in time that the name spells, null when it is no UUID. */
+  uuid: string | null;
+  layer: string;
+  granularityBytes: number;
+  recording: boolean;
+  inconsistent: boolean;
+}
+
+/** `untracked`: no segment of ours. `recording`: every point answers. `overlay`: answers are wider. `lost`: see problems. */
+export type TrackingState = 'untracked' | 'recording' | 'overlay' | 'lost';
+
+export interface PitList {
+  disk: string;
+  sizeBytes: number;
+  epoch: string | null;
+  state: TrackingState;
+  /** Oldest first. */
+  pits: PitInfo[];
+  foreign: ForeignInfo[];
+  problems: Problem[];
+}
+
+export interface ChangesOptions extends ChangeMapSelection {
+  /** The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. */
+  from: string;
+  /** The later point; left out: the disk as it is now. */
+  to?: string | undefined;
+}
+
+export class TrackedDisk {
+  readonly #source: DiskSource;
+  readonly #kernel: BitmapKernel;
+  #closed = false;
+
+  constructor(source: DiskSource, kernel: BitmapKernel) {
+    this.#source = source;
+    this.#kernel = kernel;
+  }
+
+  /** The disk as the caller named it. */
+  get disk(): string {
+    return this.#source.disk;
+  }
+
+  /** Which kernel does the bulk work: 'avx2', 'portable' or 'script'. */
+  get kernelPath(): string {
+    return this.#kernel.path;
+  }
+
+  /** The points in time of the current chain, the bitmaps of others, and what is wrong. */
+  async pits({ signal }: { signal?: AbortSignal } = {}): Promise<PitList> {
+    return this.#coded(async () => {
+      const state = await this.#state(signal);
+      const catalogue = readCatalogue(state);
+      const chain = currentChain(catalogue);
+      const pits: PitInfo[] = [];
+      for (const segment of chain?.segments ?? []) {
+        pits.push({
+          uuid: segment.pit,
+          seq: segment.first,
+          changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first }),
+          granularityBytes: segment.info.granularityBytes,
+          recording: segment.info.recording,
+          changedBytes: await this.#changedBytes(
+            state,
+            { layer: chain?.layer ?? 0, name: segment.info.name },
+            segment.info,
+            signal,
+          ),
+        });
+      }
+      const problems = findProblems(state, catalogue);
+      return {
+        disk: this.disk,
+        sizeBytes: state.sizeBytes,
+        epoch: chain?.epoch ?? null,
+        state: trackingState(catalogue, problems),
+        pits,
+        foreign: listForeign(state, catalogue),
+        problems,
+      };
+    });
+  }
+
+  /** What changed from one point to another; `*` asks for what holds data. Throws the reason where that is not known. */
+  async changes(options: ChangesOptions): Promise<ChangeMap> {
+    return this.#coded(async () => {
+      const from = parsePoint('from', options.from);
+      const to = options.to === undefined ? null : parsePoint('to', options.to);
+      if (from.kind === 'allocated') {
+        if (to !== null)
+          throw invalidArgument(
+            'to',
+            options.to,
+            'left out: what holds data is told of the disk as it is now',
+          );
+        return this.#allocated(options);
+      }
+      const state = await this.#state(options.signal);
+      const plan = planChanges(state, from, to);
+      const { signal } = options;
+      const parts: RangePager[] = [];
+      if (plan.bitmaps.length > 0)
+        parts.push(await this.#source.bitmapRanges(plan.bitmaps, plan.granularityBytes, signal));
+      if (plan.overlayLayers > 0) parts.push(await this.#source.allocatedRanges(plan.overlayLayers, signal));
+      if (plan.grownFromBytes < plan.sizeBytes) {
+        const grown = Float64Array.of(plan.grownFromBytes, plan.sizeBytes - plan.grownFromBytes);
+        parts.push(fixedPager(this.#kernel, grown));
+      }
+      // One part needs no clipping: it is only ever asked for a window inside [0, sizeBytes).
+      const pager = parts.length === 0 ? emptyPager : unionPager(this.#kernel, parts);
+      return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options);
+    });
+  }
+
+  /** What holds data, through every layer: the `*` of VMware, the NULL of Virtuozzo. */
+  async allocated(options: ChangeMapSelection = {}): Promise<ChangeMap> {
+    return this.#coded(() => this.#allocated(options));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#source.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #allocated(options: ChangeMapSelection): Promise<ChangeMap> {
+    const state = await this.#state(options.signal);
+    const pager = clipPager(await this.#source.allocatedRanges(undefined, options.signal), state.sizeBytes);
+    const facts = {
+      disk: this.disk,
+      sizeBytes: state.sizeBytes,
+      granularityBytes: 512,
+      from: '*',
+      to: null,
+      warnings: [],
+    };
+    return new ChangeMap(facts, pager, this.#kernel, options);
+  }
+
+  async #state(signal: AbortSignal | undefined): Promise<DiskState> {
+    throwIfAborted(signal);
+    if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
+    return this.#source.state(signal);
+  }
+
+  /** Null for a bitmap that cannot be read: `pits` lists what there is, problems and all. */
+  async #changedBytes(
+    state: DiskState,
+    bitmap: BitmapRef,
+    info: BitmapInfo,
+    signal: AbortSignal | undefined,
+  ): Promise<number | null> {
+    const layer = state.layers[bitmap.layer];
+    if (layer === undefined || layer.problem !== undefined || info.problem !== undefined || info.inconsistent)
+      return null;
+    const pager = await this.#source.bitmapRanges([bitmap], info.granularityBytes, signal);
+    const facts = {
+      disk: this.disk,
+      from: bitmap.name,
+      to: null,
+      warnings: [],
+      granularityBytes: info.granularityBytes,
+    };
+    return new ChangeMap({ ...facts, sizeBytes: layer.sizeBytes }, pager, this.#kernel, {
+      signal,
+    }).changedBytes();
+  }
+
+  async #coded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof CbtError ? error.about(this.disk) : error;
+    }
+  }
+}
+
+function listForeign(state: DiskState, catalogue: Catalogue): ForeignInfo[] {
+  return catalogue.foreign.map(({ info, pit, layer }) => ({
+    name: info.name,
+    uuid: pit,
+    layer: state.layers[layer]?.label ?? '',
+    granularityBytes: info.granularityBytes,
+    recording: info.recording,
+    inconsistent: info.inconsistent,
+  }));
+}
+
+function trackingState(catalogue: Catalogue, problems: readonly Problem[]): TrackingState {
+  if (catalogue.chains.length === 0) return 'untracked';
+  if (problems.length === 0) return 'recording';
+  return problems.every((problem) => problem.reason === 'OVERLAY') ? 'overlay' : 'lost';
+}
