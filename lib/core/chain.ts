@@ -135,42 +135,40 @@ export function findRecordingProblem(chain: Chain, layer: LayerState): Problem |
   };
 }
 
-/**
- * Everything wrong with a disk's tracking, for `pits` and `doctor`; empty when every point of the current chain can be
- * asked up to now. A disk without any segment has no problem: it is not tracked.
- */
-export function findProblems(state: DiskState, catalogue: Catalogue): Problem[] {
-  const problems: Problem[] = [];
-  const [current, ...others] = catalogue.chains;
-  if (current !== undefined) {
-    const layer = layerOf(state, current.layer);
-    const tiles = findTileProblem(current, current.segments[0], layer);
-    if (tiles !== null) problems.push(tiles);
-    const recording = findRecordingProblem(current, layer);
-    if (recording !== null) problems.push(recording);
-    if (current.layer > 0) {
-      problems.push({
-        reason: 'OVERLAY',
-        message: `the segments sit on ${layer.label}, below ${layerOf(state, 0).label}: answers add all that the layers above hold`,
-      });
-    }
-  }
-  for (const chain of others) {
-    problems.push({
+/** What keeps the current chain from going on with a new segment; null when it may. */
+export function findChainProblem(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
+  const layer = layerOf(state, chain.layer);
+  const broken = findTileProblem(chain, chain.segments[0], layer) ?? findRecordingProblem(chain, layer);
+  if (broken !== null) return broken;
+  const rival = catalogue.chains.find((other) => other !== chain && other.layer === chain.layer);
+  if (rival !== undefined) {
+    const count = `${rival.segments.length} segment(s) of epoch ${rival.epoch}`;
+    return {
       reason: 'OTHER_EPOCH',
-      message: `${chain.segments.length} segment(s) of epoch ${chain.epoch} are left on ${layerOf(state, chain.layer).label}`,
-    });
+      message: `${count} are left beside epoch ${chain.epoch} on ${layer.label}`,
+    };
   }
-  state.layers.forEach((layer, index) => {
-    if (layer.problem !== undefined && layer.bitmaps.length > 0 && index !== current?.layer)
+  if (chain.layer === 0) return null;
+  return {
+    reason: 'OVERLAY',
+    message: `the segments sit on ${layer.label}, below ${layerOf(state, 0).label}: answers add all that the layers above hold`,
+  };
+}
+
+/** Everything that a person who looks at the disk should know; empty when all is well, or nothing is tracked. */
+export function findProblems(state: DiskState, catalogue: Catalogue): Problem[] {
+  const chain = currentChain(catalogue);
+  const chainProblem = chain === null ? null : findChainProblem(state, catalogue, chain);
+  const problems = chainProblem === null ? [] : [chainProblem];
+  for (const layer of state.layers) {
+    if (layer.problem !== undefined && layer.bitmaps.length > 0 && layer.problem !== chainProblem)
       problems.push(layer.problem);
     for (const info of layer.bitmaps) {
-      if (isUnreadableSegmentName(info.name)) {
-        const message = `bitmap ${JSON.stringify(info.name)} on ${layer.label} claims our naming but cannot be read; it is left alone`;
-        problems.push({ reason: 'FORMAT', message });
-      }
+      if (!isUnreadableSegmentName(info.name)) continue;
+      const message = `bitmap ${JSON.stringify(info.name)} on ${layer.label} claims our naming but cannot be read; it is left alone`;
+      problems.push({ reason: 'FORMAT', message });
     }
-  });
+  }
   return problems;
 }
 

@@ -10,11 +10,8 @@ import {
   type Chain,
   currentChain,
   describeSegment,
-  findRecordingProblem,
-  findTileProblem,
-  layerOf,
+  findChainProblem,
   newest,
-  type Problem,
   readCatalogue,
   type Segment,
 } from './chain.js';
@@ -173,28 +170,9 @@ export function requireWhole(state: DiskState): Chain {
       disk: state.disk,
     });
   }
-  const problem = findChainProblem(state, chain, catalogue.chains);
+  const problem = findChainProblem(state, catalogue, chain);
   if (problem !== null) throw trackingLost(problem.reason, problem.message, { disk: state.disk });
   return chain;
-}
-
-/** What keeps the current chain from going on; null when it may. */
-export function findChainProblem(state: DiskState, chain: Chain, chains: readonly Chain[]): Problem | null {
-  const layer = layerOf(state, chain.layer);
-  if (chain.layer > 0) {
-    return {
-      reason: 'OVERLAY',
-      message: `the segments sit on ${layer.label}, below ${layerOf(state, 0).label}`,
-    };
-  }
-  const rival = chains.find((other) => other !== chain && other.layer === 0);
-  if (rival !== undefined) {
-    return {
-      reason: 'OTHER_EPOCH',
-      message: `segments of two epochs, ${chain.epoch} and ${rival.epoch}, are on ${layer.label}`,
-    };
-  }
-  return findTileProblem(chain, chain.segments[0], layer) ?? findRecordingProblem(chain, layer);
 }
 
 function startEpoch(

@@ -3,7 +3,14 @@
  * every question, so an answer is never older than its question.
  */
 import type { BitmapKernel } from './bitmapKernel.js';
-import { type Catalogue, currentChain, findProblems, type Problem, readCatalogue } from './chain.js';
+import {
+  type Catalogue,
+  currentChain,
+  findChainProblem,
+  findProblems,
+  type Problem,
+  readCatalogue,
+} from './chain.js';
 import { formatChangeId } from './changeId.js';
 import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
 import { planChanges } from './changeQuery.js';
@@ -99,15 +106,14 @@ export class TrackedDisk {
           ),
         });
       }
-      const problems = findProblems(state, catalogue);
       return {
         disk: this.disk,
         sizeBytes: state.sizeBytes,
         epoch: chain?.epoch ?? null,
-        state: trackingState(catalogue, problems),
+        state: trackingState(state, catalogue),
         pits,
         foreign: listForeign(state, catalogue),
-        problems,
+        problems: findProblems(state, catalogue),
       };
     });
   }
@@ -221,8 +227,10 @@ function listForeign(state: DiskState, catalogue: Catalogue): ForeignInfo[] {
   }));
 }
 
-function trackingState(catalogue: Catalogue, problems: readonly Problem[]): TrackingState {
-  if (catalogue.chains.length === 0) return 'untracked';
-  if (problems.length === 0) return 'recording';
-  return problems.every((problem) => problem.reason === 'OVERLAY') ? 'overlay' : 'lost';
+function trackingState(state: DiskState, catalogue: Catalogue): TrackingState {
+  const chain = currentChain(catalogue);
+  if (chain === null) return 'untracked';
+  const problem = findChainProblem(state, catalogue, chain);
+  if (problem === null) return 'recording';
+  return problem.reason === 'OVERLAY' ? 'overlay' : 'lost';
 }
