@@ -140,7 +140,7 @@ export function planForget(state: DiskState, pit: string): PitPlan {
     }
     return { actions: [{ kind: 'remove', name: segment.info.name }], recording: stays };
   }
-  refuseHiddenShrink(state, previous, segment, chain.segments[index + 1]?.sizeBytes ?? state.sizeBytes);
+  refuseHiddenShrink(state, previous, segment, chain.segments[index + 1]);
   const merged = formatSegmentName({
     epoch: chain.epoch,
     first: previous.first,
@@ -210,12 +210,20 @@ function refuseUsedPit(state: DiskState, chain: Chain, pit: string): void {
   );
 }
 
-/** A size that only `gone`'s name records, smaller than those around it, tells of dropped bits: it must not vanish. */
-function refuseHiddenShrink(state: DiskState, previous: Segment, gone: Segment, nextSizeBytes: number): void {
-  if (gone.sizeBytes >= Math.min(previous.sizeBytes, nextSizeBytes)) return;
+/**
+ * A size that only `gone`'s name records, smaller than those around it, tells of dropped bits: it must not vanish. The
+ * newest has no later neighbour yet, and the disk may grow at any time: there the one before it decides alone.
+ */
+function refuseHiddenShrink(
+  state: DiskState,
+  previous: Segment,
+  gone: Segment,
+  next: Segment | undefined,
+): void {
+  if (gone.sizeBytes >= Math.min(previous.sizeBytes, next?.sizeBytes ?? previous.sizeBytes)) return;
   throw trackingLost(
     'SIZE',
-    `the disk was ${gone.sizeBytes} bytes long at ${describeSegment(gone)} and ${nextSizeBytes} after it: forgetting it would hide the shrink`,
+    `only ${describeSegment(gone)} tells that the disk shrank, from ${previous.sizeBytes} to ${gone.sizeBytes} bytes: it cannot be dropped`,
     { disk: state.disk },
   );
 }
