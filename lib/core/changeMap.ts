@@ -41,6 +41,8 @@ export interface ChangeMapSelection {
   /** At most this many ranges; all unless told. */
   max?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Told after every page how far the reading is: bytes of the disk that are done, of all. */
+  onProgress?: ((doneBytes: number, sizeBytes: number) => void) | undefined;
 }
 
 /** Ranges in one batch of a stream: 1 MiB of pairs. */
@@ -61,6 +63,7 @@ export class ChangeMap implements ChangeMapFacts {
   readonly #start: number;
   readonly #max: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #onProgress: ChangeMapSelection['onProgress'];
 
   constructor(
     facts: ChangeMapFacts,
@@ -77,6 +80,7 @@ export class ChangeMap implements ChangeMapFacts {
     this.#pager = pager;
     this.#kernel = kernel;
     this.#signal = selection.signal;
+    this.#onProgress = selection.onProgress;
     this.#max = checkMax(selection.max);
     this.#start = checkStart(selection.start, facts.sizeBytes);
   }
@@ -228,6 +232,7 @@ export class ChangeMap implements ChangeMapFacts {
     const window = this.#window(startBytes, maxRanges, endBytes);
     const page = await this.#pager.page(window);
     checkProgress(window, page, `the map of ${this.disk}`);
+    this.#onProgress?.(page.nextBytes, this.sizeBytes);
     return page;
   }
 }

@@ -1,0 +1,57 @@
+/** `qemu-cbt map`: a picture of where a disk changed; in the terminal, or as an SVG file. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { type CliIo, write } from '../io.js';
+import { type OpenOptions, openForCommand } from '../openForCommand.js';
+import { bucketize } from '../picture/buckets.js';
+import { drawSvg } from '../picture/svgMap.js';
+import { drawTerminal } from '../picture/terminalMap.js';
+import { ProgressBar } from '../progress.js';
+import { warn } from '../report.js';
+
+export interface MapFlags extends OpenOptions {
+  from: string;
+  to?: string;
+  svg?: string;
+}
+
+const DEFAULT_COLUMNS = 80;
+const TERMINAL_ROWS = 16;
+const SVG_CELLS = 2048;
+
+export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<void> {
+  const bar = new ProgressBar(io, 'reading');
+  await using opened = await openForCommand(io, disk, flags);
+  try {
+    const changed = await opened.changes({
+      from: flags.from,
+      to: flags.to,
+      signal: io.signal,
+      onProgress: bar.update,
+    });
+    for (const warning of changed.warnings) warn(io, warning);
+    if (flags.svg !== undefined) {
+      await writeWhole(flags.svg, drawSvg(await bucketize(changed, SVG_CELLS), changed));
+      return;
+    }
+    const columns = Math.max(40, Math.min(io.stdout.columns ?? DEFAULT_COLUMNS, 200));
+    const colour = Boolean(io.stdout.isTTY) && (io.env['NO_COLOR'] ?? '') === '';
+    const unicode = /utf-?8/i.test(io.env['LC_ALL'] || io.env['LC_CTYPE'] || io.env['LANG'] || '');
+    const buckets = await bucketize(changed, columns * TERMINAL_ROWS);
+    bar.end();
+    await write(io.stdout, drawTerminal(buckets, changed, { columns, colour, unicode }));
+  } finally {
+    bar.end();
+  }
+}
+
+/** A reader of the file sees the old picture or the new one, never half of it. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(temporary, text, { flag: 'wx' });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Exit codes, stable for scripts: 0 done, 2 usage, 3 tracking lost or unknown point in time (take a full backup), 4 corrupt
+ * image or broken protocol, 5 could not reach QEMU, file or lock, 1 our bug. A cancelled command ends with 130, as
+ * shells do.
+ */
+import type { CbtError, CbtErrorCode } from '../core/errors.js';
+
+const EXIT: Record<CbtErrorCode, number> = {
+  ERR_CBT_INVALID_ARGUMENT: 2,
+  ERR_CBT_CLOSED: 1,
+  ERR_CBT_UNKNOWN_PIT: 3,
+  ERR_CBT_TRACKING_LOST: 3,
+  ERR_CBT_MAP_MISMATCH: 3,
+  ERR_CBT_UNSUPPORTED: 4,
+  ERR_CBT_BACKEND_UNAVAILABLE: 5,
+  ERR_CBT_TIMEOUT: 5,
+  ERR_CBT_BACKEND_PROTOCOL: 4,
+  ERR_CBT_CORRUPT_IMAGE: 4,
+  ERR_CBT_ABORTED: 130,
+  ERR_CBT_INTERNAL: 1,
+};
+
+export function exitCodeOf(error: CbtError): number {
+  return error.fullBackupNeeded ? 3 : EXIT[error.code];
+}

@@ -1,0 +1,38 @@
+/** What a command may touch of its process: two streams, and whether a person is watching. */
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { CbtError } from '../core/errors.js';
+
+export interface Terminal {
+  /** Columns, where the stream is a terminal; undefined otherwise. */
+  columns?: number | undefined;
+  isTTY?: boolean | undefined;
+}
+
+export interface CliIo {
+  stdout: Writable & Terminal;
+  stderr: Writable & Terminal;
+  env: Readonly<Record<string, string | undefined>>;
+  signal: AbortSignal;
+}
+
+/** Writes with back-pressure; a reader that went away (`| head`) ends the command quietly. */
+export async function write(stream: Writable, chunk: string | Uint8Array): Promise<void> {
+  if (stream.destroyed || stream.writableEnded) throw new ReaderGone();
+  if (stream.write(chunk)) return;
+  await Promise.race([
+    once(stream, 'drain'),
+    once(stream, 'close').then(() => Promise.reject(new ReaderGone())),
+  ]);
+}
+
+/** The reader of our output closed it. */
+export class ReaderGone extends CbtError {
+  constructor() {
+    super('ERR_CBT_ABORTED', 'the reader of the output went away');
+  }
+}
+
+export async function writeJson(io: CliIo, value: unknown): Promise<void> {
+  await write(io.stdout, `${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,205 @@
+/** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
+import { Command, Option } from 'commander';
+import type { CliIo } from './io.js';
+
+const POINT_HELP = `
+A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the exact name of a bitmap, or * for
+"everything that holds data".`;
+
+const EXIT_HELP = `
+Exit codes: 0 done · 2 usage · 3 tracking lost or unknown point in time: take a full backup ·
+4 corrupt image or broken protocol · 5 could not reach QEMU, file or lock · 1 our bug.`;
+
+/** What a command returns when it is more than success. */
+export type CommandResult = { exitCode: number };
+
+export interface CliContext {
+  io: CliIo;
+  /** Set by the command that ran. */
+  result: CommandResult;
+}
+
+export function buildProgram(context: CliContext, version: string): Command {
+  const { io } = context;
+  const program = new Command('qemu-cbt')
+    .description(
+      'Changed-block tracking for KVM: points in time on QEMU disks, and what changed between them.',
+    )
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .showHelpAfterError('(qemu-cbt --help shows how)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => Math.min(io.stdout.columns ?? 100, 110),
+      getErrHelpWidth: () => Math.min(io.stderr.columns ?? 100, 110),
+    })
+    .addHelpText(
+      'after',
+      `${POINT_HELP}
+${EXIT_HELP}
+
+Examples:
+  qemu-cbt enable disk.qcow2                        start tracking an image that no VM uses
+  qemu-cbt pits disk.qcow2                          list its points in time
+  qemu-cbt changes disk.qcow2 --from <pit> --json   what changed since then
+  qemu-cbt map disk.qcow2 --from <pit>              the same as a picture
+  qemu-cbt doctor disk.qcow2                        is everything in order?`,
+    );
+
+  reading(program.command('pits'), 'list the points in time of a disk')
+    .argument('<disk>', DISK)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  qemu-cbt pits disk.qcow2\n  qemu-cbt pits /vms/web.hdd --json | jq .pits',
+    )
+    .action(async (disk, flags) => (await import('./commands/pits.js')).pits(io, disk, flags));
+
+  reading(program.command('changes'), 'what changed between two points in time')
+    .argument('<disk>', DISK)
+    .requiredOption('--from <point>', 'the earlier point, or * for all that holds data')
+    .option('--to <point>', 'the later point (default: the disk as it is now)')
+    .option('--start <bytes>', 'first byte asked about (K, M, G, T suffixes)')
+    .option('--max <areas>', 'at most this many areas')
+    .option('--json', 'print one JSON object')
+    .option('--jsonl', 'print one JSON object an area')
+    .option('--bits <file>', 'write the map as bits, least significant first')
+    .option('--granularity <bytes>', 'bytes per bit of --bits (default: that of the map)')
+    .addHelpText(
+      'after',
+      `${POINT_HELP}
+
+Areas are in bytes, ascending, disjoint and merged. Where anything is in doubt the command fails; it never prints a
+shorter list.
+
+Examples:
+  qemu-cbt changes disk.qcow2 --from 8c2f…            areas as columns
+  qemu-cbt changes disk.qcow2 --from A --to B --json  between two points
+  qemu-cbt changes disk.qcow2 --from '*' --jsonl      what holds data, streaming
+  qemu-cbt changes disk.qcow2 --from A --bits a.bits --granularity 64K`,
+    )
+    .action(async (disk, flags) => (await import('./commands/changes.js')).changes(io, disk, flags));
+
+  reading(program.command('map'), 'draw where a disk changed')
+    .argument('<disk>', DISK)
+    .requiredOption('--from <point>', 'the earlier point, or * for all that holds data')
+    .option('--to <point>', 'the later point (default: the disk as it is now)')
+    .option('--svg <file>', 'write an SVG file instead of drawing in the terminal')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  qemu-cbt map disk.qcow2 --from A\n  qemu-cbt map disk.qcow2 --from A --to B --svg changes.svg',
+    )
+    .action(async (disk, flags) => (await import('./commands/map.js')).map(io, disk, flags));
+
+  reading(program.command('doctor'), 'what is wrong with a disk’s tracking, and what to do')
+    .argument('[disk...]', 'images or folders of images; none: only this machine')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `\nReads only. ${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor /var/lib/libvirt/images --json`,
+    )
+    .action(async (disks, flags) => {
+      context.result.exitCode = await (await import('./commands/doctor.js')).doctor(io, disks, flags);
+    });
+
+  addTracking(program, context);
+
+  program
+    .command('completion')
+    .description('print a shell completion script')
+    .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  qemu-cbt completion bash > /etc/bash_completion.d/qemu-cbt\n  source <(qemu-cbt completion zsh)',
+    )
+    .action(async (shell) => (await import('./commands/completion.js')).completion(io, program, shell));
+
+  for (const command of program.commands)
+    command.exitOverride().helpOption('-h, --help', 'show help for this command');
+  return program;
+}
+
+const DISK = 'a qcow2 or raw image, a Parallels .hds file or .hdd folder';
+
+function reading(command: Command, description: string): Command {
+  return command
+    .description(description)
+    .addOption(
+      new Option('--format <format>', 'format of the image (default: told from the file)').choices([
+        'qcow2',
+        'raw',
+        'parallels',
+      ]),
+    )
+    .addOption(
+      new Option('--kernel <kernel>', 'which code does the bulk work')
+        .choices(['auto', 'native', 'script'])
+        .default('auto'),
+    )
+    .option('--verbose', 'say which kernel runs');
+}
+
+/** Commands that change the bitmaps of images that no VM uses, through a short-lived qemu-storage-daemon. */
+function addTracking(program: Command, context: CliContext): void {
+  const { io } = context;
+  const tracking = (name: string, description: string, examples: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .argument('<image...>', 'qcow2 images that no VM uses; several are handled at one instant')
+      .option('--json', 'print one JSON object')
+      .addHelpText('after', `\nExamples:\n${examples}`);
+  const run = async (name: string, images: string[], flags: object): Promise<void> => {
+    const { runTracking } = await import('./commands/tracking.js');
+    context.result.exitCode = await runTracking(io, name, images, flags);
+  };
+
+  tracking(
+    'enable',
+    'start tracking: the first point in time of a new epoch',
+    '  qemu-cbt enable disk.qcow2\n  qemu-cbt enable a.qcow2 b.qcow2 --json',
+  )
+    .option('--pit <uuid>', 'UUID of the point in time (default: drawn)')
+    .option('--granularity <bytes>', 'bytes per bit (default: QEMU’s choice, 64 KiB as a rule)')
+    .action((images, flags) => run('enable', images, flags));
+  tracking(
+    'begin',
+    'take a point in time, and say what a backup must copy',
+    '  qemu-cbt begin disk.qcow2 --json\n  qemu-cbt begin a.qcow2 b.qcow2 --base <point>',
+  )
+    .option('--pit <uuid>', 'UUID of the new point in time (default: drawn)')
+    .option('--base <point>', 'the point an incremental backup starts from (default: the newest)')
+    .action((images, flags) => run('begin', images, flags));
+  tracking(
+    'commit',
+    'end a session and keep its point in time',
+    '  qemu-cbt commit disk.qcow2 --session <id>',
+  )
+    .requiredOption('--session <id>', 'as `begin` printed it')
+    .action((images, flags) => run('commit', images, flags));
+  tracking(
+    'rollback',
+    'end a session as if it had never begun',
+    '  qemu-cbt rollback disk.qcow2 --session <id>',
+  )
+    .requiredOption('--session <id>', 'as `begin` printed it')
+    .action((images, flags) => run('rollback', images, flags));
+  tracking(
+    'forget',
+    'drop a point in time; all others answer as before',
+    '  qemu-cbt forget disk.qcow2 --point <pit>',
+  )
+    .requiredOption('--point <point>', 'the point in time')
+    .action((images, flags) => run('forget', images, flags));
+  tracking(
+    'reset',
+    'start anew in a new epoch, whatever the state; no older point answers afterwards',
+    '  qemu-cbt reset disk.qcow2',
+  )
+    .option('--pit <uuid>', 'UUID of the point in time (default: drawn)')
+    .option('--granularity <bytes>', 'bytes per bit')
+    .action((images, flags) => run('reset', images, flags));
+}

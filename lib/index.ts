@@ -1,0 +1,14 @@
+/** The library: a disk, its points in time, and what changed between them. */
+
+export type { Problem } from './core/chain.js';
+export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
+export { ChangeMap } from './core/changeMap.js';
+export type { CbtErrorCode, CbtErrorDetails, CbtReason } from './core/errors.js';
+export { CbtError } from './core/errors.js';
+export type { RangePage, Ranges } from './core/rangePage.js';
+export { MAX_DISK_BYTES } from './core/rangePage.js';
+export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
+export { TrackedDisk } from './core/trackedDisk.js';
+export type { BeginOutcome, DiskOutcome, TrackingOutcome } from './core/tracking.js';
+export type { OpenDiskOptions } from './open.js';
+export { openDisk } from './open.js';

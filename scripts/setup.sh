@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Everything a fresh Debian-like machine with Node 20, npm, gcc, cmake and git needs to build, run and test qemu-cbt.
+#   scripts/setup.sh              check tools, install what is missing (apt, as root), npm ci, build
+#   scripts/setup.sh --if-needed  the same, but silent and quick where all is there already
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if_needed=false
+[ "${1:-}" = "--if-needed" ] && if_needed=true
+say() { printf '%s\n' "$*" >&2; }
+
+# tool : Debian package : Fedora package. The first block is what the product uses, the second what its tests compare with.
+tools='
+g++:g++:gcc-c++
+make:make:make
+cmake:cmake:cmake
+pkg-config:pkg-config:pkgconf-pkg-config
+qemu-img:qemu-utils:qemu-img
+qemu-nbd:qemu-utils:qemu-img
+qemu-storage-daemon:qemu-system-common:qemu-tools
+qemu-io:qemu-utils:qemu-img
+qemu-system-x86_64:qemu-system-x86:qemu-system-x86-core
+nbdinfo:libnbd-bin:libnbd
+nbdcopy:libnbd-bin:libnbd
+nbdkit:nbdkit:nbdkit
+certtool:gnutls-bin:gnutls-utils
+clang++:clang:clang
+python3:python3:python3
+xmllint:libxml2-utils:libxml2
+'
+
+node_ok() { command -v node >/dev/null && node -e 'const [a,b]=process.versions.node.split(".");process.exit(a>20||(a==20&&b>=17)?0:1)'; }
+if ! node_ok; then
+  say "Node.js 20.17 or newer is needed; found: $(command -v node >/dev/null && node --version || echo none)"
+  exit 5
+fi
+
+missing_deb=(); missing_rpm=()
+while IFS=: read -r tool deb rpm; do
+  [ -n "$tool" ] || continue
+  command -v "$tool" >/dev/null 2>&1 || { missing_deb+=("$deb"); missing_rpm+=("$rpm"); }
+done <<< "$tools"
+have_libnbd() { command -v pkg-config >/dev/null && pkg-config --exists libnbd; }
+have_libnbd || { missing_deb+=(libnbd-dev); missing_rpm+=(libnbd-devel); }
+have_fuzzer() {
+  command -v clang++ >/dev/null || return 1
+  local runtime; runtime=$(clang++ --print-file-name=libclang_rt.fuzzer-x86_64.a)
+  [ -f "$runtime" ] || [ -f "${runtime/-x86_64/}" ]
+}
+have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); }
+
+if [ "${#missing_deb[@]}" -gt 0 ]; then
+  mapfile -t debs < <(printf '%s\n' "${missing_deb[@]}" | sort -u)
+  mapfile -t rpms < <(printf '%s\n' "${missing_rpm[@]}" | sort -u)
+  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    say "installing: ${debs[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >&2
+    apt-get install -y -qq --no-install-recommends "${debs[@]}" >&2
+  else
+    say "These tools are missing. Install them, then run this again:"
+    say "  Debian, Ubuntu:  sudo apt-get install ${debs[*]}"
+    say "  Fedora:          sudo dnf install ${rpms[*]}"
+    exit 5
+  fi
+fi
+
+newer_than() { [ -n "$(find "${@:2}" -newer "$1" -type f -print -quit 2>/dev/null)" ]; }
+
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  # Install scripts are not needed: the addons are built below, where a failure is seen.
+  npm ci --ignore-scripts --no-audit --no-fund >&2
+  touch node_modules/.package-lock.json
+fi
+if ! $if_needed || [ ! -f build/Release/bitmap.node ] || newer_than build/Release/bitmap.node native CMakeLists.txt; then
+  npm run --silent build:native >&2
+fi
+if ! $if_needed || [ ! -f dist/.built ] || newer_than dist/.built lib tsconfig.build.json; then
+  npm run --silent build:ts >&2
+  touch dist/.built
+fi
+$if_needed || say "ready: npm start shows it at work, npm test tests it"
