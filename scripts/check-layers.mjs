@@ -33,7 +33,7 @@ for (const file of files) {
     continue;
   }
   const source = readFileSync(join(root, file), 'utf8');
-  for (const [, specifier] of source.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)) {
+  for (const [, specifier] of source.matchAll(/(?:^(?:import|export)\b[^;']*\bfrom\s+|^import\s+|\bimport\()'([^']+)'/gm)) {
     if (!specifier.startsWith('.')) {
       if (!layer.bare) problems.push(`${file}: ${layer.name} does no I/O and imports nothing from outside, but imports ${specifier}`);
       continue;
