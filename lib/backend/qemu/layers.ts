@@ -1,0 +1,134 @@
+/**
+ * From what a device or an export sees down to the node that holds the image, and on through its backing chain.
+ *
+ *   top ─→ throttle ─→ copy-on-read ─→ qcow2 ─backing→ [commit filter ─→] qcow2 ─backing→ raw
+ *          └──── filters above ─────┘  layer 0                            layer 1         layer 2
+ *
+ * Bitmaps of a disk sit on layer 0, below all filters, where every write passes.
+ */
+import type { BitmapInfo, LayerState } from '../../core/diskSource.js';
+import { CbtError } from '../../core/errors.js';
+import { checkGranularity } from '../../core/rangePage.js';
+import type { BlockGraph, GraphNode } from './blockGraph.js';
+import type { DirtyBitmapInfo } from './qmp/schemas.js';
+
+/**
+ * Drivers that hand every request to one child and hold no data (`is_filter` in QEMU 7.2 to 10.1). blkverify and quorum
+ * are left out: their data has no single home.
+ */
+const FILTER_DRIVERS: ReadonlySet<string> = new Set([
+  'blkdebug',
+  'blklogwrites',
+  'blkreplay',
+  'commit_top',
+  'compress',
+  'copy-before-write',
+  'copy-on-read',
+  'mirror_top',
+  'preallocate',
+  'replication',
+  'throttle',
+]);
+
+/** Longest way down; far above what anybody stacks, and an end to a reply that goes in circles. */
+const MAX_DEPTH = 1000;
+
+/** One layer of a running disk. */
+export interface VmLayer extends LayerState {
+  /** Node name: what bitmap commands are told. */
+  node: string;
+  /** As QEMU shows it: a path (perhaps relative to QEMU's folder), a URI, or a `json:` pseudo name. */
+  filename: string;
+  readOnly: boolean;
+}
+
+/** The first node below `top` that is no filter, and the filters passed on the way, top first. */
+export function passFilters(graph: BlockGraph, top: string): { node: GraphNode; filters: string[] } {
+  const filters: string[] = [];
+  let node = nodeOf(graph, top);
+  for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+    const below = filteredChild(graph, node);
+    if (below === null) return { node, filters };
+    filters.push(node.name);
+    node = nodeOf(graph, below);
+  }
+  throw circular(top);
+}
+
+/** The layers of the chain that starts at a node which is no filter; top first. */
+export function readLayers(graph: BlockGraph, format: GraphNode): [VmLayer, ...VmLayer[]] {
+  const layers: [VmLayer, ...VmLayer[]] = [toLayer(format)];
+  let node = format;
+  for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+    const backing = childOf(node, 'backing');
+    if (backing === undefined) return layers;
+    node = passFilters(graph, backing).node;
+    layers.push(toLayer(node));
+  }
+  throw circular(format.name);
+}
+
+export function childOf(node: GraphNode, role: string): string | undefined {
+  return node.children.find((child) => child.role === role)?.node;
+}
+
+function filteredChild(graph: BlockGraph, node: GraphNode): string | null {
+  const below = childOf(node, 'file') ?? childOf(node, 'backing');
+  if (below === undefined) return null;
+  if (FILTER_DRIVERS.has(node.info.drv)) return below;
+  return node.info.drv === 'raw' && wrapsFormat(graph, node, below) ? below : null;
+}
+
+/** A `raw` node over a whole image (same size, so no offset) hands everything through; over a file it is the format. */
+function wrapsFormat(graph: BlockGraph, raw: GraphNode, below: string): boolean {
+  const { node } = passFilters(graph, below);
+  return node.children.length > 0 && node.info.image['virtual-size'] === raw.info.image['virtual-size'];
+}
+
+function nodeOf(graph: BlockGraph, name: string): GraphNode {
+  const node = graph.nodes.get(name);
+  if (node !== undefined) return node;
+  throw new CbtError('ERR_CBT_BACKEND_PROTOCOL', `QEMU names the block node ${name} and does not list it`);
+}
+
+function toLayer({ name, info }: GraphNode): VmLayer {
+  const shown = info['dirty-bitmaps'] ?? [];
+  return {
+    label: name,
+    node: name,
+    filename: info.file,
+    sizeBytes: info.image['virtual-size'],
+    format: info.drv,
+    readOnly: info.ro,
+    bitmaps: shown.flatMap((bitmap) => toBitmapInfo(name, bitmap)),
+  };
+}
+
+/** Bitmaps without a name belong to jobs and filters, and are nobody else's business. */
+function toBitmapInfo(node: string, bitmap: DirtyBitmapInfo): BitmapInfo[] {
+  const { name, granularity } = bitmap;
+  if (name === undefined) return [];
+  try {
+    checkGranularity(`granularity of bitmap ${name} on node ${node}`, granularity);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new CbtError('ERR_CBT_BACKEND_PROTOCOL', message, { cause });
+  }
+  return [
+    {
+      name,
+      granularityBytes: granularity,
+      recording: bitmap.recording,
+      inconsistent: bitmap.inconsistent ?? false,
+      persistent: bitmap.persistent,
+      busy: bitmap.busy,
+    },
+  ];
+}
+
+function circular(start: string): CbtError {
+  return new CbtError(
+    'ERR_CBT_BACKEND_PROTOCOL',
+    `the block nodes below ${start} go on for more than ${MAX_DEPTH} steps`,
+  );
+}

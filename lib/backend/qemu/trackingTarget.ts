@@ -1,0 +1,122 @@
+/**
+ * The disks of one QEMU process as a place where bitmaps can be changed: every question reads the block graph afresh, and
+ * every change of several disks is one QMP transaction, looked at again after it.
+ */
+import type { BitmapAction as CoreAction } from '../../core/chainPlan.js';
+import type { DiskState } from '../../core/diskSource.js';
+import { CbtError, trackingLost } from '../../core/errors.js';
+import type { DiskChange, TrackedState, TrackingTarget } from '../../core/tracking.js';
+import type { QmpClient } from './qmp/qmpClient.js';
+import { type BitmapAction, runTransaction } from './transaction.js';
+import { findDisk, listDisks, type TrackableDisk, type VmDisk } from './vmDisks.js';
+
+export interface QmpTargetOptions {
+  client: QmpClient;
+  /** Names as `findDisk` takes them; every trackable disk unless given. */
+  names?: readonly string[] | undefined;
+  /** How a disk is called towards the caller; its id unless given. */
+  label?: ((disk: VmDisk, name: string | undefined) => string) | undefined;
+}
+
+export class QmpTrackingTarget implements TrackingTarget {
+  readonly #options: QmpTargetOptions;
+  readonly #nodes = new Map<string, TrackableDisk>();
+
+  constructor(options: QmpTargetOptions) {
+    this.#options = options;
+  }
+
+  async disks(signal?: AbortSignal): Promise<TrackedState[]> {
+    const { client, names, label = (disk) => disk.id } = this.#options;
+    const all = await listDisks(client, { signal });
+    const chosen =
+      names === undefined
+        ? all.filter((disk) => disk.trackable).map((disk) => ({ disk, name: undefined }))
+        : names.map((name) => ({ disk: findDisk(all, name), name }));
+    this.#nodes.clear();
+    return chosen.map(({ disk, name }) => {
+      const called = label(disk, name);
+      if (!disk.trackable) {
+        return {
+          disk: called,
+          error: new CbtError('ERR_CBT_UNSUPPORTED', `cannot be tracked: ${disk.why}`, { disk: called }),
+        };
+      }
+      if (this.#nodes.has(called)) {
+        return {
+          disk: called,
+          error: new CbtError('ERR_CBT_INVALID_ARGUMENT', `${called} is named twice`, { disk: called }),
+        };
+      }
+      this.#nodes.set(called, disk);
+      return { disk: called, state: diskStateOf(disk, called) };
+    });
+  }
+
+  async apply(changes: readonly DiskChange[], signal?: AbortSignal): Promise<void> {
+    const actions = changes.flatMap(({ disk, actions: wanted }) => {
+      const found = this.#nodes.get(disk);
+      if (found === undefined)
+        throw new CbtError('ERR_CBT_INTERNAL', `no node is known for ${disk}`, { disk });
+      return wanted.map((action) => toNodeAction(action, found));
+    });
+    await runTransaction(this.#options.client, actions, { signal });
+    await this.#verify(changes, signal);
+  }
+
+  /** QEMU said yes; here is looked whether the bitmaps say so too. */
+  async #verify(changes: readonly DiskChange[], signal: AbortSignal | undefined): Promise<void> {
+    const after = await listDisks(this.#options.client, { signal });
+    for (const { disk, actions } of changes) {
+      const node = this.#nodes.get(disk)?.formatNode;
+      const bitmaps = after.find((d) => d.trackable && d.formatNode === node)?.layers?.[0]?.bitmaps ?? [];
+      for (const action of actions) {
+        if (action.kind !== 'add' && action.kind !== 'remove') continue;
+        const found = bitmaps.find((bitmap) => bitmap.name === action.name);
+        const ok =
+          action.kind === 'remove'
+            ? found === undefined
+            : found !== undefined && !found.inconsistent && found.recording === !action.disabled;
+        if (!ok) {
+          const what = `QEMU took the change, but bitmap ${action.name} is not as it was told`;
+          throw trackingLost('MISSING', what, { disk });
+        }
+      }
+    }
+  }
+}
+
+/** A disk of a running QEMU as the core sees it. */
+export function diskStateOf(disk: TrackableDisk, called: string): DiskState {
+  const [top, ...below] = disk.layers;
+  return {
+    disk: called,
+    sizeBytes: disk.sizeBytes,
+    live: true,
+    layers: [{ ...top, volatile: !disk.persistentCapable }, ...below],
+  };
+}
+
+function toNodeAction(action: CoreAction, disk: TrackableDisk): BitmapAction {
+  const node = disk.formatNode;
+  switch (action.kind) {
+    case 'add':
+      return {
+        kind: 'add',
+        node,
+        name: action.name,
+        persistent: disk.persistentCapable,
+        disabled: action.disabled,
+        ...(action.granularityBytes === null ? {} : { granularityBytes: action.granularityBytes }),
+      };
+    case 'merge':
+      return {
+        kind: 'merge',
+        node,
+        name: action.target,
+        sources: action.sources.map((name) => ({ node, name })),
+      };
+    default:
+      return { kind: action.kind, node, name: action.name };
+  }
+}

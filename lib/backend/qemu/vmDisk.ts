@@ -1,0 +1,50 @@
+/**
+ * What a disk of a running QEMU is to us: its names, the node that holds its image, and whether it can be tracked.
+ */
+import type { VmLayer } from './layers.js';
+
+/** What the guest (or an export) sees of a disk. */
+export interface DiskNames {
+  /** A name that finds exactly this disk and outlives restarts where the VM's owner gave one. */
+  id: string;
+  /** Name of the block backend: the id of a -drive. */
+  deviceId?: string;
+  /** As QEMU names the guest device: its id, or its QOM path. */
+  qdevPath?: string;
+  /** QOM type: 'virtio-blk-device', 'scsi-hd', 'ide-hd', 'nvme', … Absent when QEMU would not say. */
+  deviceType?: string;
+}
+
+/** The image behind a disk. */
+export interface DiskImage {
+  /** The node that holds the image, below all filters; bitmaps go here. */
+  formatNode: string;
+  /** Filters between the device and the format node, top first. */
+  filtersAbove: readonly string[];
+  /** As QEMU shows it; see VmLayer. */
+  filename: string;
+  /** Every path or URI this image is known by: image, protocol node, external data file. */
+  files: readonly string[];
+  sizeBytes: number;
+  /** Driver of the format node: 'qcow2', 'raw', … */
+  format: string;
+  /** Whether bitmaps survive a clean stop of QEMU: qcow2 of version 3, opened for writing. */
+  persistentCapable: boolean;
+  /** Top first. */
+  layers: readonly [VmLayer, ...VmLayer[]];
+}
+
+export interface TrackableDisk extends DiskNames, DiskImage {
+  trackable: true;
+}
+
+/** A device that cannot be tracked, and why; its image is given where there is one. */
+export interface UntrackableDisk extends DiskNames, Partial<DiskImage> {
+  trackable: false;
+  why: string;
+}
+
+export type VmDisk = TrackableDisk | UntrackableDisk;
+
+/** A disk before it has its id. */
+export type UnnamedDisk = Omit<TrackableDisk, 'id'> | Omit<UntrackableDisk, 'id'>;

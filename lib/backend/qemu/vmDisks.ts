@@ -1,0 +1,140 @@
+/**
+ * The disks of a running QEMU, whatever device shows them to the guest: who sees the disk, which node holds the image,
+ * and which bitmaps its layers carry.
+ *
+ * In the system emulator the way goes from `query-block` (every block backend with a device or a name) to the node its
+ * backend sees first, and down through the filters. Where there are no devices (qemu-storage-daemon) the disks are the
+ * images at the top of the graph and those that are exported for writing.
+ */
+
+import { type BlockGraph, type GraphNode, readBlockGraph } from './blockGraph.js';
+import { nameDisks } from './diskNames.js';
+import { childOf, passFilters, readLayers } from './layers.js';
+import { isOwnName } from './ownNames.js';
+import { qmp } from './qmp/commands.js';
+import type { QmpClient } from './qmp/qmpClient.js';
+import { QmpCommandError } from './qmp/qmpError.js';
+import type { BlockDevice } from './qmp/schemas.js';
+import type { DiskImage, UnnamedDisk, VmDisk } from './vmDisk.js';
+import type { WaitOptions } from './waiting.js';
+
+/** Every disk of the VM, in QEMU's order; nothing is left out, what cannot be tracked says why. */
+export async function listDisks(client: QmpClient, options?: WaitOptions): Promise<VmDisk[]> {
+  const graph = await readBlockGraph(client, options);
+  const drafts = graph.devices.length > 0 ? await guestDisks(client, graph, options) : daemonDisks(graph);
+  return nameDisks(refuseSharedNodes(drafts));
+}
+
+async function guestDisks(
+  client: QmpClient,
+  graph: BlockGraph,
+  options: WaitOptions | undefined,
+): Promise<UnnamedDisk[]> {
+  const types = await Promise.all(graph.devices.map(({ qdev }) => deviceTypeOf(client, qdev, options)));
+  return graph.devices.map((device, index) => guestDisk(graph, device, types[index]));
+}
+
+function guestDisk(graph: BlockGraph, device: BlockDevice, deviceType: string | undefined): UnnamedDisk {
+  const names = {
+    ...(device.device === '' ? {} : { deviceId: device.device }),
+    ...(device.qdev === undefined ? {} : { qdevPath: device.qdev }),
+    ...(deviceType === undefined ? {} : { deviceType }),
+  };
+  const seen = device.inserted?.['node-name'];
+  if (seen === undefined) return { ...names, trackable: false, why: 'no medium is inserted' };
+  // `inserted` leaves out the filters that jobs insert by themselves; the graph's own edge does not.
+  const top = graph.tops.get(device.device === '' ? (device.qdev ?? '') : device.device) ?? seen;
+  const image = readImage(graph, top);
+  const why = whyNot(device, deviceType, image.node);
+  const rest = { ...names, ...image.image };
+  return why === null ? { ...rest, trackable: true } : { ...rest, trackable: false, why };
+}
+
+/** Why a device with a medium is no disk to be tracked; null when it is one. */
+function whyNot(device: BlockDevice, deviceType: string | undefined, node: GraphNode): string | null {
+  if (device.qdev === undefined) return 'no guest device uses this drive';
+  if (deviceType !== undefined && /(^|-)cd$/.test(deviceType)) return 'it is a CD-ROM drive';
+  if (deviceType?.startsWith('cfi.pflash')) return 'it is firmware flash, not a disk';
+  return whyNotWritable(node);
+}
+
+function whyNotWritable(node: GraphNode): string | null {
+  if (node.info.active === false) return 'its node is inactive: another QEMU has the disk (migration)';
+  return node.info.ro ? 'its medium is read-only' : null;
+}
+
+/** Without guest devices: images that no other node uses, and those exported although another node uses them. */
+function daemonDisks(graph: BlockGraph): UnnamedDisk[] {
+  const used = new Set<string>();
+  for (const node of graph.nodes.values()) {
+    if (!isOwnName(node.name)) for (const child of node.children) used.add(child.node);
+  }
+  const exported = new Set(graph.exports.filter(({ id }) => !isOwnName(id)).map((e) => e['node-name']));
+  const drafts: UnnamedDisk[] = [];
+  for (const node of graph.nodes.values()) {
+    const top = !used.has(node.name);
+    if (isOwnName(node.name) || !(top || (exported.has(node.name) && !node.info.ro))) continue;
+    const { image, node: format } = readImage(graph, node.name);
+    if (drafts.some((other) => other.formatNode === format.name)) continue;
+    const why = whyNotWritable(format);
+    drafts.push(why === null ? { ...image, trackable: true } : { ...image, trackable: false, why });
+  }
+  return drafts;
+}
+
+function readImage(graph: BlockGraph, top: string): { image: DiskImage; node: GraphNode } {
+  const { node, filters } = passFilters(graph, top);
+  const layers = readLayers(graph, node);
+  const protocol = ['file', 'data-file'].flatMap((role) => childOf(node, role) ?? []);
+  const files = [
+    node,
+    ...protocol.flatMap((name) => graph.nodes.get(passFilters(graph, name).node.name) ?? []),
+  ];
+  const image: DiskImage = {
+    formatNode: node.name,
+    filtersAbove: filters,
+    filename: node.info.file,
+    files: [...new Set(files.map(({ info }) => info.file))],
+    sizeBytes: node.info.image['virtual-size'],
+    format: node.info.drv,
+    persistentCapable: keepsBitmaps(node),
+    layers,
+  };
+  return { image, node };
+}
+
+/** Only qcow2 stores bitmaps, and only version 3 ("compat 1.1") has the flag that says they are valid. */
+function keepsBitmaps({ info }: GraphNode): boolean {
+  return info.drv === 'qcow2' && !info.ro && info.image['format-specific']?.data['compat'] !== '0.10';
+}
+
+async function deviceTypeOf(
+  client: QmpClient,
+  qdev: string | undefined,
+  options: WaitOptions | undefined,
+): Promise<string | undefined> {
+  if (qdev === undefined) return undefined;
+  try {
+    const type = await qmp(client, 'qom-get', { path: qdev, property: 'type' }, options);
+    return typeof type === 'string' ? type : undefined;
+  } catch (error) {
+    // The device may have been unplugged meanwhile; its type only adds to the reasons not to track it.
+    if (error instanceof QmpCommandError) return undefined;
+    throw error;
+  }
+}
+
+/** One image, one chain: a second device on the same node would track it twice. */
+function refuseSharedNodes(drafts: UnnamedDisk[]): UnnamedDisk[] {
+  const owners = new Map<string, UnnamedDisk>();
+  return drafts.map((draft) => {
+    if (!draft.trackable) return draft;
+    const owner = owners.get(draft.formatNode);
+    if (owner === undefined) {
+      owners.set(draft.formatNode, draft);
+      return draft;
+    }
+    const first = owner.qdevPath ?? owner.deviceId ?? draft.formatNode;
+    return { ...draft, trackable: false as const, why: `it shares node ${draft.formatNode} with ${first}` };
+  });
+}
