@@ -10,5 +10,7 @@ export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
 export { TrackedDisk } from './core/trackedDisk.js';
 export type { BeginOutcome, DiskOutcome, TrackingOutcome } from './core/tracking.js';
+export type { BeginOptions, ImageSession, StartOptions } from './imageTracking.js';
+export { ImageTracking } from './imageTracking.js';
 export type { OpenDiskOptions } from './open.js';
 export { openDisk } from './open.js';

@@ -84,8 +84,13 @@ export class TrackedDisk {
     return this.#kernel.path;
   }
 
+  /** Format of the top layer, as QEMU names it. */
+  async format({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<string> {
+    return this.#coded(async () => (await this.#state(signal)).layers[0]?.format ?? 'unknown');
+  }
+
   /** The points in time of the current chain, the bitmaps of others, and what is wrong. */
-  async pits({ signal }: { signal?: AbortSignal } = {}): Promise<PitList> {
+  async pits({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<PitList> {
     return this.#coded(async () => {
       const state = await this.#state(signal);
       const catalogue = readCatalogue(state);

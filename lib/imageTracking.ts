@@ -1,0 +1,179 @@
+/**
+ * Points in time on images that no VM uses. QEMU itself changes the files: a short-lived qemu-storage-daemon opens them,
+ * takes one transaction and quits; then the files are read again, because QEMU only logs it when it could not store a
+ * bitmap, and a clean exit proves nothing.
+ */
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { withStorageDaemon } from './backend/qemu/storageDaemon.js';
+import { QmpTrackingTarget } from './backend/qemu/trackingTarget.js';
+import { CbtError, invalidArgument, trackingLost } from './core/errors.js';
+import { parsePoint } from './core/point.js';
+import { requireUuid } from './core/pointInTime.js';
+import {
+  type BeginOutcome,
+  begin,
+  type DiskOutcome,
+  disable,
+  enable,
+  forget,
+  reset,
+  rollback,
+  type TrackingOutcome,
+  type TrackingTarget,
+} from './core/tracking.js';
+import { openDisk } from './open.js';
+
+export interface StartOptions {
+  /** UUID of the point in time; drawn unless given. */
+  pit?: string | undefined;
+  /** Bytes per bit, a power of two from 512 to 2 GiB; QEMU's choice unless given (64 KiB as a rule). */
+  granularityBytes?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface BeginOptions {
+  /** UUID of the new point in time; drawn unless given. */
+  pit?: string | undefined;
+  /** The point an incremental backup starts from; the newest one unless given. */
+  base?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A session on images at rest: its id is the PIT's UUID, and its whole state is in the images. */
+export interface ImageSession {
+  session: string;
+  pit: string;
+  disks: BeginOutcome[];
+}
+
+/** Tracking of one or more qcow2 images, which must not be in use; all of them at one instant. */
+export class ImageTracking {
+  readonly #paths: readonly string[];
+
+  constructor(paths: readonly string[]) {
+    if (paths.length === 0) throw invalidArgument('paths', 'an empty list', 'at least one image');
+    const seen = new Set(paths.map((path) => resolve(path)));
+    if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
+    this.#paths = paths;
+  }
+
+  /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
+  async enable(options: StartOptions = {}): Promise<TrackingOutcome> {
+    const pit = drawPit(options.pit);
+    return this.#change(options.signal, (target) =>
+      enable(target, { ...options, pit, drawUuid: randomUUID }),
+    );
+  }
+
+  /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
+  async reset(options: StartOptions = {}): Promise<TrackingOutcome> {
+    const pit = drawPit(options.pit);
+    return this.#change(options.signal, (target) => reset(target, { ...options, pit, drawUuid: randomUUID }));
+  }
+
+  /** End tracking: every segment of ours is removed, bitmaps of others stay. */
+  async disable(options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+    return this.#change(options.signal, (target) => disable(target, options));
+  }
+
+  /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
+  async forget(point: string, options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+    const parsed = parsePoint('point', point);
+    return this.#change(options.signal, (target) => forget(target, { ...options, point: parsed }));
+  }
+
+  /**
+   * Take a point in time, and say per image what a backup must copy. The data to copy is the image itself: nothing may
+   * write to it before {@link commit} or {@link rollback}.
+   */
+  async begin(options: BeginOptions = {}): Promise<ImageSession> {
+    const pit = drawPit(options.pit);
+    const base = options.base === undefined ? undefined : parsePoint('base', options.base);
+    const begun = await this.#change(options.signal, (target) =>
+      begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
+    );
+    return { session: pit, pit, disks: begun.disks };
+  }
+
+  /** End a session and keep its point in time; checks that every image still has it as its newest. */
+  async commit(session: string, options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+    const pit = requireUuid('session', session);
+    const disks = await Promise.all(this.#paths.map((path) => findNewest(path, pit, options.signal)));
+    return { pit, disks };
+  }
+
+  /** End a session as if it had never begun: its changes join those of the point before. */
+  async rollback(session: string, options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+    const pit = requireUuid('session', session);
+    return this.#change(options.signal, (target) => rollback(target, { ...options, pit }));
+  }
+
+  async #change<T extends { disks: DiskOutcome[] }>(
+    signal: AbortSignal | undefined,
+    work: (target: TrackingTarget) => Promise<T>,
+  ): Promise<T> {
+    for (const path of this.#paths) await requireQcow2(path, signal);
+    // Names that cannot be taken for leftovers of a live session; the paths are what the caller sees.
+    const images = this.#paths.map((path, index) => ({ path, nodeName: `image${index}` }));
+    const outcome = await withStorageDaemon({ images, signal }, (client) => {
+      const names = images.map((image) => image.nodeName);
+      const label = (_: unknown, name: string | undefined): string =>
+        images.find((image) => image.nodeName === name)?.path ?? String(name);
+      return work(new QmpTrackingTarget({ client, names, label }));
+    });
+    for (const disk of outcome.disks) if (disk.changeId !== undefined) await verifyStored(disk, signal);
+    return outcome;
+  }
+}
+
+function drawPit(given: string | undefined): string {
+  return given === undefined ? randomUUID() : requireUuid('pit', given);
+}
+
+/** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. */
+async function requireQcow2(path: string, signal: AbortSignal | undefined): Promise<void> {
+  await using disk = await openDisk(path, { signal });
+  const format = await disk.format({ signal });
+  if (format === 'qcow2') return;
+  throw new CbtError(
+    'ERR_CBT_UNSUPPORTED',
+    `points in time can be kept in qcow2 images; this is a ${format} image`,
+    {
+      disk: path,
+      reason: 'FORMAT',
+    },
+  );
+}
+
+async function verifyStored(outcome: DiskOutcome, signal: AbortSignal | undefined): Promise<void> {
+  await using disk = await openDisk(outcome.disk, { signal });
+  const newest = (await disk.pits({ signal })).pits.at(-1);
+  if (newest?.changeId === outcome.changeId && newest?.recording) return;
+  const found = newest === undefined ? 'no point in time' : `${newest.changeId} as the newest`;
+  throw trackingLost(
+    'MISSING',
+    `QEMU ended cleanly, but the image holds ${found} instead of ${outcome.changeId}`,
+    {
+      disk: outcome.disk,
+    },
+  );
+}
+
+async function findNewest(path: string, pit: string, signal: AbortSignal | undefined): Promise<DiskOutcome> {
+  try {
+    await using disk = await openDisk(path, { signal });
+    const { pits, epoch } = await disk.pits({ signal });
+    const newest = pits.at(-1);
+    if (newest?.uuid === pit && epoch !== null) return { disk: path, epoch, changeId: newest.changeId };
+    const message = `PIT ${pit} is not the newest of this disk (${newest === undefined ? 'it has none' : newest.uuid})`;
+    return {
+      disk: path,
+      error: new CbtError('ERR_CBT_UNKNOWN_PIT', message, { disk: path, reason: 'UNKNOWN_PIT' }),
+    };
+  } catch (error) {
+    if (error instanceof CbtError && error.code !== 'ERR_CBT_ABORTED')
+      return { disk: path, error: error.about(path) };
+    throw error;
+  }
+}
