@@ -9,9 +9,17 @@
  * with them; it never leaves a segment out to make one look whole.
  */
 import type { BitmapInfo, DiskState, LayerState } from './diskSource.js';
-import { type CbtReason, trackingLost } from './errors.js';
+import { CbtError, type CbtReason, trackingLost } from './errors.js';
 import { parseUuid } from './pointInTime.js';
-import { isUnreadableSegmentName, parseSegmentName, type SegmentName } from './segmentName.js';
+import {
+  describeSegment,
+  isUnreadableSegmentName,
+  parseSegmentName,
+  type SegmentName,
+} from './segmentName.js';
+import { checkSizes, findShrinkProblem } from './sizeHistory.js';
+
+export { describeSegment } from './segmentName.js';
 
 /** One segment: a bitmap of ours with the record that its name is. */
 export interface Segment extends SegmentName {
@@ -47,6 +55,7 @@ export interface Problem {
 
 /** Sorts the bitmaps of all layers into chains and foreign bitmaps. */
 export function readCatalogue(state: DiskState): Catalogue {
+  checkSizes(state);
   const chains: Chain[] = [];
   const foreign: ForeignBitmap[] = [];
   state.layers.forEach((layer, index) => {
@@ -88,17 +97,14 @@ export function newest(chain: Chain): Segment {
   return chain.segments.at(-1) ?? chain.segments[0];
 }
 
-/** How to name a segment in a message: short, and enough to find it. */
-export function describeSegment(segment: SegmentName): string {
-  const tiles = segment.first === segment.last ? `${segment.first}` : `${segment.first}-${segment.last}`;
-  return `segment ${tiles} (PIT ${segment.pit})`;
-}
-
 /** What is wrong with the tiles from `from` on, for any question that starts there; null when nothing is. */
 export function findTileProblem(chain: Chain, from: Segment, layer: LayerState): Problem | null {
   if (layer.problem !== undefined) return layer.problem;
+  const start = chain.segments.indexOf(from);
+  const over = chain.segments.slice(0, start).find((older) => older.last >= from.first);
+  if (over !== undefined) return overlap(from, over, layer);
   let previous: Segment | null = null;
-  for (const segment of chain.segments.slice(chain.segments.indexOf(from))) {
+  for (const segment of chain.segments.slice(start)) {
     const what = `${describeSegment(segment)} on ${layer.label}`;
     if (segment.info.problem !== undefined) return segment.info.problem;
     if (segment.info.inconsistent) {
@@ -108,10 +114,8 @@ export function findTileProblem(chain: Chain, from: Segment, layer: LayerState):
       };
     }
     if (previous !== null && segment.first !== previous.last + 1) {
-      const gap = segment.first > previous.last;
-      const message = gap
-        ? `no segment for sequence ${previous.last + 1}..${segment.first - 1} before ${what}`
-        : `${what} overlaps ${describeSegment(previous)}: a merge was left half-way`;
+      if (segment.first <= previous.last) return overlap(segment, previous, layer);
+      const message = `no segment for sequence ${previous.last + 1}..${segment.first - 1} before ${what}`;
       return { reason: 'MISSING', message };
     }
     if (previous?.info.recording) {
@@ -125,6 +129,11 @@ export function findTileProblem(chain: Chain, from: Segment, layer: LayerState):
   return null;
 }
 
+function overlap(segment: Segment, older: Segment, layer: LayerState): Problem {
+  const message = `${describeSegment(segment)} on ${layer.label} overlaps ${describeSegment(older)}: a merge was left half-way`;
+  return { reason: 'MISSING', message };
+}
+
 /** What stops the newest segment from telling the writes up to now; null when nothing does. */
 export function findRecordingProblem(chain: Chain, layer: LayerState): Problem | null {
   const last = newest(chain);
@@ -135,24 +144,49 @@ export function findRecordingProblem(chain: Chain, layer: LayerState): Problem |
   };
 }
 
-/** What keeps the current chain from going on with a new segment; null when it may. */
-export function findChainProblem(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
-  const layer = layerOf(state, chain.layer);
-  const broken = findTileProblem(chain, chain.segments[0], layer) ?? findRecordingProblem(chain, layer);
-  if (broken !== null) return broken;
-  const rival = catalogue.chains.find((other) => other !== chain && other.layer === chain.layer);
-  if (rival !== undefined) {
-    const count = `${rival.segments.length} segment(s) of epoch ${rival.epoch}`;
-    return {
-      reason: 'OTHER_EPOCH',
-      message: `${count} are left beside epoch ${chain.epoch} on ${layer.label}`,
-    };
-  }
-  if (chain.layer === 0) return null;
+/** Segments of one epoch on two layers: somebody copied or moved them, and no rule says which ones saw the writes. */
+export function findTwinProblem(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
+  const twin = catalogue.chains.find((c) => c.epoch === chain.epoch && c.layer !== chain.layer);
+  if (twin === undefined) return null;
+  const [here, there] = [layerOf(state, chain.layer).label, layerOf(state, twin.layer).label];
   return {
     reason: 'OVERLAY',
-    message: `the segments sit on ${layer.label}, below ${layerOf(state, 0).label}: answers add all that the layers above hold`,
+    message: `epoch ${chain.epoch} has segments on two layers, ${here} and ${there}`,
   };
+}
+
+/** What makes the current chain unable to answer up to now from its first point on; null when it can. */
+export function findLoss(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
+  const layer = layerOf(state, chain.layer);
+  const broken =
+    findTileProblem(chain, chain.segments[0], layer) ??
+    findRecordingProblem(chain, layer) ??
+    findTwinProblem(state, catalogue, chain);
+  if (broken !== null) return broken;
+  const rival = catalogue.chains.find((other) => other !== chain && other.layer === chain.layer);
+  if (rival === undefined) return null;
+  const count = `${rival.segments.length} segment(s) of epoch ${rival.epoch}`;
+  return {
+    reason: 'OTHER_EPOCH',
+    message: `${count} are left beside epoch ${chain.epoch} on ${layer.label}`,
+  };
+}
+
+/** What keeps the current chain from going on with a new segment; null when it may. */
+export function findChainProblem(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
+  const lost = findLoss(state, catalogue, chain);
+  if (lost !== null || chain.layer === 0) return lost;
+  return {
+    reason: 'OVERLAY',
+    message: `the segments sit on ${layerOf(state, chain.layer).label}, below ${layerOf(state, 0).label}: answers add all that the layers above hold`,
+  };
+}
+
+/** A problem as the error that refuses an answer. A bitmap that is held for a moment is no reason for a full backup. */
+export function refusedBecause(state: DiskState, { reason, message }: Problem): CbtError {
+  const { disk } = state;
+  if (reason === 'BUSY') return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { reason, disk });
+  return trackingLost(reason, message, { disk });
 }
 
 /** Everything that a person who looks at the disk should know; empty when all is well, or nothing is tracked. */
@@ -160,16 +194,27 @@ export function findProblems(state: DiskState, catalogue: Catalogue): Problem[] 
   const chain = currentChain(catalogue);
   const chainProblem = chain === null ? null : findChainProblem(state, catalogue, chain);
   const problems = chainProblem === null ? [] : [chainProblem];
+  const shrink = chain === null ? null : findShrinkProblem(state, chain);
+  if (shrink !== null) problems.push(shrink);
   for (const layer of state.layers) {
     if (layer.problem !== undefined && layer.bitmaps.length > 0 && layer.problem !== chainProblem)
       problems.push(layer.problem);
     for (const info of layer.bitmaps) {
       if (!isUnreadableSegmentName(info.name)) continue;
-      const message = `bitmap ${JSON.stringify(info.name)} on ${layer.label} claims our naming but cannot be read; it is left alone`;
-      problems.push({ reason: 'FORMAT', message });
+      const { reason, message } = unreadableName(info, layer);
+      problems.push({ reason, message: `${message}; it is left alone` });
     }
   }
   return problems;
+}
+
+/** A bitmap that claims our scheme, damaged or of a later version: what it holds is not known. */
+export function unreadableName(info: BitmapInfo, layer: LayerState): Problem {
+  const shown = JSON.stringify(info.name);
+  return {
+    reason: 'FORMAT',
+    message: `bitmap ${shown} on ${layer.label} claims our naming but cannot be read`,
+  };
 }
 
 export function layerOf(state: DiskState, index: number): LayerState {

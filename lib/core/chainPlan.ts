@@ -13,6 +13,7 @@ import {
   findChainProblem,
   newest,
   readCatalogue,
+  refusedBecause,
   type Segment,
 } from './chain.js';
 import type { DiskState } from './diskSource.js';
@@ -171,7 +172,7 @@ export function requireWhole(state: DiskState): Chain {
     });
   }
   const problem = findChainProblem(state, catalogue, chain);
-  if (problem !== null) throw trackingLost(problem.reason, problem.message, { disk: state.disk });
+  if (problem !== null) throw refusedBecause(state, problem);
   return chain;
 }
 

@@ -14,14 +14,19 @@ import {
   type ForeignBitmap,
   findRecordingProblem,
   findTileProblem,
+  findTwinProblem,
   layerOf,
   type Problem,
   readCatalogue,
+  refusedBecause,
   type Segment,
+  unreadableName,
 } from './chain.js';
-import type { BitmapInfo, BitmapRef, DiskState } from './diskSource.js';
+import type { BitmapInfo, BitmapRef, DiskState, LayerState } from './diskSource.js';
 import { CbtError, trackingLost } from './errors.js';
 import type { Point } from './point.js';
+import { isUnreadableSegmentName } from './segmentName.js';
+import { checkNothingDropped } from './sizeHistory.js';
 
 /** What to read for one change map. Sizes and offsets in bytes. */
 export interface ChangePlan {
@@ -65,11 +70,12 @@ export function planChanges(state: DiskState, from: Point, to: Point | null): Ch
       },
     );
   }
-  return planSegments(state, start.chain, start.segment, end);
+  return planSegments(state, catalogue, start.chain, start.segment, end);
 }
 
 function planSegments(
   state: DiskState,
+  catalogue: Catalogue,
   chain: Chain,
   start: Segment,
   end: { chain: Chain; segment: Segment } | null,
@@ -98,18 +104,20 @@ function planSegments(
   const problem =
     findTileProblem(chain, start, layer) ??
     (end === null ? findRecordingProblem(chain, layer) : null) ??
-    findTwinProblem(state, chain);
-  if (problem !== null) throw lost(state, problem);
+    findTwinProblem(state, catalogue, chain);
+  if (problem !== null) throw refusedBecause(state, problem);
 
   const tiles = chain.segments.slice(chain.segments.indexOf(start));
   const until = end === null ? tiles.length : tiles.indexOf(end.segment);
-  const sizes = sizeHistory(state, chain, tiles);
   const sizeBytes = end === null ? state.sizeBytes : end.segment.sizeBytes;
-  checkNothingDropped(state, sizes.slice(1), Math.min(start.sizeBytes, sizeBytes));
+  checkNothingDropped(state, chain, start, sizeBytes);
   const read = tiles.slice(0, until);
   return {
     bitmaps: read.map((segment) => ({ layer: chain.layer, name: segment.info.name })),
-    granularityBytes: Math.max(...(read.length === 0 ? [start] : read).map((s) => s.info.granularityBytes)),
+    granularityBytes: read.reduce(
+      (g, s) => Math.max(g, s.info.granularityBytes),
+      start.info.granularityBytes,
+    ),
     sizeBytes,
     grownFromBytes: Math.min(start.sizeBytes, sizeBytes),
     overlayLayers: read.length === 0 ? 0 : chain.layer,
@@ -128,14 +136,15 @@ function planForeign(state: DiskState, bitmap: ForeignBitmap, to: Point | null):
     throw trackingLost('FOREIGN', what, { disk: state.disk });
   }
   const layer = layerOf(state, bitmap.layer);
-  const problem = layer.problem ?? info.problem ?? findForeignProblem(info, shown, layer.label);
-  if (problem !== null) throw lost(state, problem);
+  const problem = layer.problem ?? info.problem ?? findForeignProblem(info, shown, layer);
+  if (problem !== null) throw refusedBecause(state, problem);
+  const sizes = [state, ...state.layers.slice(0, bitmap.layer + 1)].map((known) => known.sizeBytes);
   return {
     bitmaps: [{ layer: bitmap.layer, name: info.name }],
     granularityBytes: info.granularityBytes,
     sizeBytes: state.sizeBytes,
-    // The bitmap covers its own layer; what a larger overlay adds on top is new by definition.
-    grownFromBytes: Math.min(layer.sizeBytes, state.sizeBytes),
+    // What lies past the end of the bitmap's layer, or of one above it, was not there for a while: it is new.
+    grownFromBytes: sizes.reduce((least, size) => Math.min(least, size)),
     overlayLayers: bitmap.layer,
     from: bitmap.pit ?? info.name,
     to: null,
@@ -146,7 +155,9 @@ function planForeign(state: DiskState, bitmap: ForeignBitmap, to: Point | null):
   };
 }
 
-function findForeignProblem(info: BitmapInfo, shown: string, where: string): Problem | null {
+function findForeignProblem(info: BitmapInfo, shown: string, layer: LayerState): Problem | null {
+  const where = layer.label;
+  if (isUnreadableSegmentName(info.name)) return unreadableName(info, layer);
   if (info.inconsistent) {
     return {
       reason: 'CRASHED',
@@ -160,41 +171,6 @@ function findForeignProblem(info: BitmapInfo, shown: string, where: string): Pro
     };
   }
   return null;
-}
-
-/** Segments of one epoch on two layers: somebody copied or moved them, and no rule says which ones saw the writes. */
-function findTwinProblem(state: DiskState, chain: Chain): Problem | null {
-  const twin = readCatalogue(state).chains.find((c) => c.epoch === chain.epoch && c.layer !== chain.layer);
-  if (twin === undefined) return null;
-  const [here, there] = [layerOf(state, chain.layer).label, layerOf(state, twin.layer).label];
-  return {
-    reason: 'OVERLAY',
-    message: `epoch ${chain.epoch} has segments on two layers, ${here} and ${there}`,
-  };
-}
-
-/** The disk's size at each known moment from the start on: every later point in time, then each layer upwards. */
-function sizeHistory(state: DiskState, chain: Chain, tiles: readonly Segment[]): number[] {
-  const above = state.layers.slice(0, chain.layer + 1).reverse();
-  return [...tiles.map((s) => s.sizeBytes), ...above.map((l) => l.sizeBytes)];
-}
-
-/**
- * A shrink drops bits, and growing again brings them back clean. That matters only below the smaller of the two ends:
- * what lies past it is clipped, or counted as grown.
- *
- *   size at A |==================|        bits of [min, …) were dropped
- *   min since |=========|                 refused when min < min(size at A, size at B)
- *   size at B |================|
- */
-function checkNothingDropped(state: DiskState, later: readonly number[], neededBytes: number): void {
-  const smallest = Math.min(...later);
-  if (smallest >= neededBytes) return;
-  throw trackingLost(
-    'SIZE',
-    `the disk was once ${smallest} bytes long, shorter than the ${neededBytes} bytes asked about: what changed past that was dropped`,
-    { disk: state.disk, details: { smallestBytes: smallest, neededBytes } },
-  );
 }
 
 function overlayWarning(state: DiskState, layers: number): string[] {
@@ -230,7 +206,7 @@ function findChangeId(state: DiskState, catalogue: Catalogue, epoch: string, seq
   const chains = catalogue.chains.filter((chain) => chain.epoch === epoch);
   if (chains.length === 0) {
     const unreadable = findAbsenceProblem(state, catalogue);
-    if (unreadable !== null) return { kind: 'none', error: lost(state, unreadable) };
+    if (unreadable !== null) return { kind: 'none', error: refusedBecause(state, unreadable) };
     const now = catalogue.chains[0]?.epoch;
     const instead = now === undefined ? 'is not tracked' : `now records epoch ${now}`;
     return {
@@ -253,7 +229,11 @@ function segmentsWhere(
   );
 }
 
-/** Ours before theirs, the highest layer first; two candidates on one layer are a doubt, so an error. */
+/**
+ * Ours before theirs; two candidates on one layer are a doubt, so an error. Of ours the highest layer: a second layer of
+ * its epoch is refused later. Of theirs the lowest: copies above it were made by a snapshot and start there, so only the
+ * lowest one, with all that the layers above hold, goes back to the point.
+ */
 function pick(
   state: DiskState,
   catalogue: Catalogue,
@@ -273,22 +253,18 @@ function pick(
     }
     return { kind: 'segment', ...first };
   }
-  const [bitmap, rival] = theirs;
+  const bitmap = theirs.at(-1);
   if (bitmap !== undefined) {
-    if (rival !== undefined && rival.layer === bitmap.layer) {
-      return none(
-        'ERR_CBT_UNKNOWN_PIT',
-        `${what} is the name of two bitmaps that differ in braces or case: use the exact name`,
-        {
-          disk,
-          reason: 'FOREIGN',
-        },
-      );
-    }
-    return { kind: 'foreign', bitmap };
+    if (theirs.at(-2)?.layer !== bitmap.layer) return { kind: 'foreign', bitmap };
+    const where = layerOf(state, bitmap.layer).label;
+    return none(
+      'ERR_CBT_UNKNOWN_PIT',
+      `${what} is the name of two bitmaps on ${where}, alike but for braces, dashes or case: which one is meant cannot be told`,
+      { disk, reason: 'FOREIGN' },
+    );
   }
   const unreadable = findAbsenceProblem(state, catalogue);
-  if (unreadable !== null) return { kind: 'none', error: lost(state, unreadable) };
+  if (unreadable !== null) return { kind: 'none', error: refusedBecause(state, unreadable) };
   return none('ERR_CBT_UNKNOWN_PIT', `${what} is not on this disk; take a full backup of this disk`, {
     disk,
     reason: 'UNKNOWN_PIT',
@@ -315,8 +291,4 @@ function findAbsenceProblem(state: DiskState, catalogue: Catalogue): Problem | n
 
 function none(...args: ConstructorParameters<typeof CbtError>): Found {
   return { kind: 'none', error: new CbtError(...args) };
-}
-
-function lost(state: DiskState, problem: Problem): CbtError {
-  return trackingLost(problem.reason, problem.message, { disk: state.disk });
 }

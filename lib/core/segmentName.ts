@@ -57,3 +57,9 @@ export function formatSegmentName(segment: SegmentName): string {
   }
   return name;
 }
+
+/** How to name a segment in a message: short, and enough to find it. */
+export function describeSegment(segment: SegmentName): string {
+  const tiles = segment.first === segment.last ? `${segment.first}` : `${segment.first}-${segment.last}`;
+  return `segment ${tiles} (PIT ${segment.pit})`;
+}
