@@ -32,6 +32,8 @@ export interface LayerState {
   bitmaps: readonly BitmapInfo[];
   /** True when bitmaps made here end with the QEMU process (raw images, live); absent or false otherwise. */
   volatile?: boolean;
+  /** Facts worth telling that change no answer (encrypted, stale reference counts, …). */
+  notes?: readonly string[];
   /** Set when no bitmap of this layer can be trusted (autoclear bit unset, qcow2 version 2, …). */
   problem?: { reason: CbtReason; message: string };
 }

@@ -1,0 +1,252 @@
+/**
+ * A qcow2 file as a layer: reads its first cluster and bitmap directory, tells the state of its bitmaps, and hands their
+ * tables and the L1 table to the kernel, each checked whole before the first range is told.
+ */
+import type { BitmapKernel, BitmapSegment, ClusterClass, ClusterTables } from '../../../core/bitmapKernel.js';
+import type { BitmapInfo, LayerState } from '../../../core/diskSource.js';
+import { CbtError, throwIfAborted, trackingLost } from '../../../core/errors.js';
+import type { RangePager } from '../../../core/rangePage.js';
+import { corrupt, describeFault, type Fault, faultError, unsupported } from '../faults.js';
+import type { FileSnapshot } from '../imageFile.js';
+import type { ImageLayer, LayerAllocation } from '../layer.js';
+import type { WriterGuard } from '../writerGuard.js';
+import { type BitmapEntry, findTableFault, parseBitmapDirectory } from './bitmapDirectory.js';
+import { checkExtensionLength, findVoidedBitmaps, parseBitmapsExtension } from './bitmapsExtension.js';
+import { parseBitmapTable } from './bitmapTable.js';
+import { type Extensions, parseExtensions } from './extensions.js';
+import { checkIncompatibleFeatures, isDirty, parseFeatureNames } from './features.js';
+import { KNOWN_HEADER_BYTES, parseHeader, type Qcow2Header, readClusterBits } from './header.js';
+import { parseL1Table } from './l1Table.js';
+
+/** Table entries of all bitmaps of one query: 128 MiB of memory, and far above what bitmaps of one disk can need. */
+const MAX_TABLE_ENTRIES = 2 ** 24;
+
+/** What an image says about the file below it. */
+export interface BackingReference {
+  /** The name's bytes as stored; at most 1023. */
+  name: Buffer;
+  /** Content of the backing format extension. */
+  format: string | undefined;
+}
+
+interface Qcow2Image {
+  snapshot: FileSnapshot;
+  header: Qcow2Header;
+  entries: readonly BitmapEntry[];
+  state: LayerState;
+}
+
+/** Reads everything but bitmap and L1 tables. `backing` is null for a layer with nothing below. */
+export async function readQcow2Layer(
+  snapshot: FileSnapshot,
+  guard: WriterGuard,
+  kernel: BitmapKernel,
+  signal?: AbortSignal,
+): Promise<{ layer: ImageLayer; backing: BackingReference | null }> {
+  const where = snapshot.file.path;
+  const start = await snapshot.file.readUpTo(0, KNOWN_HEADER_BYTES, signal);
+  const head = await snapshot.file.readUpTo(0, 2 ** readClusterBits(where, start), signal);
+  guard.mark(snapshot, 0, head);
+  const header = parseHeader(where, head);
+  const extensions = parseKnownExtensions(where, head, header);
+  const { entries, problem } = await readDirectory(snapshot, guard, header, extensions, signal);
+  const notes = notesOf(header);
+  const state: LayerState = {
+    label: where,
+    sizeBytes: header.sizeBytes,
+    format: 'qcow2',
+    bitmaps: entries.map((entry) => describeBitmap(where, entry)),
+    ...(problem === undefined ? {} : { problem }),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
+  const image = { snapshot, header, entries, state };
+  return {
+    layer: {
+      state,
+      bitmaps: (names, granularityBytes, abort) => scanBitmaps(image, kernel, names, granularityBytes, abort),
+      allocation: (abort) => scanAllocation(image, kernel, abort),
+    },
+    backing: readBacking(where, head, header, extensions),
+  };
+}
+
+/** An unknown feature may have changed what extensions look like: it is told first. */
+function parseKnownExtensions(where: string, head: Buffer, header: Qcow2Header): Extensions {
+  let extensions: Extensions;
+  try {
+    extensions = parseExtensions(where, head, header);
+  } catch (error) {
+    checkIncompatibleFeatures(where, header.incompatible, new Map());
+    throw error;
+  }
+  const names = parseFeatureNames(extensions.featureNames ?? Buffer.alloc(0));
+  checkIncompatibleFeatures(where, header.incompatible, names);
+  return extensions;
+}
+
+async function readDirectory(
+  snapshot: FileSnapshot,
+  guard: WriterGuard,
+  header: Qcow2Header,
+  extensions: Extensions,
+  signal?: AbortSignal,
+): Promise<{ entries: BitmapEntry[]; problem?: NonNullable<LayerState['problem']> }> {
+  const where = snapshot.file.path;
+  if (header.version === 2) {
+    const message = `${where}: version is 2, must be 3 to hold bitmaps; qemu-img amend -o compat=1.1 upgrades it`;
+    return { entries: [], problem: { reason: 'FORMAT', message } };
+  }
+  if (extensions.bitmaps === undefined) return { entries: [] };
+  checkExtensionLength(where, extensions.bitmaps);
+  const voided = findVoidedBitmaps(header);
+  if (voided !== null) return { entries: [], problem: { reason: 'MISSING', message: `${where}: ${voided}` } };
+
+  const place = parseBitmapsExtension(where, extensions.bitmaps, header, snapshot.sizeBytes);
+  const bytes = await snapshot.read(place.offsetBytes, place.lengthBytes, 'bitmap directory', signal);
+  guard.mark(snapshot, place.offsetBytes, bytes);
+  const entries = parseBitmapDirectory(where, bytes, place).map((entry) => {
+    const fault = entry.fault ?? findTableFault(entry, header, snapshot.sizeBytes);
+    return fault === undefined ? entry : { ...entry, fault };
+  });
+  return { entries };
+}
+
+function describeBitmap(where: string, entry: BitmapEntry): BitmapInfo {
+  const { name, granularityBytes, inUse, auto, fault } = entry;
+  return {
+    name,
+    granularityBytes,
+    recording: auto,
+    inconsistent: inUse,
+    persistent: true,
+    busy: false,
+    ...(fault === undefined
+      ? {}
+      : { problem: { reason: 'FORMAT', message: describeFault(placeOf(where, name), fault) } }),
+  };
+}
+
+function placeOf(where: string, name: string): string {
+  return `${where}, bitmap ${JSON.stringify(name)}`;
+}
+
+function notesOf(header: Qcow2Header): string[] {
+  const notes: string[] = [];
+  if (isDirty(header.incompatible)) {
+    notes.push(
+      'the dirty bit is set: reference counts are stale, which neither bitmaps nor allocation depend on',
+    );
+  }
+  if (header.encryption !== 'none') {
+    notes.push(
+      `guest data is encrypted (${header.encryption}); bitmaps and allocation tables are stored in clear`,
+    );
+  }
+  if (header.externalData) {
+    notes.push('guest data is in an external file: writes to that file past QEMU are in no bitmap');
+  }
+  return notes;
+}
+
+function readBacking(
+  where: string,
+  head: Buffer,
+  header: Qcow2Header,
+  extensions: Extensions,
+): BackingReference | null {
+  const { offsetBytes, lengthBytes } = header.backingName;
+  if (lengthBytes === 0) return null;
+  const name = head.subarray(offsetBytes, offsetBytes + lengthBytes);
+  if (name.length !== lengthBytes) {
+    const fault = corrupt(
+      'end of the backing file name',
+      offsetBytes + lengthBytes,
+      `at most ${head.length}`,
+    );
+    throw faultError(where, fault);
+  }
+  return { name, format: extensions.backingFormat };
+}
+
+async function scanBitmaps(
+  image: Qcow2Image,
+  kernel: BitmapKernel,
+  names: readonly string[],
+  granularityBytes: number,
+  signal?: AbortSignal,
+): Promise<RangePager> {
+  const { problem } = image.state;
+  if (problem !== undefined) throw trackingLost(problem.reason, problem.message);
+  const chosen = [...new Set(names)].map((name) => requireReadable(image, name));
+  const total = chosen.reduce((sum, entry) => sum + entry.table.entries, 0);
+  if (total > MAX_TABLE_ENTRIES) {
+    const fault = unsupported('bitmap table entries of one query', total, `at most ${MAX_TABLE_ENTRIES}`);
+    throw faultError(image.state.label, fault);
+  }
+  const segments: BitmapSegment[] = [];
+  for (const entry of chosen) segments.push(await readSegment(image, entry, signal));
+  return {
+    page: (window) => kernel.scanBitmaps(segments, granularityBytes, window),
+    count: (window) => kernel.countBitmaps(segments, granularityBytes, window),
+  };
+}
+
+function requireReadable(image: Qcow2Image, name: string): BitmapEntry {
+  const where = image.state.label;
+  const [entry, twin] = image.entries.filter((candidate) => candidate.name === name);
+  if (entry === undefined) {
+    throw new CbtError('ERR_CBT_UNKNOWN_PIT', `${where} holds no bitmap ${JSON.stringify(name)}`, {
+      reason: 'UNKNOWN_PIT',
+      details: { bitmap: name },
+    });
+  }
+  // Names that are no UTF-8 can look like one that is.
+  const fault = entry.fault ?? (twin === undefined ? undefined : corrupt('name', name, "one bitmap's alone"));
+  if (fault !== undefined) throw faultError(placeOf(where, name), fault, 'FORMAT');
+  if (entry.inUse) {
+    const what = `${placeOf(where, name)} is in_use although nobody holds the image: its QEMU did not close it cleanly`;
+    throw trackingLost('CRASHED', what, { details: { bitmap: name } });
+  }
+  return entry;
+}
+
+async function readSegment(
+  image: Qcow2Image,
+  entry: BitmapEntry,
+  signal?: AbortSignal,
+): Promise<BitmapSegment> {
+  throwIfAborted(signal);
+  const { snapshot, header } = image;
+  const where = placeOf(image.state.label, entry.name);
+  const { offsetBytes, entries } = entry.table;
+  const bytes = await snapshot.read(offsetBytes, entries * 8, 'bitmap table', signal);
+  const table: Float64Array | Fault = parseBitmapTable(bytes, header.clusterBytes, snapshot.sizeBytes);
+  if (!(table instanceof Float64Array)) throw faultError(where, table, 'FORMAT');
+  return {
+    granularityBytes: entry.granularityBytes,
+    bits: { kind: 'stored', fd: snapshot.file.fd, clusterBytes: header.clusterBytes, table },
+  };
+}
+
+async function scanAllocation(
+  image: Qcow2Image,
+  kernel: BitmapKernel,
+  signal?: AbortSignal,
+): Promise<LayerAllocation> {
+  const { snapshot, header } = image;
+  const { clusterBits, clusterBytes, extendedL2, version, externalData } = header;
+  const bytes = await snapshot.read(header.l1.offsetBytes, header.l1.entries * 8, 'L1 table', signal);
+  const tables: ClusterTables = {
+    fd: snapshot.file.fd,
+    clusterBits,
+    extendedL2,
+    version,
+    externalData,
+    l1: parseL1Table(image.state.label, bytes, clusterBytes, snapshot.sizeBytes),
+    fileBytes: snapshot.sizeBytes,
+  };
+  const pager = (wanted: ClusterClass): RangePager => ({
+    page: (window) => kernel.scanClusters(tables, wanted, window),
+  });
+  return { data: pager('data'), allocated: pager('allocated') };
+}
