@@ -16,7 +16,12 @@ const LAYERS = [
   { name: 'facade', match: /^facade\//, may: ['core'], bare: true },
   { name: 'cli', match: /^cli\//, may: ['core', 'wiring', 'kernel'], bare: true },
   // index.ts and the wiring files beside it choose backend and kernel for everybody.
-  { name: 'wiring', match: /^[^/]+\.ts$/, may: ['core', 'kernel', 'backend/image', 'backend/nbd', 'backend/qemu'], bare: true },
+  {
+    name: 'wiring',
+    match: /^[^/]+\.ts$/,
+    may: ['core', 'kernel', 'backend/image', 'backend/nbd', 'backend/qemu'],
+    bare: true,
+  },
 ];
 
 const layerOf = (path) => LAYERS.find((layer) => layer.match.test(path));
@@ -33,9 +38,14 @@ for (const file of files) {
     continue;
   }
   const source = readFileSync(join(root, file), 'utf8');
-  for (const [, specifier] of source.matchAll(/(?:^(?:import|export)\b[^;']*\bfrom\s+|^import\s+|\bimport\()'([^']+)'/gm)) {
+  for (const [, specifier] of source.matchAll(
+    /(?:^(?:import|export)\b[^;']*\bfrom\s+|^import\s+|\bimport\()'([^']+)'/gm,
+  )) {
     if (!specifier.startsWith('.')) {
-      if (!layer.bare) problems.push(`${file}: ${layer.name} does no I/O and imports nothing from outside, but imports ${specifier}`);
+      if (!layer.bare)
+        problems.push(
+          `${file}: ${layer.name} does no I/O and imports nothing from outside, but imports ${specifier}`,
+        );
       continue;
     }
     const target = relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, '.ts');

@@ -12,10 +12,21 @@ const run = (command, args, cwd = process.cwd()) =>
 try {
   const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work]));
   const paths = packed.files.map((file) => file.path);
-  const unexpected = paths.filter((path) => !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs)\b|^[^/]+$/.test(path));
-  const needed = ['bin/qemu-cbt.js', 'dist/index.js', 'dist/index.d.ts', 'native/sources.txt', 'CMakeLists.txt', 'binding.gyp', 'LICENSE'];
+  const unexpected = paths.filter(
+    (path) => !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs)\b|^[^/]+$/.test(path),
+  );
+  const needed = [
+    'bin/qemu-cbt.js',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'native/sources.txt',
+    'CMakeLists.txt',
+    'binding.gyp',
+    'LICENSE',
+  ];
   const missing = needed.filter((path) => !paths.includes(path));
-  if (unexpected.length + missing.length > 0) throw new Error(`packed too much: ${unexpected}; packed too little: ${missing}`);
+  if (unexpected.length + missing.length > 0)
+    throw new Error(`packed too much: ${unexpected}; packed too little: ${missing}`);
   const tarball = join(work, packed.filename);
 
   run('npx', ['publint', '--strict']);
@@ -24,9 +35,11 @@ try {
   const project = mkdtempSync(join(work, 'project-'));
   writeFileSync(join(project, 'package.json'), '{"name":"empty","private":true,"type":"module"}\n');
   run('npm', ['install', '--no-audit', '--no-fund', tarball], project);
-  const script = "import { openDisk, CbtError } from 'qemu-cbt'; try { await openDisk('absent.qcow2', { kernel: 'native' }) } catch (e) { console.log(e instanceof CbtError, e.code) }";
+  const script =
+    "import { openDisk, CbtError } from 'qemu-cbt'; try { await openDisk('absent.qcow2', { kernel: 'native' }) } catch (e) { console.log(e instanceof CbtError, e.code) }";
   const answer = run(process.execPath, ['--input-type=module', '-e', script], project).trim();
-  if (answer !== 'true ERR_CBT_BACKEND_UNAVAILABLE') throw new Error(`the installed package answered: ${answer}`);
+  if (answer !== 'true ERR_CBT_BACKEND_UNAVAILABLE')
+    throw new Error(`the installed package answered: ${answer}`);
   const help = run(join(project, 'node_modules/.bin/qemu-cbt'), ['--help'], project);
   if (!help.includes('changes')) throw new Error(`the installed command said: ${help}`);
   console.log(`package: ${packed.entryCount} files, ${packed.size} bytes packed, installs, builds and runs`);

@@ -34,8 +34,15 @@ function check(command, args) {
 }
 
 function ctest(folder, options) {
-  const configured = run('cmake', ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=RelWithDebInfo', ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (configured.status !== 0 || run('cmake', ['--build', folder, '-j', jobs], { stdio: ['ignore', 'ignore', 'inherit'] }).status !== 0) {
+  const configured = run(
+    'cmake',
+    ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=RelWithDebInfo', ...options],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  if (
+    configured.status !== 0 ||
+    run('cmake', ['--build', folder, '-j', jobs], { stdio: ['ignore', 'ignore', 'inherit'] }).status !== 0
+  ) {
     return { passed: 0, failed: 1 };
   }
   const report = join(work, `${folder}.xml`);
@@ -50,9 +57,17 @@ function vitest(folders) {
   const report = join(work, `vitest-${folders.length}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const { status } = run('npx', ['vitest', 'run', '--passWithNoTests=false', ...reporters, ...folders]);
-  const { numPassedTests: passed, numFailedTests, numPendingTests: skipped, success, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  const {
+    numPassedTests: passed,
+    numFailedTests,
+    numPendingTests: skipped,
+    success,
+    testResults,
+  } = JSON.parse(readFileSync(report, 'utf8'));
   // A file that does not load has no test that failed; it is a failure all the same.
-  const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((t) => t.status !== 'failed')).length;
+  const broken = testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.every((t) => t.status !== 'failed'),
+  ).length;
   const failed = numFailedTests + broken;
   return { passed, failed: failed === 0 && !(success && status === 0) ? 1 : failed, skipped };
 }
@@ -86,4 +101,6 @@ try {
 // In CI nothing may be left out: a skipped test is a failure.
 const failed = total.failed + (process.env.CI ? total.skipped : 0);
 process.exitCode = failed === 0 && total.passed > 0 ? 0 : 1;
-console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+console.log(
+  `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
+);
