@@ -60,12 +60,15 @@ export function planReset(
   granularityBytes: number | null = null,
 ): PitPlan {
   const old = topSegments(state);
+  refuseHeld(state, old);
   return startEpoch(state, pit, epoch, granularityBytes, old);
 }
 
 /** End tracking: every segment of ours on the top layer goes. */
 export function planDisable(state: DiskState): PitPlan {
-  return { actions: topSegments(state).map((s) => ({ kind: 'remove', name: s.info.name })), recording: null };
+  const old = topSegments(state);
+  refuseHeld(state, old);
+  return { actions: old.map((s) => ({ kind: 'remove', name: s.info.name })), recording: null };
 }
 
 /** Take a point in time: segment n+1 starts, segment n ends. Throws the reason when the chain is not whole. */
@@ -73,9 +76,12 @@ export function planPit(state: DiskState, pit: string): PitPlan {
   const chain = requireWhole(state);
   const last = newest(chain);
   refuseUsedPit(state, chain, pit);
+  refuseHeld(state, [last]);
   const sequence = last.last + 1;
-  if (!Number.isSafeInteger(sequence))
-    throw new CbtError('ERR_CBT_INTERNAL', `sequence number ${sequence} is not exact`);
+  if (!Number.isSafeInteger(sequence)) {
+    const what = `${describeSegment(last)} is the last one that can be numbered: only a new epoch can go on`;
+    throw trackingLost('MISSING', what, { disk: state.disk });
+  }
   const next = { epoch: chain.epoch, first: sequence, last: sequence, sizeBytes: state.sizeBytes, pit };
   const name = formatSegmentName(next);
   return {
@@ -107,8 +113,10 @@ export function planRollback(state: DiskState, pit: string): PitPlan {
     );
   }
   // The point in time that started tracking: without it, there is no tracking.
-  if (chain.segments.length === 1)
+  if (chain.segments.length === 1) {
+    refuseHeld(state, [last]);
     return { actions: [{ kind: 'remove', name: last.info.name }], recording: null };
+  }
   return planForget(state, pit);
 }
 
@@ -139,8 +147,10 @@ export function planForget(state: DiskState, pit: string): PitPlan {
         },
       );
     }
+    refuseHeld(state, [segment]);
     return { actions: [{ kind: 'remove', name: segment.info.name }], recording: stays };
   }
+  refuseHeld(state, [previous, segment]);
   refuseHiddenShrink(state, previous, segment, chain.segments[index + 1]);
   const merged = formatSegmentName({
     epoch: chain.epoch,
@@ -197,6 +207,14 @@ function topSegments(state: DiskState): Segment[] {
   return readCatalogue(state)
     .chains.filter((chain) => chain.layer === 0)
     .flatMap((chain) => chain.segments);
+}
+
+/** A bitmap that an export or a job holds cannot be changed, and would fail the transaction of every disk in it. */
+function refuseHeld(state: DiskState, segments: readonly Segment[]): void {
+  const held = segments.find((segment) => segment.info.busy);
+  if (held === undefined) return;
+  const message = `${describeSegment(held)} is held by an export or a job: end that first`;
+  throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: state.disk, reason: 'BUSY' });
 }
 
 function refuseUsedPit(state: DiskState, chain: Chain, pit: string): void {

@@ -18,6 +18,8 @@ import { planChanges } from './changeQuery.js';
 import type { DiskState } from './diskSource.js';
 import { CbtError, type CbtReason, invalidArgument } from './errors.js';
 import type { Point } from './point.js';
+import { requireUuid } from './pointInTime.js';
+import { checkGranularity } from './rangePage.js';
 
 /** Where bitmaps can be changed: one QEMU process, with the disks that are asked for. */
 export interface TrackingTarget {
@@ -63,7 +65,8 @@ export interface BeginOutcome extends DiskOutcome {
 /** Draws UUIDs; the core has no source of randomness of its own. */
 export type DrawUuid = () => string;
 
-type Planner = (state: DiskState) => PitPlan;
+/** The plan for a disk, and the point in time it takes or acts upon. */
+type Planner = (state: DiskState) => { pit: string | null; plan: PitPlan };
 
 /** Start tracking on every disk, each in an epoch of its own. Refused as a whole when one disk refuses. */
 export async function enable(
@@ -75,10 +78,13 @@ export async function enable(
     signal?: AbortSignal | undefined;
   },
 ): Promise<TrackingOutcome> {
-  const { granularityBytes = null } = options;
-  return run(target, options.pit, options.signal, (s) =>
-    planEnable(s, options.pit, options.drawUuid(), granularityBytes),
-  );
+  const { granularityBytes = null, drawUuid, signal } = options;
+  const pit = requireUuid('pit', options.pit);
+  if (granularityBytes !== null) checkGranularity('granularityBytes', granularityBytes);
+  return run(target, signal, 'all', (state) => ({
+    pit,
+    plan: planEnable(state, pit, drawUuid(), granularityBytes),
+  }));
 }
 
 /** Start anew on every disk, whatever state it is in; what was known before is gone. */
@@ -91,34 +97,44 @@ export async function reset(
     signal?: AbortSignal | undefined;
   },
 ): Promise<TrackingOutcome> {
-  const { granularityBytes = null } = options;
-  return run(target, options.pit, options.signal, (s) =>
-    planReset(s, options.pit, options.drawUuid(), granularityBytes),
-  );
+  const { granularityBytes = null, drawUuid, signal } = options;
+  const pit = requireUuid('pit', options.pit);
+  if (granularityBytes !== null) checkGranularity('granularityBytes', granularityBytes);
+  return run(target, signal, 'all', (state) => ({
+    pit,
+    plan: planReset(state, pit, drawUuid(), granularityBytes),
+  }));
 }
 
 /** End tracking on every disk. */
 export async function disable(
   target: TrackingTarget,
-  options: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal | undefined } = {},
 ): Promise<TrackingOutcome> {
-  return run(target, null, options.signal, planDisable);
+  return run(target, options.signal, 'all', (state) => ({ pit: null, plan: planDisable(state) }));
 }
 
-/** Forget a point in time on every disk that is asked for; all other points answer as before. */
+/**
+ * Forget a point in time on every disk that is asked for; all other points answer as before. Refused as a whole when one
+ * disk refuses.
+ */
 export async function forget(
   target: TrackingTarget,
-  options: { point: Point; signal?: AbortSignal },
+  options: { point: Point; signal?: AbortSignal | undefined },
 ): Promise<TrackingOutcome> {
-  return run(target, null, options.signal, (state) => planForget(state, pitOf(state, options.point)));
+  return run(target, options.signal, 'all', (state) => {
+    const pit = pitOf(state, options.point);
+    return { pit, plan: planForget(state, pit) };
+  });
 }
 
-/** Roll back the newest point in time on every disk that has it. */
+/** Roll back the newest point in time on every disk that has it as its newest; each other disk says why not. */
 export async function rollback(
   target: TrackingTarget,
-  options: { pit: string; signal?: AbortSignal },
+  options: { pit: string; signal?: AbortSignal | undefined },
 ): Promise<TrackingOutcome> {
-  return run(target, options.pit, options.signal, (state) => planRollback(state, options.pit));
+  const pit = requireUuid('pit', options.pit);
+  return run(target, options.signal, 'each', (state) => ({ pit, plan: planRollback(state, pit) }));
 }
 
 /**
@@ -130,11 +146,15 @@ export async function begin(
   target: TrackingTarget,
   options: { pit: string; base?: Point | undefined; drawUuid: DrawUuid; signal?: AbortSignal | undefined },
 ): Promise<{ pit: string; disks: BeginOutcome[] }> {
+  const pit = requireUuid('pit', options.pit);
   const begun = (await target.disks(options.signal)).map((tracked) => {
     if ('error' in tracked) return { outcome: { disk: tracked.disk, error: tracked.error }, change: null };
     try {
-      const { plan, outcome } = planBegin(tracked.state, options.pit, options.base, options.drawUuid);
-      return { outcome, change: { disk: tracked.disk, actions: plan.actions } };
+      const { plan, outcome } = planBegin(tracked.state, pit, options.base, options.drawUuid);
+      return {
+        outcome: { ...outcome, disk: tracked.disk },
+        change: { disk: tracked.disk, actions: plan.actions },
+      };
     } catch (error) {
       if (!(error instanceof CbtError)) throw error;
       return { outcome: { disk: tracked.disk, error: error.about(tracked.disk) }, change: null };
@@ -142,7 +162,7 @@ export async function begin(
   });
   const changes = begun.flatMap(({ change }) => (change === null ? [] : [change]));
   if (changes.length > 0) await target.apply(changes, options.signal);
-  return { pit: options.pit, disks: begun.map(({ outcome }) => outcome) };
+  return { pit, disks: begun.map(({ outcome }) => outcome) };
 }
 
 /** The plan and the verdict of {@link begin} for one disk. */
@@ -212,39 +232,47 @@ function pitOf(state: DiskState, point: Point): string {
   });
 }
 
+/**
+ * Plans every disk, then changes in one transaction `each` disk that has a plan, or none unless `all` have one. A disk
+ * with nothing to change takes no part in the transaction.
+ */
 async function run(
   target: TrackingTarget,
-  pit: string | null,
   signal: AbortSignal | undefined,
-  plan: Planner,
+  who: 'all' | 'each',
+  planner: Planner,
 ): Promise<TrackingOutcome> {
   const planned = (await target.disks(signal)).map((tracked) => {
     if ('error' in tracked) return tracked;
     try {
-      return { disk: tracked.disk, plan: plan(tracked.state) };
+      return { disk: tracked.disk, ...planner(tracked.state) };
     } catch (error) {
       if (!(error instanceof CbtError)) throw error;
       return { disk: tracked.disk, error: error.about(tracked.disk) };
     }
   });
-  const failed = planned.filter((p) => 'error' in p);
-  if (failed.length > 0) {
-    const names = failed.map(({ disk }) => disk).join(', ');
-    const outcome = (p: (typeof planned)[number]): DiskOutcome =>
-      'error' in p
-        ? p
-        : {
-            disk: p.disk,
-            error: new CbtError('ERR_CBT_ABORTED', `nothing was done: ${names} refused`, { disk: p.disk }),
-          };
-    return { pit: null, disks: planned.map(outcome) };
-  }
   const ready = planned.flatMap((p) => ('plan' in p ? [p] : []));
-  await target.apply(
-    ready.map(({ disk, plan: { actions } }) => ({ disk, actions })),
-    signal,
+  if (who === 'all' && ready.length < planned.length) return { pit: null, disks: refuseAll(planned) };
+  const changes = ready.flatMap(({ disk, plan: { actions } }) =>
+    actions.length === 0 ? [] : [{ disk, actions }],
   );
-  return { pit, disks: ready.map(({ disk, plan: done }) => ({ disk, ...recordOf(done) })) };
+  if (changes.length > 0) await target.apply(changes, signal);
+  return {
+    pit: ready[0]?.pit ?? null,
+    disks: planned.map((p) => ('plan' in p ? { disk: p.disk, ...recordOf(p.plan) } : p)),
+  };
+}
+
+/** Disks that refused keep their error; the others say that nothing was done, and whose fault that is. */
+function refuseAll(
+  planned: readonly ({ disk: string } | { disk: string; error: CbtError })[],
+): DiskOutcome[] {
+  const names = planned.flatMap((p) => ('error' in p ? [p.disk] : [])).join(', ');
+  return planned.map((p) => {
+    if ('error' in p) return p;
+    const { disk } = p;
+    return { disk, error: new CbtError('ERR_CBT_ABORTED', `nothing was done: ${names} refused`, { disk }) };
+  });
 }
 
 function recordOf({ recording }: PitPlan): Pick<DiskOutcome, 'epoch' | 'changeId'> {

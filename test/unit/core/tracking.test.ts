@@ -1,0 +1,334 @@
+/** Several disks at one instant: verdicts per disk, one transaction, and what happens when one of them refuses. */
+import { describe, expect, test } from 'vitest';
+import { formatChangeId } from '../../../lib/core/changeId.js';
+import type { DiskState } from '../../../lib/core/diskSource.js';
+import { CbtError } from '../../../lib/core/errors.js';
+import { parsePoint } from '../../../lib/core/point.js';
+import {
+  begin,
+  type DiskChange,
+  disable,
+  enable,
+  forget,
+  reset,
+  rollback,
+  type TrackedState,
+  type TrackingTarget,
+} from '../../../lib/core/tracking.js';
+import { refusalOf } from '../../helpers/refusal.js';
+import {
+  diskOf,
+  EPOCH,
+  flatDisk,
+  KIB64,
+  layer,
+  pit,
+  SIZE,
+  segment,
+  wholeChain,
+} from '../../helpers/states.js';
+
+class FakeVm implements TrackingTarget {
+  readonly transactions: (readonly DiskChange[])[] = [];
+  readonly #disks: TrackedState[];
+  readonly #failure: CbtError | undefined;
+
+  constructor(disks: Record<string, DiskState | CbtError>, failure?: CbtError) {
+    this.#disks = Object.entries(disks).map(([disk, found]) =>
+      found instanceof CbtError ? { disk, error: found } : { disk, state: { ...found, disk } },
+    );
+    this.#failure = failure;
+  }
+
+  async disks(): Promise<TrackedState[]> {
+    return this.#disks;
+  }
+
+  async apply(changes: readonly DiskChange[]): Promise<void> {
+    this.transactions.push(changes);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+const epoch = (n: number): string => `eeeeeeee-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
+
+/** Epochs in the order drawn. */
+function drawer(): () => string {
+  let n = 0;
+  return () => {
+    n += 1;
+    return epoch(n);
+  };
+}
+const unreadable = new CbtError('ERR_CBT_UNSUPPORTED', 'no format node', { disk: 'vdx' });
+const kinds = (change: DiskChange | undefined): string[] => (change?.actions ?? []).map((a) => a.kind);
+
+describe('enable, reset, disable', () => {
+  test('every disk in one transaction, each in an epoch of its own, at one point in time', async () => {
+    const vm = new FakeVm({ vda: flatDisk([]), vdb: flatDisk([], { sizeBytes: 2 * SIZE }) });
+    const outcome = await enable(vm, { pit: pit(1), drawUuid: drawer(), granularityBytes: 4096 });
+    expect(outcome).toEqual({
+      pit: pit(1),
+      disks: [
+        { disk: 'vda', epoch: epoch(1), changeId: formatChangeId({ epoch: epoch(1), sequence: 1 }) },
+        { disk: 'vdb', epoch: epoch(2), changeId: formatChangeId({ epoch: epoch(2), sequence: 1 }) },
+      ],
+    });
+    expect(vm.transactions).toHaveLength(1);
+    expect(vm.transactions[0]?.map((c) => [c.disk, ...kinds(c)])).toEqual([
+      ['vda', 'add'],
+      ['vdb', 'add'],
+    ]);
+  });
+
+  test('one disk that refuses stops all, and every disk says so', async () => {
+    const vm = new FakeVm({ vda: flatDisk([]), vdb: flatDisk(wholeChain(1)), vdx: unreadable });
+    const outcome = await enable(vm, { pit: pit(1), drawUuid: drawer() });
+    expect(vm.transactions).toEqual([]);
+    expect(outcome.pit).toBeNull();
+    expect(outcome.disks.map((d) => [d.disk, d.error?.code])).toEqual([
+      ['vda', 'ERR_CBT_ABORTED'],
+      ['vdb', 'ERR_CBT_INVALID_ARGUMENT'],
+      ['vdx', 'ERR_CBT_UNSUPPORTED'],
+    ]);
+    expect(outcome.disks[0]?.error?.message).toContain('vdb, vdx refused');
+  });
+
+  test('a UUID is taken in any spelling, and nothing else is', async () => {
+    const vm = new FakeVm({ vda: flatDisk([]) });
+    const outcome = await enable(vm, { pit: `{${pit(10).toUpperCase()}}`, drawUuid: drawer() });
+    expect(outcome.pit).toBe(pit(10));
+    for (const bad of ['', 'today', '00000000-0000-0000-0000-000000000000']) {
+      const options = { pit: bad, drawUuid: drawer() };
+      for (const work of [
+        enable(vm, options),
+        reset(vm, options),
+        begin(vm, options),
+        rollback(vm, options),
+      ]) {
+        expect(await refusalOf(work)).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
+      }
+    }
+  });
+
+  test('a granularity that QEMU would refuse is refused before anything is asked', async () => {
+    const vm = new FakeVm({ vda: flatDisk([]) });
+    for (const granularityBytes of [0, 511, 1000, 2 ** 32, Number.NaN]) {
+      const options = { pit: pit(1), drawUuid: drawer(), granularityBytes };
+      for (const work of [enable(vm, options), reset(vm, options)]) {
+        const error = await refusalOf(work);
+        expect(error.code).toBe('ERR_CBT_INVALID_ARGUMENT');
+        expect(error.message).toContain('granularityBytes');
+      }
+    }
+    expect(vm.transactions).toEqual([]);
+  });
+
+  test('reset starts anew whatever the state', async () => {
+    const vm = new FakeVm({
+      vda: flatDisk([segment(1, { inconsistent: true }), segment(5)]),
+      vdb: flatDisk([]),
+    });
+    const outcome = await reset(vm, { pit: pit(9), drawUuid: drawer() });
+    expect(outcome.disks.map((d) => d.epoch)).toEqual([epoch(1), epoch(2)]);
+    expect(vm.transactions[0]?.map(kinds)).toEqual([['add', 'remove', 'remove'], ['add']]);
+  });
+
+  test('disable with nothing to remove asks QEMU for nothing', async () => {
+    const vm = new FakeVm({ vda: flatDisk([]) });
+    expect(await disable(vm)).toEqual({ pit: null, disks: [{ disk: 'vda' }] });
+    expect(vm.transactions).toEqual([]);
+    const mixed = new FakeVm({ vda: flatDisk([]), vdb: flatDisk(wholeChain(1)) });
+    await disable(mixed);
+    expect(mixed.transactions.map((t) => t.map((c) => c.disk))).toEqual([['vdb']]);
+  });
+
+  test('no disk, no transaction', async () => {
+    const vm = new FakeVm({});
+    expect(await disable(vm)).toEqual({ pit: null, disks: [] });
+    expect(vm.transactions).toEqual([]);
+  });
+
+  test('a transaction that fails is the error of the whole call', async () => {
+    const failure = new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', 'socket closed');
+    const vm = new FakeVm({ vda: flatDisk([]) }, failure);
+    expect(await refusalOf(enable(vm, { pit: pit(1), drawUuid: drawer() }))).toBe(failure);
+  });
+});
+
+describe('begin', () => {
+  test('an incremental from the newest point unless told, or from the base', async () => {
+    const vm = new FakeVm({ vda: flatDisk(wholeChain(3)) });
+    const changeId = formatChangeId({ epoch: EPOCH, sequence: 4 });
+    expect((await begin(vm, { pit: pit(4), drawUuid: drawer() })).disks).toEqual([
+      { disk: 'vda', sizeBytes: SIZE, epoch: EPOCH, changeId, verdict: 'incremental', base: pit(3) },
+    ]);
+    const base = parsePoint('base', formatChangeId({ epoch: EPOCH, sequence: 1 }));
+    const begun = await begin(vm, { pit: pit(4), base, drawUuid: drawer() });
+    expect(begun.disks[0]).toMatchObject({ verdict: 'incremental', base: pit(1) });
+    expect(vm.transactions.map((t) => t.map(kinds))).toEqual([[['add', 'disable']], [['add', 'disable']]]);
+  });
+
+  test('* asks for a full backup, with no reason, and the chain goes on', async () => {
+    const vm = new FakeVm({ vda: flatDisk(wholeChain(1)) });
+    const begun = await begin(vm, { pit: pit(2), base: { kind: 'allocated' }, drawUuid: drawer() });
+    expect(begun.disks[0]).toMatchObject({ verdict: 'full', epoch: EPOCH });
+    expect(begun.disks[0]?.reason).toBeUndefined();
+  });
+
+  test('one bad disk spoils nothing: lost chains heal into a new epoch, each with its reason', async () => {
+    const vm = new FakeVm({
+      good: flatDisk(wholeChain(1)),
+      crashed: flatDisk([segment(1, { inconsistent: true })]),
+      gap: flatDisk([segment(1), segment(3, { recording: true })]),
+      paused: flatDisk([segment(1)]),
+      fresh: flatDisk([]),
+      overlaid: diskOf(layer([]), layer(wholeChain(1))),
+      twin: diskOf(layer([segment(2, { recording: true })]), layer(wholeChain(1))),
+      leftover: flatDisk([...wholeChain(1), segment(4, { epoch: epoch(99) })]),
+      other: flatDisk([segment(1, { pit: pit(50), recording: true })]),
+      unreadable: unreadable,
+      busy: flatDisk([segment(1, { recording: true, busy: true })]),
+      busyAndLost: flatDisk([segment(1, { busy: true })]),
+      used: flatDisk([segment(1, { pit: pit(7), recording: true })]),
+      huge: flatDisk([], { sizeBytes: 2 ** 54 }),
+    });
+    const begun = await begin(vm, { pit: pit(7), base: parsePoint('base', pit(1)), drawUuid: drawer() });
+    const seen = Object.fromEntries(
+      begun.disks.map((d) => [d.disk, d.error === undefined ? (d.reason ?? d.verdict) : d.error.code]),
+    );
+    expect(seen).toEqual({
+      good: 'incremental',
+      crashed: 'CRASHED',
+      gap: 'MISSING',
+      paused: 'NOT_RECORDING',
+      fresh: 'NOT_RECORDING',
+      overlaid: 'OVERLAY',
+      twin: 'OVERLAY',
+      leftover: 'OTHER_EPOCH',
+      other: 'UNKNOWN_PIT',
+      unreadable: 'ERR_CBT_UNSUPPORTED',
+      busy: 'ERR_CBT_BACKEND_UNAVAILABLE',
+      busyAndLost: 'ERR_CBT_BACKEND_UNAVAILABLE',
+      used: 'ERR_CBT_INVALID_ARGUMENT',
+      huge: 'ERR_CBT_UNSUPPORTED',
+    });
+    expect(Object.fromEntries((vm.transactions[0] ?? []).map((c) => [c.disk, kinds(c).join()]))).toEqual({
+      good: 'add,disable',
+      crashed: 'add,remove',
+      gap: 'add,remove,remove',
+      paused: 'add,remove',
+      fresh: 'add',
+      overlaid: 'add',
+      twin: 'add,remove',
+      leftover: 'add,remove,remove',
+      other: 'add,disable',
+    });
+    for (const disk of begun.disks) {
+      if (disk.error !== undefined) continue;
+      const goesOn = disk.verdict === 'incremental' || disk.reason === 'UNKNOWN_PIT';
+      expect(disk.epoch === EPOCH, disk.disk).toBe(goesOn);
+      if (disk.verdict === 'full') expect(disk.message).toContain('full backup');
+    }
+  });
+
+  test('a base that met a shrink is a full backup; the chain itself goes on', async () => {
+    const sizes = [16, 8, 16].map((b, i) => segment(i + 1, { sizeBytes: b * KIB64, recording: i === 2 }));
+    const vm = new FakeVm({ vda: flatDisk(sizes) });
+    const begun = await begin(vm, { pit: pit(7), base: parsePoint('base', pit(1)), drawUuid: drawer() });
+    expect(begun.disks[0]).toMatchObject({ verdict: 'full', reason: 'SIZE', epoch: EPOCH });
+    const newest = await begin(vm, { pit: pit(7), drawUuid: drawer() });
+    expect(newest.disks[0]).toMatchObject({ verdict: 'incremental', base: pit(3) });
+  });
+
+  test('after a twin was healed, the next session is incremental', async () => {
+    const twin = diskOf(layer([segment(2, { recording: true })]), layer(wholeChain(1)));
+    const vm = new FakeVm({ vda: twin });
+    const begun = await begin(vm, { pit: pit(7), drawUuid: drawer() });
+    const name = vm.transactions[0]?.[0]?.actions[0];
+    expect(name?.kind).toBe('add');
+    const healed = diskOf(
+      layer([segment(1, { epoch: begun.disks[0]!.epoch!, pit: pit(7), recording: true })]),
+      layer(wholeChain(1)),
+    );
+    const next = await begin(new FakeVm({ vda: healed }), { pit: pit(8), drawUuid: drawer() });
+    expect(next.disks[0]).toMatchObject({ verdict: 'incremental', base: pit(7) });
+  });
+
+  test('the disk is called what the target calls it', async () => {
+    const target: TrackingTarget = {
+      disks: async () => [{ disk: 'device vda', state: flatDisk([]) }],
+      apply: async () => undefined,
+    };
+    expect((await begin(target, { pit: pit(1), drawUuid: drawer() })).disks[0]?.disk).toBe('device vda');
+  });
+
+  test('when no disk can be begun, QEMU is asked for nothing', async () => {
+    const vm = new FakeVm({ vdx: unreadable });
+    expect((await begin(vm, { pit: pit(1), drawUuid: drawer() })).disks).toEqual([
+      { disk: 'vdx', error: unreadable },
+    ]);
+    expect(vm.transactions).toEqual([]);
+  });
+});
+
+describe('roll back', () => {
+  test('every disk that has the point as its newest; the others say why not', async () => {
+    const vm = new FakeVm({
+      vda: flatDisk(wholeChain(3)),
+      vdb: flatDisk(wholeChain(2)),
+      vdc: flatDisk([segment(1, { pit: pit(3), recording: true })]),
+      vdx: unreadable,
+    });
+    const outcome = await rollback(vm, { pit: pit(3) });
+    expect(outcome.pit).toBe(pit(3));
+    expect(outcome.disks.map((d) => [d.disk, d.error?.code ?? d.changeId ?? null])).toEqual([
+      ['vda', formatChangeId({ epoch: EPOCH, sequence: 2 })],
+      ['vdb', 'ERR_CBT_UNKNOWN_PIT'],
+      ['vdc', null],
+      ['vdx', 'ERR_CBT_UNSUPPORTED'],
+    ]);
+    expect(vm.transactions.map((t) => t.map((c) => [c.disk, ...kinds(c)]))).toEqual([
+      [
+        ['vda', 'add', 'merge', 'remove', 'remove'],
+        ['vdc', 'remove'],
+      ],
+    ]);
+  });
+
+  test('nothing done is a null point and no transaction', async () => {
+    const vm = new FakeVm({ vda: flatDisk(wholeChain(2)) });
+    const outcome = await rollback(vm, { pit: pit(1) });
+    expect(outcome.pit).toBeNull();
+    expect(outcome.disks[0]?.error?.message).toContain('not the newest');
+    expect(vm.transactions).toEqual([]);
+  });
+});
+
+describe('forget', () => {
+  test.each([
+    ['by UUID', pit(2)],
+    ['by changeId', formatChangeId({ epoch: EPOCH, sequence: 2 })],
+    ['by bitmap name', segment(2).name],
+  ])('%s', async (_, text) => {
+    const vm = new FakeVm({ vda: flatDisk(wholeChain(3)) });
+    const outcome = await forget(vm, { point: parsePoint('point', text) });
+    expect(outcome).toEqual({
+      pit: pit(2),
+      disks: [{ disk: 'vda', epoch: EPOCH, changeId: formatChangeId({ epoch: EPOCH, sequence: 3 }) }],
+    });
+    expect(vm.transactions.map((t) => t.map(kinds))).toEqual([[['add', 'merge', 'remove', 'remove']]]);
+  });
+
+  test.each([
+    ['a bitmap of others', 'theirs', 'ERR_CBT_UNKNOWN_PIT'],
+    ['a changeId of another epoch', formatChangeId({ epoch: epoch(1), sequence: 1 }), 'ERR_CBT_UNKNOWN_PIT'],
+    ['*', '*', 'ERR_CBT_INVALID_ARGUMENT'],
+    ['the only one', pit(1), 'ERR_CBT_INVALID_ARGUMENT'],
+  ])('refused: %s', async (_, text, code) => {
+    const vm = new FakeVm({ vda: flatDisk(wholeChain(1)) });
+    const outcome = await forget(vm, { point: parsePoint('point', text) });
+    expect([outcome.pit, outcome.disks[0]?.error?.code]).toEqual([null, code]);
+    expect(vm.transactions).toEqual([]);
+  });
+});
