@@ -72,7 +72,7 @@ export async function readChain(
 }
 
 /** Loops, writers and our own faults concern the disk as a whole. */
-function concernsOneLayer(error: CbtError): boolean {
+export function concernsOneLayer(error: CbtError): boolean {
   if (error.reason === 'BUSY' || error.details['field'] === LOOP) return false;
   return (
     error.code === 'ERR_CBT_CORRUPT_IMAGE' ||

@@ -1,5 +1,5 @@
 /**
- * A disk of qcow2 and raw files as a DiskSource. Every question reads the chain afresh; an answer stands on one reading,
+ * A disk of image files in layers as a DiskSource, whatever says which files these are. Every question reads the chain afresh; an answer stands on one reading,
  * is watched to its last page, and is refused when the disk is no longer the one whose state was told.
  */
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
@@ -7,14 +7,13 @@ import type { BitmapRef, DiskSource, DiskState } from '../../core/diskSource.js'
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { clipPager, emptyPager, subtractPager, unionPager } from '../../core/pagers.js';
 import { checkGranularity, type RangePager } from '../../core/rangePage.js';
-import type { ImageFormat } from './formatProbe.js';
-import { type ImageChain, readChain } from './imageChain.js';
+import type { ChainReader, ImageChain } from './imageChain.js';
 import type { ImageLayer } from './layer.js';
 import type { OpenFiles } from './openFiles.js';
 import type { WriterGuard } from './writerGuard.js';
 
 export class ImageChainSource implements DiskSource {
-  readonly #format: ImageFormat;
+  readonly #readChain: (reader: ChainReader) => Promise<ImageChain>;
   readonly #files: OpenFiles;
   readonly #kernel: BitmapKernel;
   /** What the files were when the state was last told. */
@@ -22,11 +21,11 @@ export class ImageChainSource implements DiskSource {
 
   constructor(
     readonly disk: string,
-    format: ImageFormat,
+    readChain: (reader: ChainReader) => Promise<ImageChain>,
     files: OpenFiles,
     kernel: BitmapKernel,
   ) {
-    this.#format = format;
+    this.#readChain = readChain;
     this.#files = files;
     this.#kernel = kernel;
   }
@@ -122,8 +121,7 @@ export class ImageChainSource implements DiskSource {
 
   #read(signal: AbortSignal | undefined): Promise<ImageChain> {
     throwIfAborted(signal);
-    const reader = { files: this.#files, kernel: this.#kernel, signal };
-    return readChain(reader, { path: this.disk, format: this.#format });
+    return this.#readChain({ files: this.#files, kernel: this.#kernel, signal });
   }
 
   #guarded(inner: RangePager, guard: WriterGuard): RangePager {

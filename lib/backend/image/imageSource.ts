@@ -8,6 +8,7 @@ import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { DiskSource } from '../../core/diskSource.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
 import { type ImageFormat, probeFormat } from './formatProbe.js';
+import { readChain } from './imageChain.js';
 import { ImageChainSource } from './imageChainSource.js';
 import { OpenFiles } from './openFiles.js';
 import { openParallelsSource } from './parallelsBacking.js';
@@ -34,7 +35,9 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
     }
     const file = await files.open(path);
     const format = options.format ?? (await probeFormat(await file.snapshot(), signal));
-    if (format !== 'parallels') return new ImageChainSource(path, format, files, kernel);
+    if (format !== 'parallels') {
+      return new ImageChainSource(path, (reader) => readChain(reader, { path, format }), files, kernel);
+    }
     await files.close();
     return await openParallelsSource(path, kernel, signal);
   } catch (error) {
