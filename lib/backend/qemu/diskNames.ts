@@ -90,17 +90,20 @@ function nodesOf(disk: Named): string[] {
   return disk.formatNode === undefined ? [] : [...(disk.filtersAbove ?? []), disk.formatNode];
 }
 
-/** An id is also known by its QOM path; a virtio disk hangs below its device as "virtio-backend". */
-function deviceNames({ qdevPath }: Named): string[] {
+/**
+ * An id is also known by its QOM path. What a device makes of itself hangs below it (".../vd0/virtio-backend",
+ * ".../stick/stick.0/legacy[0]") and is known by the device's id.
+ */
+function deviceNames(disk: Named): string[] {
+  const { qdevPath } = disk;
   if (qdevPath === undefined) return [];
-  if (!qdevPath.startsWith('/')) return [qdevPath, `/machine/peripheral/${qdevPath}`];
+  const owned = devicePart(disk).flatMap((id) => [id, `/machine/peripheral/${id}`]);
   const device = qdevPath.replace(/\/virtio-backend$/, '');
-  return [qdevPath, device, device.slice(device.lastIndexOf('/') + 1)];
+  return [...owned, qdevPath, device, device.slice(device.lastIndexOf('/') + 1)];
 }
 
-/** The id its owner gave the device; devices without one are numbered by QEMU and get no say. */
-function devicePart(disk: Named): string[] {
-  const { qdevPath } = disk;
+/** The id its owner gave the device; devices without one are numbered by QEMU, and such a number may move. */
+function devicePart({ qdevPath }: Named): string[] {
   if (qdevPath === undefined) return [];
   if (!qdevPath.startsWith('/')) return [qdevPath];
   const named = /^\/machine\/peripheral\/([^/]+)/.exec(qdevPath)?.[1];

@@ -37,7 +37,7 @@ const MAX_DEPTH = 1000;
 export interface VmLayer extends LayerState {
   /** Node name: what bitmap commands are told. */
   node: string;
-  /** As QEMU shows it: a path (perhaps relative to QEMU's folder), a URI, or a `json:` pseudo name. */
+  /** A path (perhaps relative to QEMU's folder) or a URI; a `json:` pseudo name when QEMU shows nothing better. */
   filename: string;
   readOnly: boolean;
 }
@@ -57,13 +57,13 @@ export function passFilters(graph: BlockGraph, top: string): { node: GraphNode; 
 
 /** The layers of the chain that starts at a node which is no filter; top first. */
 export function readLayers(graph: BlockGraph, format: GraphNode): [VmLayer, ...VmLayer[]] {
-  const layers: [VmLayer, ...VmLayer[]] = [toLayer(format)];
+  const layers: [VmLayer, ...VmLayer[]] = [toLayer(graph, format)];
   let node = format;
   for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
     const backing = childOf(node, 'backing');
     if (backing === undefined) return layers;
     node = passFilters(graph, backing).node;
-    layers.push(toLayer(node));
+    layers.push(toLayer(graph, node));
   }
   throw circular(format.name);
 }
@@ -72,8 +72,10 @@ export function childOf(node: GraphNode, role: string): string | undefined {
   return node.children.find((child) => child.role === role)?.node;
 }
 
-function filteredChild(graph: BlockGraph, node: GraphNode): string | null {
-  const below = childOf(node, 'file') ?? childOf(node, 'backing');
+/** The child a filter hands everything to; null when the node is no filter. */
+export function filteredChild(graph: BlockGraph, node: GraphNode): string | null {
+  // commit_top and mirror_top filter 'backing', blkdebug 'image', all others 'file'.
+  const below = childOf(node, 'file') ?? childOf(node, 'backing') ?? childOf(node, 'image');
   if (below === undefined) return null;
   if (FILTER_DRIVERS.has(node.info.drv)) return below;
   return node.info.drv === 'raw' && wrapsFormat(graph, node, below) ? below : null;
@@ -91,12 +93,21 @@ function nodeOf(graph: BlockGraph, name: string): GraphNode {
   throw new CbtError('ERR_CBT_BACKEND_PROTOCOL', `QEMU names the block node ${name} and does not list it`);
 }
 
-function toLayer({ name, info }: GraphNode): VmLayer {
+/** Every path or URI this image is known by: its own, its protocol node's, its external data file's. */
+export function filesOf(graph: BlockGraph, node: GraphNode): string[] {
+  const parts = ['file', 'data-file'].flatMap((role) => childOf(node, role) ?? []);
+  const below = parts.map((name) => passFilters(graph, name).node);
+  return [...new Set([node, ...below].map(({ info }) => info.file))];
+}
+
+function toLayer(graph: BlockGraph, node: GraphNode): VmLayer {
+  const { name, info } = node;
   const shown = info['dirty-bitmaps'] ?? [];
   return {
     label: name,
     node: name,
-    filename: info.file,
+    // QEMU shows options as JSON where they differ from the image's header; the protocol node has the path.
+    filename: filesOf(graph, node).find((file) => !file.startsWith('json:')) ?? info.file,
     sizeBytes: info.image['virtual-size'],
     format: info.drv,
     readOnly: info.ro,

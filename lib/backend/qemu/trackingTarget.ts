@@ -32,7 +32,7 @@ export class QmpTrackingTarget implements TrackingTarget {
     const chosen =
       names === undefined
         ? all.filter((disk) => disk.trackable).map((disk) => ({ disk, name: undefined }))
-        : names.map((name) => ({ disk: findDisk(all, name), name }));
+        : await Promise.all(names.map(async (name) => ({ disk: await findDisk(all, name), name })));
     this.#nodes.clear();
     return chosen.map(({ disk, name }) => {
       const called = label(disk, name);

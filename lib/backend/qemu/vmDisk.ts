@@ -21,7 +21,7 @@ export interface DiskImage {
   formatNode: string;
   /** Filters between the device and the format node, top first. */
   filtersAbove: readonly string[];
-  /** As QEMU shows it; see VmLayer. */
+  /** Path or URI; see VmLayer. */
   filename: string;
   /** Every path or URI this image is known by: image, protocol node, external data file. */
   files: readonly string[];

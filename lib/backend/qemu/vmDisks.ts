@@ -9,7 +9,7 @@
 
 import { type BlockGraph, type GraphNode, readBlockGraph } from './blockGraph.js';
 import { nameDisks } from './diskNames.js';
-import { childOf, passFilters, readLayers } from './layers.js';
+import { childOf, filesOf, filteredChild, passFilters, readLayers } from './layers.js';
 import { isOwnName } from './ownNames.js';
 import { qmp } from './qmp/commands.js';
 import type { QmpClient } from './qmp/qmpClient.js';
@@ -17,6 +17,9 @@ import { QmpCommandError } from './qmp/qmpError.js';
 import type { BlockDevice } from './qmp/schemas.js';
 import type { DiskImage, UnnamedDisk, VmDisk } from './vmDisk.js';
 import type { WaitOptions } from './waiting.js';
+
+export { findDisk } from './diskNames.js';
+export type { DiskImage, TrackableDisk, UntrackableDisk, VmDisk } from './vmDisk.js';
 
 /** Every disk of the VM, in QEMU's order; nothing is left out, what cannot be tracked says why. */
 export async function listDisks(client: QmpClient, options?: WaitOptions): Promise<VmDisk[]> {
@@ -65,10 +68,7 @@ function whyNotWritable(node: GraphNode): string | null {
 
 /** Without guest devices: images that no other node uses, and those exported although another node uses them. */
 function daemonDisks(graph: BlockGraph): UnnamedDisk[] {
-  const used = new Set<string>();
-  for (const node of graph.nodes.values()) {
-    if (!isOwnName(node.name)) for (const child of node.children) used.add(child.node);
-  }
+  const used = new Set([...graph.nodes.values()].flatMap((node) => usedBy(graph, node)));
   const exported = new Set(graph.exports.filter(({ id }) => !isOwnName(id)).map((e) => e['node-name']));
   const drafts: UnnamedDisk[] = [];
   for (const node of graph.nodes.values()) {
@@ -82,19 +82,20 @@ function daemonDisks(graph: BlockGraph): UnnamedDisk[] {
   return drafts;
 }
 
+/** Nodes that are parts of this one. What a scratch or filter of ours sits on is no part of it, but a disk. */
+function usedBy(graph: BlockGraph, node: GraphNode): string[] {
+  const disk = isOwnName(node.name) ? (filteredChild(graph, node) ?? childOf(node, 'backing')) : undefined;
+  return node.children.map((child) => child.node).filter((child) => child !== disk);
+}
+
 function readImage(graph: BlockGraph, top: string): { image: DiskImage; node: GraphNode } {
   const { node, filters } = passFilters(graph, top);
   const layers = readLayers(graph, node);
-  const protocol = ['file', 'data-file'].flatMap((role) => childOf(node, role) ?? []);
-  const files = [
-    node,
-    ...protocol.flatMap((name) => graph.nodes.get(passFilters(graph, name).node.name) ?? []),
-  ];
   const image: DiskImage = {
     formatNode: node.name,
     filtersAbove: filters,
-    filename: node.info.file,
-    files: [...new Set(files.map(({ info }) => info.file))],
+    filename: layers[0].filename,
+    files: filesOf(graph, node),
     sizeBytes: node.info.image['virtual-size'],
     format: node.info.drv,
     persistentCapable: keepsBitmaps(node),
@@ -114,8 +115,10 @@ async function deviceTypeOf(
   options: WaitOptions | undefined,
 ): Promise<string | undefined> {
   if (qdev === undefined) return undefined;
+  // An id alone may be ambiguous: the buses of a device are named after it.
+  const path = qdev.startsWith('/') ? qdev : `/machine/peripheral/${qdev}`;
   try {
-    const type = await qmp(client, 'qom-get', { path: qdev, property: 'type' }, options);
+    const type = await qmp(client, 'qom-get', { path, property: 'type' }, options);
     return typeof type === 'string' ? type : undefined;
   } catch (error) {
     // The device may have been unplugged meanwhile; its type only adds to the reasons not to track it.

@@ -1,0 +1,191 @@
+/**
+ * A short-lived qemu-storage-daemon for images that no VM uses: QEMU itself then changes their bitmaps, and we never
+ * write to an image. It is told to quit at the end on every path, for only a clean end stores bitmaps; a kill would
+ * leave all of them in use, which is what a crash looks like.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import type net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { CbtError, throwIfAborted, trackingLost } from '../../core/errors.js';
+import { type ImageToOpen, openImage } from './openImage.js';
+import { findProgram, RunningProgram } from './program.js';
+import { qmp } from './qmp/commands.js';
+import { QmpClient } from './qmp/qmpClient.js';
+import { checkTimeout, waitFor } from './waiting.js';
+
+export interface StorageDaemonOptions {
+  images: readonly ImageToOpen[];
+  /** Stops what is under way; the daemon still ends cleanly. Pass it on to what `fn` does. */
+  signal?: AbortSignal | undefined;
+  /** For the start and for opening each image, milliseconds; 30 000 unless given. */
+  startTimeoutMs?: number | undefined;
+  /** For the clean end, which stores all bitmaps; then it is killed. 120 000 unless given. */
+  stopTimeoutMs?: number | undefined;
+}
+
+/** What `fn` may use beside the connection. */
+export interface DaemonPlace {
+  /** A folder only we can enter, for sockets and scratch files; removed at the end. */
+  folder: string;
+}
+
+const PROGRAM = {
+  name: 'qemu-storage-daemon',
+  variable: 'QEMU_STORAGE_DAEMON',
+  packages: 'qemu-system-common (Debian, Ubuntu) or qemu-img (Fedora, RHEL)',
+};
+const DEFAULT_START_MS = 30_000;
+const DEFAULT_STOP_MS = 120_000;
+
+/**
+ * Starts the daemon, opens the images, runs `fn`, ends the daemon. Resolves only when it ended with exit code 0 and
+ * without a complaint: that bitmaps could not be stored is said on its stderr and nowhere else. Even then a caller who
+ * needs certainty reads the image again.
+ */
+export async function withStorageDaemon<T>(
+  options: StorageDaemonOptions,
+  fn: (client: QmpClient, place: DaemonPlace) => Promise<T>,
+): Promise<T> {
+  const startMs = checkTimeout('startTimeoutMs', options.startTimeoutMs ?? DEFAULT_START_MS);
+  const stopMs = checkTimeout('stopTimeoutMs', options.stopTimeoutMs ?? DEFAULT_STOP_MS);
+  throwIfAborted(options.signal);
+  const file = findProgram(PROGRAM);
+  // mkdtemp makes folders with mode 0700.
+  const folder = await mkdtemp(path.join(tmpdir(), 'cbt-qsd-'));
+  try {
+    const daemon = RunningProgram.start(file, [
+      '--chardev',
+      'socket,id=qmp,fd=3',
+      '--monitor',
+      'chardev=qmp',
+    ]);
+    let client: QmpClient | undefined;
+    const outcome = await attempt(async () => {
+      client = await connect(daemon, startMs, options.signal);
+      for (const image of options.images) {
+        await openImage(client, image, { timeoutMs: startMs, signal: options.signal });
+      }
+      return fn(client, { folder });
+    });
+    const stopped = await attempt(() => stop(daemon, client, stopMs));
+    return combine(outcome, stopped);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The monitor is a socket pair that the daemon inherited: nobody else can take it, and it breaks when either dies. */
+async function connect(
+  daemon: RunningProgram,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<QmpClient> {
+  const socket = daemon.child.stdio[3] as net.Socket | undefined;
+  if (socket === undefined || daemon.pid === undefined) throw didNotStart(daemon, (await daemon.exit).code);
+  try {
+    return await QmpClient.connect(socket, { timeoutMs, signal, name: `${PROGRAM.name} ${daemon.pid}` });
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_BACKEND_UNAVAILABLE') throw error;
+    throw didNotStart(daemon, (await daemon.exit).code, error);
+  }
+}
+
+function didNotStart(daemon: RunningProgram, code: number | null, cause?: unknown): CbtError {
+  return new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `${PROGRAM.name} did not start (exit code ${code}): ${daemon.stderr.trim() || 'it said nothing'}`,
+    { details: { program: PROGRAM.name, exitCode: code }, cause },
+  );
+}
+
+async function stop(daemon: RunningProgram, client: QmpClient | undefined, timeoutMs: number): Promise<void> {
+  if (client?.open) {
+    // It may be gone before its answer; how it ended is judged below.
+    await qmp(client, 'quit', undefined, { timeoutMs }).catch(() => undefined);
+  } else {
+    daemon.kill('SIGTERM');
+  }
+  const exit = await waitForExit(daemon, timeoutMs);
+  // It never came up: why is known already, and it held no image.
+  if (client === undefined) return;
+  await client.close();
+  if (exit.code !== 0) {
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `${PROGRAM.name} ended with ${exit.signal ?? `exit code ${exit.code}`}${said(daemon)}; bitmaps may not be stored`,
+      { details: { program: PROGRAM.name, exitCode: exit.code, signal: exit.signal } },
+    );
+  }
+  checkComplaints(daemon);
+}
+
+async function waitForExit(daemon: RunningProgram, timeoutMs: number) {
+  try {
+    return await waitFor<Awaited<RunningProgram['exit']>>(
+      (resolve) => {
+        void daemon.exit.then(resolve);
+        return () => undefined;
+      },
+      {
+        timeoutMs,
+        onTimeout: () =>
+          new CbtError(
+            'ERR_CBT_TIMEOUT',
+            `${PROGRAM.name} did not end in ${timeoutMs} ms and was killed; bitmaps it had open are lost`,
+            { details: { program: PROGRAM.name, timeoutMs } },
+          ),
+      },
+    );
+  } catch (error) {
+    daemon.kill('SIGKILL');
+    throw error;
+  }
+}
+
+/** QEMU 7.2 ends with code 0 although it could not store bitmaps ("Lost persistent bitmaps during …"). */
+function checkComplaints(daemon: RunningProgram): void {
+  const complaints = daemon.stderr
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !/\bwarning:/.test(line));
+  if (complaints.length === 0) return;
+  const text = complaints.join('; ');
+  if (/Lost persistent bitmaps/i.test(text)) {
+    throw trackingLost('CRASHED', `${PROGRAM.name} could not store the bitmaps: ${text}`);
+  }
+  throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${PROGRAM.name} ended, but complained: ${text}`, {
+    details: { program: PROGRAM.name, stderr: text },
+  });
+}
+
+function said(daemon: RunningProgram): string {
+  const text = daemon.stderr.trim();
+  return text === '' ? '' : ` saying ${JSON.stringify(text)}`;
+}
+
+type Outcome<T> = { value: T } | { error: unknown };
+
+async function attempt<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** The first failure is the one to tell; a second one is told with it. */
+function combine<T>(outcome: Outcome<T>, stopped: Outcome<void>): T {
+  if (!('error' in stopped)) {
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+  if (!('error' in outcome)) throw stopped.error;
+  const { error } = outcome;
+  if (!(error instanceof CbtError) || !(stopped.error instanceof Error)) throw error;
+  throw new CbtError(error.code, `${error.message}; moreover, ${stopped.error.message}`, {
+    ...(error.reason === undefined ? {} : { reason: error.reason }),
+    ...(error.disk === undefined ? {} : { disk: error.disk }),
+    details: error.details,
+    cause: error,
+  });
+}
