@@ -6,6 +6,7 @@
 import type { BitmapKernel } from './bitmapKernel.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import {
+  checkByteCount,
   checkGranularity,
   checkProgress,
   type RangePage,
@@ -71,6 +72,8 @@ export class ChangeMap implements ChangeMapFacts {
     kernel: BitmapKernel,
     selection: ChangeMapSelection = {},
   ) {
+    checkByteCount('sizeBytes', facts.sizeBytes);
+    checkGranularity('granularityBytes', facts.granularityBytes);
     this.disk = facts.disk;
     this.sizeBytes = facts.sizeBytes;
     this.granularityBytes = facts.granularityBytes;
@@ -81,7 +84,7 @@ export class ChangeMap implements ChangeMapFacts {
     this.#kernel = kernel;
     this.#signal = selection.signal;
     this.#onProgress = selection.onProgress;
-    this.#max = checkMax(selection.max);
+    this.#max = checkCount('max', selection.max);
     this.#start = checkStart(selection.start, facts.sizeBytes);
   }
 
@@ -116,22 +119,22 @@ export class ChangeMap implements ChangeMapFacts {
   }: {
     maxRanges?: number;
   } = {}): AsyncGenerator<Ranges, void, undefined> {
+    const most = checkCount('maxRanges', maxRanges);
     let at = this.#start;
     let left = this.#max;
     let pending: ChangedRange | null = null;
     while (at < this.sizeBytes && left > 0) {
-      // One range more than asked for: the last may go on in the next page, so it is held back until that is known.
-      const page: RangePage = await this.#page(at, Math.min(maxRanges, left) + 1);
+      const page: RangePage = await this.#page(at, Math.min(most, left));
       at = page.nextBytes;
       const joined: Ranges = joinPending(pending, page.ranges);
       const cut: { ready: Ranges; pending: ChangedRange | null } =
         at < this.sizeBytes ? holdLast(joined, at) : { ready: joined, pending: null };
       pending = cut.pending;
-      const ready = cut.ready.length / 2 > left ? cut.ready.subarray(0, 2 * left) : cut.ready;
+      // The range held back comes on top of a full page: one more than fits in a batch, or than is left.
+      const ready = cut.ready.subarray(0, 2 * left);
       left -= ready.length / 2;
-      if (ready.length > 0) yield ready;
+      for (let i = 0; i < ready.length; i += 2 * most) yield ready.subarray(i, i + 2 * most);
     }
-    if (pending !== null && left > 0) yield Float64Array.of(pending.offset, pending.length);
   }
 
   /** One range after the other; for speed take {@link batches}. */
@@ -144,8 +147,10 @@ export class ChangeMap implements ChangeMapFacts {
   /** Bytes in the ranges from `start` on; `max` does not limit it. */
   async changedBytes(): Promise<number> {
     const { signal } = this.#window(this.#start);
-    if (this.#pager.count !== undefined) {
-      return this.#pager.count({ startBytes: this.#start, endBytes: this.sizeBytes, signal });
+    const { count } = this.#pager;
+    if (count !== undefined) {
+      const window = { startBytes: this.#start, endBytes: this.sizeBytes, signal };
+      return this.#named(() => count.call(this.#pager, window));
     }
     let sum = 0;
     for (let at = this.#start; at < this.sizeBytes; ) {
@@ -212,7 +217,7 @@ export class ChangeMap implements ChangeMapFacts {
     const firstByte = Math.floor((page.startBytes - from) / perByte);
     const endBytes = Math.min(from + Math.ceil((page.nextBytes - from) / perByte) * perByte, until);
     const window = { startBytes: from + firstByte * perByte, endBytes, signal: this.#signal };
-    const bits = await this.#kernel.paintRanges(page.ranges, granularityBytes, window);
+    const bits = await this.#named(() => this.#kernel.paintRanges(page.ranges, granularityBytes, window));
     const target = painted.subarray(firstByte, firstByte + bits.length);
     if (target.length !== bits.length) {
       throw new CbtError(
@@ -230,10 +235,19 @@ export class ChangeMap implements ChangeMapFacts {
 
   async #page(startBytes: number, maxRanges: number, endBytes = this.sizeBytes): Promise<RangePage> {
     const window = this.#window(startBytes, maxRanges, endBytes);
-    const page = await this.#pager.page(window);
+    const page = await this.#named(() => this.#pager.page(window));
     checkProgress(window, page, `the map of ${this.disk}`);
     this.#onProgress?.(page.nextBytes, this.sizeBytes);
     return page;
+  }
+
+  /** What fails while a map is read says which disk it is about. */
+  async #named<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof CbtError ? error.about(this.disk) : error;
+    }
   }
 }
 
@@ -267,13 +281,14 @@ function checkStart(start: number | undefined, sizeBytes: number): number {
   if (!Number.isSafeInteger(start) || start < 0 || start > sizeBytes) {
     throw invalidArgument('start', start, `a byte offset from 0 to the size of the disk, ${sizeBytes}`);
   }
-  return start;
+  // Negative zero passes every check above and would show up in offsets.
+  return start === 0 ? 0 : start;
 }
 
-function checkMax(max: number | undefined): number {
-  if (max === undefined) return Number.POSITIVE_INFINITY;
-  if (max !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(max) || max < 1)) {
-    throw invalidArgument('max', max, 'a number of ranges, at least 1');
+function checkCount(argument: string, count: number | undefined): number {
+  if (count === undefined) return Number.POSITIVE_INFINITY;
+  if (count !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(count) || count < 1)) {
+    throw invalidArgument(argument, count, 'a number of ranges, at least 1');
   }
-  return max;
+  return count;
 }

@@ -7,6 +7,7 @@
  *   union    [===========]  [=| next|            cut at the shorter part; the rest comes with the next page
  */
 import type { BitmapKernel } from './bitmapKernel.js';
+import { throwIfAborted } from './errors.js';
 import {
   checkProgress,
   checkWindow,
@@ -66,11 +67,21 @@ type SetOperation = (a: Ranges, b: Ranges, window: Window) => Promise<RangePage>
 function combine(a: RangePager, b: RangePager, operation: SetOperation): RangePager {
   return {
     async page(window) {
-      const [pageA, pageB] = await Promise.all([a.page(window), b.page(window)]);
-      checkProgress(window, pageA, 'the first part of a combined map');
-      checkProgress(window, pageB, 'the second part of a combined map');
-      const endBytes = Math.min(pageA.nextBytes, pageB.nextBytes);
-      return operation(pageA.ranges, pageB.ranges, { ...window, endBytes });
+      checkWindow(window);
+      const { startBytes } = window;
+      for (let from = startBytes; ; ) {
+        const ask = { ...window, startBytes: from };
+        const [pageA, pageB] = await Promise.all([a.page(ask), b.page(ask)]);
+        checkProgress(ask, pageA, 'the first part of a combined map');
+        checkProgress(ask, pageB, 'the second part of a combined map');
+        const endBytes = Math.min(pageA.nextBytes, pageB.nextBytes);
+        const page = await operation(pageA.ranges, pageB.ranges, { ...ask, endBytes });
+        // Where the parts have ranges their combination may have none: an empty page would look like the end of the map.
+        if (page.ranges.length > 0 || page.nextBytes >= window.endBytes) return { ...page, startBytes };
+        checkProgress(ask, page, 'a combined map');
+        throwIfAborted(window.signal);
+        from = page.nextBytes;
+      }
     },
   };
 }

@@ -17,6 +17,10 @@ export type Point =
 const MAX_NAME_BYTES = 1023;
 
 export function parsePoint(argument: string, text: string): Point {
+  const expected = `a PIT UUID, a changeId, a bitmap name of 1 to ${MAX_NAME_BYTES} bytes, or *`;
+  // A text has no more UTF-16 units than bytes of UTF-8, so a very long one is never encoded to learn that.
+  if (typeof text !== 'string' || text.length > MAX_NAME_BYTES)
+    throw invalidArgument(argument, text, expected);
   if (text === '*') return { kind: 'allocated' };
   const changeId = parseChangeId(text);
   if (changeId !== null) return { kind: 'changeId', ...changeId };
@@ -24,11 +28,7 @@ export function parsePoint(argument: string, text: string): Point {
   if (uuid !== null) return { kind: 'pit', uuid };
   const bytes = new TextEncoder().encode(text).length;
   if (bytes === 0 || bytes > MAX_NAME_BYTES) {
-    throw invalidArgument(
-      argument,
-      text,
-      `a PIT UUID, a changeId, a bitmap name of 1 to ${MAX_NAME_BYTES} bytes, or *`,
-    );
+    throw invalidArgument(argument, text, expected);
   }
   return { kind: 'name', name: text };
 }

@@ -17,7 +17,7 @@ export function parseUuid(text: string): string | null {
 
 /** As {@link parseUuid}, for a caller's argument that must be one. */
 export function requireUuid(argument: string, text: string): string {
-  const uuid = parseUuid(text);
+  const uuid = typeof text === 'string' ? parseUuid(text) : null;
   if (uuid === null) throw invalidArgument(argument, text, 'a UUID other than the null one');
   return uuid;
 }

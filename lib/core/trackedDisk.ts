@@ -6,8 +6,9 @@ import type { BitmapKernel } from './bitmapKernel.js';
 import {
   type Catalogue,
   currentChain,
-  findChainProblem,
+  findLoss,
   findProblems,
+  layerOf,
   type Problem,
   readCatalogue,
 } from './chain.js';
@@ -19,6 +20,7 @@ import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { parsePoint } from './point.js';
 import type { RangePager } from './rangePage.js';
+import { checkSizes } from './sizeHistory.js';
 
 export interface PitInfo {
   /** UUID of the point in time. */
@@ -96,6 +98,7 @@ export class TrackedDisk {
       const catalogue = readCatalogue(state);
       const chain = currentChain(catalogue);
       const pits: PitInfo[] = [];
+      const problems = findProblems(state, catalogue);
       for (const segment of chain?.segments ?? []) {
         pits.push({
           uuid: segment.pit,
@@ -107,6 +110,7 @@ export class TrackedDisk {
             state,
             { layer: chain?.layer ?? 0, name: segment.info.name },
             segment.info,
+            problems,
             signal,
           ),
         });
@@ -118,7 +122,7 @@ export class TrackedDisk {
         state: trackingState(state, catalogue),
         pits,
         foreign: listForeign(state, catalogue),
-        problems: findProblems(state, catalogue),
+        problems,
       };
     });
   }
@@ -140,15 +144,21 @@ export class TrackedDisk {
       const state = await this.#state(options.signal);
       const plan = planChanges(state, from, to);
       const { signal } = options;
+      // A backend is never asked past the end of what it reads; beyond that, all is counted as grown.
+      const upTo = (pager: RangePager, sizeBytes: number): RangePager =>
+        sizeBytes < plan.sizeBytes ? clipPager(pager, sizeBytes) : pager;
       const parts: RangePager[] = [];
-      if (plan.bitmaps.length > 0)
-        parts.push(await this.#source.bitmapRanges(plan.bitmaps, plan.granularityBytes, signal));
-      if (plan.overlayLayers > 0) parts.push(await this.#source.allocatedRanges(plan.overlayLayers, signal));
+      const [first] = plan.bitmaps;
+      if (first !== undefined) {
+        const pager = await this.#source.bitmapRanges(plan.bitmaps, plan.granularityBytes, signal);
+        parts.push(upTo(pager, layerOf(state, first.layer).sizeBytes));
+      }
+      if (plan.overlayLayers > 0)
+        parts.push(upTo(await this.#source.allocatedRanges(plan.overlayLayers, signal), state.sizeBytes));
       if (plan.grownFromBytes < plan.sizeBytes) {
         const grown = Float64Array.of(plan.grownFromBytes, plan.sizeBytes - plan.grownFromBytes);
         parts.push(fixedPager(this.#kernel, grown));
       }
-      // One part needs no clipping: it is only ever asked for a window inside [0, sizeBytes).
       const pager = parts.length === 0 ? emptyPager : unionPager(this.#kernel, parts);
       return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options);
     });
@@ -186,20 +196,22 @@ export class TrackedDisk {
   async #state(signal: AbortSignal | undefined): Promise<DiskState> {
     throwIfAborted(signal);
     if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
-    return this.#source.state(signal);
+    const state = await this.#source.state(signal);
+    checkSizes(state);
+    return state;
   }
 
-  /** Null for a bitmap that cannot be read: `pits` lists what there is, problems and all. */
+  /** Null for a bitmap that cannot be read, its reason among the problems: `pits` lists what there is. */
   async #changedBytes(
     state: DiskState,
     bitmap: BitmapRef,
     info: BitmapInfo,
+    problems: Problem[],
     signal: AbortSignal | undefined,
   ): Promise<number | null> {
     const layer = state.layers[bitmap.layer];
     if (layer === undefined || layer.problem !== undefined || info.problem !== undefined || info.inconsistent)
       return null;
-    const pager = await this.#source.bitmapRanges([bitmap], info.granularityBytes, signal);
     const facts = {
       disk: this.disk,
       from: bitmap.name,
@@ -207,9 +219,15 @@ export class TrackedDisk {
       warnings: [],
       granularityBytes: info.granularityBytes,
     };
-    return new ChangeMap({ ...facts, sizeBytes: layer.sizeBytes }, pager, this.#kernel, {
-      signal,
-    }).changedBytes();
+    try {
+      const pager = await this.#source.bitmapRanges([bitmap], info.granularityBytes, signal);
+      const map = new ChangeMap({ ...facts, sizeBytes: layer.sizeBytes }, pager, this.#kernel, { signal });
+      return await map.changedBytes();
+    } catch (error) {
+      if (!(error instanceof CbtError) || error.reason === undefined) throw error;
+      problems.push({ reason: error.reason, message: error.message });
+      return null;
+    }
   }
 
   async #coded<T>(work: () => Promise<T>): Promise<T> {
@@ -235,7 +253,6 @@ function listForeign(state: DiskState, catalogue: Catalogue): ForeignInfo[] {
 function trackingState(state: DiskState, catalogue: Catalogue): TrackingState {
   const chain = currentChain(catalogue);
   if (chain === null) return 'untracked';
-  const problem = findChainProblem(state, catalogue, chain);
-  if (problem === null) return 'recording';
-  return problem.reason === 'OVERLAY' ? 'overlay' : 'lost';
+  if (findLoss(state, catalogue, chain) !== null) return 'lost';
+  return chain.layer === 0 ? 'recording' : 'overlay';
 }

@@ -1,0 +1,143 @@
+/** Which chains a disk has, which one counts, and all that a person should be told of it. */
+import { describe, expect, test } from 'vitest';
+import {
+  currentChain,
+  describeSegment,
+  findProblems,
+  layerOf,
+  newest,
+  readCatalogue,
+} from '../../../lib/core/chain.js';
+import type { DiskState } from '../../../lib/core/diskSource.js';
+import type { CbtReason } from '../../../lib/core/errors.js';
+import { refusal } from '../../helpers/refusal.js';
+import {
+  bitmap,
+  diskOf,
+  EPOCH,
+  flatDisk,
+  KIB64,
+  layer,
+  NEW_EPOCH,
+  OLD_EPOCH,
+  pit,
+  segment,
+  wholeChain,
+} from '../../helpers/states.js';
+
+function shape(state: DiskState): string[] {
+  return readCatalogue(state).chains.map(
+    (c) => `${c.layer}:${c.epoch.slice(0, 2)}:${c.segments.map((s) => `${s.first}-${s.last}`).join(',')}`,
+  );
+}
+
+describe('the catalogue', () => {
+  test('order comes from the numbers, never from the order of the bitmaps', () => {
+    const bitmaps = [segment(10, { recording: true }), segment(2, { last: 9 }), segment(1)];
+    for (const order of [bitmaps, [...bitmaps].reverse(), [bitmaps[1]!, bitmaps[2]!, bitmaps[0]!]]) {
+      expect(shape(flatDisk(order))).toEqual(['0:aa:1-1,2-9,10-10']);
+    }
+  });
+
+  test('every bitmap is in it exactly once, ours or not', () => {
+    const uuid = '{E4F2EED0-37FE-4539-B50B-85D2E7FD235F}';
+    const state = diskOf(
+      layer([segment(1), bitmap('x'), bitmap('cbt1.damaged')]),
+      layer([segment(1, { epoch: OLD_EPOCH }), bitmap(uuid)]),
+    );
+    const { chains, foreign } = readCatalogue(state);
+    expect(chains.flatMap((c) => c.segments).length + foreign.length).toBe(5);
+    expect(foreign.map((f) => [f.layer, f.info.name, f.pit])).toEqual([
+      [0, 'x', null],
+      [0, 'cbt1.damaged', null],
+      [1, uuid, 'e4f2eed0-37fe-4539-b50b-85d2e7fd235f'],
+    ]);
+  });
+
+  test('the current chain is on the highest layer that has one, and there the one that records', () => {
+    const old = segment(9, { epoch: OLD_EPOCH });
+    expect(shape(flatDisk([old, ...wholeChain(1)]))).toEqual(['0:aa:1-1', '0:bb:9-9']);
+    const later = segment(1, { epoch: NEW_EPOCH, recording: true });
+    expect(shape(flatDisk([segment(1), old, later]))).toEqual(['0:cc:1-1', '0:aa:1-1', '0:bb:9-9']);
+    const overlaid = diskOf(layer([]), layer([old]), layer([later]));
+    expect(currentChain(readCatalogue(overlaid))?.epoch).toBe(OLD_EPOCH);
+    expect(currentChain(readCatalogue(flatDisk([])))).toBeNull();
+  });
+
+  test('the newest segment and how a segment is named', () => {
+    const chain = currentChain(
+      readCatalogue(flatDisk([segment(1), segment(2, { last: 4, recording: true })])),
+    )!;
+    expect(describeSegment(newest(chain))).toBe(`segment 2-4 (PIT ${pit(2)})`);
+    expect(describeSegment(chain.segments[0])).toBe(`segment 1 (PIT ${pit(1)})`);
+  });
+
+  test('a layer that is not there is an error', () => {
+    expect(refusal(() => layerOf(flatDisk([]), 1))).toMatchObject({ reason: 'MISSING', disk: 'vda' });
+  });
+});
+
+describe('problems', () => {
+  const shrunk = [16, 4, 16].map((b, i) => segment(i + 1, { sizeBytes: b * KIB64, recording: i === 2 }));
+  const unreadable = { reason: 'FORMAT', message: 'bit 9 is unknown' } as const;
+
+  test.each<[string, DiskState, [CbtReason, string][]]>([
+    ['a whole chain', flatDisk(wholeChain(3)), []],
+    ['nothing tracked', flatDisk([bitmap('x', { inconsistent: true })]), []],
+    ['grown', flatDisk(wholeChain(2), { sizeBytes: 64 * KIB64 }), []],
+    ['shrunk', flatDisk(wholeChain(2), { sizeBytes: 4 * KIB64 }), []],
+    [
+      'shrunk and grown again',
+      flatDisk(shrunk),
+      [['SIZE', `${4 * KIB64} bytes long and grew again: segment 1 `]],
+    ],
+    ['crashed', flatDisk([segment(1, { inconsistent: true })]), [['CRASHED', 'segment 1']]],
+    ['a gap', flatDisk([segment(1), segment(3, { recording: true })]), [['MISSING', '2..2']]],
+    ['paused', flatDisk([segment(1)]), [['NOT_RECORDING', 'segment 1']]],
+    [
+      'overlay',
+      diskOf(layer([]), layer(wholeChain(1), { label: 'base' })),
+      [['OVERLAY', 'base, below disk.qcow2']],
+    ],
+    [
+      'a twin',
+      diskOf(
+        layer([segment(2, { recording: true })], { label: 'top' }),
+        layer(wholeChain(1), { label: 'base' }),
+      ),
+      [['OVERLAY', 'two layers, top and base']],
+    ],
+    [
+      'a rival',
+      flatDisk([...wholeChain(1), segment(1, { epoch: OLD_EPOCH }), segment(2, { epoch: OLD_EPOCH })]),
+      [['OTHER_EPOCH', `2 segment(s) of epoch ${OLD_EPOCH} are left beside epoch ${EPOCH}`]],
+    ],
+    [
+      'claims',
+      flatDisk([...wholeChain(1), bitmap('cbt9."x"'), bitmap('cbt1.y')]),
+      [
+        ['FORMAT', String.raw`"cbt9.\"x\"" on disk.qcow2 claims our naming`],
+        ['FORMAT', 'cbt1.y'],
+      ],
+    ],
+    [
+      'an unreadable layer, told once',
+      flatDisk(wholeChain(1), { problem: unreadable }),
+      [['FORMAT', 'bit 9']],
+    ],
+    [
+      'an unreadable layer below',
+      diskOf(layer(wholeChain(1)), layer([bitmap('x')], { problem: unreadable })),
+      [['FORMAT', 'bit 9']],
+    ],
+    [
+      'a base that never held a bitmap is no problem',
+      diskOf(layer(wholeChain(1)), layer([], { problem: unreadable, format: 'raw' })),
+      [],
+    ],
+  ])('%s', (_, state, expected) => {
+    const found = findProblems(state, readCatalogue(state));
+    expect(found.map((p) => p.reason)).toEqual(expected.map(([reason]) => reason));
+    for (const [i, problem] of found.entries()) expect(problem.message).toContain(expected[i]?.[1]);
+  });
+});
