@@ -41,6 +41,12 @@ export class LineDecoder {
     }
   }
 
+  /** Forgets the line that has begun. */
+  reset(): void {
+    this.pending = [];
+    this.pendingLength = 0;
+  }
+
   private keep(part: Uint8Array): void {
     this.pendingLength += part.length;
     if (this.pendingLength > this.maxLineBytes) {
@@ -51,8 +57,7 @@ export class LineDecoder {
 
   private take(): Buffer {
     const line = Buffer.concat(this.pending, this.pendingLength);
-    this.pending = [];
-    this.pendingLength = 0;
+    this.reset();
     return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
   }
 }
