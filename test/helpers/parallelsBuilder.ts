@@ -5,7 +5,15 @@
  *   | header | BAT | pad | data clusters | bitmap clusters | extension cluster |
  */
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 export const CLOSED = 0x312e3276;
@@ -141,6 +149,11 @@ export function writeHds(path: string, spec: HdsSpec = {}): BuiltHds {
   } finally {
     closeSync(fd);
   }
+}
+
+/** To see that a file is as it was. */
+export function hashOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
 
 /** The whole extension cluster: seal, features back to back, zeros. Features past its end are cut off. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type HdsSpec, writeHds } from '../../helpers/parallelsBuilder.js';
+import { type HdsSpec, hashOf, writeHds } from '../../helpers/parallelsBuilder.js';
 import { refusalOf } from '../../helpers/refusal.js';
-import { hashOf, listRanges, openDisk, scratch } from './disks.js';
+import { listRanges, openDisk, scratch } from './disks.js';
 
 const OLD = 'WithoutFreeSpace';
 

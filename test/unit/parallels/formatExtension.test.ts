@@ -6,10 +6,11 @@ import {
   EXTENSION_MAGIC,
   type FeatureSpec,
   type HdsSpec,
+  hashOf,
   writeHds,
 } from '../../helpers/parallelsBuilder.js';
 import { refusalOf } from '../../helpers/refusal.js';
-import { hashOf, listRanges, openDisk, scratch } from './disks.js';
+import { listRanges, openDisk, scratch } from './disks.js';
 
 const ID = '11112222-3333-4444-5555-666677778888';
 const END: FeatureSpec = { magic: 0n };

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseHeader } from '../../../lib/backend/image/parallels/header.js';
-import { type HdsSpec, writeHds } from '../../helpers/parallelsBuilder.js';
+import { type HdsSpec, hashOf, writeHds } from '../../helpers/parallelsBuilder.js';
 import { refusal, refusalOf } from '../../helpers/refusal.js';
-import { hashOf, openDisk, scratch, stateOf } from './disks.js';
+import { openDisk, scratch, stateOf } from './disks.js';
 
 const OLD = 'WithoutFreeSpace';
 
