@@ -74,6 +74,8 @@ export interface Qcow2Spec {
   /** Guest cluster number to what it is: 'data', 'zero' (flag alone), or an L2 entry as stored. */
   clusters?: ReadonlyMap<number, 'data' | 'zero' | bigint | readonly [bigint, bigint]>;
   bitmaps?: readonly BitmapSpec[];
+  /** A LUKS header, which makes the image encrypted. */
+  luksHeader?: Buffer;
 }
 
 export interface BuiltQcow2 {
@@ -153,6 +155,13 @@ export function buildQcow2(spec: Qcow2Spec = {}): BuiltQcow2 {
   };
   if (spec.backing?.format !== undefined)
     extension(EXTENSION.backingFormat, Buffer.from(spec.backing.format));
+  if (spec.luksHeader !== undefined) {
+    set('crypt_method', 2);
+    const data = Buffer.alloc(16);
+    data.writeBigUInt64BE(BigInt(place(spec.luksHeader)), 0);
+    data.writeBigUInt64BE(BigInt(spec.luksHeader.length), 8);
+    extension(EXTENSION.crypto, data);
+  }
   for (const { type, data } of spec.extensions ?? []) extension(type, data);
   let bitmapsExtension = 0;
   if (bitmaps.length > 0) {

@@ -61,26 +61,14 @@ async function mapWhere(
 }
 
 /** Dirty ranges of a persistent bitmap, as `qemu-nbd -B` serves it read-only; nbdinfo starts and stops the server. */
-export async function dirtyExtents(image: string, bitmap: string): Promise<Extent[]> {
-  const server = ['[', QEMU_NBD, '-r', '-f', 'qcow2', '-B', bitmap, image, ']'];
+export async function dirtyExtents(bitmap: string, imageArgs: readonly string[]): Promise<Extent[]> {
+  const server = ['[', QEMU_NBD, '-r', '-B', bitmap, ...imageArgs, ']'];
   const { stdout } = await run(NBDINFO, [`--map=qemu:dirty-bitmap:${bitmap}`, '--json', '--', ...server], {
     maxBuffer: 1 << 28,
   });
   const entries = JSON.parse(stdout) as { offset: number; length: number; type: number }[];
   return coalesce(
     entries.filter(({ type }) => type === 1).map(({ offset, length }) => [offset, length] as const),
-  );
-}
-
-/** Writes as a guest would: QEMU opens the image, loads its bitmaps, records into them and stores them when it closes. */
-export async function writeRecorded(
-  image: string,
-  extents: readonly Extent[],
-  command = 'write',
-): Promise<void> {
-  await qemuIo(
-    ['-f', 'qcow2', image],
-    ...extents.map(([offset, length]) => `${command} ${offset} ${length}`),
   );
 }
 

@@ -185,9 +185,10 @@ async function scanBitmaps(
   }
   const segments: BitmapSegment[] = [];
   for (const entry of chosen) segments.push(await readSegment(image, entry, signal));
+  const { label } = image.state;
   return {
-    page: (window) => kernel.scanBitmaps(segments, granularityBytes, window),
-    count: (window) => kernel.countBitmaps(segments, granularityBytes, window),
+    page: (window) => namingFile(label, () => kernel.scanBitmaps(segments, granularityBytes, window)),
+    count: (window) => namingFile(label, () => kernel.countBitmaps(segments, granularityBytes, window)),
   };
 }
 
@@ -246,7 +247,17 @@ async function scanAllocation(
     fileBytes: snapshot.sizeBytes,
   };
   const pager = (wanted: ClusterClass): RangePager => ({
-    page: (window) => kernel.scanClusters(tables, wanted, window),
+    page: (window) => namingFile(image.state.label, () => kernel.scanClusters(tables, wanted, window)),
   });
   return { data: pager('data'), allocated: pager('allocated') };
+}
+
+/** The kernel knows a descriptor and no name: what it finds wrong in a file is told with the file. */
+async function namingFile<T>(label: string, scan: () => Promise<T>): Promise<T> {
+  try {
+    return await scan();
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
+    throw new CbtError(error.code, `${label}: ${error.message}`, { details: error.details, cause: error });
+  }
 }
