@@ -129,7 +129,7 @@ export class GuestAgent {
       const failed = errorReply.safeParse(reply);
       if (failed.success) {
         const { class: kind, desc } = failed.data.error;
-        throw new QmpCommandError(command, kind.slice(0, 80), desc.slice(0, 500));
+        throw new QmpCommandError(command, kind.slice(0, 80), desc.slice(0, 500), 'the guest agent');
       }
       if (!('return' in reply)) throw this.broken(`its answer to ${command} has no return`);
       return reply['return'];

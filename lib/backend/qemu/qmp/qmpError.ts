@@ -4,16 +4,17 @@
  */
 import { CbtError, type CbtErrorCode } from '../../../core/errors.js';
 
-/** QEMU answered the command with an error. `details` holds `command` and `qmpClass` as well. */
+/** QEMU, or the guest agent, answered the command with an error. `details` holds `command` and `qmpClass` as well. */
 export class QmpCommandError extends CbtError {
   constructor(
     readonly command: string,
     /** 'GenericError', 'CommandNotFound', 'DeviceNotFound', … */
     readonly qmpClass: string,
-    /** QEMU's own words. */
+    /** Its own words. */
     readonly description: string,
+    who = 'QEMU',
   ) {
-    super(codeOf(qmpClass), `QEMU refused ${command}: ${description}`, {
+    super(codeOf(qmpClass), `${who} refused ${command}: ${description}`, {
       ...(isHeld(description) ? { reason: 'BUSY' as const } : {}),
       details: { command, qmpClass, description },
     });
