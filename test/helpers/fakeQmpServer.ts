@@ -56,6 +56,24 @@ export class FakeQmpServer {
     return command;
   }
 
+  /**
+   * From now on answers by itself: `replies` has what each command returns, or a function of the command. A command that
+   * is not in it is refused as QEMU refuses an unknown one.
+   */
+  serve(replies: Readonly<Record<string, unknown>>): void {
+    void (async () => {
+      for (;;) {
+        const { command, socket } = await this.receive();
+        const known = command.execute in replies || command.execute === 'qmp_capabilities';
+        const reply = replies[command.execute] ?? {};
+        const value = typeof reply === 'function' ? reply(command) : reply;
+        const error = { class: 'CommandNotFound', desc: `The command ${command.execute} has not been found` };
+        const whole = known ? { return: value, id: command.id } : { error, id: command.id };
+        socket.write(`${JSON.stringify(whole)}\r\n`);
+      }
+    })();
+  }
+
   /** Raw bytes or a message to every client. */
   send(data: object | string | Buffer): void {
     for (const socket of this.sockets) {

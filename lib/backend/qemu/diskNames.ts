@@ -24,8 +24,15 @@ export function nameDisks(disks: readonly UnnamedDisk[]): VmDisk[] {
       const found = matching(disks, name);
       return found.length === 1 && found[0] === disk;
     });
-    return { ...disk, id: id ?? disk.qdevPath ?? disk.formatNode ?? `disk ${index}` };
+    return { ...disk, id: id ?? numbered(disks, index) };
   });
+}
+
+/** For a disk whose every name fits another one better: its place in QEMU's list, which nothing else is called. */
+function numbered(disks: readonly UnnamedDisk[], index: number): string {
+  let id = `disk#${index}`;
+  while (matching(disks, id).length > 0) id += '+';
+  return id;
 }
 
 /** The disk of that name. Throws ERR_CBT_INVALID_ARGUMENT listing what there is, or what the name fits. */
