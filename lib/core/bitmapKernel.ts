@@ -12,7 +12,8 @@
  *
  * Work is done up to the page's end and may go on a little behind it; what is found wrong there may fail the page. What
  * cannot change the answer need not be read: a cluster of one segment below an all-dirty stretch of another, say.
- * An aborted signal ends every operation in `ERR_CBT_ABORTED`. An answer is at most 2^28 ranges or 2^32 bytes of bits;
+ * When its signal is aborted before its promise is settled, an operation rejects with `ERR_CBT_ABORTED`, soon, and even if
+ * the answer was found meanwhile. An answer is at most 2^28 ranges or 2^32 bytes of bits;
  * a larger one is `ERR_CBT_UNSUPPORTED` (ask page by page).
  */
 import type { RangePage, Ranges, Window } from './rangePage.js';

@@ -4,6 +4,7 @@
  * on file systems that /proc/locks does not tell for certain (refused).
  */
 import type { BitmapKernel } from '../core/bitmapKernel.js';
+import { throwIfAborted } from '../core/errors.js';
 import { countBitmaps, scanBitmaps } from './script/bitScan.js';
 import { scanClusters } from './script/clusterScan.js';
 import { scanFileData } from './script/fileData.js';
@@ -15,17 +16,28 @@ export function createScriptKernel(): BitmapKernel {
   return {
     name: 'script',
     path: 'script',
-    scanBitmaps,
-    countBitmaps,
-    paintRanges,
-    scanClusters,
-    scanFileData,
+    scanBitmaps: (segments, granularityBytes, window) =>
+      unlessAborted(window, scanBitmaps(segments, granularityBytes, window)),
+    countBitmaps: (segments, granularityBytes, window) =>
+      unlessAborted(window, countBitmaps(segments, granularityBytes, window)),
+    paintRanges: (ranges, granularityBytes, window) =>
+      unlessAborted(window, paintRanges(ranges, granularityBytes, window)),
+    scanClusters: (tables, wanted, window) => unlessAborted(window, scanClusters(tables, wanted, window)),
+    scanFileData: (fd, window) => unlessAborted(window, scanFileData(fd, window)),
     lockState: (fd) => lockState(fd),
-    union,
-    intersect,
-    subtract,
-    clip,
-    align,
-    split,
+    union: (a, b, window) => unlessAborted(window, union(a, b, window)),
+    intersect: (a, b, window) => unlessAborted(window, intersect(a, b, window)),
+    subtract: (a, b, window) => unlessAborted(window, subtract(a, b, window)),
+    clip: (ranges, window) => unlessAborted(window, clip(ranges, window)),
+    align: (ranges, granularityBytes, window) =>
+      unlessAborted(window, align(ranges, granularityBytes, window)),
+    split: (ranges, maxBytes, window) => unlessAborted(window, split(ranges, maxBytes, window)),
   };
+}
+
+/** Work that was done when nobody wanted it any more is not handed out: short and long calls end alike. */
+async function unlessAborted<T>(window: { signal?: AbortSignal | undefined }, work: Promise<T>): Promise<T> {
+  const answer = await work;
+  throwIfAborted(window.signal);
+  return answer;
 }

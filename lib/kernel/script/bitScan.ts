@@ -5,7 +5,13 @@
  */
 import type { BitmapSegment } from '../../core/bitmapKernel.js';
 import { invalidArgument } from '../../core/errors.js';
-import { checkGranularity, checkWindow, type RangePage, type Window } from '../../core/rangePage.js';
+import {
+  checkGranularity,
+  checkWindow,
+  MAX_GRANULARITY_BYTES,
+  type RangePage,
+  type Window,
+} from '../../core/rangePage.js';
 import { levelsOfBits } from './bits.js';
 import { ByteCounter, type LevelSink, PageBuilder } from './levels.js';
 import { MAX_SEGMENTS } from './limits.js';
@@ -56,7 +62,7 @@ function takeQuery(segments: readonly BitmapSegment[], granularityBytes: number,
     throw invalidArgument('segments', `${segments.length} segments`, `at most ${MAX_SEGMENTS}`);
   }
   let coarseBytes = granularityBytes;
-  let finestBytes = granularityBytes;
+  let finestBytes = MAX_GRANULARITY_BYTES;
   for (const [i, segment] of segments.entries()) {
     checkSegment(`segments[${i}]`, segment);
     coarseBytes = Math.max(coarseBytes, segment.granularityBytes);
@@ -69,7 +75,7 @@ function takeQuery(segments: readonly BitmapSegment[], granularityBytes: number,
     coarseBytes,
     firstBit,
     endBit,
-    pieceBits: Math.max(8, (PIECE_BITS * finestBytes) / coarseBytes),
+    pieceBits: Math.max(8, PIECE_BITS * Math.min(1, finestBytes / coarseBytes)),
   };
 }
 

@@ -5,8 +5,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { throwIfAborted } from '../../core/errors.js';
 
-/** Units of work (a range, a word of bits, a table entry) between two rests: a few milliseconds. */
-const STEP_UNITS = 1 << 18;
+/** Units of work (a range, a word of bits, a table entry) between two rests: about a millisecond. */
+const STEP_UNITS = 1 << 16;
 
 export class Pace {
   readonly #signal: AbortSignal | undefined;

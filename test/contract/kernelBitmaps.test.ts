@@ -1,0 +1,452 @@
+/** Dirty bitmaps to ranges and counts: what every kernel must answer, case by case. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BitmapSegment, StoredBits } from '../../lib/core/bitmapKernel.js';
+import { MAX_DISK_BYTES } from '../../lib/core/rangePage.js';
+import { kernels } from '../helpers/kernels.js';
+import { allPages, bitsOf } from '../helpers/shadow.js';
+import { ScratchFile, storeBits } from '../helpers/storedBits.js';
+
+const KIB = 1024;
+const GIB = 2 ** 30;
+const TIB = 2 ** 40;
+const ALL = Number.POSITIVE_INFINITY;
+
+/** A bitmap in memory with these bits set. */
+function memory(granularityBytes: number, bits: readonly number[]): BitmapSegment {
+  const set = new Set(bits);
+  const bytes = bitsOf(Math.max(-1, ...bits) + 1, (bit) => set.has(bit));
+  return { granularityBytes, bits: { kind: 'memory', bytes } };
+}
+
+interface Case {
+  name: string;
+  segments: BitmapSegment[];
+  granularityBytes?: number;
+  window: [start: number, end: number];
+  ranges: number[];
+}
+
+const cases: Case[] = [
+  { name: 'no segment', segments: [], window: [0, 1 << 20], ranges: [] },
+  { name: 'a bitmap of no bytes', segments: [memory(512, [])], window: [0, 1 << 20], ranges: [] },
+  { name: 'an empty window', segments: [memory(512, [0, 1, 2])], window: [700, 700], ranges: [] },
+  {
+    name: 'an empty window at the end of all offsets',
+    segments: [memory(512, [0])],
+    window: [MAX_DISK_BYTES, MAX_DISK_BYTES],
+    ranges: [],
+  },
+  { name: 'a disk of one byte', segments: [memory(512, [0])], window: [0, 1], ranges: [0, 1] },
+  ...[0, 1, 7, 8, 31, 32, 63, 64, 65, 127, 255, 256, 511].map((bit) => ({
+    name: `bit ${bit} alone`,
+    segments: [memory(512, [bit])],
+    window: [0, 512 * 512] as [number, number],
+    ranges: [bit * 512, 512],
+  })),
+  ...[7, 31, 63, 127, 255].map((bit) => ({
+    name: `bits ${bit} and ${bit + 1}, which touch`,
+    segments: [memory(512, [bit, bit + 1])],
+    window: [0, 512 * 512] as [number, number],
+    ranges: [bit * 512, 1024],
+  })),
+  {
+    name: 'ranges on both sides of a clean bit',
+    segments: [memory(512, [0, 1, 3, 4])],
+    window: [0, 4096],
+    ranges: [0, 1024, 1536, 1024],
+  },
+  {
+    name: 'the last granule cut by the size',
+    segments: [memory(65536, [2])],
+    window: [0, 131077],
+    ranges: [131072, 5],
+  },
+  {
+    name: 'bits past the size',
+    segments: [memory(512, [1, 2, 3, 9])],
+    window: [0, 1000],
+    ranges: [512, 488],
+  },
+  {
+    name: 'a bitmap that ends before the disk',
+    segments: [memory(512, [7])],
+    window: [0, TIB],
+    ranges: [3584, 512],
+  },
+  {
+    name: 'a window inside a range',
+    segments: [memory(512, [0, 1, 2, 3])],
+    window: [700, 1300],
+    ranges: [700, 600],
+  },
+  {
+    name: 'a window that starts inside one range and ends inside another',
+    segments: [memory(512, [0, 2])],
+    window: [100, 1100],
+    ranges: [100, 412, 1024, 76],
+  },
+  { name: 'a window between two ranges', segments: [memory(512, [0, 3])], window: [512, 1536], ranges: [] },
+  {
+    name: 'two segments of one granularity',
+    segments: [memory(512, [0, 5]), memory(512, [1, 64])],
+    window: [0, 65536],
+    ranges: [0, 1024, 2560, 512, 32768, 512],
+  },
+  {
+    name: 'three segments, of which one is empty',
+    segments: [memory(512, [0]), memory(512, []), memory(512, [1])],
+    window: [0, 65536],
+    ranges: [0, 1024],
+  },
+  {
+    name: 'fine widened to coarse',
+    segments: [memory(512, [3]), memory(4096, [2])],
+    window: [0, 65536],
+    ranges: [0, 4096, 8192, 4096],
+  },
+  {
+    name: 'coarse first, fine second',
+    segments: [memory(4096, [2]), memory(512, [3])],
+    window: [0, 65536],
+    ranges: [0, 4096, 8192, 4096],
+  },
+  {
+    name: 'all widened to the granularity asked for',
+    segments: [memory(512, [3]), memory(1024, [70])],
+    granularityBytes: 65536,
+    window: [0, 1 << 20],
+    ranges: [0, 131072],
+  },
+  {
+    name: 'a granularity asked for that is finer',
+    segments: [memory(4096, [1])],
+    granularityBytes: 512,
+    window: [0, 65536],
+    ranges: [4096, 4096],
+  },
+  {
+    name: 'each fold from 1 to 2048 of one bit',
+    segments: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((power) =>
+      memory(512 * 2 ** power, [4096 / 2 ** power]),
+    ),
+    window: [0, 4 << 20],
+    ranges: [2 << 20, 1 << 20],
+  },
+  {
+    name: '512 bytes and 2 GiB',
+    segments: [memory(512, [0, 4194304 * 3 + 17]), memory(2 * GIB, [1])],
+    window: [0, 9 * GIB],
+    ranges: [0, 4 * GIB, 6 * GIB, 2 * GIB],
+  },
+  {
+    name: '512 bytes and 2 GiB, seen through a small window',
+    segments: [memory(512, [0, 4194304 * 3 + 17]), memory(2 * GIB, [1])],
+    window: [7 * GIB - 3, 7 * GIB + 4],
+    ranges: [7 * GIB - 3, 7],
+  },
+  {
+    name: 'a bit behind the window that shares a granule with it',
+    segments: [memory(512, [7])],
+    granularityBytes: 4096,
+    window: [0, 512],
+    ranges: [0, 512],
+  },
+  {
+    name: 'a bit before the window that shares a granule with it',
+    segments: [memory(512, [0])],
+    granularityBytes: 4096,
+    window: [1024, 9000],
+    ranges: [1024, 3072],
+  },
+  {
+    name: 'a bit behind the window that shares none',
+    segments: [memory(512, [8])],
+    granularityBytes: 4096,
+    window: [0, 4096],
+    ranges: [],
+  },
+  {
+    name: 'the last byte that numbers can name',
+    segments: [memory(2 * GIB, [2 ** 22 - 1])],
+    window: [0, MAX_DISK_BYTES],
+    ranges: [2 ** 53 - 2 ** 31, 2 ** 31 - 1],
+  },
+  {
+    name: 'a window at the end of all offsets',
+    segments: [memory(2 * GIB, [2 ** 22 - 1])],
+    window: [MAX_DISK_BYTES - 3, MAX_DISK_BYTES],
+    ranges: [MAX_DISK_BYTES - 3, 3],
+  },
+];
+
+describe.each(kernels)('$label: bitmaps in memory', ({ kernel }) => {
+  it.each(cases)('$name', async ({ segments, granularityBytes = 512, window, ranges }) => {
+    const [startBytes, endBytes] = window;
+    const page = await kernel.scanBitmaps(segments, granularityBytes, {
+      startBytes,
+      endBytes,
+      maxRanges: ALL,
+    });
+    expect(page).toEqual({ ranges: Float64Array.from(ranges), startBytes, nextBytes: endBytes });
+    const bytes = ranges.filter((_, i) => i % 2 === 1).reduce((sum, length) => sum + length, 0);
+    expect(await kernel.countBitmaps(segments, granularityBytes, { startBytes, endBytes })).toBe(bytes);
+  });
+
+  it.each(cases.filter(({ ranges }) => ranges.length > 0))(
+    'page by page, whatever the cap: $name',
+    async ({ segments, granularityBytes = 512, window, ranges }) => {
+      const [startBytes, endBytes] = window;
+      const count = ranges.length / 2;
+      for (let maxRanges = 1; maxRanges <= count + 1; maxRanges += 1) {
+        const all = await allPages((w) => kernel.scanBitmaps(segments, granularityBytes, w), {
+          startBytes,
+          endBytes,
+          maxRanges,
+        });
+        expect(all.page.ranges).toEqual(Float64Array.from(ranges));
+        expect(all.pages).toBe(Math.ceil(count / maxRanges));
+      }
+    },
+  );
+
+  it('ends a full page at the start of the range that did not fit, wherever that is', async () => {
+    const segment = memory(512, [0, 2, 1000, 70000]);
+    const next = async (startBytes: number, maxRanges: number) =>
+      (await kernel.scanBitmaps([segment], 512, { startBytes, endBytes: 1 << 30, maxRanges })).nextBytes;
+    expect(await next(0, 1)).toBe(1024);
+    expect(await next(0, 2)).toBe(512000);
+    expect(await next(0, 3)).toBe(70000 * 512);
+    expect(await next(0, 4)).toBe(1 << 30);
+    expect(await next(100, 1)).toBe(1024);
+    expect(await next(1100, 1)).toBe(512000);
+  });
+
+  it('takes bytes from the middle of a larger buffer, at any alignment', async () => {
+    for (let shift = 0; shift < 9; shift += 1) {
+      const buffer = new Uint8Array(64 + shift).fill(0xff);
+      const bytes = buffer.subarray(shift, shift + 33).fill(0);
+      bytes[32] = 0x80;
+      const segment: BitmapSegment = { granularityBytes: 512, bits: { kind: 'memory', bytes } };
+      const page = await kernel.scanBitmaps([segment], 512, {
+        startBytes: 0,
+        endBytes: 1 << 20,
+        maxRanges: ALL,
+      });
+      expect(page.ranges).toEqual(Float64Array.of(263 * 512, 512));
+    }
+  });
+
+  it('takes a Buffer and shared memory', async () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(16));
+    shared[9] = 3;
+    for (const bytes of [Buffer.from(shared), shared]) {
+      const segment: BitmapSegment = { granularityBytes: 1024, bits: { kind: 'memory', bytes } };
+      const page = await kernel.scanBitmaps([segment], 512, {
+        startBytes: 0,
+        endBytes: 1 << 20,
+        maxRanges: ALL,
+      });
+      expect(page.ranges).toEqual(Float64Array.of(72 * 1024, 2048));
+    }
+  });
+
+  it('takes 65535 segments', async () => {
+    const many = Array.from({ length: 65535 }, (_, i) => memory(512, [i % 16]));
+    const window = { startBytes: 0, endBytes: 1 << 20, maxRanges: ALL };
+    expect((await kernel.scanBitmaps(many, 512, window)).ranges).toEqual(Float64Array.of(0, 8192));
+  });
+
+  it('answers a million ranges and pages through them', async () => {
+    const bytes = new Uint8Array(262144).fill(0x55);
+    const segment: BitmapSegment = { granularityBytes: 512, bits: { kind: 'memory', bytes } };
+    const whole = { startBytes: 0, endBytes: bytes.length * 8 * 512, maxRanges: ALL };
+    const page = await kernel.scanBitmaps([segment], 512, whole);
+    expect(page.ranges.length).toBe(2 << 20);
+    expect([...page.ranges.subarray(-4)]).toEqual([2097148 * 512, 512, 2097150 * 512, 512]);
+    const paged = await allPages((w) => kernel.scanBitmaps([segment], 512, w), {
+      ...whole,
+      maxRanges: 300000,
+    });
+    expect(paged.pages).toBe(4);
+    expect(Buffer.from(paged.page.ranges.buffer).equals(Buffer.from(page.ranges.buffer))).toBe(true);
+  });
+});
+
+describe.each(kernels)('$label: bitmaps in clusters', ({ kernel }) => {
+  let file: ScratchFile;
+  let oneBit: number;
+  let stripes: number;
+  beforeAll(async () => {
+    file = await ScratchFile.make();
+    oneBit = await file.put(bitsOf(4096, (bit) => bit === 9));
+    stripes = await file.put(bitsOf(4096, (bit) => bit % 1024 < 512));
+  });
+  afterAll(() => file.remove());
+
+  /** Clusters of 512 bytes: 4096 bits each, 2 MiB of disk at a granularity of 512. */
+  const stored = (table: readonly number[], granularityBytes = 512): BitmapSegment => ({
+    granularityBytes,
+    bits: { kind: 'stored', fd: file.fd, clusterBytes: 512, table: Float64Array.from(table) },
+  });
+  const scan = async (
+    segments: readonly BitmapSegment[],
+    startBytes: number,
+    endBytes: number,
+    maxRanges = ALL,
+    granularityBytes = 512,
+  ) => {
+    const page = await kernel.scanBitmaps(segments, granularityBytes, { startBytes, endBytes, maxRanges });
+    return [...page.ranges];
+  };
+  const MIB = 1 << 20;
+
+  it('reads clean, dirty and stored clusters in any order', async () => {
+    const segment = stored([1, 0, oneBit, stripes, 1, 1, 0, oneBit]);
+    const ranges = [
+      ...[0, 2 * MIB],
+      ...[4 * MIB + 9 * 512, 512],
+      ...[6 * MIB, 256 * KIB, 6.5 * MIB, 256 * KIB, 7 * MIB, 256 * KIB, 7.5 * MIB, 256 * KIB],
+      ...[8 * MIB, 4 * MIB],
+      ...[14 * MIB + 9 * 512, 512],
+    ];
+    expect(await scan([segment], 0, 16 * MIB)).toEqual(ranges);
+    expect(await scan([segment], 4 * MIB + 9 * 512 + 1, 6 * MIB + 1)).toEqual([
+      4 * MIB + 4609,
+      511,
+      6 * MIB,
+      1,
+    ]);
+    const pages = await allPages((w) => kernel.scanBitmaps([segment], 512, w), {
+      startBytes: 0,
+      endBytes: 16 * MIB,
+      maxRanges: 2,
+    });
+    expect([...pages.page.ranges]).toEqual(ranges);
+    expect(await kernel.countBitmaps([segment], 512, { startBytes: 0, endBytes: 16 * MIB })).toBe(
+      7 * MIB + 1024,
+    );
+  });
+
+  it('takes clusters past the table for clean, and table entries past the disk for nothing', async () => {
+    expect(await scan([stored([oneBit])], 0, 64 * MIB)).toEqual([4608, 512]);
+    expect(await scan([stored([0, 1, 1, 1])], 0, 2 * MIB + 5)).toEqual([2 * MIB, 5]);
+    expect(await scan([stored([])], 0, 64 * MIB)).toEqual([]);
+  });
+
+  it('joins ranges across clusters and segments', async () => {
+    const left = stored([1, 0, 0, stripes]);
+    const right = stored([0, 1, stripes, 0]);
+    expect(await scan([left, right], 0, 4.5 * MIB)).toEqual([0, 4.25 * MIB]);
+    expect(await scan([left, right], 0, 8 * MIB, ALL, 1 * MIB)).toEqual([0, 8 * MIB]);
+  });
+
+  it('widens stored bits of several granularities', async () => {
+    const fine = stored([0, oneBit]);
+    const coarse = stored([oneBit], 65536);
+    expect(await scan([fine, coarse], 0, 1 << 30)).toEqual([9 * 65536, 65536, 2 * MIB, 65536]);
+    expect(await scan([stored([oneBit], 2 * GIB), fine], 0, 32 * GIB)).toEqual([
+      0,
+      2 * GIB,
+      18 * GIB,
+      2 * GIB,
+    ]);
+  });
+
+  it('takes clusters that are no power of two', async () => {
+    const bits = bitsOf(4096 * 9, (bit) => bit % 5000 === 4999);
+    const bytes = await storeBits(file, bits, 1536);
+    const segment: BitmapSegment = { granularityBytes: 512, bits: bytes };
+    const memoryTwin: BitmapSegment = { granularityBytes: 512, bits: { kind: 'memory', bytes: bits } };
+    expect(await scan([segment], 0, 18 * MIB)).toEqual(await scan([memoryTwin], 0, 18 * MIB));
+    expect(await scan([segment], 0, 18 * MIB)).toHaveLength(2 * 7);
+  });
+
+  it('answers for 64 TiB that is all clean, all dirty, or dirty in its last granule, without reading', async () => {
+    const table = (fill: number) => new Float64Array(262144).fill(fill);
+    const huge = (entries: Float64Array): BitmapSegment => ({
+      granularityBytes: 512,
+      bits: { kind: 'stored', fd: file.fd, clusterBytes: 65536, table: entries },
+    });
+    const before = process.memoryUsage().rss;
+    expect(await scan([huge(table(0)), huge(table(0))], 0, 64 * TIB)).toEqual([]);
+    expect(await scan([huge(table(0)), huge(table(1))], 0, 64 * TIB)).toEqual([0, 64 * TIB]);
+    expect(await kernel.countBitmaps([huge(table(1))], 512, { startBytes: 1, endBytes: 64 * TIB })).toBe(
+      64 * TIB - 1,
+    );
+    const last = table(0);
+    last[262143] = await file.put(bitsOf(65536 * 8, (bit) => bit === 65536 * 8 - 1));
+    expect(await scan([huge(last)], 0, 64 * TIB)).toEqual([64 * TIB - 512, 512]);
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * MIB);
+  });
+
+  it('answers next to 2^53 from clusters', async () => {
+    const table = new Float64Array(1024); // 2^22 bits of 2 GiB each
+    table[1023] = oneBit;
+    const segment: BitmapSegment = {
+      granularityBytes: 2 * GIB,
+      bits: { kind: 'stored', fd: file.fd, clusterBytes: 512, table },
+    };
+    const at = (1023 * 4096 + 9) * 2 * GIB;
+    expect(await scan([segment], 0, MAX_DISK_BYTES)).toEqual([at, 2 * GIB]);
+    table[1023] = 1;
+    expect(await scan([segment], 1, MAX_DISK_BYTES)).toEqual([
+      1023 * 4096 * 2 * GIB,
+      MAX_DISK_BYTES - 1023 * 4096 * 2 * GIB,
+    ]);
+  });
+
+  it('refuses a cluster that reaches past the end of the file where the window needs it', async () => {
+    const short = await ScratchFile.make();
+    try {
+      const offset = await short.put(bitsOf(800, (bit) => bit === 9)); // 100 of 512 bytes
+      const bits: StoredBits = {
+        kind: 'stored',
+        fd: short.fd,
+        clusterBytes: 512,
+        table: Float64Array.of(0, offset),
+      };
+      const segment: BitmapSegment = { granularityBytes: 512, bits };
+      const beyond: BitmapSegment = {
+        granularityBytes: 512,
+        bits: { ...bits, table: Float64Array.of(0, 1 << 20) },
+      };
+      // The bytes that are there are enough for a disk that ends with them.
+      expect(await scan([segment], 0, 2 * MIB + 800 * 512)).toEqual([2 * MIB + 9 * 512, 512]);
+      await expect(scan([segment], 0, 2 * MIB + 801 * 512)).rejects.toMatchObject({
+        code: 'ERR_CBT_CORRUPT_IMAGE',
+      });
+      await expect(scan([segment], 0, 2 * MIB + 800 * 512, ALL, 1 << 20)).rejects.toMatchObject({
+        code: 'ERR_CBT_CORRUPT_IMAGE',
+      });
+      await expect(scan([beyond], 0, 4 * MIB)).rejects.toThrow(/past the end of the file/);
+      await expect(
+        kernel.countBitmaps([beyond], 512, { startBytes: 0, endBytes: 4 * MIB }),
+      ).rejects.toMatchObject({ code: 'ERR_CBT_CORRUPT_IMAGE' });
+      // What the window does not need may be anywhere.
+      expect(await scan([beyond], 0, 2 * MIB)).toEqual([]);
+    } finally {
+      await short.remove();
+    }
+  });
+
+  it.each([Number.NaN, -1, -512, 1.5, 2 ** 53, Number.POSITIVE_INFINITY, MAX_DISK_BYTES - 100])(
+    'refuses table entry %s',
+    async (entry) => {
+      await expect(scan([stored([0]), stored([0, 1, entry])], 0, 16 * MIB)).rejects.toMatchObject({
+        code: 'ERR_CBT_INVALID_ARGUMENT',
+        details: { argument: 'segments[1].bits.table[2]' },
+      });
+    },
+  );
+
+  it('says that a descriptor cannot be read', async () => {
+    const segment: BitmapSegment = {
+      granularityBytes: 512,
+      bits: { kind: 'stored', fd: 2 ** 20, clusterBytes: 512, table: Float64Array.of(512) },
+    };
+    await expect(scan([segment], 0, MIB)).rejects.toMatchObject({
+      code: 'ERR_CBT_BACKEND_UNAVAILABLE',
+      details: { errno: 'EBADF' },
+    });
+  });
+});
