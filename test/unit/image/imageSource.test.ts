@@ -184,7 +184,7 @@ describe('backing chains', () => {
       (await source.bitmapRanges([{ layer: 0, name: 'b' }], 65536)).page(ALL),
     ).resolves.toBeDefined();
     await expect((await source.allocatedRanges(1)).page(ALL)).resolves.toBeDefined();
-    for (const needed of [source.allocatedRanges(), source.allocatedRanges(2)]) {
+    for (const needed of [() => source.allocatedRanges(), () => source.allocatedRanges(2)]) {
       const error = await refusalOf(needed);
       expect(error).toMatchObject({ code, disk: path });
       expect(error.message).toMatch(message);
@@ -259,9 +259,9 @@ describe('writers', () => {
     const source = await open(await put('disk', { bitmaps: [{ name: 'b' }] }));
     kernel.writer = true;
     for (const asked of [
-      source.state(),
-      source.bitmapRanges([{ layer: 0, name: 'b' }], 512),
-      source.allocatedRanges(),
+      () => source.state(),
+      () => source.bitmapRanges([{ layer: 0, name: 'b' }], 512),
+      () => source.allocatedRanges(),
     ]) {
       const error = await refusalOf(asked);
       expect(error).toMatchObject(BUSY);
@@ -369,10 +369,10 @@ describe('closing', () => {
     await source.close();
     await source.close();
     for (const asked of [
-      source.state(),
-      source.bitmapRanges([], 512),
-      source.allocatedRanges(),
-      pager.page(ALL),
+      () => source.state(),
+      () => source.bitmapRanges([], 512),
+      () => source.allocatedRanges(),
+      () => pager.page(ALL),
     ]) {
       expect(await refusalOf(asked)).toMatchObject({ code: 'ERR_CBT_CLOSED' });
     }
