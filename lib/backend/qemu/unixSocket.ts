@@ -1,8 +1,9 @@
 /**
- * Connecting to a unix socket, with errors that say what is wrong at the other end. One attempt: whether a refused
- * connection is worth another is for the caller to know.
+ * Connecting to a unix socket, with errors that say what is wrong at the other end. A refused connection is not tried
+ * again: whether it is worth it is for the caller to know.
  */
 import net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import { type WaitOptions, waitFor } from './waiting.js';
 
@@ -20,13 +21,36 @@ export function checkSocketPath(argument: string, path: string): void {
   }
 }
 
-/** Connects to the socket at `path`; `what` names the other end in errors ("QMP monitor"). */
-export function connectUnix(
+/** Between two looks at a full queue. */
+const QUEUE_POLL_MS = 25;
+
+/**
+ * Connects to the socket at `path`; `what` names the other end in errors ("QMP monitor"). Where the queue of the
+ * listener is full it waits for a place until the time-out: a blocking connect(2) would do so by itself, Node's cannot.
+ */
+export async function connectUnix(
   path: string,
   what: string,
   options: WaitOptions & { timeoutMs: number },
 ): Promise<net.Socket> {
   checkSocketPath('socket', path);
+  const deadline = Date.now() + options.timeoutMs;
+  for (;;) {
+    try {
+      return await connectOnce(path, what, { ...options, timeoutMs: Math.max(1, deadline - Date.now()) });
+    } catch (error) {
+      const full = error instanceof CbtError && error.details['errno'] === 'EAGAIN';
+      if (!full || Date.now() + QUEUE_POLL_MS >= deadline) throw error;
+      await delay(QUEUE_POLL_MS);
+    }
+  }
+}
+
+function connectOnce(
+  path: string,
+  what: string,
+  options: WaitOptions & { timeoutMs: number },
+): Promise<net.Socket> {
   return waitFor<net.Socket>(
     (resolve, reject) => {
       const socket = net.connect({ path });

@@ -10,6 +10,7 @@ import type net from 'node:net';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { connectUnix } from '../unixSocket.js';
 import { checkTimeout, type WaitOptions, waitFor } from '../waiting.js';
+import { breach, connectionLost, noGreeting, speaksOddly } from './connectionErrors.js';
 import { EventHub, EventStream } from './eventHub.js';
 import {
   DEFAULT_MAX_LINE_BYTES,
@@ -192,11 +193,11 @@ export class QmpClient {
         void this.failed.then(reject);
         return () => undefined;
       },
-      { timeoutMs, signal, onTimeout: () => this.noGreeting(timeoutMs) },
+      { timeoutMs, signal, onTimeout: () => noGreeting(this.name, timeoutMs) },
     );
     const checked = greeting.safeParse(hello);
     if (!checked.success) {
-      throw this.broken(`its first line is no QMP greeting (${describeIssues(checked.error)})`);
+      throw speaksOddly(this.name, `its first line is no QMP greeting (${describeIssues(checked.error)})`);
     }
     this.version = checked.data.QMP.version;
     await this.execute('qmp_capabilities', undefined, {
@@ -240,7 +241,7 @@ export class QmpClient {
         if (this.failure !== undefined) return;
       }
     } catch (error) {
-      this.shut(this.broken(error instanceof Error ? error.message : String(error), error));
+      this.shut(speaksOddly(this.name, error instanceof Error ? error.message : String(error), error));
     }
   }
 
@@ -293,34 +294,7 @@ export class QmpClient {
   }
 
   private lost(why: string, cause?: unknown): CbtError {
-    const cut = this.decoder.pendingBytes;
-    const partial = cut > 0 ? `, in the middle of a message (${cut} bytes of it had come)` : '';
-    const greeted = this.version === undefined ? ' before any greeting' : '';
-    return new CbtError(
-      'ERR_CBT_BACKEND_UNAVAILABLE',
-      `the QMP connection to ${this.name} is gone${greeted}: ${why}${partial}`,
-      { details: { socket: this.name }, cause },
-    );
+    const state = { greeted: this.version !== undefined, cutBytes: this.decoder.pendingBytes };
+    return connectionLost(this.name, why, state, cause);
   }
-
-  private broken(what: string, cause?: unknown): CbtError {
-    return new CbtError('ERR_CBT_BACKEND_PROTOCOL', `${this.name} does not speak QMP as specified: ${what}`, {
-      details: { socket: this.name },
-      cause,
-    });
-  }
-
-  private noGreeting(timeoutMs: number): CbtError {
-    return new CbtError(
-      'ERR_CBT_TIMEOUT',
-      `${this.name} accepted the connection but sent no QMP greeting in ${timeoutMs} ms: a QMP monitor serves one ` +
-        'client at a time, and another one (libvirt, or another backup) may hold it; give the VM a second monitor',
-      { reason: 'BUSY', details: { socket: this.name, timeoutMs } },
-    );
-  }
-}
-
-/** A rule of the protocol that a message breaks; `receive` says whose message and ends the connection. */
-function breach(what: string): CbtError {
-  return new CbtError('ERR_CBT_BACKEND_PROTOCOL', what);
 }

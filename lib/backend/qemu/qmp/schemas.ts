@@ -84,9 +84,7 @@ export type BlockDevice = z.infer<typeof blockDevice>;
 /** XDbgBlockGraph: exact edges between nodes, for debugging, but there since 4.0 and unchanged. */
 const blockGraph = z.looseObject({
   nodes: z.array(z.looseObject({ id: exactCount, type: z.string(), name: z.string() })),
-  edges: z.array(
-    z.looseObject({ parent: exactCount, child: exactCount, name: z.string(), perm: z.array(z.string()) }),
-  ),
+  edges: z.array(z.looseObject({ parent: exactCount, child: exactCount, name: z.string() })),
 });
 
 const jobInfo = z.looseObject({
