@@ -27,7 +27,10 @@ export async function qemuImg(...args: string[]): Promise<string> {
 
 /** Runs qemu-io commands on an image given as QEMU takes it on a command line. */
 export async function qemuIo(imageArgs: readonly string[], ...commands: string[]): Promise<string> {
-  const { stdout } = await run(QEMU_IO, [...commands.flatMap((command) => ['-c', command]), ...imageArgs]);
+  const args = [...commands.flatMap((command) => ['-c', command]), ...imageArgs];
+  const { stdout } = await run(QEMU_IO, args).catch((error: Error & { stdout?: string }) => {
+    throw new Error(`${error.message}${error.stdout}`);
+  });
   // qemu-io tells a failed command on stdout and succeeds all the same.
   if (/failed|error|not supported|unknown command/i.test(stdout)) throw new Error(`qemu-io: ${stdout}`);
   return stdout;

@@ -62,7 +62,8 @@ export async function readChain(
       next = await readLayer(reader, guard, visited, found);
     } catch (error) {
       if (!(error instanceof CbtError) || !concernsOneLayer(error)) throw error;
-      next = { layer: unreadableLayer(`backing file of ${label}`, sizeBytes, error), backing: null };
+      const why = asBackingError(label, error);
+      next = { layer: unreadableLayer(`backing file of ${label}`, sizeBytes, why), backing: null };
     }
     layers.push(next.layer);
     above = next.layer.state;
@@ -80,6 +81,15 @@ export function concernsOneLayer(error: CbtError): boolean {
     error.code === 'ERR_CBT_BACKEND_UNAVAILABLE' ||
     error.code === 'ERR_CBT_INVALID_ARGUMENT'
   );
+}
+
+/** The image named the file, not the caller: what it names can be no argument of his. */
+function asBackingError(overlay: string, error: CbtError): CbtError {
+  if (error.code !== 'ERR_CBT_INVALID_ARGUMENT') return error;
+  return new CbtError('ERR_CBT_UNSUPPORTED', `backing file of ${overlay}: ${error.message}`, {
+    details: error.details,
+    cause: error,
+  });
 }
 
 const LOOP = 'backing chain';
