@@ -317,7 +317,11 @@ describe('withStorageDaemon', () => {
          await new Promise(() => setInterval(() => undefined, 1000));
        });`,
     );
-    const child = spawn(process.execPath, [script, image], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // What it leaves behind goes with our folder.
+    const child = spawn(process.execPath, [script, image], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const said = await new Promise<string>((resolve) =>
       child.stdout.setEncoding('utf8').once('data', resolve),
     );
