@@ -62,6 +62,14 @@ describe('a well-formed extension', () => {
     expect(layer).not.toHaveProperty('problem');
   });
 
+  it('lies a whole number of clusters from the data offset, which old images put anywhere', async () => {
+    const spec = { magic: 'WithoutFreeSpace', dataOff: 11, allocated: [0], bitmaps: [{ id: ID, bits: [2] }] };
+    const { path, extensionOffset } = writeHds(join(scratch(), 'a.hds'), spec);
+    expect(extensionOffset).toBe((11 + 2 * 8) * 512);
+    const pager = await (await openDisk(path)).bitmapRanges([{ layer: 0, name: ID }], 512);
+    expect(await listRanges(pager, 524_288)).toEqual([[2 * 65536, 65536]]);
+  });
+
   it('lists several bitmaps', async () => {
     const ids = [ID, ID.replace('1', 'a'), ID.replace('1', 'b')];
     const bitmaps = ids.map((id, i) => ({ id, granularitySectors: 128, bits: [i] }));
@@ -346,6 +354,18 @@ describe('damage to one bitmap costs that bitmap alone', () => {
     expect(hashOf(path)).toBe(before);
   });
 
+  it('an L1 table that ends before the disk does', async () => {
+    // 8192 bits in clusters of 512 bytes: two entries.
+    const features = [feature(bitmapData({ id: ID, granularitySectors: 1 }, 8192n, [1])), END];
+    const { path } = writeHds(join(scratch(), 'a.hds'), { clusterSectors: 1, diskSectors: 8192, features });
+    const error = await refusalOf((await openDisk(path)).bitmapRanges([{ layer: 0, name: ID }], 512));
+    expect(error.details).toMatchObject({
+      field: 'l1_size',
+      value: 1,
+      limit: expect.stringMatching(/^2 for 8192 bits/),
+    });
+  });
+
   it('two bitmaps of one id: neither can be told from the other', async () => {
     const features = [feature(good([0])), feature(good([1])), feature(good([1], 1, NEIGHBOUR)), END];
     const { path } = writeHds(join(scratch(), 'a.hds'), { ...TINY, features });
@@ -367,6 +387,28 @@ describe('damage to one bitmap costs that bitmap alone', () => {
     expect(bitmaps[1]!.problem!.message).toMatch(/L1 entry 0 is 2, must be a cluster that nothing else/);
   });
 
+  it.each([
+    [8, false],
+    [9, true],
+    [15, true],
+    [16, true],
+    [17, true],
+    [23, true],
+    [24, false],
+  ])('guest data at sector %i of an old image, the bitmap at 16: overlap %s', async (entry, overlaps) => {
+    const { path, bitmapClusters } = writeHds(join(scratch(), 'a.hds'), {
+      magic: 'WithoutFreeSpace',
+      allocated: [0],
+      bat: new Map([[5, entry]]),
+      bitmaps: [{ id: ID, bits: [1] }],
+    });
+    expect(bitmapClusters).toEqual([16 * 512]);
+    const asked = (await openDisk(path)).bitmapRanges([{ layer: 0, name: ID }], 512);
+    if (overlaps)
+      expect((await refusalOf(asked)).details).toMatchObject({ field: 'BAT entry 5', value: entry });
+    else await asked;
+  });
+
   it('a bitmap cluster that guest data also claims', async () => {
     const { path } = writeHds(join(scratch(), 'a.hds'), {
       ...TINY,
@@ -378,7 +420,7 @@ describe('damage to one bitmap costs that bitmap alone', () => {
     expect(error).toMatchObject({
       code: 'ERR_CBT_CORRUPT_IMAGE',
       reason: 'FORMAT',
-      details: { field: 'BAT entry 5', value: 3, limit: 'a cluster that no bitmap uses' },
+      details: { field: 'BAT entry 5', value: 3, limit: 'a cluster clear of every bitmap' },
     });
   });
 });

@@ -1,7 +1,9 @@
 import {
   appendFileSync,
   closeSync,
+  fstatSync,
   openSync,
+  statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -315,6 +317,21 @@ describe('a stack of images', () => {
       details: { field: 'magic' },
     });
     expect((await refusalOf(changed(folder, OLDER))).code).toMatch(/CORRUPT_IMAGE|TRACKING_LOST/);
+  });
+
+  it('a writer on any of the images makes the disk busy', async () => {
+    const folder = writeStack();
+    for (const held of ['top.hds', 'middle.hds', 'root.hds']) {
+      const inode = statSync(join(folder, held)).ino;
+      const lockState = async (fd: number) => ({
+        writer: fstatSync(fd).ino === inode,
+        writersForbidden: false,
+      });
+      const source = await openDisk(folder, { ...kernelWith(), lockState });
+      const error = await refusalOf(source.state());
+      expect(error).toMatchObject({ code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' });
+      expect(error.message).toContain(held);
+    }
   });
 
   it('a damaged top refuses everything', async () => {

@@ -44,7 +44,8 @@ export class BlockAllocationTable implements RangePager {
         const entry = entries.getUint32(i, true);
         const cluster = first + i / BAT_ENTRY_BYTES;
         if (entry !== 0) this.checkEntry(cluster, entry);
-        if ((entry !== 0) === runStart >= 0) continue;
+        const inRun = runStart >= 0;
+        if (inRun === (entry !== 0)) continue;
         const at = Math.max(startBytes, cluster * clusterBytes);
         if (entry === 0) {
           pairs.push(runStart, at - runStart);
@@ -61,17 +62,27 @@ export class BlockAllocationTable implements RangePager {
   }
 
   /**
-   * The first data cluster that is also one of these (byte offsets of bitmap clusters): guest data would be read as bits.
+   * The first data cluster that lies on one of these (byte offsets of bitmap clusters): guest data would be read as bits.
    * O(entries).
    */
-  async findClaim(clusters: ReadonlySet<number>, signal?: AbortSignal): Promise<Fault | undefined> {
-    if (clusters.size === 0) return undefined;
-    const unitBytes = this.header.batUnitSectors * SECTOR_BYTES;
-    for await (const { first, entries } of this.chunks(0, this.header.batEntries, signal)) {
+  async findClaim(bitmapClusters: ReadonlySet<number>, signal?: AbortSignal): Promise<Fault | undefined> {
+    if (bitmapClusters.size === 0) return undefined;
+    const { batEntries, batUnitSectors, clusterBytes, dataOffSectors } = this.header;
+    const dataOff = dataOffSectors * SECTOR_BYTES;
+    for await (const { first, entries } of this.chunks(0, batEntries, signal)) {
       for (let i = 0; i < entries.byteLength; i += BAT_ENTRY_BYTES) {
         const entry = entries.getUint32(i, true);
-        if (entry !== 0 && clusters.has(entry * unitBytes)) {
-          return corrupt(`BAT entry ${first + i / BAT_ENTRY_BYTES}`, entry, 'a cluster that no bitmap uses');
+        if (entry === 0) continue;
+        // Bitmap clusters are aligned to data_off; where entries count sectors, a data cluster may reach into two.
+        const offset = entry * batUnitSectors * SECTOR_BYTES;
+        const skew = (offset - dataOff) % clusterBytes;
+        const aligned = offset - skew;
+        if (bitmapClusters.has(aligned) || (skew !== 0 && bitmapClusters.has(aligned + clusterBytes))) {
+          return corrupt(
+            `BAT entry ${first + i / BAT_ENTRY_BYTES}`,
+            entry,
+            'a cluster clear of every bitmap',
+          );
         }
       }
     }
