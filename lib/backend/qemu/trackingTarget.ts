@@ -64,6 +64,13 @@ export class QmpTrackingTarget implements TrackingTarget {
     await this.#verify(changes, signal);
   }
 
+  /** The node and layers behind a disk that {@link disks} listed. */
+  nodeOf(disk: string): TrackableDisk {
+    const found = this.#nodes.get(disk);
+    if (found === undefined) throw new CbtError('ERR_CBT_INTERNAL', `no node is known for ${disk}`, { disk });
+    return found;
+  }
+
   /** QEMU said yes; here is looked whether the bitmaps say so too. */
   async #verify(changes: readonly DiskChange[], signal: AbortSignal | undefined): Promise<void> {
     const after = await listDisks(this.#options.client, { signal });
@@ -97,7 +104,7 @@ export function diskStateOf(disk: TrackableDisk, called: string): DiskState {
   };
 }
 
-function toNodeAction(action: CoreAction, disk: TrackableDisk): BitmapAction {
+export function toNodeAction(action: CoreAction, disk: TrackableDisk): BitmapAction {
   const node = disk.formatNode;
   switch (action.kind) {
     case 'add':

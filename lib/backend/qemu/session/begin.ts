@@ -1,0 +1,229 @@
+/** Beginning a session on a running QEMU; whatever fails, nothing stays behind. */
+import { randomUUID } from 'node:crypto';
+import { CbtError, invalidArgument, throwIfAborted } from '../../../core/errors.js';
+import { parsePoint } from '../../../core/point.js';
+import { requireUuid } from '../../../core/pointInTime.js';
+import type { SessionDisk } from '../../../core/session.js';
+import { type BeginOutcome, planBegin, rollback } from '../../../core/tracking.js';
+import { withFrozenGuest } from '../guestFreeze.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { QmpTrackingTarget } from '../trackingTarget.js';
+import type { WaitOptions } from '../waiting.js';
+import { exportScratches, type PlannedDisk, prepareScratches, takeInstant } from './fleece.js';
+import { tagOf } from './ids.js';
+import { isAlive, type Lease, type LeaseDisk, ownOwner, readLease, writeLease } from './lease.js';
+import { LiveSession, type OpenSessionDisk } from './liveSession.js';
+import { useNbdServer } from './nbdServer.js';
+import { makeSessionFolder, requireRoom, type ScratchOptions, scratchLimit } from './scratch.js';
+import { findSessions, removeFolder, removeParts, stopServer } from './teardown.js';
+
+export interface QuiesceOptions {
+  /** Unix socket of the guest agent. */
+  agentSocket: string;
+  /** When the guest cannot be frozen: fail (the default), or go on with a warning. */
+  onFailure?: 'fail' | 'warn' | undefined;
+  /** Milliseconds; 30 000 unless given. */
+  timeoutMs?: number | undefined;
+}
+
+export interface BeginSessionOptions {
+  /** UUID of the new point in time, which is the session's id; drawn unless given. */
+  pit?: string | undefined;
+  /** The point that incremental backups start from; each disk's newest unless given. */
+  base?: string | undefined;
+  /** Names as `findDisk` takes them; every disk that can be tracked unless given. */
+  disks?: readonly string[] | undefined;
+  quiesce?: QuiesceOptions | undefined;
+  scratch?: ScratchOptions | undefined;
+  /** Unix socket of an NBD server that runs in this QEMU already; one of the session's own unless given. */
+  nbdSocket?: string | undefined;
+  /** The session outlives this process and is ended by another one. */
+  detached?: boolean | undefined;
+  /** A detached session may use scratch space that cannot hold everything the guest may overwrite. */
+  allowUnwatchedScratch?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export async function beginSession(
+  client: QmpClient,
+  vmSocket: string,
+  open: OpenSessionDisk,
+  options: BeginSessionOptions = {},
+): Promise<LiveSession> {
+  const { signal } = options;
+  throwIfAborted(signal);
+  const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
+  const tag = tagOf(pit);
+  const base = options.base === undefined ? undefined : parsePoint('base', options.base);
+  await clearDeadSessions(client, { signal });
+
+  const target = new QmpTrackingTarget({ client, names: options.disks });
+  const refused: SessionDisk[] = [];
+  const planned: PlannedDisk[] = [];
+  const leased: LeaseDisk[] = [];
+  for (const tracked of await target.disks(signal)) {
+    try {
+      if ('error' in tracked) throw tracked.error;
+      const { plan, outcome } = planBegin(tracked.state, pit, base, randomUUID);
+      const disk = target.nodeOf(tracked.disk);
+      const index = planned.length;
+      planned.push({ index, disk, actions: plan.actions });
+      leased.push(toLease(index, disk.formatNode, { ...outcome, disk: tracked.disk }));
+    } catch (error) {
+      if (!(error instanceof CbtError)) throw error;
+      refused.push({ disk: tracked.disk, error: error.about(tracked.disk) });
+    }
+  }
+  if (planned.length === 0) {
+    const first = refused[0]?.error;
+    throw (
+      first ??
+      invalidArgument('disks', options.disks?.join(', ') ?? 'all', 'at least one disk that can be tracked')
+    );
+  }
+
+  const folder = await makeSessionFolder(vmSocket, options.scratch?.folder);
+  let taken = false;
+  try {
+    const room = await scratchLimit(folder, options.scratch ?? {});
+    const worst = planned.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
+    if (options.detached && !options.allowUnwatchedScratch) requireRoom(worst, room, folder);
+    const server = await useNbdServer(client, folder, options.nbdSocket, { signal });
+    const lease: Lease = {
+      version: 1,
+      session: pit,
+      mode: 'fleece',
+      owner: options.detached ? null : await ownOwner(),
+      created: new Date().toISOString(),
+      nbdSocket: server.socket,
+      ownServer: server.own,
+      warnings: [],
+      disks: leased,
+    };
+    await writeLease(folder, lease);
+    await prepareScratches(client, { tag, folder, limitBytes: room.limitBytes }, planned, { signal });
+    // The transaction is not cancelled half-way: whether it happened must be known.
+    const instant = async (): Promise<void> => {
+      taken = true;
+      await takeInstant(client, tag, planned);
+    };
+    lease.warnings.push(...(await quiesced(options.quiesce, instant, signal)));
+    await exportScratches(client, tag, planned, { signal });
+    if (lease.warnings.length > 0) await writeLease(folder, lease);
+    const session = new LiveSession(client, lease, folder, open, refused);
+    await session.check({ signal });
+    if (!options.detached) session.watch();
+    return session;
+  } catch (error) {
+    await undo(client, tag, folder, options.nbdSocket === undefined);
+    if (taken) await rollback(namedTarget(client, leased), { pit }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The session with this id, begun by whomever. */
+export async function resumeSession(
+  client: QmpClient,
+  sessionId: string,
+  open: OpenSessionDisk,
+  options?: WaitOptions,
+): Promise<LiveSession> {
+  const session = requireUuid('session', sessionId);
+  const parts = (await findSessions(client, options)).get(tagOf(session));
+  const lease = parts?.folder === undefined || parts.folder === null ? null : await readLease(parts.folder);
+  if (parts?.folder == null || lease === null || lease.session !== session) {
+    throw new CbtError(
+      'ERR_CBT_CLOSED',
+      `there is no session ${session} on this VM: it has ended, its QEMU was restarted, or its folder is not readable from here`,
+      { details: { session } },
+    );
+  }
+  return new LiveSession(client, lease, parts.folder, open);
+}
+
+/** Sessions on this VM that hold a new one off; those whose owner is dead are taken down and rolled back. */
+export async function clearDeadSessions(client: QmpClient, options?: WaitOptions): Promise<string[]> {
+  const cleared: string[] = [];
+  for (const [tag, { folder }] of await findSessions(client, options)) {
+    const lease = folder === null ? null : await readLease(folder);
+    const alive = lease === null ? null : lease.owner === null ? true : await isAlive(lease.owner);
+    if (lease === null || folder === null || alive !== false) throw heldBy(tag, lease);
+    await undo(client, tag, folder, lease.ownServer);
+    await rollback(namedTarget(client, lease.disks), { pit: lease.session });
+    cleared.push(lease.session);
+  }
+  return cleared;
+}
+
+function heldBy(tag: string, lease: Lease | null): CbtError {
+  const session = lease?.session ?? `${tag}…`;
+  const whose =
+    lease === null
+      ? 'its record cannot be read from here'
+      : lease.owner === null
+        ? `it was begun ${lease.created} by a command and waits for its end`
+        : `process ${lease.owner.pid} on ${lease.owner.host} holds it since ${lease.created}`;
+  return new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `session ${session} is open on this VM: ${whose}. End it with commit or rollback --session ${session}, or see qemu-cbt doctor`,
+    { reason: 'BUSY', details: { session } },
+  );
+}
+
+async function undo(client: QmpClient, tag: string, folder: string, ownServer: boolean): Promise<void> {
+  await removeParts(client, tag);
+  if (ownServer) await stopServer(client);
+  await removeFolder(folder);
+}
+
+function namedTarget(client: QmpClient, disks: readonly LeaseDisk[]): QmpTrackingTarget {
+  const label = (_: unknown, name: string | undefined): string =>
+    disks.find((d) => d.node === name)?.disk ?? String(name);
+  return new QmpTrackingTarget({ client, names: disks.map((d) => d.node), label });
+}
+
+/** Runs the instant while the guest's file systems are frozen, where that is asked for; returns warnings. */
+async function quiesced(
+  quiesce: QuiesceOptions | undefined,
+  instant: () => Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  if (quiesce === undefined) {
+    await instant();
+    return [];
+  }
+  let ran = false;
+  const once = async (): Promise<void> => {
+    ran = true;
+    await instant();
+  };
+  try {
+    await withFrozenGuest(quiesce.agentSocket, once, { freezeTimeoutMs: quiesce.timeoutMs, signal });
+    return [];
+  } catch (error) {
+    if (
+      quiesce.onFailure !== 'warn' ||
+      ran ||
+      !(error instanceof CbtError) ||
+      error.code === 'ERR_CBT_ABORTED'
+    )
+      throw error;
+    await instant();
+    return [`the guest's file systems were not frozen: ${error.message}`];
+  }
+}
+
+function toLease(index: number, node: string, outcome: BeginOutcome): LeaseDisk {
+  const { disk, sizeBytes = 0, verdict, reason, base, epoch, changeId } = outcome;
+  return {
+    index,
+    node,
+    disk,
+    sizeBytes,
+    ...(verdict && { verdict }),
+    ...(reason && { reason }),
+    ...(base && { base }),
+    ...(epoch && { epoch }),
+    ...(changeId && { changeId }),
+  };
+}

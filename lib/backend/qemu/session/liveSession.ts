@@ -1,0 +1,193 @@
+/**
+ * A session that is open on a running QEMU: watches it, and ends it. What the session is made of stands in QEMU and in its
+ * lease, so this object can be made again by any later process.
+ */
+import { CbtError } from '../../../core/errors.js';
+import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
+import type { TrackedDisk } from '../../../core/trackedDisk.js';
+import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
+import { qmp } from '../qmp/commands.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { QmpTrackingTarget } from '../trackingTarget.js';
+import type { WaitOptions } from '../waiting.js';
+import { makeId, tagOf } from './ids.js';
+import type { Lease, LeaseDisk } from './lease.js';
+import { exportUri } from './nbdServer.js';
+import { removeFolder, removeParts, stopServer } from './teardown.js';
+
+/** States of a fleecing job in which its scratch shows the instant. QEMU pauses jobs for a moment on its own. */
+const ALIVE: readonly string[] = ['created', 'running', 'paused', 'ready', 'standby'];
+
+/** Opens one disk of a session for questions. */
+export type OpenSessionDisk = (session: LiveSession, disk: LeaseDisk) => Promise<TrackedDisk>;
+
+export class LiveSession implements Session {
+  readonly session: string;
+  readonly pit: string;
+  readonly mode: SessionMode;
+  readonly disks: readonly SessionDisk[];
+  readonly warnings: readonly string[];
+  readonly tag: string;
+  readonly #opened = new Set<TrackedDisk>();
+  #broken: CbtError | null = null;
+  #ended = false;
+  /** The clean-up that a break started; later calls wait for it. */
+  #breaking: Promise<TrackingOutcome> | null = null;
+
+  constructor(
+    readonly client: QmpClient,
+    readonly lease: Lease,
+    readonly folder: string,
+    private readonly open: OpenSessionDisk,
+    refused: readonly SessionDisk[] = [],
+  ) {
+    this.session = lease.session;
+    this.pit = lease.session;
+    this.mode = lease.mode;
+    this.warnings = lease.warnings;
+    this.tag = tagOf(lease.session);
+    this.disks = [...lease.disks.map((disk) => this.#describe(disk)), ...refused];
+  }
+
+  get broken(): CbtError | null {
+    return this.#broken;
+  }
+
+  /** Name of the export that serves a disk's data. */
+  exportName(disk: LeaseDisk): string {
+    return makeId('data', this.tag, disk.index);
+  }
+
+  async openDisk(name: string): Promise<TrackedDisk> {
+    await this.check();
+    const disk = this.lease.disks.find((d) => d.disk === name || d.node === name);
+    if (disk === undefined) {
+      const known = this.lease.disks.map((d) => d.disk).join(', ');
+      throw new CbtError(
+        'ERR_CBT_INVALID_ARGUMENT',
+        `session ${this.session} has no disk ${name}; it has ${known}`,
+      );
+    }
+    const opened = await this.open(this, disk);
+    this.#opened.add(opened);
+    return opened;
+  }
+
+  async check(options?: WaitOptions): Promise<void> {
+    if (this.#broken !== null) throw this.#broken;
+    if (this.#ended) throw new CbtError('ERR_CBT_CLOSED', `session ${this.session} has ended`);
+    const jobs = await qmp(this.client, 'query-jobs', undefined, options);
+    for (const disk of this.lease.disks) {
+      const id = makeId('job', this.tag, disk.index);
+      const job = jobs.find((j) => j.id === id);
+      if (job !== undefined && ALIVE.includes(job.status)) continue;
+      const how =
+        job === undefined ? 'is gone' : `is ${job.status}${job.error === undefined ? '' : `: ${job.error}`}`;
+      throw this.#break(`the fleecing job of ${disk.disk} ${how}`);
+    }
+  }
+
+  /** Watches for what breaks the session, until it ends; for the process that owns it. */
+  watch(): void {
+    const events = this.client.events();
+    const look = async (): Promise<void> => {
+      for await (const { event, data } of events) {
+        if (this.#ended || this.#broken !== null) return;
+        const job = this.lease.disks.find((disk) => data?.['id'] === makeId('job', this.tag, disk.index));
+        if (event === 'JOB_STATUS_CHANGE' && job !== undefined && !ALIVE.includes(String(data?.['status']))) {
+          this.#break(`the fleecing job of ${job.disk} ended (${String(data?.['status'])})`);
+        }
+        const full = this.lease.disks.find(
+          (disk) => data?.['node-name'] === makeId('scratchFile', this.tag, disk.index),
+        );
+        if (event === 'BLOCK_WRITE_THRESHOLD' && full !== undefined) {
+          this.#break(
+            `the scratch file of ${full.disk} reached its limit of ${String(data?.['write-threshold'])} bytes`,
+          );
+        }
+      }
+    };
+    look().catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      if (!this.#ended) this.#break(`QEMU can no longer be watched: ${why}`);
+    });
+    void this.client.ended.then(() => events.return?.());
+  }
+
+  async commit(options?: WaitOptions): Promise<TrackingOutcome> {
+    await this.check(options);
+    this.#ended = true;
+    await this.#tearDown(options);
+    // Looked at last: what is returned is what the next session will find.
+    const states = await this.#target().disks(options?.signal);
+    const disks = this.lease.disks.map(({ disk, changeId, epoch }) => {
+      const tracked = states.find((s) => s.disk === disk);
+      const lost = tracked === undefined || 'error' in tracked;
+      const kept =
+        !lost &&
+        tracked.state.layers[0]?.bitmaps.some((b) => b.name.endsWith(`.${this.pit}`) && !b.inconsistent);
+      if (kept) return { disk, ...(epoch && { epoch }), ...(changeId && { changeId }) };
+      const message = `PIT ${this.pit} is no longer on ${disk}; take a full backup of this disk`;
+      return {
+        disk,
+        error: new CbtError('ERR_CBT_TRACKING_LOST', message, { disk, reason: 'MISSING' as const }),
+      };
+    });
+    return { pit: this.pit, disks };
+  }
+
+  async rollback(options?: WaitOptions): Promise<TrackingOutcome> {
+    if (this.#breaking !== null) return this.#breaking;
+    this.#ended = true;
+    await this.#tearDown(options);
+    return rollback(this.#target(), { pit: this.pit, signal: options?.signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#breaking !== null) await this.#breaking.catch(() => undefined);
+    else if (!this.#ended) await this.rollback();
+  }
+
+  /** From here on nothing that the session served may be trusted; takes the exports away at once and rolls back. */
+  #break(why: string): CbtError {
+    if (this.#broken !== null) return this.#broken;
+    this.#broken = new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `session ${this.session} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
+      { details: { session: this.session } },
+    );
+    this.#breaking = this.#tearDown().then(() => rollback(this.#target(), { pit: this.pit }));
+    this.#breaking.catch(() => undefined);
+    return this.#broken;
+  }
+
+  async #tearDown(options?: WaitOptions): Promise<void> {
+    for (const disk of this.#opened) await disk.close().catch(() => undefined);
+    this.#opened.clear();
+    await removeParts(this.client, this.tag, undefined, options);
+    if (this.lease.ownServer) await stopServer(this.client, options);
+    await removeFolder(this.folder);
+  }
+
+  #target(): QmpTrackingTarget {
+    const { disks } = this.lease;
+    const label = (_: unknown, name: string | undefined): string =>
+      disks.find((d) => d.node === name)?.disk ?? String(name);
+    return new QmpTrackingTarget({ client: this.client, names: disks.map((d) => d.node), label });
+  }
+
+  #describe({ index: _, node: __, reason, ...disk }: LeaseDisk): SessionDisk {
+    const known = this.lease.disks.find((d) => d.disk === disk.disk);
+    const uri = known === undefined ? undefined : exportUri(this.lease.nbdSocket, this.exportName(known));
+    return {
+      ...definite(disk),
+      ...(reason && { reason: reason as NonNullable<SessionDisk['reason']> }),
+      ...(uri && { export: uri }),
+    };
+  }
+}
+
+/** Without members that are there but undefined. */
+function definite<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
+}

@@ -1,0 +1,51 @@
+/** The NBD server of a QEMU process: there is one at most, and it may belong to somebody else. */
+import { chmod } from 'node:fs/promises';
+import path from 'node:path';
+import { CbtError } from '../../../core/errors.js';
+import { qmp } from '../qmp/commands.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { QmpCommandError } from '../qmp/qmpError.js';
+import { checkSocketPath } from '../unixSocket.js';
+import type { WaitOptions } from '../waiting.js';
+
+export interface NbdServer {
+  socket: string;
+  /** Started by us, for this session alone. */
+  own: boolean;
+}
+
+/**
+ * Starts a server on a socket in the session's folder, or takes the one that the caller says is running already. A
+ * running server does not tell its address, so without the caller's word it cannot be used.
+ */
+export async function useNbdServer(
+  client: QmpClient,
+  folder: string,
+  running: string | undefined,
+  options?: WaitOptions,
+): Promise<NbdServer> {
+  if (running !== undefined) {
+    checkSocketPath('nbdSocket', running);
+    return { socket: running, own: false };
+  }
+  const socket = path.join(folder, 'nbd.sock');
+  checkSocketPath('the NBD socket in the scratch folder', socket);
+  try {
+    await qmp(client, 'nbd-server-start', { addr: { type: 'unix', data: { path: socket } } }, options);
+  } catch (error) {
+    if (!(error instanceof QmpCommandError) || !/already running/i.test(error.description)) throw error;
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      'an NBD server is running in this QEMU already, and a QEMU has only one: stop it, or name its unix socket so that the session can use it (--nbd-socket)',
+      { reason: 'BUSY', cause: error },
+    );
+  }
+  // The folder keeps others out; the socket says the same. A server of a QEMU in another mount namespace is not seen here.
+  await chmod(socket, 0o600).catch(() => undefined);
+  return { socket, own: true };
+}
+
+/** NBD URI of an export on a unix socket. */
+export function exportUri(socket: string, name: string): string {
+  return `nbd+unix:///${encodeURIComponent(name)}?socket=${encodeURIComponent(socket)}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * Taking a session's parts out of QEMU, in the one order that is safe: exports first, so that nobody reads past the
+ * instant, then jobs, then nodes, then the server and the files. It asks QEMU what there is, so it finishes what another
+ * process, or an earlier failure, left half-way.
+ */
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import { qmp } from '../qmp/commands.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import type { WaitOptions } from '../waiting.js';
+import { type ParsedId, parseId } from './ids.js';
+import { dropJob, ignoreGone } from './jobs.js';
+
+/** What of a session there is in QEMU now. */
+export interface SessionParts {
+  exports: string[];
+  jobs: string[];
+  /** Nodes in the order in which they can be removed: what stands on another comes first. */
+  nodes: string[];
+  /** Folder of the session's files, where one of its nodes tells it. */
+  folder: string | null;
+}
+
+type Mine = (id: ParsedId) => boolean;
+
+const REMOVAL_ORDER = ['map', 'scratch', 'scratchFile', 'overlay', 'overlayFile'] as const;
+const FILE_PARTS: readonly string[] = ['scratchFile', 'overlayFile'];
+
+/** The sessions that QEMU holds parts of, by their tag. */
+export async function findSessions(
+  client: QmpClient,
+  options?: WaitOptions,
+): Promise<Map<string, SessionParts>> {
+  const [nodes, jobs, exports] = await Promise.all([
+    qmp(client, 'query-named-block-nodes', { flat: true }, options),
+    qmp(client, 'query-jobs', undefined, options),
+    qmp(client, 'query-block-exports', undefined, options),
+  ]);
+  const sessions = new Map<string, SessionParts>();
+  const partsOf = (tag: string): SessionParts => {
+    const parts = sessions.get(tag) ?? { exports: [], jobs: [], nodes: [], folder: null };
+    sessions.set(tag, parts);
+    return parts;
+  };
+  for (const { id } of exports) {
+    const parsed = parseId(id);
+    if (parsed !== null) partsOf(parsed.tag).exports.push(id);
+  }
+  for (const { id } of jobs) {
+    const parsed = parseId(id);
+    if (parsed !== null) partsOf(parsed.tag).jobs.push(id);
+  }
+  for (const node of nodes) {
+    const name = node['node-name'] ?? '';
+    const parsed = parseId(name);
+    if (parsed === null || parsed.part === 'filter') continue;
+    const parts = partsOf(parsed.tag);
+    parts.nodes.push(name);
+    if (FILE_PARTS.includes(parsed.part)) parts.folder ??= folderOf(node.file);
+  }
+  for (const parts of sessions.values()) parts.nodes.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  return sessions;
+}
+
+/** Removes the exports, jobs and nodes of a session that `mine` picks; the session's other parts stay. */
+export async function removeParts(
+  client: QmpClient,
+  tag: string,
+  mine: Mine = () => true,
+  options?: WaitOptions,
+): Promise<void> {
+  const parts = (await findSessions(client, options)).get(tag);
+  if (parts === undefined) return;
+  const wanted = (id: string): boolean => {
+    const parsed = parseId(id);
+    return parsed !== null && mine(parsed);
+  };
+  for (const id of parts.exports.filter(wanted)) await removeExport(client, id, options);
+  for (const id of parts.jobs.filter(wanted)) await dropJob(client, id, options);
+  for (const node of parts.nodes.filter(wanted))
+    await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }, options));
+}
+
+/** Deletes an export and waits until QEMU says that it is gone; clients are cut off. */
+export async function removeExport(client: QmpClient, id: string, options?: WaitOptions): Promise<void> {
+  const deleted = client.waitEvent(
+    ({ event, data }) => event === 'BLOCK_EXPORT_DELETED' && data?.['id'] === id,
+    options,
+  );
+  const known = (await qmp(client, 'query-block-exports', undefined, options)).some((e) => e.id === id);
+  if (!known) return;
+  await ignoreGone(qmp(client, 'block-export-del', { id, mode: 'hard' }, options));
+  // The event may have come before this wait began, or never: the list decides.
+  const still = (await qmp(client, 'query-block-exports', undefined, options)).some((e) => e.id === id);
+  if (still) await deleted;
+}
+
+/** Stops the NBD server when it is the session's own and serves nothing else. */
+export async function stopServer(client: QmpClient, options?: WaitOptions): Promise<void> {
+  if ((await qmp(client, 'query-block-exports', undefined, options)).length > 0) return;
+  await qmp(client, 'nbd-server-stop', undefined, options).catch(() => undefined);
+}
+
+/** What a session puts into its folder; nothing else is ever deleted, whatever path a node's name led to. */
+const OWN_FILES = /^(scratch-\d+\.qcow2|nbd\.sock|session\.json(\.[0-9a-f-]{36})?)$/;
+
+/** Removes the session's files and, when nothing else is in it, its folder. */
+export async function removeFolder(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) if (OWN_FILES.test(name)) await rm(path.join(folder, name), { force: true });
+  await rmdir(folder).catch(() => undefined);
+}
+
+function rank(node: string): number {
+  const part = parseId(node)?.part;
+  const index = REMOVAL_ORDER.indexOf(part as (typeof REMOVAL_ORDER)[number]);
+  return index === -1 ? REMOVAL_ORDER.length : index;
+}
+
+/** The folder of a file as QEMU shows it; null where that is no plain absolute path. */
+function folderOf(filename: string): string | null {
+  const at = filename.lastIndexOf('/');
+  return filename.startsWith('/') && at > 0 ? filename.slice(0, at) : null;
+}

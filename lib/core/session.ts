@@ -1,0 +1,47 @@
+/**
+ * A backup session on a running VM: one instant on all its disks, readable until the session ends. Committed, its point in
+ * time stays and the next session can start from it; rolled back, it is as if the session had never been.
+ */
+import type { CbtError } from './errors.js';
+import type { TrackedDisk } from './trackedDisk.js';
+import type { BeginOutcome, TrackingOutcome } from './tracking.js';
+
+/** How the instant is kept readable while the guest goes on writing. */
+export type SessionMode =
+  /** QEMU copies what the guest overwrites to a scratch file first; the disk's chain of images does not change. */
+  | 'fleece'
+  /** The guest writes to a new overlay, which is committed back at the end. */
+  | 'overlay';
+
+/** One disk of a session. */
+export interface SessionDisk extends BeginOutcome {
+  /** NBD URI of the disk as it was at the session's instant, read-only; absent when the disk has an error. */
+  export?: string;
+}
+
+/** What a session tells about itself. */
+export interface SessionFacts {
+  /** The session's id; the UUID of its point in time. */
+  readonly session: string;
+  readonly pit: string;
+  readonly mode: SessionMode;
+  readonly disks: readonly SessionDisk[];
+  /** What the caller should know although the session is good (a guest that could not be frozen, say). */
+  readonly warnings: readonly string[];
+}
+
+export interface Session extends SessionFacts, AsyncDisposable {
+  /** The disk as it was at the session's instant: its changes since any older point, and what holds data. */
+  openDisk(disk: string): Promise<TrackedDisk>;
+  /**
+   * Throws when what the exports serve is no longer the session's instant. Whoever reads data calls it after reading and
+   * before trusting: a broken session goes on serving bytes, but of another moment.
+   */
+  check(): Promise<void>;
+  /** Why the session broke; null while it is good. */
+  readonly broken: CbtError | null;
+  /** Ends the session and keeps its point in time. A broken session is rolled back, and this throws why. */
+  commit(): Promise<TrackingOutcome>;
+  /** Ends the session; its point in time goes, and its changes join those of the point before. */
+  rollback(): Promise<TrackingOutcome>;
+}
