@@ -35,12 +35,16 @@ export class ScratchFile {
     return this.#end;
   }
 
-  /** Appends at the next multiple of `alignBytes`; answers where. */
+  /** Appends at the next multiple of `alignBytes`, never at 0 (which names no cluster); answers where. */
   async put(bytes: Uint8Array, alignBytes = 512): Promise<number> {
     const offset = Math.ceil(Math.max(this.#end, alignBytes) / alignBytes) * alignBytes;
-    await this.#handle.write(bytes, 0, bytes.length, offset);
-    this.#end = offset + bytes.length;
+    await this.putAt(offset, bytes);
     return offset;
+  }
+
+  async putAt(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#handle.write(bytes, 0, bytes.length, offset);
+    this.#end = Math.max(this.#end, offset + bytes.length);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
