@@ -62,7 +62,7 @@ const LOST: ReadonlySet<CbtReason> = new Set<CbtReason>([
 
 /** The one error class of the library. Facades translate it; nothing else is thrown on purpose. */
 export class CbtError extends Error {
-  override readonly name = 'CbtError';
+  override readonly name = 'CbtError' as const;
   readonly code: CbtErrorCode;
   readonly reason?: CbtReason;
   readonly disk?: string;

@@ -7,11 +7,15 @@ import { describe, expect, test } from 'vitest';
 import { ChangeMap, type ChangeMapSelection } from '../../lib/core/changeMap.js';
 import { clipPager, emptyPager, intersectPager, subtractPager, unionPager } from '../../lib/core/pagers.js';
 import { checkRanges, MAX_DISK_BYTES, type RangePager, type Ranges } from '../../lib/core/rangePage.js';
+import { createScriptKernel } from '../../lib/kernel/scriptKernel.js';
 import { cutPager } from '../helpers/cutPager.js';
 import { pairsOf } from '../helpers/memorySource.js';
 import { tinyKernel } from '../helpers/tinyKernel.js';
 
-const KERNELS = [tinyKernel];
+const KERNELS = [
+  { called: 'tiny', kernel: tinyKernel },
+  { called: 'script', kernel: createScriptKernel() },
+];
 const UNITS = 24;
 
 /** Units of a disk: where the first one starts and how long each is. Sizes at 2^53 are as exact as small ones. */
@@ -108,7 +112,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-describe.each(KERNELS)('over the $path kernel', (kernel) => {
+describe.each(KERNELS)('over the $called kernel', ({ kernel }) => {
   const operations = [
     ['union', (a: boolean, b: boolean) => a || b],
     ['subtract', (a: boolean, b: boolean) => a && !b],

@@ -141,6 +141,13 @@ describe('size', () => {
     expect(error.details['smallestBytes']).toBe(smallest * KIB64);
   });
 
+  test('one byte is enough to be refused, and none is not', () => {
+    const witness = (sizeBytes: number): DiskState =>
+      flatDisk([segment(1), segment(2, { sizeBytes }), segment(3, { recording: true })]);
+    expect(refusal(() => plan(witness(SIZE - 1), pit(1))).reason).toBe('SIZE');
+    expect(plan(witness(SIZE), pit(1)).grownFromBytes).toBe(SIZE);
+  });
+
   test('a layer in between that is shorter than the disk below and above it', () => {
     const state = diskOf(
       layer([], { label: 'top', sizeBytes: 16 * KIB64 }),
