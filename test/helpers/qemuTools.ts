@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+export { makeTemporaryFolder, type TemporaryFolder } from './temporaryFolder.js';
+
 const run = promisify(execFile);
 const tool = (variable: string, name: string): string => process.env[variable] ?? name;
 
@@ -34,6 +36,18 @@ export async function qemuIo(imageArgs: readonly string[], ...commands: string[]
   // qemu-io tells a failed command on stdout and succeeds all the same.
   if (/failed|error|not supported|unknown command/i.test(stdout)) throw new Error(`qemu-io: ${stdout}`);
   return stdout;
+}
+
+/** Whether QEMU opens the image read-only, bitmaps and all. */
+export async function opensInQemu(imageArgs: readonly string[]): Promise<boolean> {
+  try {
+    await run(QEMU_IO, ['-r', '-c', 'quit', ...imageArgs]);
+    return true;
+  } catch (error) {
+    // Its own refusal is exit code 1; a tool that is missing or dies is a failed test.
+    if ((error as { code?: unknown }).code === 1) return false;
+    throw error;
+  }
 }
 
 /** What `qemu-img map` calls data, through every layer; touching entries are one range. */
@@ -73,6 +87,12 @@ export async function dirtyExtents(bitmap: string, imageArgs: readonly string[])
   return coalesce(
     entries.filter(({ type }) => type === 1).map(({ offset, length }) => [offset, length] as const),
   );
+}
+
+/** Writes as a guest would: QEMU opens the image, loads its bitmaps, records into them and stores them when it closes. */
+export async function writeRecorded(image: string, extents: readonly Extent[]): Promise<void> {
+  const commands = extents.map(([offset, length]) => `write ${offset} ${length}`);
+  await qemuIo(['-f', 'qcow2', image], ...commands);
 }
 
 export function coalesce(extents: readonly Extent[]): Extent[] {

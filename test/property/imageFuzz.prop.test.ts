@@ -12,7 +12,8 @@ import type { BitmapKernel } from '../../lib/core/bitmapKernel.js';
 import { CbtError } from '../../lib/core/errors.js';
 import { checkRanges, type RangePager } from '../../lib/core/rangePage.js';
 import { dirtyOf, everyKernel, withImage } from '../helpers/imageQuestions.js';
-import { dirtyExtents, type Extent, qemuImg, qemuIo, withFolder } from '../helpers/qemuTools.js';
+import { dirtyExtents, type Extent, opensInQemu, qemuImg, qemuIo } from '../helpers/qemuTools.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporaryFolder.js';
 
 const MIB = 2 ** 20;
 /** Above the caps of the reader (128 MiB of table entries, 64 MiB of directory) with all that Node keeps around them. */
@@ -66,34 +67,23 @@ interface Sample {
   metadata: number[];
 }
 
+let temporary: TemporaryFolder;
 let samples: Sample[];
-let leave: () => void;
-let ended: Promise<void>;
 let kernels: BitmapKernel[];
 
 beforeAll(async () => {
   kernels = await everyKernel();
-  await new Promise<void>((ready, fail) => {
-    ended = withFolder(async (folder) => {
-      samples = [
-        await makeSample(folder, 'small', 4096, ['-o', 'cluster_size=4k']),
-        await makeSample(folder, 'usual', 65536, []),
-        await makeSample(folder, 'extended', 16384, ['-o', 'cluster_size=16k,extended_l2=on']),
-        await makeSample(folder, 'tiny', 512, ['-o', 'cluster_size=512']),
-      ];
-      ready();
-      await new Promise<void>((resolve) => {
-        leave = resolve;
-      });
-    });
-    ended.catch(fail);
-  });
+  temporary = await makeTemporaryFolder();
+  const { path } = temporary;
+  samples = [
+    await makeSample(path, 'small', 4096, ['-o', 'cluster_size=4k']),
+    await makeSample(path, 'usual', 65536, []),
+    await makeSample(path, 'extended', 16384, ['-o', 'cluster_size=16k,extended_l2=on']),
+    await makeSample(path, 'tiny', 512, ['-o', 'cluster_size=512']),
+  ];
 });
 
-afterAll(async () => {
-  leave();
-  await ended;
-});
+afterAll(() => temporary.remove());
 
 async function makeSample(
   folder: string,
@@ -236,11 +226,8 @@ async function answerOf(path: string, name: string): Promise<Extent[][] | null> 
   }
 }
 
-/** Null where QEMU refuses the image or the bitmap. */
+/** Null where QEMU refuses the image. */
 async function dirtyByQemu(path: string, name: string): Promise<Extent[] | null> {
-  try {
-    return await dirtyExtents(name, ['-f', 'qcow2', path]);
-  } catch {
-    return null;
-  }
+  const imageArgs = ['-f', 'qcow2', path];
+  return (await opensInQemu(imageArgs)) ? dirtyExtents(name, imageArgs) : null;
 }

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { dirtyOf, everyKernel, withImage } from '../../helpers/imageQuestions.js';
 import { luksHeader } from '../../helpers/luksHeader.js';
 import { buildQcow2 } from '../../helpers/qcow2Builder.js';
-import { dirtyExtents, type Extent, qemuImg, qemuIo, withFolder } from '../../helpers/qemuTools.js';
+import { dirtyExtents, qemuImg, qemuIo, withFolder, writeRecorded } from '../../helpers/qemuTools.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -24,10 +24,6 @@ async function addBitmaps(image: string, granularities: readonly number[]): Prom
     (bytes) => () => qemuImg('bitmap', '--add', '-g', `${bytes}`, image, `g${bytes}`),
   );
   for (const add of adds) await add();
-}
-
-async function write(image: string, extents: readonly Extent[]): Promise<void> {
-  await qemuIo(plain(image), ...extents.map(([offset, length]) => `write ${offset} ${length}`));
 }
 
 async function expectSame(
@@ -51,7 +47,7 @@ describe('every cluster size with every granularity', () => {
       const size = 37 * MIB + 3 * 512;
       await qemuImg('create', '-q', '-f', 'qcow2', '-o', `cluster_size=${clusterBytes}`, image, `${size}`);
       await addBitmaps(image, GRANULARITIES);
-      await write(image, [
+      await writeRecorded(image, [
         [0, 512],
         [MIB - 512, KIB],
         [5 * MIB, 3 * MIB],
@@ -74,7 +70,7 @@ describe('shapes', () => {
       for (const size of [512, 1536, 65536 - 512, 65536 + 512, 32 * MIB + 512 * 7]) {
         await qemuImg('create', '-q', '-f', 'qcow2', image, `${size}`);
         await addBitmaps(image, [512, 64 * KIB, 2 * GIB]);
-        await write(image, [[size - 512, 512]]);
+        await writeRecorded(image, [[size - 512, 512]]);
         await expectSame(image, ['g512', 'g65536', 'g2147483648']);
       }
     });
@@ -86,7 +82,7 @@ describe('shapes', () => {
       await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=2M', image, `${64 * TIB}`);
       const granularities = [64 * KIB, 2 * GIB];
       await addBitmaps(image, granularities);
-      await write(image, [
+      await writeRecorded(image, [
         [0, 512],
         [3 * GIB + 512, 64 * KIB],
         [2 ** 42 - 512, KIB],
@@ -104,7 +100,7 @@ describe('shapes', () => {
       const image = join(folder, 'disk');
       await qemuImg('create', '-q', '-f', 'qcow2', image, `${2 * MIB}`);
       await addBitmaps(image, [512]);
-      await write(
+      await writeRecorded(
         image,
         Array.from({ length: 2048 }, (_, i) => [i * KIB, 512] as const),
       );
@@ -118,7 +114,7 @@ describe('shapes', () => {
       await qemuImg('create', '-q', '-f', 'qcow2', image, `${9 * MIB + 512}`);
       await addBitmaps(image, [4 * KIB]);
       await expectSame(image, ['g4096']);
-      await write(image, [[0, 9 * MIB + 512]]);
+      await writeRecorded(image, [[0, 9 * MIB + 512]]);
       await expectSame(image, ['g4096']);
     });
   });
@@ -150,7 +146,7 @@ describe('shapes', () => {
         '{2DB90AF6-8E0B-4D2A-9B93-7B1A5D0F7A11}',
       ];
       for (const name of names) await qemuImg('bitmap', '--add', image, name);
-      await write(image, [[0, 512]]);
+      await writeRecorded(image, [[0, 512]]);
       const found = await withImage(image, kernels[0]!, async (source) => {
         const { layers } = await source.state();
         const { bitmaps } = layers[0]!;
@@ -174,7 +170,7 @@ describe('kinds of image', () => {
       const image = join(folder, 'disk');
       await qemuImg('create', '-q', '-f', 'qcow2', ...options, image, `${20 * MIB + 512}`);
       await addBitmaps(image, [512, 64 * KIB]);
-      await write(image, [
+      await writeRecorded(image, [
         [512, 512],
         [7 * MIB, 130 * KIB],
         [20 * MIB, 512],
@@ -189,7 +185,7 @@ describe('kinds of image', () => {
       const options = `data_file=${join(folder, 'data')},data_file_raw=${raw}`;
       await qemuImg('create', '-q', '-f', 'qcow2', '-o', options, image, `${8 * MIB}`);
       await addBitmaps(image, [64 * KIB]);
-      await write(image, [[3 * MIB, 4 * KIB]]);
+      await writeRecorded(image, [[3 * MIB, 4 * KIB]]);
       await expectSame(image, ['g65536']);
     });
   });
@@ -217,10 +213,10 @@ describe('kinds of image', () => {
     await withFolder(async (folder) => {
       const image = join(folder, 'disk');
       await qemuImg('create', '-q', '-f', 'qcow2', image, `${8 * MIB}`);
-      await write(image, [[0, MIB]]);
+      await writeRecorded(image, [[0, MIB]]);
       await qemuImg('snapshot', '-c', 's', image);
       await addBitmaps(image, [64 * KIB]);
-      await write(image, [[512 * KIB, MIB]]);
+      await writeRecorded(image, [[512 * KIB, MIB]]);
       await expectSame(image, ['g65536']);
     });
   });
@@ -236,7 +232,7 @@ describe('several bitmaps', () => {
         const name = `part${i}`;
         names.push(name);
         await qemuImg('bitmap', '--add', '-g', `${bytes}`, image, name);
-        await write(image, [
+        await writeRecorded(image, [
           [i * 9 * MIB, 512 + i * 3 * KIB],
           [i * 300 * KIB + 512, 512],
         ]);
@@ -261,10 +257,10 @@ describe('several bitmaps', () => {
       const [base, top] = [join(folder, 'base'), join(folder, 'top')];
       await qemuImg('create', '-q', '-f', 'qcow2', base, `${3 * MIB + 512}`);
       await addBitmaps(base, [MIB]);
-      await write(base, [[3 * MIB, 512]]);
+      await writeRecorded(base, [[3 * MIB, 512]]);
       await qemuImg('create', '-q', '-f', 'qcow2', '-b', 'base', '-F', 'qcow2', top, `${8 * MIB}`);
       await addBitmaps(top, [64 * KIB]);
-      await write(top, [[6 * MIB, 512]]);
+      await writeRecorded(top, [[6 * MIB, 512]]);
       for (const kernel of kernels) {
         await withImage(top, kernel, async (source) => {
           const below = { layer: 1, name: 'g1048576' };

@@ -9,36 +9,27 @@ import { openImage } from '../../../lib/backend/image/imageSource.js';
 import type { DiskSource } from '../../../lib/core/diskSource.js';
 import { type BlindKernel, blindKernel } from '../../helpers/blindKernel.js';
 import { buildQcow2, type Qcow2Spec, setEntry } from '../../helpers/qcow2Builder.js';
-import { withFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 const SIZE = 1 << 20;
 const ALL = { startBytes: 0, endBytes: SIZE, maxRanges: Number.POSITIVE_INFINITY };
 
+let temporary: TemporaryFolder;
 let folder: string;
 let kernel: BlindKernel;
-let leave: () => void;
 let sources: DiskSource[];
-let ended: Promise<void>;
 
 beforeEach(async () => {
   kernel = blindKernel();
   sources = [];
-  await new Promise<void>((entered) => {
-    ended = withFolder(async (path) => {
-      folder = path;
-      await new Promise<void>((resolve) => {
-        leave = resolve;
-        entered();
-      });
-    });
-  });
+  temporary = await makeTemporaryFolder();
+  folder = temporary.path;
 });
 
 afterEach(async () => {
   for (const source of sources) await source.close();
-  leave();
-  await ended;
+  await temporary.remove();
 });
 
 async function put(name: string, spec: Qcow2Spec | Buffer = {}): Promise<string> {
