@@ -252,6 +252,22 @@ describe('damage to the extension costs all bitmaps, and nothing else', () => {
     expect(hashOf(path)).toBe(before);
   });
 
+  it.each([65_535, 65_536])(
+    '%i bitmaps: the last number that is read, the first that is not',
+    async (count) => {
+      const features = Array.from({ length: count }, (_, i) =>
+        feature(good([], 1, i.toString(16).padStart(32, '0'))),
+      );
+      const spec = { clusterSectors: 8192, diskSectors: 8, features: [...features, END] };
+      const { path } = writeHds(join(scratch(), 'a.hds'), spec);
+      const [layer] = (await (await openDisk(path)).state()).layers;
+      expect(layer!.bitmaps).toHaveLength(count === 65_535 ? count : 0);
+      expect(layer!.problem?.message).toBe(
+        count === 65_535 ? undefined : `${path}: count of dirty bitmaps is 65536, must be at most 65535`,
+      );
+    },
+  );
+
   it('a cluster too large to hold in memory', async () => {
     const spec = { clusterSectors: 2 ** 18, diskSectors: 2 ** 20, extOff: 2 ** 18, fileBytes: 2 ** 28 };
     const { path } = writeHds(join(scratch(), 'a.hds'), spec);

@@ -8,11 +8,13 @@
  */
 import { CLUSTER_ALL_CLEAN, CLUSTER_ALL_DIRTY } from '../../../core/bitmapKernel.js';
 import { MAX_GRANULARITY_BYTES, MIN_GRANULARITY_BYTES } from '../../../core/rangePage.js';
-import { corrupt, type Fault } from '../faults.js';
+import { corrupt, type Fault, unsupported } from '../faults.js';
 import { findPlaceFault, type ParallelsHeader, SECTOR_BYTES } from './header.js';
 
 const HEAD_BYTES = 32;
 const L1_ENTRY_BYTES = 8;
+/** As many as a qcow2 image can hold; the format sets no limit. */
+const MAX_BITMAPS = 65_535;
 
 export interface DirtyBitmap {
   /** Its id as QEMU names it: RFC 4122 text, lower case, no braces. */
@@ -25,12 +27,15 @@ export interface DirtyBitmap {
   fault?: Fault;
 }
 
-/** All bitmaps of an image; a fault instead where one is so short that it has no name. */
+/** All bitmaps of an image; a fault instead where there are too many, or one is so short that it has no name. */
 export function parseDirtyBitmaps(
   features: readonly Buffer[],
   header: ParallelsHeader,
   fileBytes: number,
 ): DirtyBitmap[] | Fault {
+  if (features.length > MAX_BITMAPS) {
+    return unsupported('count of dirty bitmaps', features.length, `at most ${MAX_BITMAPS}`);
+  }
   const short = features.findIndex((data) => data.length < HEAD_BYTES);
   if (short >= 0) {
     return corrupt(
@@ -41,13 +46,15 @@ export function parseDirtyBitmaps(
   }
   const taken = new Set<number>([Number(header.extOffSectors) * SECTOR_BYTES]);
   const bitmaps = features.map((data) => parseDirtyBitmap(data, header, fileBytes, taken));
+  const counts = new Map<string, number>();
+  for (const { name } of bitmaps) counts.set(name, (counts.get(name) ?? 0) + 1);
   return bitmaps.map((bitmap) => {
-    const twins = bitmaps.filter(({ name }) => name === bitmap.name).length;
+    const twins = counts.get(bitmap.name) ?? 0;
     return twins === 1 ? bitmap : { ...bitmap, fault: corrupt('bitmaps with this id', twins, 1) };
   });
 }
 
-/** `taken`: bytes offsets of the clusters that the extension has claimed so far; this bitmap's are added. */
+/** `taken`: byte offsets of the clusters that the extension has claimed so far; this bitmap's are added. */
 function parseDirtyBitmap(
   data: Buffer,
   header: ParallelsHeader,
