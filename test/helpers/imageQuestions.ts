@@ -4,12 +4,13 @@ import { openImage } from '../../lib/backend/image/imageSource.js';
 import type { BitmapKernel } from '../../lib/core/bitmapKernel.js';
 import type { BitmapRef, DiskSource } from '../../lib/core/diskSource.js';
 import type { RangePager } from '../../lib/core/rangePage.js';
+import { loadKernel } from '../../lib/kernel/load.js';
 import { createScriptKernel } from '../../lib/kernel/scriptKernel.js';
 import { coalesce, type Extent } from './qemuTools.js';
 
-/** Every kernel there is, to run one test over each. */
+/** The script kernel and the native one, to run one test over each; an addon that is not built fails the test. */
 export async function everyKernel(): Promise<BitmapKernel[]> {
-  return [createScriptKernel()];
+  return [createScriptKernel(), await loadKernel({ kernel: 'native' })];
 }
 
 export async function withImage<T>(
