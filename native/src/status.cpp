@@ -14,6 +14,9 @@ const char* code_name(Code code) {
   case Code::invalid_argument: return "ERR_CBT_INVALID_ARGUMENT";
   case Code::unsupported: return "ERR_CBT_UNSUPPORTED";
   case Code::backend_unavailable: return "ERR_CBT_BACKEND_UNAVAILABLE";
+  case Code::backend_protocol: return "ERR_CBT_BACKEND_PROTOCOL";
+  case Code::timeout: return "ERR_CBT_TIMEOUT";
+  case Code::closed: return "ERR_CBT_CLOSED";
   case Code::corrupt_image: return "ERR_CBT_CORRUPT_IMAGE";
   case Code::aborted: return "ERR_CBT_ABORTED";
   case Code::internal: return "ERR_CBT_INTERNAL";
