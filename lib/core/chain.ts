@@ -197,7 +197,9 @@ export function findProblems(state: DiskState, catalogue: Catalogue): Problem[] 
   const shrink = chain === null ? null : findShrinkProblem(state, chain);
   if (shrink !== null) problems.push(shrink);
   for (const layer of state.layers) {
-    if (layer.problem !== undefined && layer.bitmaps.length > 0 && layer.problem !== chainProblem)
+    // A layer that cannot hold bitmaps (raw, qcow2 version 2) is nobody's trouble; one that held some and lost them is.
+    const matters = layer.bitmaps.length > 0 || layer.problem?.reason !== 'FORMAT';
+    if (layer.problem !== undefined && matters && layer.problem !== chainProblem)
       problems.push(layer.problem);
     for (const info of layer.bitmaps) {
       if (!isUnreadableSegmentName(info.name)) continue;
