@@ -131,6 +131,11 @@ describe('problems', () => {
       [['FORMAT', 'bit 9']],
     ],
     [
+      'bitmaps that were voided, although none can be listed',
+      flatDisk([], { problem: { reason: 'MISSING', message: 'the autoclear bit is unset' } }),
+      [['MISSING', 'autoclear']],
+    ],
+    [
       'a base that never held a bitmap is no problem',
       diskOf(layer(wholeChain(1)), layer([], { problem: unreadable, format: 'raw' })),
       [],
