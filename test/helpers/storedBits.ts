@@ -43,8 +43,9 @@ export class ScratchFile {
   }
 
   async putAt(offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#handle.write(bytes, 0, bytes.length, offset);
+    // Claimed before the write, so that two at once do not share a place.
     this.#end = Math.max(this.#end, offset + bytes.length);
+    await this.#handle.write(bytes, 0, bytes.length, offset);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
