@@ -37,9 +37,9 @@ CBT_AVX2_INLINE std::uint64_t load64(const std::uint8_t* bytes) {
   return word;
 }
 
-constexpr std::size_t kSkipWords = 16; // looked at together when nothing changes
+constexpr unsigned kBlockWords = 16; // looked at together
 
-// True when the 16 words equal `same` throughout.
+// True when the words of a block equal `same` throughout.
 CBT_AVX2_INLINE bool all_same(const std::uint8_t* bytes, __m256i same) {
   const __m256i a = _mm256_xor_si256(load256(bytes), same);
   const __m256i b = _mm256_xor_si256(load256(bytes + 32), same);
@@ -77,39 +77,66 @@ CBT_AVX2_INLINE double* write_many(std::uint64_t edges, double base, double gran
   return out;
 }
 
+// The edges of one word. Writes up to eight values more than it counts.
+CBT_AVX2_INLINE double* write_edges(std::uint64_t edges, double base, const EdgeScan& scan, double* out) {
+  const auto count = static_cast<unsigned>(__builtin_popcountll(edges));
+  if (count <= 4) {
+    write_few<4>(edges, base, scan.position, out);
+    return out + count;
+  }
+  if (count <= 8) {
+    write_few<8>(edges, base, scan.position, out);
+    return out + count;
+  }
+  return write_many(edges, base, scan.granularity, out);
+}
+
+// The edges of a block of words, the word before it included in memory; a bit of the answer for each word that has any.
+CBT_AVX2_INLINE unsigned block_edges(const std::uint8_t* bytes, std::uint64_t* edges) {
+  const __m256i none = _mm256_setzero_si256();
+  unsigned without = 0;
+  for (unsigned k = 0; k < kBlockWords; k += 4) {
+    const __m256i words = load256(bytes + 8 * k);
+    const __m256i before = _mm256_srli_epi64(load256(bytes + 8 * k - 8), 63);
+    const __m256i four = _mm256_xor_si256(words, _mm256_or_si256(_mm256_slli_epi64(words, 1), before));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(edges + k), four);
+    const __m256d is_none = _mm256_castsi256_pd(_mm256_cmpeq_epi64(four, none));
+    without |= static_cast<unsigned>(_mm256_movemask_pd(is_none)) << k;
+  }
+  return without ^ ((1u << kBlockWords) - 1);
+}
+
 CBT_AVX2 std::size_t scan_edges(EdgeScan& scan, const std::uint8_t* bytes, std::size_t words, double* out,
                                 std::size_t room, std::size_t& words_done) {
   double* const begin = out;
   double* const last_start = out + (room - kEdgeRoom);
+  alignas(32) std::uint64_t edges[kBlockWords];
   std::uint64_t last = scan.last;
   std::size_t i = 0;
-  while (i < words) {
-    const __m256i same = _mm256_set1_epi64x(-static_cast<long long>(last));
-    while (i + kSkipWords <= words && all_same(bytes + 8 * i, same)) i += kSkipWords;
-    const std::size_t stop = i + kSkipWords < words ? i + kSkipWords : words;
-    for (; i < stop; ++i) {
-      if (out > last_start) [[unlikely]]
-        goto full;
-      const std::uint64_t word = load64(bytes + 8 * i);
-      const std::uint64_t edges = word ^ (word << 1 | last);
-      last = word >> 63;
-      if (edges == 0) continue;
-      const double base = scan.base + static_cast<double>(i) * scan.word_bytes;
-      const auto count = static_cast<unsigned>(__builtin_popcountll(edges));
-      if (count <= 4) {
-        write_few<4>(edges, base, scan.position, out);
-        out += count;
-      } else if (count <= 8) {
-        write_few<8>(edges, base, scan.position, out);
-        out += count;
-      } else {
-        out = write_many(edges, base, scan.granularity, out);
+  const auto base_of = [&](std::size_t index) { return scan.base + static_cast<double>(index) * scan.word_bytes; };
+  while (i < words && out <= last_start) {
+    if (i != 0 && i + kBlockWords <= words) {
+      unsigned with = block_edges(bytes + 8 * i, edges);
+      if (with == 0) { // nothing changes here: skip for as long as nothing does
+        const __m256i same = _mm256_set1_epi64x(-static_cast<long long>(last));
+        do i += kBlockWords;
+        while (i + kBlockWords <= words && all_same(bytes + 8 * i, same));
+        continue;
       }
+      for (; with != 0; with = _blsr_u32(with)) {
+        const unsigned k = _tzcnt_u32(with);
+        out = write_edges(edges[k], base_of(i + k), scan, out);
+      }
+      i += kBlockWords;
+    } else { // the first word, whose neighbour is not in memory, and the last few
+      const std::uint64_t word = load64(bytes + 8 * i);
+      out = write_edges(word ^ (word << 1 | last), base_of(i), scan, out);
+      ++i;
     }
+    last = load64(bytes + 8 * i - 8) >> 63;
   }
-full:
   scan.last = last;
-  scan.base += static_cast<double>(i) * scan.word_bytes;
+  scan.base = base_of(i);
   words_done = i;
   return static_cast<std::size_t>(out - begin);
 }

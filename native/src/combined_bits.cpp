@@ -30,8 +30,7 @@ Status CombinedBits::next(std::uint64_t bit, BitPiece& piece) {
   mixed_.clear();
   std::uint64_t mixed_end = bit;
   for (SegmentReader& reader : readers_) {
-    BitRun run;
-    CBT_TRY(reader.run_at(bit, run));
+    const BitRun run = reader.run_at(bit);
     if (run.kind == BitRun::Kind::dirty) {
       piece = {BitPiece::Kind::dirty, bit, std::min(run.end, end_bit_)};
       return {};

@@ -40,75 +40,63 @@ SegmentReader::SegmentReader(const BitmapQuery& query, std::size_t index, std::u
       fold_(query.granularity / segment_.granularity),
       limit_byte_(needed_bytes(segment_.granularity, query.granularity, query.window).end), scratch_(scratch) {}
 
-Status SegmentReader::classify(std::uint64_t cluster, BitRun::Kind& kind, std::uint64_t& offset) const {
-  const auto& stored = std::get<StoredBits>(segment_.bits);
-  offset = 0;
-  kind = BitRun::Kind::clean;
-  if (cluster >= stored.first_entry + stored.table_entries) return {};
-  double entry;
-  __atomic_load(stored.table + (cluster - stored.first_entry), &entry, __ATOMIC_RELAXED);
-  if (entry == 0) return {};
-  if (entry == 1) {
-    kind = BitRun::Kind::dirty;
+// Entries past the table's end are clean. Read once: shared memory may change under us.
+double SegmentReader::entry(const StoredBits& stored, std::uint64_t cluster) {
+  if (cluster - stored.first_entry >= stored.table_entries) return 0;
+  double value;
+  __atomic_load(stored.table + (cluster - stored.first_entry), &value, __ATOMIC_RELAXED);
+  return value;
+}
+
+BitRun::Kind SegmentReader::kind_of(double entry) {
+  if (entry == 0) return BitRun::Kind::clean;
+  return entry == 1 ? BitRun::Kind::dirty : BitRun::Kind::mixed;
+}
+
+Status SegmentReader::offset_of(const StoredBits& stored, std::uint64_t cluster, std::uint64_t& offset) const {
+  const double value = entry(stored, cluster);
+  const std::uint64_t most = kMaxBytes - stored.cluster_bytes;
+  if (value >= 0 && value <= static_cast<double>(most) && value == std::trunc(value)) [[likely]] {
+    offset = static_cast<std::uint64_t>(value);
     return {};
   }
-  kind = BitRun::Kind::mixed;
-  const std::uint64_t most = kMaxBytes - std::min(stored.cluster_bytes, kMaxBytes);
-  if (entry >= 2 && entry <= static_cast<double>(most) && entry == std::trunc(entry)) [[likely]] {
-    offset = static_cast<std::uint64_t>(entry);
-    return {};
-  }
-  return invalid_argument(text(segment_name(index_), ".bits.table[", cluster, "]"), entry,
+  return invalid_argument(text(segment_name(index_), ".bits.table[", cluster, "]"), value,
                           text("0, 1 or a byte offset of at most ", most));
 }
 
-Status SegmentReader::byte_run_at(std::uint64_t byte, BitRun& run) {
-  if (byte_run_.end > byte && run_first_ <= byte) {
-    run = byte_run_;
-    return {};
+BitRun SegmentReader::byte_run_at(std::uint64_t byte) {
+  if (byte_run_.end <= byte || run_first_ > byte) {
+    run_first_ = byte;
+    const auto* stored = std::get_if<StoredBits>(&segment_.bits);
+    byte_run_ = stored != nullptr ? find_run(*stored, byte) : find_run(std::get<MemoryBits>(segment_.bits), byte);
   }
-  run_first_ = byte;
-  if (const auto* memory = std::get_if<MemoryBits>(&segment_.bits)) {
-    const std::uint64_t memory_end = memory->first_byte + memory->bytes;
-    const bool inside = byte < memory_end;
-    byte_run_ = {inside ? BitRun::Kind::mixed : BitRun::Kind::clean, inside ? memory_end : kMaxBytes};
-    run = byte_run_;
-    return {};
-  }
-  const auto& stored = std::get<StoredBits>(segment_.bits);
-  std::uint64_t cluster = byte / stored.cluster_bytes;
-  const std::uint64_t table_end = stored.first_entry + stored.table_entries;
-  if (cluster >= table_end) {
-    run = byte_run_ = {BitRun::Kind::clean, kMaxBytes};
-    return {};
-  }
-  const std::uint64_t end_cluster = std::min(table_end, divide_up(limit_byte_, stored.cluster_bytes));
-  BitRun::Kind kind{};
-  std::uint64_t offset = 0;
-  CBT_TRY(classify(cluster, kind, offset));
-  for (++cluster; cluster < end_cluster; ++cluster) {
-    BitRun::Kind next{};
-    // A bad entry ends the run; it is reported when it is reached.
-    if (!classify(cluster, next, offset).is_ok() || next != kind) break;
-  }
-  run = byte_run_ = {kind, cluster * stored.cluster_bytes};
-  return {};
+  return byte_run_;
 }
 
-Status SegmentReader::run_at(std::uint64_t bit, BitRun& run) {
-  BitRun bytes;
-  CBT_TRY(byte_run_at(bit * fold_ / 8, bytes));
+BitRun SegmentReader::find_run(const MemoryBits& memory, std::uint64_t byte) {
+  const std::uint64_t end = memory.first_byte + memory.bytes;
+  if (byte < end) return {BitRun::Kind::mixed, end};
+  return {BitRun::Kind::clean, kMaxBytes};
+}
+
+BitRun SegmentReader::find_run(const StoredBits& stored, std::uint64_t byte) const {
+  std::uint64_t cluster = byte / stored.cluster_bytes;
+  const std::uint64_t table_end = stored.first_entry + stored.table_entries;
+  if (cluster >= table_end) return {BitRun::Kind::clean, kMaxBytes};
+  const std::uint64_t end = std::min(table_end, divide_up(limit_byte_, stored.cluster_bytes));
+  const BitRun::Kind kind = kind_of(entry(stored, cluster));
+  do ++cluster;
+  while (cluster < end && kind_of(entry(stored, cluster)) == kind);
+  return {kind, cluster * stored.cluster_bytes};
+}
+
+BitRun SegmentReader::run_at(std::uint64_t bit) {
+  const BitRun bytes = byte_run_at(bit * fold_ / 8);
   const std::uint64_t end = bytes.end * 8; // at most 2^56
-  switch (bytes.kind) {
-  case BitRun::Kind::clean:
-    run = {BitRun::Kind::clean, end / fold_};
-    // Only the first part of the coarse bit is known to be clean.
-    if (run.end <= bit) run = {BitRun::Kind::mixed, bit + 1};
-    break;
-  case BitRun::Kind::dirty: run = {BitRun::Kind::dirty, divide_up(end, fold_)}; break;
-  case BitRun::Kind::mixed: run = {BitRun::Kind::mixed, divide_up(end, fold_)}; break;
-  }
-  return {};
+  if (bytes.kind != BitRun::Kind::clean) return {bytes.kind, divide_up(end, fold_)};
+  // When only the first part of the coarse bit is known to be clean, it has to be looked at.
+  if (end / fold_ <= bit) return {BitRun::Kind::mixed, bit + 1};
+  return {BitRun::Kind::clean, end / fold_};
 }
 
 const std::uint8_t* SegmentReader::in_place(std::uint64_t bit, std::uint64_t end, std::uint64_t& words) const {
@@ -133,13 +121,12 @@ Status SegmentReader::read_clusters(const StoredBits& stored, std::uint64_t firs
                                     std::uint8_t* target) {
   while (first < end) {
     const std::uint64_t cluster = first / stored.cluster_bytes;
-    BitRun::Kind kind{};
     std::uint64_t offset = 0;
-    CBT_TRY(classify(cluster, kind, offset));
+    CBT_TRY(offset_of(stored, cluster, offset));
     std::uint64_t piece_end = (cluster + 1) * stored.cluster_bytes;
     for (std::uint64_t next = cluster + 1; piece_end < end; ++next) {
       std::uint64_t next_offset = 0;
-      CBT_TRY(classify(next, kind, next_offset));
+      CBT_TRY(offset_of(stored, next, next_offset));
       if (next_offset != offset + (next - cluster) * stored.cluster_bytes) break;
       piece_end += stored.cluster_bytes;
     }
@@ -175,8 +162,7 @@ Status SegmentReader::or_same(std::uint8_t* target, std::uint64_t first, std::ui
     std::memset(target + (end_byte - 1 - base_byte) / 8 * 8, 0, 8);
   }
   while (byte < end_byte) {
-    BitRun run;
-    CBT_TRY(byte_run_at(byte, run));
+    const BitRun run = byte_run_at(byte);
     std::uint64_t piece_end = std::min(run.end, end_byte);
     std::uint8_t* const at = target + (byte - base_byte);
     if (run.kind == BitRun::Kind::dirty) {
@@ -204,8 +190,7 @@ Status SegmentReader::or_folded(std::uint8_t* target, std::uint64_t first, std::
   const std::uint64_t end_byte = divide_up(end * fold_, 8);
   while (byte < end_byte) {
     if (cancel_.requested()) return aborted();
-    BitRun run;
-    CBT_TRY(byte_run_at(byte, run));
+    const BitRun run = byte_run_at(byte);
     std::uint64_t piece_end = std::min(run.end, end_byte);
     if (run.kind == BitRun::Kind::dirty) {
       const std::uint64_t dirty_end = std::min(divide_up(piece_end * 8, fold_), end);

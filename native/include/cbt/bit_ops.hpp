@@ -49,8 +49,9 @@ struct BitOps {
   void (*fold_half)(std::uint8_t* bytes, std::size_t words);
 };
 
-// A word has at most 64 edges, and up to 8 values are written past the ones that count.
-inline constexpr std::size_t kEdgeRoom = 64 + 8;
+// Sixteen words are taken at once, a word has at most 64 edges, and up to 8 values are written past the ones that
+// count.
+inline constexpr std::size_t kEdgeRoom = 16 * 64 + 8;
 
 const BitOps& portable_bit_ops();
 

@@ -27,7 +27,7 @@ class SegmentReader {
   static constexpr std::uint64_t kScratchBytes = std::uint64_t{256} << 10;
 
   // What begins at coarse bit `bit`. The end is past `bit`, and may lie past the query's last bit.
-  Status run_at(std::uint64_t bit, BitRun& run);
+  BitRun run_at(std::uint64_t bit);
 
   // ORs coarse bits [first, end) into `target`, whose bit 0 is `first` rounded down to a multiple of 64. Bits
   // outside [first, end) but in the same bytes may be set too. With `fresh` the target holds garbage, and
@@ -39,8 +39,13 @@ class SegmentReader {
 
  private:
   // The run that holds byte `byte` of the segment's bits; its end is in bytes.
-  Status byte_run_at(std::uint64_t byte, BitRun& run);
-  Status classify(std::uint64_t cluster, BitRun::Kind& kind, std::uint64_t& offset) const;
+  BitRun byte_run_at(std::uint64_t byte);
+  static BitRun find_run(const MemoryBits& memory, std::uint64_t byte);
+  BitRun find_run(const StoredBits& stored, std::uint64_t byte) const;
+  static double entry(const StoredBits& stored, std::uint64_t cluster);
+  static BitRun::Kind kind_of(double entry);
+  // Where a mixed cluster is; a bad entry is refused here, when it is needed.
+  Status offset_of(const StoredBits& stored, std::uint64_t cluster, std::uint64_t& offset) const;
   // Bytes [first, end) of a mixed run.
   Status read(std::uint64_t first, std::uint64_t end, std::uint8_t* target);
   Status read_clusters(const StoredBits& stored, std::uint64_t first, std::uint64_t end, std::uint8_t* target);
