@@ -63,7 +63,7 @@ export async function readChain(
     } catch (error) {
       if (!(error instanceof CbtError) || !concernsOneLayer(error)) throw error;
       const why = asBackingError(label, error);
-      next = { layer: unreadableLayer(`backing file of ${label}`, sizeBytes, why), backing: null };
+      next = { layer: unreadableLayer(reference.name.toString(), sizeBytes, why), backing: null };
     }
     layers.push(next.layer);
     above = next.layer.state;

@@ -44,7 +44,7 @@ export function rawLayer(snapshot: FileSnapshot, kernel: BitmapKernel): ImageLay
   };
 }
 
-/** A layer that is needed only for what holds data; asking it throws why it cannot be read. */
+/** A layer under the name its overlay gives it, for which every question throws why it cannot be read. */
 export function unreadableLayer(label: string, overlaySizeBytes: number, error: CbtError): ImageLayer {
   const problem = { reason: error.reason ?? 'FORMAT', message: error.message } as const;
   const refuse = async (): Promise<never> => {

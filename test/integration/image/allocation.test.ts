@@ -266,6 +266,20 @@ describe('chains', () => {
     });
   });
 
+  it('a Parallels image at the bottom', async () => {
+    await withFolder(async (folder) => {
+      const [plainBase, base, top] = [join(folder, 'plain'), join(folder, 'base.hds'), join(folder, 'top')];
+      await create(plainBase, 8 * MIB);
+      await qemuIo(plain(plainBase), 'write 0 64k', 'write 3M 1M', 'write 7M 512');
+      await qemuImg('convert', ...plain(plainBase), '-O', 'parallels', base);
+      await create(top, 9 * MIB, '-b', 'base.hds', '-F', 'parallels');
+      await qemuIo(plain(top), 'write 1M 64k', 'write -z 3M 64k');
+      await expectSame(top);
+      const { layers } = await withImage(top, kernels[0]!, (source) => source.state());
+      expect(layers[1]).toMatchObject({ format: 'parallels', sizeBytes: 8 * MIB });
+    });
+  });
+
   it('a qcow2 file called raw is raw', async () => {
     await withFolder(async (folder) => {
       const [base, top] = [join(folder, 'base'), join(folder, 'top')];

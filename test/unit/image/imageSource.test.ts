@@ -169,7 +169,12 @@ describe('backing chains', () => {
     const source = await open(path);
     const state = await source.state();
     expect(state.layers).toHaveLength(2);
-    expect(state.layers[1]).toMatchObject({ bitmaps: [], sizeBytes: SIZE, problem: { reason: 'FORMAT' } });
+    expect(state.layers[1]).toMatchObject({
+      label: name,
+      bitmaps: [],
+      sizeBytes: SIZE,
+      problem: { reason: 'FORMAT' },
+    });
     expect(state.layers[1]!.problem!.message).toMatch(message);
     await expect(
       (await source.bitmapRanges([{ layer: 0, name: 'b' }], 65536)).page(ALL),
