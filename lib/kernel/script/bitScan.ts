@@ -5,21 +5,12 @@
  */
 import type { BitmapSegment } from '../../core/bitmapKernel.js';
 import { invalidArgument } from '../../core/errors.js';
-import {
-  checkGranularity,
-  checkWindow,
-  MAX_GRANULARITY_BYTES,
-  type RangePage,
-  type Window,
-} from '../../core/rangePage.js';
+import { checkGranularity, checkWindow, type RangePage, type Window } from '../../core/rangePage.js';
 import { levelsOfBits } from './bits.js';
 import { ByteCounter, type LevelSink, PageBuilder } from './levels.js';
 import { MAX_SEGMENTS } from './limits.js';
 import { Pace } from './pace.js';
 import { checkSegment, SegmentBits } from './segmentBits.js';
-
-/** Bits of the finest bitmap that one piece holds, unless a single coarse bit holds more. */
-const PIECE_BITS = 1 << 20;
 
 type CountWindow = Omit<Window, 'maxRanges'>;
 
@@ -51,8 +42,6 @@ interface Query {
   /** Coarse bits that the window touches. */
   firstBit: number;
   endBit: number;
-  /** Coarse bits of one piece, a multiple of 8. */
-  pieceBits: number;
 }
 
 /** Checks the arguments and copies what the query needs of them; runs before anything can yield. */
@@ -62,11 +51,9 @@ function takeQuery(segments: readonly BitmapSegment[], granularityBytes: number,
     throw invalidArgument('segments', `${segments.length} segments`, `at most ${MAX_SEGMENTS}`);
   }
   let coarseBytes = granularityBytes;
-  let finestBytes = MAX_GRANULARITY_BYTES;
   for (const [i, segment] of segments.entries()) {
     checkSegment(`segments[${i}]`, segment);
     coarseBytes = Math.max(coarseBytes, segment.granularityBytes);
-    finestBytes = Math.min(finestBytes, segment.granularityBytes);
   }
   const firstBit = Math.floor(window.startBytes / coarseBytes);
   const endBit = window.startBytes === window.endBytes ? firstBit : Math.ceil(window.endBytes / coarseBytes);
@@ -75,7 +62,6 @@ function takeQuery(segments: readonly BitmapSegment[], granularityBytes: number,
     coarseBytes,
     firstBit,
     endBit,
-    pieceBits: Math.max(8, PIECE_BITS * Math.min(1, finestBytes / coarseBytes)),
   };
 }
 
@@ -88,9 +74,8 @@ async function walk(query: Query, sink: LevelSink, pace: Pace): Promise<void> {
       if (!sink.level(bit * coarseBytes, dirtyEnd > bit)) return;
       bit = Math.max(cleanEnd, dirtyEnd);
     } else {
-      // Pieces after the first begin at a multiple of 8.
       const base = Math.floor(bit / 8) * 8;
-      const end = Math.min(endBit, base + query.pieceBits);
+      const end = segments.reduce((least, one) => Math.min(least, one.pieceEnd(bit)), endBit);
       const piece = new Uint8Array(Math.ceil((end - base) / 8));
       for (const segment of segments) await segment.orInto(piece, base, bit, end, pace);
       if (!levelsOfBits(piece, bit - base, end - base, base * coarseBytes, coarseBytes, sink)) return;

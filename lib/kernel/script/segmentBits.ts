@@ -19,6 +19,9 @@ import { MAX_CLUSTER_BYTES, MIN_CLUSTER_BYTES, READ_BYTES } from './limits.js';
 import type { Pace } from './pace.js';
 import { takeBytes, takeNumbers } from './snapshots.js';
 
+/** Bits of a bitmap that are looked at in one piece, where a coarse bit does not hold more. */
+const PIECE_BITS = 1 << 20;
+
 type RunKind = 'clean' | 'dirty' | 'mixed';
 
 /** A stretch of the bitmap's bytes. */
@@ -65,6 +68,15 @@ export class SegmentBits {
   dirtyUntil(bit: number): number {
     const run = this.#source.runAt(Math.floor((bit * this.#fold) / 8));
     return run.kind === 'dirty' ? Math.ceil((run.endByte * 8) / this.#fold) : bit;
+  }
+
+  /**
+   * Where a piece that begins at coarse bit `bit` should end for this segment's sake: with its clean bits, or before much
+   * of what is mixed would be read ahead of the page. It holds a bit at least.
+   */
+  pieceEnd(bit: number): number {
+    const clean = this.cleanUntil(bit);
+    return clean > bit ? clean : Math.floor(bit / 8) * 8 + Math.max(8, PIECE_BITS / this.#fold);
   }
 
   /** ORs coarse bits [first, end) into `target`, whose bit 0 is `base`: `first` rounded down to a multiple of 8. */
