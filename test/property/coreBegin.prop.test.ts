@@ -21,7 +21,7 @@ type Step =
   | { do: 'vanish'; which: number }
   | { do: 'crash' }
   | { do: 'pause' }
-  | { do: 'overlay' }
+  | { do: 'overlay'; copies: boolean }
   | { do: 'revert' }
   | { do: 'commit' }
   | { do: 'resize'; blocks: number };
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: is('vanish'), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ do: is('crash') }) },
   { weight: 1, arbitrary: fc.record({ do: is('pause') }) },
-  { weight: 1, arbitrary: fc.record({ do: is('overlay') }) },
+  { weight: 1, arbitrary: fc.record({ do: is('overlay'), copies: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: is('revert') }) },
   { weight: 1, arbitrary: fc.record({ do: is('commit') }) },
   { weight: 2, arbitrary: fc.record({ do: is('resize'), blocks: fc.integer({ min: 1, max: 12 }) }) },
@@ -106,13 +106,19 @@ class Life {
         break;
       }
       case 'crash':
-        for (const bitmap of top.bitmaps) bitmap.inconsistent = true;
+        // What was recorded since the file was last closed is lost; here, all of it.
+        for (const bitmap of top.bitmaps) {
+          bitmap.inconsistent = true;
+          bitmap.blocks.clear();
+        }
         break;
       case 'pause':
         for (const bitmap of top.bitmaps) bitmap.recording = false;
         break;
       case 'overlay':
         this.disk.overlay();
+        // As another manager does with bitmaps: of the same name, recording, from here on.
+        if (s.copies) this.disk.top.bitmaps = top.bitmaps.map((b) => ({ ...b, blocks: new Set<number>() }));
         break;
       case 'revert':
         if (layers.length > 1) layers.shift();
@@ -153,7 +159,7 @@ test('an incremental never misses a block, and every session leaves the disk who
       for (const s of steps) life.step(s);
       incrementals += life.incrementals;
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
-  expect(incrementals).toBeGreaterThan(2000);
+  expect(incrementals).toBeGreaterThan(1000);
 });

@@ -102,10 +102,10 @@ function live(steps: readonly Step[]): number {
 test('no answer since a bitmap of others misses a block, whatever is put above it', () => {
   let answered = 0;
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 5, maxLength: 30 }), (steps) => {
       answered += live(steps);
     }),
-    { numRuns: 4000 },
+    { numRuns: 3000 },
   );
   expect(answered).toBeGreaterThan(1000);
 });

@@ -143,7 +143,7 @@ describe.each(KERNELS)('over the $called kernel', ({ kernel }) => {
           expect(coalesce(pages)).toEqual(pairsOf(expected));
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -166,7 +166,7 @@ describe.each(KERNELS)('over the $called kernel', ({ kernel }) => {
           expect(coalesce(pages)).toEqual(pairsOf(rangesOfFlags(union, g)));
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -215,7 +215,7 @@ describe.each(KERNELS)('over the $called kernel', ({ kernel }) => {
           expect(coalesce(paged)).toEqual(all);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -249,7 +249,7 @@ describe.each(KERNELS)('over the $called kernel', ({ kernel }) => {
           expect(Buffer.concat(chunks)).toEqual(Buffer.from(bits));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });
