@@ -141,12 +141,31 @@ describe('segment name', () => {
     });
   });
 
-  test('no text crashes it or is read as what it is not', () => {
+  test('of texts put together from its own parts, only the ones it would write itself are read', () => {
+    const part = fc.constantFrom<string[]>(
+      'cbt1',
+      '.',
+      '.',
+      '-',
+      EPOCH,
+      UUID,
+      '1',
+      '23',
+      '0',
+      '\n',
+      'é',
+      '\ud800',
+      '',
+    );
+    const right = fc.constant<string[]>(['cbt1', '.', EPOCH, '.', '1', '.', '0', '.', UUID]);
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+      fc.property(right, fc.nat(8), fc.nat(2), fc.array(part, { maxLength: 3 }), (parts, at, cut, more) => {
+        const text = parts.toSpliced(at, cut, ...more).join('');
         const parsed = parseSegmentName(text);
         if (parsed !== null) expect(formatSegmentName(parsed)).toBe(text);
+        expect(isUnreadableSegmentName(text)).toBe(parsed === null && /^cbt\d+\./.test(text));
       }),
+      { numRuns: 1000 },
     );
   });
 });
