@@ -444,6 +444,30 @@ describe('tables', () => {
     expect(error.message).toMatch(limit);
   });
 
+  it('refuses a table entry of which any part is past the end of the file', async () => {
+    const image = buildQcow2({ size: SIZE, bitmaps: [{ name: 'b', table: [0n] }] });
+    const { bytes, at } = image;
+    const whole = bytes.length;
+    const cases: [number, number, boolean][] = [
+      [whole - CLUSTER, whole, true],
+      [whole, whole, false],
+      [whole - CLUSTER, whole - 1, false],
+    ];
+    for (const [table, field] of [
+      [at.tables[0]!, 'bitmap table entry 0'],
+      [at.l1, 'L1 table entry 0'],
+    ] as const) {
+      for (const [offset, length, sound] of cases) {
+        const damaged = Buffer.from(bytes);
+        damaged.writeBigUInt64BE(BigInt(offset), table);
+        const asked = askAll(damaged.subarray(0, length));
+        if (sound) await expect(asked).resolves.toBeDefined();
+        else
+          expect(await refusalOf(asked)).toMatchObject({ code: CORRUPT, details: { field, value: offset } });
+      }
+    }
+  });
+
   it('takes all zeros and all ones', async () => {
     for (const entry of [0n, 1n]) {
       const { bytes } = buildQcow2({ size: SIZE, bitmaps: [{ name: 'b', table: [entry] }] });

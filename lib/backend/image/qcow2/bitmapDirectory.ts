@@ -180,8 +180,8 @@ export function findTableFault(
 /** QEMU's cap for one bitmap, in bytes of bits. */
 const MAX_BITMAP_BYTES = 512 * 2 ** 20;
 
-/** Clusters of bits for the whole disk; QEMU stores bits in words of 64. */
+/** Clusters of bits for the whole disk. QEMU stores bits in words of 64, which divide a cluster. */
 function tableEntries(header: Qcow2Header, granularityBytes: number): number {
   const bits = Math.ceil(header.sizeBytes / granularityBytes);
-  return Math.ceil((Math.ceil(bits / 64) * 8) / header.clusterBytes);
+  return Math.ceil(bits / (8 * header.clusterBytes));
 }
