@@ -2,7 +2,7 @@
 # does too where node-gyp finds headers by itself (nodedir).
 {
   'variables': {
-    'with_nbd': '<!(test -f native/nbd/sources.txt && pkg-config --exists libnbd 2>/dev/null && echo 1 || echo 0)',
+    'with_nbd': '<!(pkg-config --exists libnbd 2>/dev/null && echo 1 || echo 0)',
   },
   'target_defaults': {
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++14', '-std=gnu++17', '-std=gnu++20', '-std=c++17'],
@@ -25,8 +25,13 @@
       'targets': [
         {
           'target_name': 'nbd',
-          'sources': ['<!@(cat native/nbd/sources.txt)'],
-          'include_dirs': ['native/nbd'],
+          'sources': [
+            '<!@(cat native/nbd/sources.txt native/nbd/binding/sources.txt)',
+            'native/src/arguments.cpp',
+            'native/src/range_buffer.cpp',
+            'native/src/status.cpp',
+          ],
+          'include_dirs': ['native/nbd/include'],
           'cflags_cc': ['<!@(pkg-config --cflags libnbd)'],
           'libraries': ['<!@(pkg-config --libs libnbd)'],
         },

@@ -63,8 +63,8 @@ Status connection_failure(std::string_view what, const LibraryError& cause) {
 
 Status server_error(std::string_view command, std::uint64_t offset, std::uint64_t length, int error) {
   const Code code = error == ENOTSUP ? Code::unsupported : Code::backend_unavailable;
-  return Status(code, text("the NBD server refused ", command, " of ", length, " bytes at ", offset, ": ",
-                           error_name(error)))
+  return Status(code,
+                text("the NBD server refused ", command, " of ", length, " bytes at ", offset, ": ", error_name(error)))
       .with("errno", error_name(error))
       .with("command", std::string(command))
       .with("offsetBytes", offset)

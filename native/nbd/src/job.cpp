@@ -4,6 +4,18 @@
 
 namespace cbt::nbd {
 
+const char* command_name(Command command) {
+  switch (command) {
+  case Command::read: return "read";
+  case Command::write: return "write";
+  case Command::zero: return "zero";
+  case Command::trim: return "trim";
+  case Command::flush: return "flush";
+  case Command::block_status: return "block status";
+  }
+  return "command";
+}
+
 Extent ExtentReply::at(std::size_t index) const {
 #ifdef LIBNBD_HAVE_NBD_AIO_BLOCK_STATUS_64
   if (wide != nullptr) {

@@ -4,11 +4,13 @@
 #include <libnbd.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <utility>
 
+#include "cbt/limits.hpp"
 #include "cbt/nbd/failure.hpp"
 #include "cbt/nbd/limits.hpp"
 #include "cbt/text.hpp"
@@ -22,18 +24,6 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
-
-const char* command_name(Command command) {
-  switch (command) {
-  case Command::read: return "read";
-  case Command::write: return "write";
-  case Command::zero: return "zero";
-  case Command::trim: return "trim";
-  case Command::flush: return "flush";
-  case Command::block_status: return "block status";
-  }
-  return "command";
-}
 
 // libnbd looks at a server's certificate over a unix socket, where there is no host name, only from 1.20.3 on, and in
 // the 1.18 line from 1.18.5 on (CVE-2024-7383). Older ones accept any.
@@ -144,9 +134,10 @@ Status Lane::configure(const Target& target) {
   ok = ok && nbd_set_uri_allow_local_file(handle, false) == 0;
   if (const auto* x509 = std::get_if<X509>(&target.tls)) {
     if (x509->verify_peer && over_unix_socket(target) && !verifies_without_host_name(handle)) {
-      return Status(Code::unsupported, text("libnbd ", nbd_get_version(handle),
-                                            " cannot verify a server's certificate over a unix socket (1.20.3 can): use "
-                                            "TCP, PSK, or turn verification off"))
+      return Status(Code::unsupported,
+                    text("libnbd ", nbd_get_version(handle),
+                         " cannot verify a server's certificate over a unix socket (1.20.3 can): use "
+                         "TCP, PSK, or turn verification off"))
           .with("libnbd", nbd_get_version(handle));
     }
     ok = ok && nbd_set_tls_certificates(handle, x509->directory.c_str()) == 0;
@@ -281,7 +272,8 @@ void Lane::send(std::unique_ptr<Request> owned) {
   const std::uint32_t flags = request->flags;
   switch (request->command) {
   case Command::read:
-    nbd_aio_pread_structured(handle_, request->data, length, offset, {&Callbacks::chunk, request, nullptr}, done, flags);
+    nbd_aio_pread_structured(handle_, request->data, length, offset, {&Callbacks::chunk, request, nullptr}, done,
+                             flags);
     break;
   case Command::write: nbd_aio_pwrite(handle_, request->data, length, offset, done, flags); break;
   case Command::zero: nbd_aio_zero(handle_, length, offset, done, flags); break;
@@ -303,9 +295,9 @@ void Lane::finished(Request* request) {
   request->next_done = nullptr;
   if (!request->completed && request->violation.is_ok()) {
     // Never sent, or dropped with the handle.
-    request->violation = Status(Code::internal, text("libnbd did not take a ", command_name(request->command), " of ",
-                                                     request->length, " bytes at ", request->offset, ": ",
-                                                     last_library_error().text));
+    request->violation =
+        Status(Code::internal, text("libnbd did not take a ", command_name(request->command), " of ", request->length,
+                                    " bytes at ", request->offset, ": ", last_library_error().text));
   }
   *last_done_ = request;
   last_done_ = &request->next_done;
@@ -322,8 +314,8 @@ std::unique_ptr<Request> Lane::take_done() {
                                                  " was answered up to byte ", request->coverage.front()));
   }
   if (request->command == Command::block_status && !request->answered) {
-    request->violation = protocol_violation(text("a block status reply at ", request->offset, " is without context \"",
-                                                 *request->context, "\""));
+    request->violation = protocol_violation(
+        text("a block status reply at ", request->offset, " is without context \"", *request->context, "\""));
   }
   return request;
 }

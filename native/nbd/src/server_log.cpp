@@ -12,11 +12,12 @@
 namespace cbt::nbd {
 namespace {
 
-constexpr std::size_t kHead = 64;     // the line with the process id is in it
-constexpr std::size_t kWords = 2000;  // of the server that are shown
+constexpr std::size_t kHead = 64;    // the line with the process id is in it
+constexpr std::size_t kWords = 2000; // of the server that are shown
 
 // $0 is the file. Without it the server starts all the same.
-constexpr const char* kScript = "{ : >>\"$0\"; } 2>/dev/null && exec 2>>\"$0\" && echo $$ >&2; exec \"$@\" </dev/null >&2";
+constexpr const char* kScript =
+    "{ : >>\"$0\"; } 2>/dev/null && exec 2>>\"$0\" && echo $$ >&2; exec \"$@\" </dev/null >&2";
 
 } // namespace
 

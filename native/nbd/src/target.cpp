@@ -58,7 +58,8 @@ Status check_uri(const std::string& uri, bool with_tls) {
     return invalid_argument("uri", "one that names TLS files", "TLS files in the tls option");
   }
   if (secure && !with_tls) return invalid_argument("tls", "undefined", "x509 or psk, because the URI asks for TLS");
-  if (!secure && with_tls) return invalid_argument("uri", "one without TLS", "nbds:// or nbds+unix://, because tls is given");
+  if (!secure && with_tls)
+    return invalid_argument("uri", "one without TLS", "nbds:// or nbds+unix://, because tls is given");
   return {};
 }
 
@@ -70,34 +71,35 @@ Status check_arguments(const std::vector<std::string>& arguments) {
   return check_text("arguments[0]", arguments[0], 1, 4095);
 }
 
+Status check_address(const Target& target) {
+  const bool with_tls = !std::holds_alternative<NoTls>(target.tls);
+  if (const auto* socket = std::get_if<UnixTarget>(&target.address)) {
+    return check_text("path", socket->path, 1, kMaxSocketPath);
+  }
+  if (const auto* tcp = std::get_if<TcpTarget>(&target.address)) {
+    if (tcp->port == 0) return invalid_argument("port", 0.0, "1 to 65535");
+    return check_text("host", tcp->host, 1, 255);
+  }
+  if (const auto* uri = std::get_if<UriTarget>(&target.address)) return check_uri(uri->uri, with_tls);
+  if (with_tls) return invalid_argument("tls", "given", "none for a server of our own");
+  return check_arguments(std::get<CommandTarget>(target.address).arguments);
+}
+
+Status check_tls(const Target& target) {
+  if (const auto* x509 = std::get_if<X509>(&target.tls))
+    return check_text("tls.certificates", x509->directory, 1, 4000);
+  if (const auto* psk = std::get_if<Psk>(&target.tls)) {
+    CBT_TRY(check_text("tls.file", psk->file, 1, 4095));
+    return check_text("tls.username", psk->username, 1, 255);
+  }
+  return {};
+}
+
 } // namespace
 
 Status check_target(const Target& target) {
-  const bool with_tls = !std::holds_alternative<NoTls>(target.tls);
-  CBT_TRY(std::visit(Overloaded{
-                         [](const UnixTarget& unix_target) {
-                           return check_text("path", unix_target.path, 1, kMaxSocketPath);
-                         },
-                         [](const TcpTarget& tcp) {
-                           CBT_TRY(check_text("host", tcp.host, 1, 255));
-                           return tcp.port == 0 ? invalid_argument("port", 0.0, "1 to 65535") : Status();
-                         },
-                         [&](const UriTarget& uri) { return check_uri(uri.uri, with_tls); },
-                         [&](const CommandTarget& command) {
-                           CBT_TRY(check_arguments(command.arguments));
-                           return with_tls ? invalid_argument("tls", "given", "none for a server of our own") : Status();
-                         },
-                     },
-                     target.address));
-  CBT_TRY(std::visit(Overloaded{
-                         [](const NoTls&) { return Status(); },
-                         [](const X509& x509) { return check_text("tls.certificates", x509.directory, 1, 4000); },
-                         [](const Psk& psk) {
-                           CBT_TRY(check_text("tls.file", psk.file, 1, 4095));
-                           return check_text("tls.username", psk.username, 1, 255);
-                         },
-                     },
-                     target.tls));
+  CBT_TRY(check_address(target));
+  CBT_TRY(check_tls(target));
   CBT_TRY(check_text("exportName", target.export_name, 0, kMaxWireText));
   if (target.contexts.size() > kMaxContexts) {
     return invalid_argument("contexts", text(target.contexts.size(), " names"), text("at most ", kMaxContexts));

@@ -1,5 +1,5 @@
-// Which bytes of a read a server has sent. Chunks may come in any order, but each byte exactly once: libnbd counts bytes
-// only, so a chunk sent twice would hide a missing one, and stale memory would pass for data.
+// Which bytes of a read a server has sent. Chunks may come in any order, but each byte exactly once: libnbd counts
+// bytes only, so a chunk sent twice would hide a missing one, and stale memory would pass for data.
 //
 //   asked    |================================|
 //   chunks   [1111][3333333]      [2222]          front | 1    islands: 3, 2

@@ -63,7 +63,8 @@ Status walk_extents(std::size_t count, At at, const ExtentQuery& query, const Fl
   for (std::size_t i = 0; i < count; ++i) {
     const Extent extent = at(i);
     if (position >= asked_end) {
-      return protocol_violation(text("extent ", i, " starts at ", position, ", past the end of the request (", asked_end, ")"));
+      return protocol_violation(
+          text("extent ", i, " starts at ", position, ", past the end of the request (", asked_end, ")"));
     }
     if (extent.length == 0) return protocol_violation(text("extent ", i, " at ", position, " has length 0"));
     if (extent.length > query.export_end - position) {

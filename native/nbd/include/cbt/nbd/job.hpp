@@ -1,8 +1,8 @@
 // One piece of work on a connection: a map, a read, a stream, a change. Everything in a job happens on the connection's
 // thread; it asks the lanes for requests as far as there is room, gets the replies, and settles once.
 //
-// NBD cannot take a request back. A job that is cancelled settles at once, and stays alive, with the memory its requests
-// point to, until the last of them is answered or the connection ends.
+// NBD cannot take a request back. A job that is cancelled settles at once, and stays alive, with the memory its
+// requests point to, until the last of them is answered or the connection ends.
 #pragma once
 
 #include <cstdint>
@@ -22,16 +22,17 @@ class Lane;
 class Lanes;
 
 enum class Command : std::uint8_t { read, write, zero, trim, flush, block_status };
+[[nodiscard]] const char* command_name(Command command);
 
 // One command on the wire. Lives from `Lanes::send` until its job has seen the reply.
 struct Request {
   Command command = Command::read;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  std::uint32_t flags = 0;              // LIBNBD_CMD_FLAG_*
-  void* data = nullptr;                 // read into, or written from; the job keeps it
-  const std::string* context = nullptr; // block status: the one context that is looked at
-  std::uint64_t tag = 0;                // the job's own
+  std::uint32_t flags = 0;                // LIBNBD_CMD_FLAG_*
+  void* data = nullptr;                   // read into, or written from; the job keeps it
+  const std::string* context = nullptr;   // block status: the one context that is looked at
+  std::uint64_t tag = 0;                  // the job's own
   std::unique_ptr<std::uint8_t[]> bounce; // memory of the request itself, where `data` points into it
 
   // What came of it.
