@@ -34,6 +34,11 @@ Status&& Status::with(std::string name, std::string value) && {
   return std::move(*this);
 }
 
+Status&& Status::with(Detail detail) && {
+  details_.push_back(std::move(detail));
+  return std::move(*this);
+}
+
 Status invalid_argument(std::string_view argument, std::string_view received, std::string_view expected) {
   std::string message;
   message.append(argument).append(" is ").append(received).append(", expected ").append(expected);

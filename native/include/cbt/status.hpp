@@ -40,6 +40,7 @@ class [[nodiscard]] Status {
   // Adds a fact; returns itself so that facts can be chained onto a new status.
   Status&& with(std::string name, std::uint64_t value) &&;
   Status&& with(std::string name, std::string value) &&;
+  Status&& with(Detail detail) &&;
 
   [[nodiscard]] bool is_ok() const { return code_ == Code::ok; }
   [[nodiscard]] Code code() const { return code_; }

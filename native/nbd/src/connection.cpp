@@ -141,12 +141,12 @@ void Connection::run() {
 
 Status Connection::open_lanes() {
   lanes_.contexts_ = target_.contexts;
-  CBT_TRY(connect_lane(0));
+  CBT_TRY(connect_lane());
   CBT_TRY(lanes_.lanes_[0]->inspect(target_, lanes_.info_));
   const bool one = !lanes_.info_.can_multi_conn || std::holds_alternative<CommandTarget>(target_.address);
   const std::size_t count = one ? 1 : target_.connections;
   for (std::size_t i = 1; i < count; ++i) {
-    CBT_TRY(connect_lane(i));
+    CBT_TRY(connect_lane());
     ExportInfo info;
     CBT_TRY(lanes_.lanes_[i]->inspect(target_, info));
     if (info != lanes_.info_) return protocol_violation("two connections show the export differently");
@@ -154,7 +154,7 @@ Status Connection::open_lanes() {
   return {};
 }
 
-Status Connection::connect_lane(std::size_t index) {
+Status Connection::connect_lane() {
   lanes_.lanes_.push_back(std::make_unique<Lane>());
   Lane& lane = *lanes_.lanes_.back();
   const Clock::time_point limit = Clock::now() + std::chrono::milliseconds(target_.connect_timeout_ms);
@@ -167,9 +167,7 @@ Status Connection::connect_lane(std::size_t index) {
               .with("timeoutMs", target_.connect_timeout_ms),
           lane);
     }
-    if (Status status = poll_lanes(milliseconds_until(limit)); !status.is_ok()) {
-      return with_server_words(std::move(status), *lanes_.lanes_[index]);
-    }
+    CBT_TRY(poll_lanes(milliseconds_until(limit)));
   }
   return {};
 }
@@ -180,6 +178,7 @@ Status Connection::with_server_words(Status status, Lane& lane) const {
   const std::string words = lane.server_log()->text();
   if (words.empty()) return status;
   Status told(status.code(), text(status.message(), "; it said: ", words));
+  for (const Detail& detail : status.details()) static_cast<void>(std::move(told).with(detail));
   return std::move(told).with("server", words);
 }
 

@@ -26,7 +26,12 @@ bool is_no_connection(std::string_view text) {
 
 LibraryError last_library_error() {
   const char* text = nbd_get_error();
-  return {nbd_get_errno(), text == nullptr ? "no reason given" : text};
+  std::string_view sentence = text == nullptr ? "no reason given" : text;
+  // The name of the function that was called says nothing to a user.
+  if (const std::size_t colon = sentence.find(": "); sentence.starts_with("nbd_") && colon != std::string_view::npos) {
+    sentence.remove_prefix(colon + 2);
+  }
+  return {nbd_get_errno(), std::string(sentence)};
 }
 
 std::string error_name(int error) {

@@ -15,9 +15,9 @@ namespace {
 constexpr std::size_t kHead = 64;    // the line with the process id is in it
 constexpr std::size_t kWords = 2000; // of the server that are shown
 
-// $0 is the file. Without it the server starts all the same.
-constexpr const char* kScript =
-    "{ : >>\"$0\"; } 2>/dev/null && exec 2>>\"$0\" && echo $$ >&2; exec \"$@\" </dev/null >&2";
+// $1 is the file. Without it the server starts all the same.
+constexpr const char* kScript = "log=$1; shift; { : >>\"$log\"; } 2>/dev/null && exec 2>>\"$log\" && echo $$ >&2; "
+                                "exec \"$@\" </dev/null >&2";
 
 } // namespace
 
@@ -32,7 +32,7 @@ ServerLog::~ServerLog() {
 }
 
 std::vector<std::string> ServerLog::wrap(const std::vector<std::string>& arguments) const {
-  std::vector<std::string> line{"/bin/sh", "-c", kScript,
+  std::vector<std::string> line{"/bin/sh", "-c", kScript, "sh",
                                 "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(descriptor_)};
   line.insert(line.end(), arguments.begin(), arguments.end());
   return line;

@@ -49,7 +49,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   explicit Connection(Target target);
   void run();
   Status open_lanes();
-  Status connect_lane(std::size_t index);
+  Status connect_lane();
   Status serve();
   Status poll_lanes(int timeout_ms);
   Status hand_out_replies(bool& any);
