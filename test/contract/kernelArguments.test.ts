@@ -1,7 +1,8 @@
 /** What every kernel refuses, when it looks at its arguments, and how it is stopped. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BitmapKernel, BitmapSegment, ClusterTables } from '../../lib/core/bitmapKernel.js';
-import { MAX_DISK_BYTES, type Window } from '../../lib/core/rangePage.js';
+import { MAX_DISK_BYTES, type RangePage, type Window } from '../../lib/core/rangePage.js';
+import { COPIED, writeTables } from '../helpers/clusterTables.js';
 import { kernels } from '../helpers/kernels.js';
 import { ScratchFile } from '../helpers/storedBits.js';
 
@@ -208,8 +209,8 @@ describe.each(kernels)('$label: refused arguments', ({ kernel }) => {
 
   it('a descriptor that is not open', async () => {
     const fd = 2 ** 20;
-    for (const promise of [kernel.scanFileData(fd, window()), kernel.lockState(fd)]) {
-      await expect(promise).rejects.toMatchObject({
+    for (const call of [() => kernel.scanFileData(fd, window()), () => kernel.lockState(fd)]) {
+      await expect(call()).rejects.toMatchObject({
         code: 'ERR_CBT_BACKEND_UNAVAILABLE',
         details: { errno: 'EBADF' },
       });
@@ -331,38 +332,60 @@ describe.each(kernels)('$label: memory that goes away', ({ kernel }) => {
     await expect(kernel.subtract(NONE, numbers, window())).rejects.toMatchObject(refusedFor('b'));
   });
 
-  it.each([
-    ['overwritten', (view: Uint8Array | Float64Array) => view.fill(0)],
+  it.each<[string, (view: Uint8Array | Float64Array) => unknown]>([
+    ['overwritten', (view) => view.fill(0)],
     ['detached', detach],
   ])('answers from what was given when it is %s right after the call', async (_, destroy) => {
-    const bytes = new Uint8Array(1 << 20).fill(0x0f);
-    const end = bytes.length * 8 * 512;
-    const bitmap = kernel.countBitmaps([memory(bytes)], 512, window({ endBytes: end }));
-    destroy(bytes);
-    expect(await bitmap).toBe(end / 2);
+    const size = 1 << 20;
+    for (const bytes of [new Uint8Array(size), Buffer.from(new ArrayBuffer(size))]) {
+      bytes.fill(0x0f);
+      const endBytes = size * 8 * 512;
+      const bitmap = kernel.countBitmaps([memory(bytes)], 512, window({ endBytes }));
+      destroy(bytes);
+      expect(await bitmap).toBe(endBytes / 2);
+    }
 
+    // The first cluster has to be read before the others are looked at.
     const table = new Float64Array(1024).fill(1);
+    table[0] = await file.put(Uint8Array.of(1, ...new Uint8Array(511)));
     const clusters = kernel.scanBitmaps([stored({ table })], 512, window({ endBytes: 2 ** 31 }));
     destroy(table);
-    expect((await clusters).ranges).toEqual(Float64Array.of(0, 2 ** 31));
+    expect((await clusters).ranges).toEqual(Float64Array.of(0, 512, 2 ** 21, 2 ** 31 - 2 ** 21));
 
-    const operations: ((ranges: Float64Array, w: Window) => Promise<unknown>)[] = [
+    const { l1 } = await writeTables(file, {
+      clusterBits: 9,
+      entries: new Array<bigint>(128).fill(COPIED | 512n),
+    });
+    const small = tables({ clusterBits: 9, l1, fileBytes: file.sizeBytes });
+    const allocation = kernel.scanClusters(small, 'data', window({ endBytes: 65536 }));
+    destroy(l1);
+    expect((await allocation).ranges).toEqual(Float64Array.of(0, 65536));
+
+    // Longer than a kernel works through without a rest.
+    const far = 2 ** 30;
+    const many = new Float64Array(300_000);
+    for (let i = 0; i < many.length; i += 2) many.set([i * 1024, 512], i);
+    const operations: ((ranges: Float64Array, w: Window) => Promise<RangePage>)[] = [
       (ranges, w) => kernel.union(ranges, NONE, w),
       (ranges, w) => kernel.union(NONE, ranges, w),
+      (ranges, w) => kernel.intersect(ranges, Float64Array.of(0, far), w),
+      (ranges, w) => kernel.subtract(ranges, NONE, w),
       (ranges, w) => kernel.clip(ranges, w),
       (ranges, w) => kernel.align(ranges, 512, w),
       (ranges, w) => kernel.split(ranges, 512, w),
     ];
     for (const operation of operations) {
-      const ranges = Float64Array.of(512, 512, 4096, 512);
-      const answer = operation(ranges, window());
+      const ranges = many.slice();
+      const answer = operation(ranges, window({ endBytes: far }));
       destroy(ranges);
-      expect(await answer).toMatchObject({ ranges: Float64Array.of(512, 512, 4096, 512) });
+      const bytes = Buffer.from((await answer).ranges.buffer);
+      expect(bytes.equals(Buffer.from(many.buffer))).toBe(true);
     }
-    const toPaint = Float64Array.of(512, 512);
-    const painted = kernel.paintRanges(toPaint, 512, { startBytes: 0, endBytes: 4096 });
-    destroy(toPaint);
-    expect([...(await painted)]).toEqual([2]);
+    const ranges = many.slice();
+    const painted = kernel.paintRanges(ranges, 512, { startBytes: 0, endBytes: 300_000 * 1024 });
+    destroy(ranges);
+    // A range every 2 KiB is the first of four bits.
+    expect((await painted).every((byte) => byte === 0x11)).toBe(true);
   });
 
   it('answers with memory of its own', async () => {

@@ -11,6 +11,9 @@ const GIB = 2 ** 30;
 const TIB = 2 ** 40;
 const ALL = Number.POSITIVE_INFINITY;
 
+/** Stands in a table of cases for the offset of the cluster with bit 9 set, known only when the file is written. */
+const oneBitMark = -1;
+
 /** A bitmap in memory with these bits set. */
 function memory(granularityBytes: number, bits: readonly number[]): BitmapSegment {
   const set = new Set(bits);
@@ -350,6 +353,31 @@ describe.each(kernels)('$label: bitmaps in clusters', ({ kernel }) => {
       18 * GIB,
       2 * GIB,
     ]);
+  });
+
+  it.each<[string, number[], number[]]>([
+    ['a clean and a stored cluster', [0, oneBitMark], [0, 4]],
+    ['a stored and a clean cluster', [oneBitMark, 0], [0, 4]],
+    ['a clean and a dirty cluster', [0, 1], [0, 4]],
+    ['a dirty and a clean cluster', [1, 0], [0, 4]],
+    ['two clean clusters and a dirty one', [0, 0, 1], [4, 4]],
+    ['three clean clusters and a stored one', [0, 0, 0, oneBitMark, 0, 0], [4, 4]],
+    ['a dirty cluster and three clean ones, then a dirty one', [1, 0, 0, 0, 1], [0, 4, 8, 4]],
+  ])('widens over the border of %s', async (_, marks, mebibytes) => {
+    const table = marks.map((mark) => (mark === oneBitMark ? oneBit : mark));
+    const ranges = mebibytes.map((value) => value * MIB);
+    // Granules of 4 MiB hold two clusters of the bitmap.
+    expect(await scan([stored(table)], 0, 64 * MIB, ALL, 4 * MIB)).toEqual(ranges);
+    // Beside a bitmap that must be read, the tables alone do not answer.
+    const beside = stored([oneBit], 4 * MIB);
+    expect(await scan([stored(table), beside], 0, 64 * MIB, ALL, 4 * MIB)).toEqual([
+      ...ranges,
+      36 * MIB,
+      4 * MIB,
+    ]);
+    expect(await kernel.countBitmaps([stored(table)], 4 * MIB, { startBytes: 0, endBytes: 64 * MIB })).toBe(
+      ranges.filter((_value, i) => i % 2 === 1).reduce((sum, length) => sum + length, 0),
+    );
   });
 
   it('takes clusters that are no power of two', async () => {

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BitmapSegment } from '../../lib/core/bitmapKernel.js';
+import type { Window } from '../../lib/core/rangePage.js';
 import { lockState } from '../../lib/kernel/script/lockState.js';
 import { heldLocks } from '../../lib/kernel/script/lockTable.js';
 import { scriptKernel as kernel } from '../helpers/kernels.js';
@@ -24,23 +25,39 @@ describe('long work', () => {
   const numbers = new Float64Array(1 << 19);
   for (let i = 0; i < numbers.length; i += 2) numbers.set([i * 4096, 4096], i);
 
-  it.each<[string, () => Promise<unknown>]>([
-    ['scanBitmaps', () => kernel.scanBitmaps([segment], 512, window)],
-    ['countBitmaps', () => kernel.countBitmaps([segment], 512, window)],
-    ['paintRanges', () => kernel.paintRanges(numbers, 512, window)],
-    ['union', () => kernel.union(numbers, numbers, window)],
-    ['clip', () => kernel.clip(numbers, window)],
-    ['align', () => kernel.align(numbers, 512, window)],
-    ['split', () => kernel.split(numbers, 512, window)],
-  ])('%s lets the event loop turn', async (_, call) => {
+  const calls: [string, (w: Window) => Promise<unknown>][] = [
+    ['scanBitmaps', (w) => kernel.scanBitmaps([segment], 512, w)],
+    ['countBitmaps', (w) => kernel.countBitmaps([segment], 512, w)],
+    ['paintRanges', (w) => kernel.paintRanges(numbers, 512, w)],
+    ['union', (w) => kernel.union(numbers, numbers, w)],
+    ['clip', (w) => kernel.clip(numbers, w)],
+    ['align', (w) => kernel.align(numbers, 512, w)],
+    ['split', (w) => kernel.split(numbers, 512, w)],
+  ];
+
+  it.each(calls)('%s ends at its next rest when its signal is aborted', async (_, call) => {
+    const controller = new AbortController();
+    let turns = 0;
+    let timer = setImmediate(function turn() {
+      turns += 1;
+      controller.abort();
+      timer = setImmediate(turn);
+    });
+    const { signal } = controller;
+    await expect(call({ ...window, signal })).rejects.toMatchObject({ code: 'ERR_CBT_ABORTED' });
+    clearImmediate(timer);
+    expect(turns).toBeLessThanOrEqual(2);
+  });
+
+  it.each(calls)('%s lets the event loop turn', async (_, call) => {
     let turns = 0;
     let timer = setImmediate(function turn() {
       turns += 1;
       timer = setImmediate(turn);
     });
-    await call();
+    await call(window);
     clearImmediate(timer);
-    expect(turns).toBeGreaterThan(1);
+    expect(turns).toBeGreaterThan(2);
   });
 });
 

@@ -36,9 +36,12 @@ export function levelsOfBits(
   bitBytes: number,
   sink: LevelSink,
 ): boolean {
+  let last: number | undefined;
   for (let bit = first; bit < end; ) {
     const byte = bytes[bit >>> 3] ?? 0;
-    if (!sink.level(offsetBytes + bit * bitBytes, ((byte >> (bit & 7)) & 1) === 1)) return false;
+    const value = (byte >> (bit & 7)) & 1;
+    if (value !== last && !sink.level(offsetBytes + bit * bitBytes, value === 1)) return false;
+    last = value;
     const uniform = (bit & 7) === 0 && (byte === 0 || byte === 0xff);
     bit = uniform ? endOfUniform(bytes, bit >>> 3, byte, Math.ceil(end / 8)) * 8 : bit + 1;
   }

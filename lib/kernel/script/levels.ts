@@ -40,7 +40,7 @@ export class PageBuilder implements LevelSink {
     }
     if (at >= endBytes) return false;
     if (this.#used / 2 === maxRanges) {
-      this.#nextBytes = clipped;
+      this.#nextBytes = at;
       return false;
     }
     this.#inside = true;
