@@ -363,6 +363,8 @@ describe.each(kernels)('$label: bitmaps in clusters', ({ kernel }) => {
     ['two clean clusters and a dirty one', [0, 0, 1], [4, 4]],
     ['three clean clusters and a stored one', [0, 0, 0, oneBitMark, 0, 0], [4, 4]],
     ['a dirty cluster and three clean ones, then a dirty one', [1, 0, 0, 0, 1], [0, 4, 8, 4]],
+    ['stored clusters, then a dirty and a clean one', [oneBitMark, oneBitMark, 1, 0], [0, 8]],
+    ['stored clusters, then a clean and a dirty one', [oneBitMark, oneBitMark, 0, 1], [0, 8]],
   ])('widens over the border of %s', async (_, marks, mebibytes) => {
     const table = marks.map((mark) => (mark === oneBitMark ? oneBit : mark));
     const ranges = mebibytes.map((value) => value * MIB);
