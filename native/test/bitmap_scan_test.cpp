@@ -128,7 +128,7 @@ std::uint64_t some_size(std::mt19937_64& random, std::uint64_t unit) {
 TEST("sizes at byte, word and cluster borders, plus and minus one bit and one byte") {
   std::mt19937_64 random(11);
   for (const std::uint64_t bits :
-       {1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192}) {
+       {1u, 7u, 8u, 9u, 63u, 64u, 65u, 127u, 128u, 129u, 1023u, 1024u, 1025u, 4095u, 4096u, 4097u, 8191u, 8192u}) {
     for (int round = 0; round < 4; ++round) {
       MemoryFile file;
       const std::vector<Made> memory = {in_memory(512, random_bits(random, bits))};
@@ -214,7 +214,7 @@ TEST("pages follow one another without a gap") {
   std::mt19937_64 random(16);
   const Made made = in_memory(512, random_bits(random, 3000));
   const std::vector<BitmapSegment> segments = {made.segment()};
-  for (const std::uint64_t cap : {1, 2, 3, 7, 100}) {
+  for (const std::uint64_t cap : {1u, 2u, 3u, 7u, 100u}) {
     oracle::Ranges all;
     std::uint64_t at = 5;
     while (at < 3000 * 512) {
