@@ -1,0 +1,250 @@
+/**
+ * A connection to one NBD export: its maps, its data, and changes to it. All work runs on a thread of the connection's
+ * own; every call takes an AbortSignal that ends it at once, even when the server is silent. Any broken rule of the
+ * protocol ends the connection, because nothing that follows could be trusted.
+ *
+ * Ask for one context per connection: a server answers a block status request for every context of the connection, and
+ * `base:allocation` costs it far more than a dirty bitmap does.
+ */
+import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
+import {
+  checkByteCount,
+  checkWindow,
+  type RangePage,
+  type RangePager,
+  type Ranges,
+  type Window,
+} from '../../core/rangePage.js';
+import { loadNbdAddon, type NativeNbdConnection, type NbdExportInfo, type NbdWanted } from './nbdAddon.js';
+import { toCbtError } from './nbdError.js';
+import { nbdPager } from './nbdPager.js';
+import { type NbdPiece, readPieces, writePieces } from './nbdStream.js';
+import { type NbdTarget, toNativeTarget } from './nbdTarget.js';
+
+export interface NbdConnectOptions {
+  /** Contexts to negotiate, such as `qemu:dirty-bitmap:NAME`; one that the export does not offer fails the opening. */
+  contexts?: readonly string[];
+  /** Sockets to the server, 1 to 16; as many as it shares the export with, so 1 where it does not say that it can. */
+  connections?: number;
+  connectTimeoutMs?: number;
+  /** Ends the connection when requests wait and the server says nothing for so long; 0 for never. */
+  requestTimeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface NbdCallOptions {
+  signal?: AbortSignal;
+}
+
+export interface NbdReadOptions extends NbdCallOptions {
+  /** Largest request, 512 bytes to 32 MiB; the server's own limit is kept as well. */
+  chunkBytes?: number;
+}
+
+export interface NbdChangeOptions extends NbdCallOptions {
+  /** On stable storage before the call is done. */
+  forceUnitAccess?: boolean;
+}
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
+/** Large enough to hide the cost of a request, small enough to keep several on their way. */
+export const DEFAULT_CHUNK_BYTES = 1024 * 1024;
+const DEFAULT_QUEUE_BYTES = 32 * 1024 * 1024;
+const NO_RANGES: Ranges = new Float64Array(0);
+
+export class NbdConnection implements AsyncDisposable {
+  readonly info: NbdExportInfo;
+  /** Every context that was asked for; all of them are there. */
+  readonly contexts: readonly string[];
+  readonly #native: NativeNbdConnection;
+  #nextJob = 1;
+  #closing: Promise<void> | undefined;
+
+  private constructor(native: NativeNbdConnection, info: NbdExportInfo, contexts: readonly string[]) {
+    this.#native = native;
+    this.info = info;
+    this.contexts = contexts;
+  }
+
+  static async open(target: NbdTarget, options: NbdConnectOptions = {}): Promise<NbdConnection> {
+    const { signal, contexts = [] } = options;
+    throwIfAborted(signal);
+    const { NbdConnection: Native } = loadNbdAddon();
+    const { address, exportName, tls } = await toNativeTarget(target);
+    try {
+      const native = new Native({
+        ...address,
+        exportName,
+        tls,
+        contexts,
+        connections: options.connections ?? 1,
+        connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+        requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+      });
+      return new NbdConnection(native, await openUnlessAborted(native, signal), contexts);
+    } catch (thrown) {
+      throw toCbtError(thrown, signal);
+    }
+  }
+
+  /** Where the context says what is wanted, for a window of the export. One native call, ranges built in it. */
+  async blockStatus(context: string, wanted: NbdWanted, window: Window): Promise<RangePage> {
+    checkWindow(window);
+    const { startBytes, endBytes, maxRanges } = window;
+    const { ranges, nextBytes } = await this.#run(window.signal, (job) =>
+      this.#native.map(job, context, wanted, startBytes, endBytes, maxRanges),
+    );
+    return { ranges, startBytes, nextBytes };
+  }
+
+  /** The same as a pager; the context must not change while it is used (a frozen bitmap, a read-only export). */
+  pager(context: string, wanted: NbdWanted): RangePager {
+    return nbdPager((window) => this.blockStatus(context, wanted, window));
+  }
+
+  async read(offset: number, length: number, options: NbdReadOptions = {}): Promise<Buffer> {
+    checkByteCount('offset', offset);
+    checkByteCount('length', length);
+    return this.readRanges(length === 0 ? NO_RANGES : Float64Array.of(offset, length), options);
+  }
+
+  /**
+   * The bytes of the ranges, one range behind the other, at most 4 GiB. With `into` they go there, in place when it lies
+   * on shared memory: after a call that failed, such memory may still change until the connection is closed.
+   */
+  async readRanges(ranges: Ranges, options?: NbdReadOptions): Promise<Buffer>;
+  async readRanges<Into extends Uint8Array>(
+    ranges: Ranges,
+    options: NbdReadOptions & { into: Into },
+  ): Promise<Into>;
+  async readRanges(
+    ranges: Ranges,
+    options: NbdReadOptions & { into?: Uint8Array } = {},
+  ): Promise<Uint8Array> {
+    const { into, chunkBytes = DEFAULT_CHUNK_BYTES, signal } = options;
+    const shared = into !== undefined && into.buffer instanceof SharedArrayBuffer;
+    if (into !== undefined && !shared && into.length !== totalBytes(ranges)) {
+      throw invalidArgument(
+        'into',
+        `${into.length} bytes`,
+        `${totalBytes(ranges)} bytes, as many as the ranges`,
+      );
+    }
+    const data = await this.#run(signal, (job) =>
+      this.#native.read(job, ranges, chunkBytes, shared ? into : undefined),
+    );
+    if (into === undefined) return data ?? Buffer.alloc(0);
+    if (data !== undefined) into.set(data);
+    return into;
+  }
+
+  /** Pieces of the ranges in order of offset, each at most `chunkBytes`; reads ahead `queueBytes` and no more. */
+  stream(
+    ranges: Ranges,
+    options: NbdReadOptions & { queueBytes?: number } = {},
+  ): AsyncGenerator<NbdPiece, void, undefined> {
+    const { chunkBytes = DEFAULT_CHUNK_BYTES, queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
+    return readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, signal });
+  }
+
+  async write(offset: number, data: Uint8Array, options: NbdChangeOptions = {}): Promise<void> {
+    checkByteCount('offset', offset);
+    if (data.length > 0) await this.writeRanges(Float64Array.of(offset, data.length), data, options);
+  }
+
+  /** Writes the ranges' bytes, which lie one behind the other in `data`; in no promised order. */
+  async writeRanges(ranges: Ranges, data: Uint8Array, options: NbdChangeOptions = {}): Promise<void> {
+    await this.#change('write', ranges, data, options);
+  }
+
+  /** Writes pieces from a source, several at a time; gives the number of bytes. Pieces must not overlap. */
+  async writeStream(
+    source:
+      | AsyncIterable<{ offset: number; data: Uint8Array }>
+      | Iterable<{ offset: number; data: Uint8Array }>,
+    options: NbdChangeOptions & { queueBytes?: number } = {},
+  ): Promise<number> {
+    const { queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
+    return writePieces(source, (offset, data) => this.write(offset, data, options), { queueBytes, signal });
+  }
+
+  /** Makes the ranges read as zeros. The server may make holes, unless told to keep the space. */
+  async zero(ranges: Ranges, options: NbdChangeOptions & { keepAllocated?: boolean } = {}): Promise<void> {
+    await this.#change('zero', ranges, undefined, options);
+  }
+
+  /** Tells the server that the ranges are not needed; what they read as afterwards is open. */
+  async trim(ranges: Ranges, options: NbdChangeOptions = {}): Promise<void> {
+    await this.#change('trim', ranges, undefined, options);
+  }
+
+  /** Everything written before is on stable storage afterwards. */
+  async flush(options: NbdCallOptions = {}): Promise<void> {
+    await this.#change('flush', NO_RANGES, undefined, options);
+  }
+
+  /**
+   * Ends the connection; running calls fail with `ERR_CBT_CLOSED`. When it is done the socket is closed, and a qemu-nbd
+   * of ours has written what it had and ended.
+   */
+  async close(): Promise<void> {
+    this.#closing ??= this.#native.close().catch((thrown: unknown) => {
+      throw toCbtError(thrown);
+    });
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #change(
+    command: 'write' | 'zero' | 'trim' | 'flush',
+    ranges: Ranges,
+    data: Uint8Array | undefined,
+    options: NbdChangeOptions & { keepAllocated?: boolean },
+  ): Promise<void> {
+    const { signal, forceUnitAccess = false, keepAllocated = false } = options;
+    await this.#run(signal, (job) =>
+      this.#native.change(job, command, ranges, data, DEFAULT_CHUNK_BYTES, forceUnitAccess, keepAllocated),
+    );
+  }
+
+  async #run<T>(signal: AbortSignal | undefined, start: (job: number) => Promise<T>): Promise<T> {
+    throwIfAborted(signal);
+    const job = this.#nextJob++;
+    const stop = (): void => this.#native.cancel(job);
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      return await start(job);
+    } catch (thrown) {
+      throw toCbtError(thrown, signal);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+}
+
+/** Looking a host up cannot be stopped, so an aborted opening ends for the caller first and by itself later. */
+async function openUnlessAborted(
+  native: NativeNbdConnection,
+  signal: AbortSignal | undefined,
+): Promise<NbdExportInfo> {
+  const opening = native.open();
+  if (signal === undefined) return opening;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      native.close().catch(() => undefined);
+      reject(new CbtError('ERR_CBT_ABORTED', 'cancelled by the caller', { cause: signal.reason }));
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function totalBytes(ranges: Ranges): number {
+  let total = 0;
+  for (let i = 1; i < ranges.length; i += 2) total += ranges[i] ?? 0;
+  return total;
+}

@@ -1,0 +1,66 @@
+/** What an NBD connection goes to, as callers name it, and as the addon takes it. */
+import { invalidArgument } from '../../core/errors.js';
+import type { NativeNbdAddress, NativeNbdTls } from './nbdAddon.js';
+import { type QemuNbdImage, qemuNbdCommand } from './qemuNbdCommand.js';
+
+/** Secrets are named by file only, so that none gets into an argument, a URI or a message. */
+export type NbdTls =
+  | {
+      kind: 'x509';
+      /** Folder with `ca-cert.pem`, and `client-cert.pem` and `client-key.pem` where the server wants to see them. */
+      certificates: string;
+      /** Whether the server must prove its name; on unless said otherwise. */
+      verifyPeer?: boolean;
+    }
+  | {
+      kind: 'psk';
+      /** File with `username:key in hex` lines. */
+      file: string;
+      username: string;
+    };
+
+export type NbdTarget =
+  | { kind: 'unix'; path: string; exportName?: string; tls?: NbdTls }
+  | { kind: 'tcp'; host: string; port?: number; exportName?: string; tls?: NbdTls }
+  /** nbd://, nbds://, nbd+unix:// or nbds+unix://; TLS files and secrets are not taken from the URI. */
+  | { kind: 'uri'; uri: string; tls?: NbdTls }
+  /** A qemu-nbd of our own on an image that no QEMU holds; it ends with the connection. */
+  | ({ kind: 'qemu-nbd' } & QemuNbdImage);
+
+const NBD_PORT = 10809;
+
+export interface NativeTarget {
+  address: NativeNbdAddress;
+  exportName: string;
+  tls: NativeNbdTls | undefined;
+}
+
+export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
+  switch (target.kind) {
+    case 'unix': {
+      const { kind, path, exportName = '' } = target;
+      return { address: { kind, path }, exportName, tls: toNativeTls(target.tls) };
+    }
+    case 'tcp': {
+      const { kind, host, port = NBD_PORT, exportName = '' } = target;
+      return { address: { kind, host, port }, exportName, tls: toNativeTls(target.tls) };
+    }
+    case 'uri': {
+      const { kind, uri } = target;
+      return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
+    }
+    case 'qemu-nbd': {
+      const command = await qemuNbdCommand(target);
+      return { address: { kind: 'command', arguments: command }, exportName: '', tls: undefined };
+    }
+    default: {
+      const { kind } = target as { kind: unknown };
+      throw invalidArgument('target.kind', kind, 'unix, tcp, uri or qemu-nbd');
+    }
+  }
+}
+
+function toNativeTls(tls: NbdTls | undefined): NativeNbdTls | undefined {
+  if (tls?.kind === 'x509') return { ...tls, verifyPeer: tls.verifyPeer ?? true };
+  return tls;
+}
