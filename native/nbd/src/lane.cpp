@@ -24,6 +24,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>; // clang before 17 does not find this by itself
 
 // libnbd looks at a server's certificate over a unix socket, where there is no host name, only from 1.20.3 on, and in
 // the 1.18 line from 1.18.5 on (CVE-2024-7383). Older ones accept any.
