@@ -14,6 +14,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>; // clang before 17 does not find this by itself
 
 Status check_text(std::string_view argument, const std::string& value, std::size_t least, std::size_t most) {
   if (value.find('\0') != std::string::npos) {
