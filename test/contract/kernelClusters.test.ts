@@ -10,7 +10,7 @@ import {
   ZERO,
 } from '../helpers/clusterTables.js';
 import { kernels } from '../helpers/kernels.js';
-import { allPages } from '../helpers/shadow.js';
+import { allPages, Shadow } from '../helpers/shadow.js';
 import { ScratchFile } from '../helpers/storedBits.js';
 
 const ALL = Number.POSITIVE_INFINITY;
@@ -241,6 +241,31 @@ describe.each(kernels)('$label: clusters', ({ kernel }) => {
       );
     } finally {
       await small.remove();
+    }
+  });
+
+  it('pages up to any byte, with any cap, and never past it', async () => {
+    const tables = await writeTables(
+      file,
+      extended([
+        [HOST, 0x0f0f5555n],
+        [0n, 0x55555555n << 32n],
+        [HOST, 0x80000001n],
+      ]),
+    );
+    const { ranges } = await kernel.scanClusters(tables, 'allocated', {
+      startBytes: 0,
+      endBytes: 3 * CLUSTER,
+      maxRanges: ALL,
+    });
+    const shadow = Shadow.of(3 * CLUSTER, ranges);
+    for (let endBytes = 0; endBytes <= 3 * CLUSTER; endBytes += SUB / 2) {
+      for (const startBytes of [0, SUB + 1, CLUSTER, 2 * CLUSTER - 1].filter((start) => start <= endBytes)) {
+        for (const maxRanges of [1, 2, 7]) {
+          const window = { startBytes, endBytes, maxRanges };
+          expect(await kernel.scanClusters(tables, 'allocated', window)).toEqual(shadow.page(window));
+        }
+      }
     }
   });
 
