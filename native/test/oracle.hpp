@@ -66,6 +66,7 @@ inline Page page_of(const Ranges& all, const cbt::ByteWindow& window) {
 template <class Holds>
 Ranges ranges_of(const Holds& holds, std::uint64_t unit, const cbt::ByteWindow& window) {
   Ranges ranges;
+  if (window.start == window.end) return ranges;
   for (std::uint64_t at = window.start / unit * unit; at < window.end; at += unit) {
     if (!holds(at / unit)) continue;
     const std::uint64_t start = std::max(at, window.start);

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds the native fuzzers with clang under the address and undefined-behaviour sanitizers, and runs each for a bounded
+# time, starting from the saved corpus. A finding fails the run and leaves its input in build-fuzz/findings.
+#   scripts/fuzz.sh [seconds for each fuzzer, default 10] [name of one fuzzer]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-10}
+only=${2:-}
+case $seconds in '' | *[!0-9]*) echo "usage: scripts/fuzz.sh [seconds] [fuzzer]" >&2; exit 2 ;; esac
+if ! command -v clang++ >/dev/null; then
+  echo "clang++ not found; install with: apt-get install clang (Debian), dnf install clang compiler-rt (Fedora)" >&2
+  exit 5
+fi
+
+cmake -S . -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  -DQEMU_CBT_FUZZ=ON -DQEMU_CBT_SANITIZE=address,undefined >/dev/null
+cmake --build build-fuzz -j "$(nproc)" >/dev/null
+
+findings=build-fuzz/findings
+mkdir -p "$findings"
+failed=0
+ran=0
+while read -r fuzzer; do
+  name=$(basename "$fuzzer")
+  [ -z "$only" ] || [ "$only" = "$name" ] || continue
+  corpus=build-fuzz/corpus/$name
+  saved=$(find native -type d -path "*/fuzz/corpus/$name" -print -quit)
+  mkdir -p "$corpus"
+  ran=$((ran + 1))
+  if "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
+    -artifact_prefix="$findings/$name-" "$corpus" ${saved:+"$saved"} >"$findings/$name.log" 2>&1; then
+    echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$findings/$name.log") inputs, nothing found"
+  else
+    tail -n 40 "$findings/$name.log" >&2
+    echo "$name: FOUND SOMETHING, see $findings" >&2
+    failed=1
+  fi
+done < <(find build-fuzz -name '*_fuzzer' -type f -perm -u+x | sort)
+[ "$ran" -gt 0 ] || { echo "no fuzzer ran" >&2; exit 1; }
+exit "$failed"
