@@ -261,6 +261,22 @@ TEST("a full page does not look for the end of what did not fit") {
   CHECK(scan_clusters(tables, ClusterClass::data, {0, 128 * 512, 2}, {}, two).code() == Code::corrupt_image);
 }
 
+TEST("a page that is full never ends past its window") {
+  // Subclusters 0 and 8 of a cluster whose window ends between them.
+  const L2Image image{14, true, 3, false, 1 << 20};
+  std::vector<std::uint64_t> words(16384 / 8);
+  words[0] = 16384;
+  words[1] = 0x101;
+  MemoryFile file;
+  const auto l1 = static_cast<double>(file.append(big_endian(words.data(), words.size()), 16384));
+  const ClusterTables tables{file.fd(), 14, true, 3, false, &l1, 1, image.file_bytes};
+  for (const std::uint64_t end : {513u, 4095u, 4096u, 4097u}) {
+    RangePage page;
+    CHECK(scan_clusters(tables, ClusterClass::data, {0, end, 1}, {}, page).is_ok());
+    CHECK_EQ(oracle::read(page), (oracle::Page{{{0, 512}}, std::min<std::uint64_t>(end, 4096)}));
+  }
+}
+
 TEST("a failed read and a set cancel cell end the work") {
   const double l1 = 512;
   const ClusterTables tables{1 << 20, 9, false, 3, false, &l1, 1, 4096};

@@ -45,7 +45,7 @@ class PageBuilder {
   // complete. Spares looking for its end.
   [[nodiscard]] bool fits(std::uint64_t start) {
     if (open_end_ == 0 || count_ + 1 < window_.max_ranges) return true;
-    page_.next_bytes = start;
+    page_.next_bytes = std::min(start, window_.end); // a subcluster may start behind a window that ends in its cluster
     return false;
   }
 
@@ -56,9 +56,10 @@ class PageBuilder {
 
  private:
   bool flush() {
-    status_ = page_.ranges.reserve(2);
-    if (!status_.is_ok()) [[unlikely]]
-      return false;
+    if (page_.ranges.room() < 2) [[unlikely]] {
+      status_ = page_.ranges.reserve(2);
+      if (!status_.is_ok()) return false;
+    }
     double* tail = page_.ranges.tail();
     tail[0] = static_cast<double>(open_start_);
     tail[1] = static_cast<double>(open_end_ - open_start_);
