@@ -87,6 +87,8 @@ const REP_MAGIC = 0x0003e889045565a9n;
 /** Has flags, read-only, flush, force unit access. */
 const READ_ONLY_FLAGS = 0b1111;
 
+type Reply = (type: number, payload?: Buffer) => void;
+
 export class FakeNbdServer {
   readonly #script: FakeNbdScript;
   readonly #server: Server;
@@ -177,7 +179,7 @@ class Session {
   }
 
   #answerOption(option: number, data: Buffer): void {
-    const reply = (type: number, payload = Buffer.alloc(0)): void => {
+    const reply: Reply = (type, payload) => {
       this.socket.write(optionReply(option, type, payload));
     };
     switch (option) {
@@ -215,7 +217,7 @@ class Session {
     return this.script.transmissionFlags ?? READ_ONLY_FLAGS;
   }
 
-  #contexts(option: number, data: Buffer, reply: (type: number, payload?: Buffer) => void): void {
+  #contexts(option: number, data: Buffer, reply: Reply): void {
     const asked: string[] = [];
     let at = 4 + data.readUInt32BE(0);
     let count = data.readUInt32BE(at);
@@ -369,7 +371,7 @@ export function simpleReply(cookie: Buffer, error: number): Buffer {
   return Buffer.concat([u32(0x67446698), u32(error), cookie]);
 }
 
-export function optionReply(option: number, type: number, payload = Buffer.alloc(0)): Buffer {
+export function optionReply(option: number, type: number, payload: Buffer = Buffer.alloc(0)): Buffer {
   return Buffer.concat([u64(REP_MAGIC), u32(option), u32(type), u32(payload.length), payload]);
 }
 

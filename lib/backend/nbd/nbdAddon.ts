@@ -96,6 +96,8 @@ export interface NbdAddon {
   readonly libnbd: string;
   /** Whether it was built against a libnbd with 64-bit extents. */
   readonly extents64: boolean;
+  /** Detaches memory that a stream gave out, so that the stream can use it again at once. */
+  giveBack(memory: ArrayBufferLike): void;
   readonly NbdConnection: new (options: NativeNbdOptions) => NativeNbdConnection;
 }
 

@@ -41,6 +41,16 @@ export interface NbdReadOptions extends NbdCallOptions {
   chunkBytes?: number;
 }
 
+export interface NbdStreamOptions extends NbdReadOptions {
+  /** Most bytes read ahead. */
+  queueBytes?: number;
+  /**
+   * Each piece is the reader's only until it asks for the next: then its memory is used again, and a Buffer that was kept
+   * is empty. Twice as fast for readers that are done with a piece when they ask for the next; wrong for all others.
+   */
+  lend?: boolean;
+}
+
 export interface NbdChangeOptions extends NbdCallOptions {
   /** On stable storage before the call is done. */
   forceUnitAccess?: boolean;
@@ -48,8 +58,8 @@ export interface NbdChangeOptions extends NbdCallOptions {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
-/** Large enough to hide the cost of a request, small enough to keep several on their way. */
-export const DEFAULT_CHUNK_BYTES = 1024 * 1024;
+/** QEMU gets memory for each request: from 1 MiB on that is fresh pages every time, and half as fast (measured on 7.2). */
+export const DEFAULT_CHUNK_BYTES = 256 * 1024;
 const DEFAULT_QUEUE_BYTES = 32 * 1024 * 1024;
 const NO_RANGES: Ranges = new Float64Array(0);
 
@@ -140,12 +150,15 @@ export class NbdConnection implements AsyncDisposable {
   }
 
   /** Pieces of the ranges in order of offset, each at most `chunkBytes`; reads ahead `queueBytes` and no more. */
-  stream(
-    ranges: Ranges,
-    options: NbdReadOptions & { queueBytes?: number } = {},
-  ): AsyncGenerator<NbdPiece, void, undefined> {
-    const { chunkBytes = DEFAULT_CHUNK_BYTES, queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
-    return readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, signal });
+  stream(ranges: Ranges, options: NbdStreamOptions = {}): AsyncGenerator<NbdPiece, void, undefined> {
+    const {
+      chunkBytes = DEFAULT_CHUNK_BYTES,
+      queueBytes = DEFAULT_QUEUE_BYTES,
+      lend = false,
+      signal,
+    } = options;
+    const giveBack = lend ? loadNbdAddon().giveBack : undefined;
+    return readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, giveBack, signal });
   }
 
   async write(offset: number, data: Uint8Array, options: NbdChangeOptions = {}): Promise<void> {

@@ -17,6 +17,11 @@ std::string library_version() {
   return version;
 }
 
+// giveBack(buffer): ends the life of a Buffer that a stream lent; its memory is used again for the next ones.
+void give_back(const Napi::CallbackInfo& info) {
+  if (info[0].IsArrayBuffer()) napi_detach_arraybuffer(info.Env(), info[0]);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   using cbt::nbd::binding::ConnectionObject;
   using cbt::nbd::binding::Environment;
@@ -28,6 +33,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 #else
   exports.Set("extents64", false);
 #endif
+  exports.Set("giveBack", Napi::Function::New(env, give_back, "giveBack"));
   exports.Set("NbdConnection", ConnectionObject::define(env));
   return exports;
 }

@@ -12,6 +12,17 @@ constexpr std::string_view kDirtyBitmap = "qemu:dirty-bitmap:";
 
 } // namespace
 
+Status bad_extent(std::size_t index, std::uint64_t length, std::uint64_t position, const ExtentQuery& query) {
+  const std::uint64_t asked_end = query.offset + query.length;
+  if (position >= asked_end) {
+    return protocol_violation(
+        text("extent ", index, " starts at ", position, ", past the end of the request (", asked_end, ")"));
+  }
+  if (length == 0) return protocol_violation(text("extent ", index, " at ", position, " has length 0"));
+  return protocol_violation(text("extent ", index, " of ", length, " bytes at ", position,
+                                 " passes the end of the export (", query.export_end, ")"));
+}
+
 Status rule_for(std::string_view context, Wanted wanted, FlagRule& rule) {
   const bool allocation = context == "base:allocation";
   const bool depth = context == "qemu:allocation-depth";

@@ -1,7 +1,5 @@
 #include "cbt/nbd/job.hpp"
 
-#include <libnbd.h>
-
 namespace cbt::nbd {
 
 const char* command_name(Command command) {
@@ -14,16 +12,6 @@ const char* command_name(Command command) {
   case Command::block_status: return "block status";
   }
   return "command";
-}
-
-Extent ExtentReply::at(std::size_t index) const {
-#ifdef LIBNBD_HAVE_NBD_AIO_BLOCK_STATUS_64
-  if (wide != nullptr) {
-    const nbd_extent& extent = static_cast<const nbd_extent*>(wide)[index];
-    return {extent.length, extent.flags};
-  }
-#endif
-  return {narrow[2 * index], narrow[2 * index + 1]};
 }
 
 Status Job::on_extents(Request&, const ExtentReply&) {

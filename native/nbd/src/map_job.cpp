@@ -1,8 +1,9 @@
 // See map_job.hpp.
 #include "cbt/nbd/map_job.hpp"
 
+#include <libnbd.h>
+
 #include <algorithm>
-#include <iterator>
 
 #include "cbt/nbd/lanes.hpp"
 #include "cbt/nbd/limits.hpp"
@@ -12,7 +13,7 @@ namespace cbt::nbd {
 namespace {
 
 // As many stripes at a time hide the way to a server far away; a local one works on one at a time anyhow.
-constexpr std::uint64_t kMostStripes = 8;
+constexpr std::uint64_t kMostStripes = 4;
 // A stripe ahead of its turn is not asked further once it keeps this many spans.
 constexpr std::size_t kMostKept = std::size_t{1} << 20;
 
@@ -86,24 +87,28 @@ void MapJob::pump(Lanes& lanes) {
   }
 }
 
+// The first stripe goes straight into the page; others keep what they are told until their turn comes.
 Status MapJob::on_extents(Request& request, const ExtentReply& reply) {
   const std::size_t index = request.tag - first_tag_;
-  const ExtentQuery query{request.offset, request.length, export_end_};
-  const auto at = [&](std::size_t i) { return reply.at(i); };
   if (index == 0) {
-    const auto push = [&](std::uint64_t start, std::uint64_t end) {
+    return walk(request, reply, [this](std::uint64_t start, std::uint64_t end) {
       if (!page_full_) page_full_ = !builder_.push(start, end);
-    };
-    return walk_extents(reply.count, at, query, rule_, push, request.covered);
+    });
   }
   std::vector<Span>& kept = stripes_[index].kept;
-  const auto push = [&](std::uint64_t start, std::uint64_t end) {
-    if (!kept.empty() && kept.back().end == start) {
-      kept.back().end = end;
-    } else {
-      kept.push_back({start, end});
-    }
-  };
+  return walk(request, reply, [&kept](std::uint64_t start, std::uint64_t end) { kept.push_back({start, end}); });
+}
+
+template <class Push>
+Status MapJob::walk(Request& request, const ExtentReply& reply, Push push) {
+  const ExtentQuery query{request.offset, request.length, export_end_};
+#ifdef LIBNBD_HAVE_NBD_AIO_BLOCK_STATUS_64
+  const auto* const wide = static_cast<const nbd_extent*>(reply.wide);
+  const auto at = [wide](std::size_t i) { return Extent{wide[i].length, wide[i].flags}; };
+#else
+  const std::uint32_t* const narrow = reply.narrow;
+  const auto at = [narrow](std::size_t i) { return Extent{narrow[2 * i], narrow[2 * i + 1]}; };
+#endif
   return walk_extents(reply.count, at, query, rule_, push, request.covered);
 }
 

@@ -49,31 +49,38 @@ struct ExtentQuery {
   std::uint64_t export_end = 0;
 };
 
-// `at(i)` is extent i of `count`; `push(start, end)` takes spans that match, ascending, not joined, not clipped.
+// Says which rule the extent breaks: it starts past the request, is empty, or passes the end of the export.
+Status bad_extent(std::size_t index, std::uint64_t length, std::uint64_t position, const ExtentQuery& query);
+
+// `at(i)` is extent i of `count`; `push(start, end)` takes runs of matching extents, ascending, apart, not clipped.
 // `covered` becomes the end of what the reply tells about. O(count).
 template <class At, class Push>
-Status walk_extents(std::size_t count, At at, const ExtentQuery& query, const FlagRule& rule, Push push,
+Status walk_extents(std::size_t count, At at, const ExtentQuery& query, const FlagRule& flag_rule, Push push,
                     std::uint64_t& covered) {
   if (count == 0) return protocol_violation(text("a block status reply at ", query.offset, " has no extents"));
   if (count > kMaxExtents) {
     return protocol_violation(text("a block status reply has ", count, " extents, the limit is ", kMaxExtents));
   }
+  const FlagRule rule = flag_rule;
   const std::uint64_t asked_end = query.offset + query.length;
+  const std::uint64_t export_end = query.export_end;
   std::uint64_t position = query.offset;
+  std::uint64_t run_start = position;
+  bool in_run = false;
   for (std::size_t i = 0; i < count; ++i) {
     const Extent extent = at(i);
-    if (position >= asked_end) {
-      return protocol_violation(
-          text("extent ", i, " starts at ", position, ", past the end of the request (", asked_end, ")"));
+    if (position >= asked_end || extent.length - 1 >= export_end - position) [[unlikely]] {
+      return bad_extent(i, extent.length, position, query);
     }
-    if (extent.length == 0) return protocol_violation(text("extent ", i, " at ", position, " has length 0"));
-    if (extent.length > query.export_end - position) {
-      return protocol_violation(text("extent ", i, " of ", extent.length, " bytes at ", position,
-                                     " passes the end of the export (", query.export_end, ")"));
+    const bool wanted = rule.matches(extent.flags);
+    if (wanted != in_run) {
+      if (in_run) push(run_start, position);
+      run_start = position;
+      in_run = wanted;
     }
-    if (rule.matches(extent.flags)) push(position, position + extent.length);
     position += extent.length;
   }
+  if (in_run) push(run_start, position);
   covered = position;
   return {};
 }

@@ -53,7 +53,6 @@ struct ExtentReply {
   const std::uint32_t* narrow = nullptr; // length, flags, length, flags, …
   const void* wide = nullptr;            // nbd_extent, where libnbd has it
   std::size_t count = 0;
-  [[nodiscard]] Extent at(std::size_t index) const;
 };
 
 class Job : public std::enable_shared_from_this<Job> {

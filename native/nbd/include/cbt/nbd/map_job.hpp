@@ -48,6 +48,8 @@ class MapJob : public Job {
   };
   [[nodiscard]] bool may_look_further() const;
   [[nodiscard]] std::uint64_t range_count() const { return page_.ranges.size() / 2; }
+  template <class Push>
+  Status walk(Request& request, const ExtentReply& reply, Push push);
   void ask(Lanes& lanes, std::size_t index);
   void advance();
 
