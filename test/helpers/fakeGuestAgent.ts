@@ -26,6 +26,9 @@ const COMMANDS = [
   'guest-fsfreeze-thaw',
 ];
 
+/** What qemu-ga still does while it is frozen. */
+const WHILE_FROZEN = ['guest-sync-delimited', 'guest-info', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw'];
+
 export class FakeGuestAgent {
   frozen = false;
   fileSystems = 2;
@@ -121,6 +124,11 @@ export class FakeGuestAgent {
 
   /** What a sound agent answers. */
   answer(command: AgentCommand): unknown {
+    const { execute } = command;
+    if (!this.commands.has(execute) || (this.frozen && !WHILE_FROZEN.includes(execute))) {
+      const why = this.commands.has(execute) ? 'disabled: the agent is in frozen state' : 'not been found';
+      return { error: { class: 'CommandNotFound', desc: `Command ${execute} has ${why}` } };
+    }
     switch (command.execute) {
       case 'guest-sync-delimited':
         return Buffer.concat([
@@ -133,7 +141,7 @@ export class FakeGuestAgent {
             version: '7.2.22',
             supported_commands: [...this.commands].map((name) => ({
               name,
-              enabled: true,
+              enabled: !this.frozen || WHILE_FROZEN.includes(name),
               'success-response': true,
             })),
           },
@@ -149,9 +157,7 @@ export class FakeGuestAgent {
         return { return: thawed };
       }
       default:
-        return {
-          error: { class: 'CommandNotFound', desc: `The command ${command.execute} has not been found` },
-        };
+        return { return: {} };
     }
   }
 }

@@ -50,8 +50,8 @@ export async function withFrozenGuest<T>(
   const { signal } = options;
   const agent = await GuestAgent.connect(path, { signal });
   try {
-    await agent.requireFreeze({ signal });
     await refuseFrozen(agent, signal);
+    await agent.requireFreeze({ signal });
   } catch (error) {
     await agent.close();
     throw error;
@@ -73,9 +73,18 @@ export async function withFrozenGuest<T>(
   return { value: outcome.value, frozenFileSystems: frozen };
 }
 
-/** A freeze that is not ours is not ours to end. */
+/**
+ * A freeze that is not ours is not ours to end. Asked before what the agent offers: while it is frozen, qemu-ga switches off
+ * all commands but a few, guest-fsfreeze-freeze among them.
+ */
 async function refuseFrozen(agent: GuestAgent, signal: AbortSignal | undefined): Promise<void> {
-  if ((await agent.freezeState({ signal })) === 'thawed') return;
+  try {
+    if ((await agent.freezeState({ signal })) === 'thawed') return;
+  } catch (error) {
+    // It cannot even tell; then its list of commands says better why.
+    if (error instanceof QmpCommandError) await agent.requireFreeze({ signal });
+    throw error;
+  }
   throw new CbtError(
     'ERR_CBT_BACKEND_UNAVAILABLE',
     `the guest behind ${agent.path} is frozen already, by somebody else`,

@@ -324,6 +324,12 @@ describe('withFrozenGuest', () => {
   it('freezes nothing when the agent cannot thaw', async () => {
     fake.commands.delete('guest-fsfreeze-thaw');
     await expect(withFrozenGuest(fake.path, vi.fn())).rejects.toThrow(coded('ERR_CBT_UNSUPPORTED', /thaw/));
-    expect(fake.log).toEqual(['guest-info']);
+    expect(fake.log).not.toContain('guest-fsfreeze-freeze');
+  });
+
+  it('freezes nothing when the agent cannot tell whether it is frozen', async () => {
+    fake.commands.delete('guest-fsfreeze-status');
+    await expect(withFrozenGuest(fake.path, vi.fn())).rejects.toThrow(coded('ERR_CBT_UNSUPPORTED', /status/));
+    expect(fake.log).not.toContain('guest-fsfreeze-freeze');
   });
 });
