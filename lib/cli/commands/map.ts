@@ -4,7 +4,7 @@ import { type CliIo, write } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { bucketize } from '../picture/buckets.js';
 import { drawSvg } from '../picture/svgMap.js';
-import { drawTerminal } from '../picture/terminalMap.js';
+import { cellsPerRow, drawTerminal } from '../picture/terminalMap.js';
 import { ProgressBar } from '../progress.js';
 import { warn } from '../report.js';
 
@@ -36,7 +36,7 @@ export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<voi
     const columns = Math.max(40, Math.min(io.stdout.columns ?? DEFAULT_COLUMNS, 200));
     const colour = Boolean(io.stdout.isTTY) && (io.env['NO_COLOR'] ?? '') === '';
     const unicode = /utf-?8/i.test(io.env['LC_ALL'] || io.env['LC_CTYPE'] || io.env['LANG'] || '');
-    const buckets = await bucketize(changed, columns * TERMINAL_ROWS);
+    const buckets = await bucketize(changed, cellsPerRow(columns) * TERMINAL_ROWS);
     bar.end();
     await write(io.stdout, drawTerminal(buckets, changed, { columns, colour, unicode }));
   } finally {

@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-async function json(...argv: string[]): Promise<Record<string, never> & Record<string, unknown>> {
+async function json(...argv: string[]): Promise<Record<string, unknown>> {
   const { code, stdout, stderr } = await cli(...argv, '--json');
   expect(stderr).toBe('');
   expect(code).toBe(0);
