@@ -134,11 +134,13 @@ function drawPit(given: string | undefined): string {
 /** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. */
 async function requireQcow2(path: string, signal: AbortSignal | undefined): Promise<void> {
   await using disk = await openDisk(path, { signal });
-  const format = await disk.format({ signal });
-  if (format === 'qcow2') return;
+  const { format, problem } = await disk.topLayer({ signal });
+  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return;
+  const why =
+    format === 'qcow2' ? (problem?.message ?? 'it cannot hold bitmaps') : `this is a ${format} image`;
   throw new CbtError(
     'ERR_CBT_UNSUPPORTED',
-    `points in time can be kept in qcow2 images; this is a ${format} image`,
+    `points in time can be kept in qcow2 images of version 3 only: ${why}`,
     {
       disk: path,
       reason: 'FORMAT',

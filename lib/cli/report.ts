@@ -7,6 +7,10 @@ import { type CliIo, ReaderGone } from './io.js';
 export function toCbtError(error: unknown): CbtError {
   if (error instanceof CbtError) return error;
   const shown = error instanceof Error ? error.message : String(error);
+  // A system call that failed on a file the user named (an output, say) is not our bug.
+  if (error instanceof Error && 'syscall' in error) {
+    return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', shown, { cause: error });
+  }
   return new CbtError('ERR_CBT_INTERNAL', `unexpected failure, please report it: ${shown}`, { cause: error });
 }
 

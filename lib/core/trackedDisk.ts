@@ -86,9 +86,16 @@ export class TrackedDisk {
     return this.#kernel.path;
   }
 
-  /** Format of the top layer, as QEMU names it. */
-  async format({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<string> {
-    return this.#coded(async () => (await this.#state(signal)).layers[0]?.format ?? 'unknown');
+  /** Format of the top layer, as QEMU names it, and what keeps its bitmaps from being read. */
+  async topLayer({
+    signal,
+  }: {
+    signal?: AbortSignal | undefined;
+  } = {}): Promise<{ format: string; problem: Problem | null }> {
+    return this.#coded(async () => {
+      const { format, problem = null } = layerOf(await this.#state(signal), 0);
+      return { format, problem };
+    });
   }
 
   /** The points in time of the current chain, the bitmaps of others, and what is wrong. */

@@ -1,5 +1,4 @@
 /** `qemu-cbt changes`: what changed between two points, as text, JSON, JSON lines or a file of bits. */
-import { open, rename, rm } from 'node:fs/promises';
 import type { ChangeMap } from '../../core/changeMap.js';
 import { invalidArgument } from '../../core/errors.js';
 import { type AreaStyleName, AreaText } from '../areaText.js';
@@ -9,6 +8,7 @@ import { parseBytes, parseCount } from '../options.js';
 import { formatBytes } from '../picture/units.js';
 import { ProgressBar } from '../progress.js';
 import { printable, warn } from '../report.js';
+import { writeWholeFile } from '../wholeFile.js';
 
 export interface ChangesFlags extends OpenOptions {
   from: string;
@@ -93,26 +93,16 @@ async function writeTable(io: CliIo, map: ChangeMap): Promise<void> {
   io.stderr.write(`${printable(map.disk)}: ${line} from ${printable(map.from)} to ${printable(until)}\n`);
 }
 
-/** The bits go to a temporary name and get theirs when they are whole. */
 async function writeBits(io: CliIo, map: ChangeMap, path: string, flags: ChangesFlags): Promise<void> {
   const granularityBytes =
     flags.granularity === undefined ? map.granularityBytes : parseBytes('--granularity', flags.granularity);
-  const temporary = `${path}.${process.pid}.tmp`;
-  const file = await open(temporary, 'wx', 0o666);
   let bytes = 0;
-  try {
+  await writeWholeFile(path, async (file) => {
     for await (const chunk of map.bitBatches(granularityBytes)) {
-      await file.write(chunk);
+      await file.writeFile(chunk);
       bytes += chunk.length;
     }
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  });
   const bits = Math.ceil((map.sizeBytes - map.start) / granularityBytes);
   const summary = { disk: map.disk, file: path, granularityBytes, bits, bytes, from: map.from, to: map.to };
   if (flags.json) await writeJson(io, summary);

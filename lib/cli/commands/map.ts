@@ -1,5 +1,4 @@
 /** `qemu-cbt map`: a picture of where a disk changed; in the terminal, or as an SVG file. */
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { type CliIo, write } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { bucketize } from '../picture/buckets.js';
@@ -7,6 +6,7 @@ import { drawSvg } from '../picture/svgMap.js';
 import { cellsPerRow, drawTerminal } from '../picture/terminalMap.js';
 import { ProgressBar } from '../progress.js';
 import { warn } from '../report.js';
+import { writeWholeFile } from '../wholeFile.js';
 
 export interface MapFlags extends OpenOptions {
   from: string;
@@ -30,7 +30,8 @@ export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<voi
     });
     for (const warning of changed.warnings) warn(io, warning);
     if (flags.svg !== undefined) {
-      await writeWhole(flags.svg, drawSvg(await bucketize(changed, SVG_CELLS), changed));
+      const svg = drawSvg(await bucketize(changed, SVG_CELLS), changed);
+      await writeWholeFile(flags.svg, (file) => file.writeFile(svg));
       return;
     }
     const columns = Math.max(40, Math.min(io.stdout.columns ?? DEFAULT_COLUMNS, 200));
@@ -41,17 +42,5 @@ export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<voi
     await write(io.stdout, drawTerminal(buckets, changed, { columns, colour, unicode }));
   } finally {
     bar.end();
-  }
-}
-
-/** A reader of the file sees the old picture or the new one, never half of it. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, text, { flag: 'wx' });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
 }

@@ -133,7 +133,7 @@ describe('exit codes and streams', () => {
       'ERR_CBT_INVALID_ARGUMENT',
     ],
     ['no such file', async () => ['pits', join(folder.path, 'none.qcow2')], 5, 'ERR_CBT_BACKEND_UNAVAILABLE'],
-    ['a folder', async () => ['pits', folder.path], 2, folder.path],
+    ['a folder', async () => ['pits', folder.path], 2, 'cbt-'],
     [
       'an image cut off in the middle of its tables',
       async () => {

@@ -322,7 +322,7 @@ describe('the object', () => {
     await disk.close();
     await disk[Symbol.asyncDispose]();
     expect(source.closed).toBe(1);
-    for (const work of [disk.pits(), disk.changes({ from: pit(1) }), disk.allocated(), disk.format()]) {
+    for (const work of [disk.pits(), disk.changes({ from: pit(1) }), disk.allocated(), disk.topLayer()]) {
       const error = await refusalOf(work);
       expect([error.code, error.disk]).toEqual(['ERR_CBT_CLOSED', 'vda']);
     }
@@ -348,6 +348,10 @@ describe('the object', () => {
 
   test('names and kernel', async () => {
     const { disk } = open(flatDisk([]));
-    expect([disk.disk, disk.kernelPath, await disk.format()]).toEqual(['vda', 'script', 'qcow2']);
+    expect([disk.disk, disk.kernelPath, await disk.topLayer()]).toEqual([
+      'vda',
+      'script',
+      { format: 'qcow2', problem: null },
+    ]);
   });
 });
