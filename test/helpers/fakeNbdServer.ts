@@ -59,6 +59,8 @@ export interface FakeNbdScript {
   change?: (command: number, offset: number, length: number) => number | Silence;
   /** Replaces the whole reply to a command: raw bytes. */
   raw?: (command: number, cookie: Buffer) => Buffer | undefined;
+  /** Changes whatever is sent. */
+  garble?: (bytes: Buffer) => Buffer;
 }
 
 export const NBD_REPLY_TYPE_NONE = 0;
@@ -144,8 +146,12 @@ class Session {
       this.#received = Buffer.concat([this.#received, bytes]);
       while (this.#next?.());
     });
-    this.socket.write(greeting ?? Buffer.concat([Buffer.from('NBDMAGICIHAVEOPT'), u16(0b11)]));
+    this.#write(greeting ?? Buffer.concat([Buffer.from('NBDMAGICIHAVEOPT'), u16(0b11)]));
     if (greeting === undefined) this.#next = () => this.#clientFlags();
+  }
+
+  #write(bytes: Buffer): void {
+    this.socket.write(this.script.garble?.(bytes) ?? bytes);
   }
 
   #take(length: number): Buffer | undefined {
@@ -173,14 +179,14 @@ class Session {
     const scripted = this.script.option?.(option);
     if (scripted === 'hang') return true;
     if (scripted === 'disconnect') this.socket.destroy();
-    else if (scripted !== undefined) this.socket.write(scripted);
+    else if (scripted !== undefined) this.#write(scripted);
     else this.#answerOption(option, data);
     return true;
   }
 
   #answerOption(option: number, data: Buffer): void {
     const reply: Reply = (type, payload) => {
-      this.socket.write(optionReply(option, type, payload));
+      this.#write(optionReply(option, type, payload));
     };
     switch (option) {
       case NBD_OPT_ABORT:
@@ -205,7 +211,7 @@ class Session {
         if (option === NBD_OPT_GO) this.#next = () => this.#request();
         return;
       case NBD_OPT_EXPORT_NAME:
-        this.socket.write(Buffer.concat([u64(this.script.sizeBytes), u16(this.#flags())]));
+        this.#write(Buffer.concat([u64(this.script.sizeBytes), u16(this.#flags())]));
         this.#next = () => this.#request();
         return;
       default:
@@ -256,7 +262,7 @@ class Session {
     const length = header.readUInt32BE(24);
     this.requests.push({ command, offset, length });
     const raw = this.script.raw?.(command, cookie);
-    if (raw !== undefined) this.socket.write(raw);
+    if (raw !== undefined) this.#write(raw);
     else this.#answer(command, cookie, offset, length);
     return true;
   }
@@ -276,7 +282,7 @@ class Session {
         const error = this.script.change?.(command, offset, length) ?? 0;
         if (error === 'hang') return;
         if (error === 'disconnect') this.socket.destroy();
-        else this.socket.write(simpleReply(cookie, error));
+        else this.#write(simpleReply(cookie, error));
       }
     }
   }
@@ -286,7 +292,7 @@ class Session {
     const scripted = this.script.read?.({ offset, length, data });
     if (scripted !== undefined) this.#send(cookie, scripted);
     else if (this.#structured) this.#send(cookie, [dataChunk(offset, data)]);
-    else this.socket.write(Buffer.concat([simpleReply(cookie, 0), data]));
+    else this.#write(Buffer.concat([simpleReply(cookie, 0), data]));
   }
 
   #answerStatus(cookie: Buffer, offset: number, length: number): void {
@@ -324,7 +330,7 @@ class Session {
         this.socket.end(bytes.subarray(0, cutAt));
         return;
       }
-      this.socket.write(bytes);
+      this.#write(bytes);
     }
   }
 }

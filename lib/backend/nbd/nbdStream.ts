@@ -105,6 +105,7 @@ export async function writePieces(
       start(offset, data);
       total += data.length;
       while (queued >= queueBytes && failure === undefined) await Promise.race(running);
+      if (failure !== undefined) break;
     }
   } finally {
     await Promise.all(running);

@@ -39,6 +39,7 @@ Status MapJob::begin(const Lanes& lanes) {
                             text("at most ", info.size, ", the size of the export"));
   }
   export_end_ = info.size;
+  min_block_ = info.min_block;
   stripe_bytes_ = info.extended_headers ? kLongStripe : kStripe;
   next_start_ = align_down(query_.window.start, info.min_block);
   end_ = std::min(info.size, align_down(query_.window.end + info.min_block - 1, info.min_block));
@@ -67,8 +68,8 @@ void MapJob::ask(Lanes& lanes, std::size_t index) {
   stripe.asked = true;
   auto request = std::make_unique<Request>();
   request->command = Command::block_status;
-  request->offset = stripe.cursor;
-  request->length = stripe.end - stripe.cursor;
+  request->offset = align_down(stripe.cursor, min_block_);
+  request->length = stripe.end - request->offset;
   request->context = &query_.context;
   request->tag = first_tag_ + index;
   lanes.send(shared_from_this(), std::move(request));
@@ -90,13 +91,18 @@ void MapJob::pump(Lanes& lanes) {
 // The first stripe goes straight into the page; others keep what they are told until their turn comes.
 Status MapJob::on_extents(Request& request, const ExtentReply& reply) {
   const std::size_t index = request.tag - first_tag_;
-  if (index == 0) {
-    return walk(request, reply, [this](std::uint64_t start, std::uint64_t end) {
-      if (!page_full_) page_full_ = !builder_.push(start, end);
-    });
-  }
-  std::vector<Span>& kept = stripes_[index].kept;
-  return walk(request, reply, [&kept](std::uint64_t start, std::uint64_t end) { kept.push_back({start, end}); });
+  Stripe& stripe = stripes_[index];
+  // A reply that ended inside a block had to be asked again from the block's start.
+  const std::uint64_t told = stripe.cursor;
+  const auto into_page = [&](std::uint64_t start, std::uint64_t end) {
+    if (end > told && !page_full_) page_full_ = !builder_.push(std::max(start, told), end);
+  };
+  const auto keep = [&](std::uint64_t start, std::uint64_t end) {
+    if (end > told) stripe.kept.push_back({std::max(start, told), end});
+  };
+  CBT_TRY(index == 0 ? walk(request, reply, into_page) : walk(request, reply, keep));
+  if (request.covered > told) return {};
+  return protocol_violation(text("a block status reply ends at ", request.covered, ", which was told before"));
 }
 
 template <class Push>

@@ -64,6 +64,7 @@ class MapJob : public Job {
   std::uint64_t end_ = 0;        // of the window, widened to whole blocks
   std::uint64_t stripe_bytes_ = 0;
   std::uint64_t export_end_ = 0;
+  std::uint64_t min_block_ = 1;
   std::uint64_t stripes_done_ = 0;
 };
 
