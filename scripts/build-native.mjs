@@ -56,7 +56,7 @@ function missing(names) {
 
 function requireTools(flags, buildTools) {
   const compiler = flags.clang ? ['clang++'] : missing(['c++']).length === 0 ? [] : ['g++'];
-  const gone = missing([...buildTools, ...compiler, 'make']);
+  const gone = missing([...compiler, ...buildTools]);
   if (gone.length === 0) return;
   const debian = { 'g++': 'g++', 'clang++': 'clang', cmake: 'cmake', make: 'make', python3: 'python3' };
   const fedora = { 'g++': 'gcc-c++', 'clang++': 'clang', cmake: 'cmake', make: 'make', python3: 'python3' };
@@ -83,7 +83,7 @@ function run(command, args, options = {}) {
 }
 
 function buildWithCmake(flags) {
-  requireTools(flags, ['cmake']);
+  requireTools(flags, ['cmake', ...(missing(['ninja']).length === 0 ? [] : ['make'])]);
   const configuration = flags.debug ? 'Debug' : 'Release';
   const folder = flags.sanitize ? 'build-sanitize' : flags.clang ? 'build-clang' : 'build';
   const options = ['--config', configuration, '--out', join(root, folder), '--parallel', `${cpus().length}`];
@@ -98,7 +98,7 @@ function buildWithCmake(flags) {
  * of links, and next to it a folder that looks like an installed Node: headers, and the two settings files it insists on.
  */
 function buildWithGyp(flags) {
-  requireTools(flags, ['python3']);
+  requireTools(flags, ['python3', 'make']);
   const stage = join(root, 'build-gyp');
   const headers = join(stage, 'node');
   const include = join(headers, 'include/node');
