@@ -6,6 +6,7 @@ import { requireUuid } from '../../../core/pointInTime.js';
 import type { SessionDisk } from '../../../core/session.js';
 import { type BeginOutcome, planBegin, rollback } from '../../../core/tracking.js';
 import { withFrozenGuest } from '../guestFreeze.js';
+import { requireSafeExport } from '../ioThreads.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
 import type { WaitOptions } from '../waiting.js';
@@ -66,6 +67,7 @@ export async function beginSession(
       if ('error' in tracked) throw tracked.error;
       const { plan, outcome } = planBegin(tracked.state, pit, base, randomUUID);
       const disk = target.nodeOf(tracked.disk);
+      await requireSafeExport(client, disk, { signal });
       const index = planned.length;
       planned.push({ index, disk, actions: plan.actions });
       leased.push(toLease(index, disk.formatNode, { ...outcome, disk: tracked.disk }));
