@@ -62,7 +62,11 @@ export async function ignoreGone(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    if (error instanceof QmpCommandError && /not found|failed to find/i.test(error.message)) return;
+    if (
+      error instanceof QmpCommandError &&
+      /not found|failed to find|cannot accept command verb/i.test(error.message)
+    )
+      return;
     throw error;
   }
 }

@@ -27,6 +27,8 @@ const leaseSchema = z.object({
   /** Null for a session that outlives the command which began it. */
   owner: ownerSchema.nullable(),
   created: z.string(),
+  /** Somebody is ending the session in order: its jobs go, and that is no break. */
+  ending: z.boolean().optional(),
   /** Unix socket of the NBD server that serves the exports. */
   nbdSocket: z.string(),
   /** The server is the session's own and ends with it. */

@@ -11,7 +11,7 @@ import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId, tagOf } from './ids.js';
-import type { Lease, LeaseDisk } from './lease.js';
+import { type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
 import { exportUri } from './nbdServer.js';
 import { removeFolder, removeParts, stopServer } from './teardown.js';
 
@@ -156,12 +156,21 @@ export class LiveSession implements Session {
       `session ${this.session} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
       { details: { session: this.session } },
     );
-    this.#breaking = this.#tearDown().then(() => rollback(this.#target(), { pit: this.pit }));
+    this.#breaking = this.#cleanUpBreak();
     this.#breaking.catch(() => undefined);
     return this.#broken;
   }
 
+  /** Rolls back, unless another process is ending the session in order: then the point in time is that one's to decide. */
+  async #cleanUpBreak(): Promise<TrackingOutcome> {
+    const lease = await readLease(this.folder);
+    if (lease === null || lease.ending) return { pit: this.pit, disks: [] };
+    await this.#tearDown();
+    return rollback(this.#target(), { pit: this.pit });
+  }
+
   async #tearDown(options?: WaitOptions): Promise<void> {
+    await writeLease(this.folder, { ...this.lease, ending: true }).catch(() => undefined);
     for (const disk of this.#opened) await disk.close().catch(() => undefined);
     this.#opened.clear();
     await removeParts(this.client, this.tag, undefined, options);
