@@ -27,6 +27,7 @@ certtool:gnutls-bin:gnutls-utils
 clang++:clang:clang
 python3:python3:python3
 xmllint:libxml2-utils:libxml2
+mkfs.ext4:e2fsprogs:e2fsprogs
 '
 
 node_ok() { command -v node >/dev/null && node -e 'const [a,b]=process.versions.node.split(".");process.exit(a>20||(a==20&&b>=17)?0:1)'; }
@@ -35,6 +36,8 @@ if ! node_ok; then
   exit 5
 fi
 
+# Where e2fsprogs is; not every user looks there.
+PATH=$PATH:/usr/sbin:/sbin
 missing_deb=(); missing_rpm=()
 while IFS=: read -r tool deb rpm; do
   [ -n "$tool" ] || continue

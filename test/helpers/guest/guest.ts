@@ -82,6 +82,11 @@ export class Guest {
     await this.run(`${command} >/dev/ttyS0 2>&1 &`);
   }
 
+  /** Waits until a writer (see writer.c) has done so many steps more, from this moment on; the number of its last. */
+  async progress(writer: 'ordered' | 'churn', steps: number): Promise<number> {
+    return Number(await this.run(`writer wait ${writer} ${steps}`));
+  }
+
   /** Shuts the guest down in good order, which ends QEMU in good order. */
   async powerOff(): Promise<Exit> {
     const answer = await this.control.run('shut-down').then(

@@ -4,6 +4,8 @@
  *   writer ordered <folder>...       step n writes n to the file "number" of one folder after the other, each on stable
  *                                    storage before the next: at any instant a later folder has the same number or one less
  *   writer churn <folder> <seed>     writes, rewrites, punches, truncates, deletes and trims at random, syncing now and then
+ *
+ *   writer wait <kind> <steps>       waits until that writer has done so many steps more; says the number of its last
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -115,9 +117,29 @@ static void churn(const char *folder, uint64_t seed, int status) {
   }
 }
 
+static long last_step(const char *kind) {
+  char path[64], text[24] = "";
+  snprintf(path, sizeof path, "/run/%s", kind);
+  int status = open(path, O_RDONLY);
+  if (status < 0) return -1;
+  ssize_t length = pread(status, text, 21, 0);
+  close(status);
+  return length == 21 ? atol(text) : -1;
+}
+
+static void wait_for(const char *kind, long steps) {
+  long wanted = last_step(kind) + steps, last;
+  while ((last = last_step(kind)) < wanted) usleep(1000);
+  printf("%ld\n", last);
+}
+
 int main(int argc, char **argv) {
-  signal(SIGTERM, stop);
   if (argc < 3) return 2;
+  if (strcmp(argv[1], "wait") == 0 && argc == 4) {
+    wait_for(argv[2], atol(argv[3]));
+    return 0;
+  }
+  signal(SIGTERM, stop);
   int status = open_in("/run", argv[1], O_WRONLY | O_CREAT);
   if (strcmp(argv[1], "ordered") == 0) ordered(argv + 2, argc - 2, status);
   else if (strcmp(argv[1], "churn") == 0 && argc == 4) churn(argv[2], strtoull(argv[3], NULL, 10), status);
