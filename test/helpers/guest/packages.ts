@@ -37,27 +37,26 @@ export async function guestFiles(): Promise<string> {
 
 /** Downloads the packages with the system's lists, or with fresh ones where those are missing or out of date. */
 async function download(work: string): Promise<string[]> {
-  const folder = path.join(work, 'packages');
-  await mkdir(folder);
   try {
-    await downloadWith([], folder);
+    return await downloadWith([], path.join(work, 'packages'));
   } catch {
     const own = ['-o', `Dir::State::Lists=${work}/lists`, '-o', `Dir::Cache=${work}/apt`];
     await mkdir(path.join(work, 'lists'));
     // A source that cannot be reached may be one that is not needed: the download decides.
     await run('apt-get', [...own, '-qq', 'update']).catch(() => '');
-    await downloadWith(own, folder);
+    return downloadWith(own, path.join(work, 'fresh'));
   }
-  return (await readdir(folder))
-    .filter((name) => name.endsWith('.deb'))
-    .map((name) => path.join(folder, name));
 }
 
-async function downloadWith(options: readonly string[], folder: string): Promise<void> {
+async function downloadWith(options: readonly string[], folder: string): Promise<string[]> {
   const depends = await run('apt-cache', [...options, 'depends', KERNEL]);
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (kernel === undefined) throw new Error(`${KERNEL} depends on no kernel package: ${depends}`);
+  await mkdir(folder);
   await run('apt-get', [...options, '-qq', 'download', kernel, ...OTHERS], folder);
+  return (await readdir(folder))
+    .filter((name) => name.endsWith('.deb'))
+    .map((name) => path.join(folder, name));
 }
 
 /** modules.dep is no part of the kernel's package: installing would make it. */
