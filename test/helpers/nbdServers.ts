@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -30,6 +31,37 @@ export async function startQemuNbd(folder: string, ...args: string[]): Promise<N
   return serverOf(socket, pidFile);
 }
 
+/** The same on a TCP port of this machine. */
+export async function startQemuNbdOnTcp(
+  folder: string,
+  ...args: string[]
+): Promise<NbdServerProcess & { port: number }> {
+  const { pidFile } = names(folder);
+  const port = await freePort();
+  const program = process.env['QEMU_NBD'] ?? 'qemu-nbd';
+  const own = [
+    '--fork',
+    '--pid-file',
+    pidFile,
+    '--persistent',
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    String(port),
+  ];
+  await run(program, [...own, ...args]);
+  return { ...(await serverOf('', pidFile)), port };
+}
+
+/** qemu-nbd takes no port 0, so the kernel is asked for a free one first. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
 /** nbdkit; `args` are filters, plugin and parameters. */
 export async function startNbdkit(folder: string, ...args: string[]): Promise<NbdServerProcess> {
   const { socket, pidFile } = names(folder);
@@ -43,7 +75,13 @@ function names(folder: string): { socket: string; pidFile: string } {
 }
 
 async function serverOf(socket: string, pidFile: string): Promise<NbdServerProcess> {
-  const pid = Number.parseInt(await readFile(pidFile, 'utf8'), 10);
+  // nbdkit leaves for the background first and writes the file when it listens.
+  let written = '';
+  while (!written.endsWith('\n')) {
+    written = await readFile(pidFile, 'utf8').catch(() => '');
+    if (written === '') await delay(5);
+  }
+  const pid = Number.parseInt(written, 10);
   return {
     socket,
     pid,

@@ -24,9 +24,9 @@ inline constexpr std::uint64_t kMaxPayload = std::uint64_t{32} << 20;
 // A server should not send more extents in one reply (NBD protocol, NBD_REPLY_TYPE_BLOCK_STATUS); QEMU stops at 2^17.
 inline constexpr std::size_t kMaxExtents = std::size_t{1} << 20;
 
-// Block status is asked in stripes: a length fits 32 bits, and 2 GiB is a multiple of every granularity. With 64-bit
-// headers a stripe may be longer.
-inline constexpr std::uint64_t kStripe = std::uint64_t{1} << 31;
+// Block status is asked in stripes: the longest length that fits 32 bits and is whole blocks (a block has at most
+// 64 KiB). With 64-bit headers a stripe may be longer.
+inline constexpr std::uint64_t kStripe = (std::uint64_t{1} << 32) - (std::uint64_t{1} << 16);
 inline constexpr std::uint64_t kLongStripe = std::uint64_t{1} << 40;
 
 // Zeroing and trimming are cut here; lengths of 2^31 and more are refused by some servers.
