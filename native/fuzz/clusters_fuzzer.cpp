@@ -20,6 +20,9 @@ struct Image {
   [[nodiscard]] std::uint64_t entry_bytes() const { return rules.extended ? 16 : 8; }
   [[nodiscard]] std::uint64_t per_table() const { return cluster() / entry_bytes(); }
 
+  // A flag that only images without subclusters have.
+  [[nodiscard]] std::uint64_t extended_or(std::uint64_t flag) const { return rules.extended ? 0 : flag; }
+
   [[nodiscard]] std::uint64_t word(std::uint64_t at) const {
     std::uint64_t value = 0;
     for (std::uint64_t i = 0; i < 8; ++i) value = value << 8 | file[at + i];
@@ -39,6 +42,43 @@ struct Image {
   }
 };
 
+void put_word(std::vector<std::uint8_t>& file, std::uint64_t at, std::uint64_t word) {
+  for (std::uint64_t i = 0; i < 8; ++i) file[at + i] = static_cast<std::uint8_t>(word >> (56 - 8 * i));
+}
+
+// Fills the file with entries, most of them sane, in runs; the file may end within a cluster.
+void draw_tables(fuzz::Input& input, Image& image) {
+  const std::uint64_t tables = 1 + input.byte() % 5;
+  image.file.resize(tables * image.cluster() + input.byte() * 8);
+  const std::uint64_t copied = std::uint64_t{1} << 63;
+  for (std::uint64_t at = 0; at + image.entry_bytes() <= image.file.size();) {
+    const std::uint8_t kind = input.byte();
+    std::uint64_t entry = 0;
+    switch (kind % 8) {
+    case 0:
+    case 1: break;
+    case 2: entry = image.cluster() * (input.byte() % 8) | copied; break;
+    case 3: entry = image.cluster() * (1 + input.byte() % 4); break;
+    case 4: entry = image.extended_or(1); break;
+    case 5: entry = std::uint64_t{1} << 62 | input.number(2); break;
+    case 6: entry = copied; break;
+    default: entry = input.number(8); break;
+    }
+    std::uint64_t second = 0;
+    if (image.rules.extended && kind >= 64) {
+      const std::uint64_t data = input.number(kind >= 192 ? 4 : 1);
+      second = data | (input.number(kind >= 192 ? 4 : 1) & ~data) << 32;
+      if (kind == 255) second = input.number(8);
+    }
+    for (std::uint64_t repeat = 1 + input.byte() % 64; repeat > 0 && at + image.entry_bytes() <= image.file.size();
+         --repeat) {
+      put_word(image.file, at, entry);
+      if (image.rules.extended) put_word(image.file, at + 8, second);
+      at += image.entry_bytes();
+    }
+  }
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -50,7 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   image.rules.version = (flags & 4) != 0 && !image.rules.extended && !image.rules.external ? 2 : 3;
   image.rules.cluster_bits = image.rules.extended ? 14 : 9 + (flags >> 4) % 3;
   const ClusterClass wanted = (flags & 8) != 0 ? ClusterClass::data : ClusterClass::allocated;
-  image.l1.resize(1 + input.byte() % 6);
+  image.l1.resize(1 + input.byte() % (image.rules.extended ? 2 : 6));
   for (double& entry : image.l1) {
     const std::uint8_t kind = input.byte();
     entry = kind < 200   ? static_cast<double>(kind % 5 * image.cluster())
@@ -63,15 +103,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   window.start = input.flag() ? 0 : input.below(window.end + 1);
   window.max_ranges = input.flag() ? kAllRanges : 1 + input.byte() % 16;
   const std::uint64_t claimed = input.number(2);
-  // The tables: the input, stretched so that short inputs fill several of them.
-  const std::vector<std::uint8_t> seed = input.rest();
-  const std::size_t file_bytes = seed.empty() ? 0 : std::min<std::size_t>(seed.size() * 37, 5 * image.cluster());
-  image.file.resize(file_bytes);
-  for (std::size_t i = 0; i < file_bytes; ++i) {
-    const bool beyond = i / 512 % 3 == 2; // sparse stretches too
-    image.file[i] = beyond ? 0 : seed[i % seed.size()];
-  }
-  image.rules.file_bytes = (flags & 128) != 0 ? claimed : file_bytes;
+  draw_tables(input, image);
+  image.rules.file_bytes = (flags & 128) != 0 ? claimed : image.file.size();
 
   const oracle::MemoryFile file(image.file);
   const ClusterTables tables{file.fd(),           image.rules.cluster_bits, image.rules.extended,
