@@ -68,41 +68,36 @@ export type DrawUuid = () => string;
 /** The plan for a disk, and the point in time it takes or acts upon. */
 type Planner = (state: DiskState) => { pit: string | null; plan: PitPlan };
 
+export interface StartOptions {
+  /** UUID of the first point in time, the same on every disk. */
+  pit: string;
+  /** Draws an epoch for each disk. */
+  drawUuid: DrawUuid;
+  /** Bytes per bit; QEMU's choice unless given. */
+  granularityBytes?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** Start tracking on every disk, each in an epoch of its own. Refused as a whole when one disk refuses. */
-export async function enable(
-  target: TrackingTarget,
-  options: {
-    pit: string;
-    drawUuid: DrawUuid;
-    granularityBytes?: number | undefined;
-    signal?: AbortSignal | undefined;
-  },
-): Promise<TrackingOutcome> {
-  const { granularityBytes = null, drawUuid, signal } = options;
-  const pit = requireUuid('pit', options.pit);
-  if (granularityBytes !== null) checkGranularity('granularityBytes', granularityBytes);
-  return run(target, signal, 'all', (state) => ({
-    pit,
-    plan: planEnable(state, pit, drawUuid(), granularityBytes),
-  }));
+export async function enable(target: TrackingTarget, options: StartOptions): Promise<TrackingOutcome> {
+  return start(target, options, planEnable);
 }
 
 /** Start anew on every disk, whatever state it is in; what was known before is gone. */
-export async function reset(
+export async function reset(target: TrackingTarget, options: StartOptions): Promise<TrackingOutcome> {
+  return start(target, options, planReset);
+}
+
+async function start(
   target: TrackingTarget,
-  options: {
-    pit: string;
-    drawUuid: DrawUuid;
-    granularityBytes?: number | undefined;
-    signal?: AbortSignal | undefined;
-  },
+  { pit: given, drawUuid, granularityBytes = null, signal }: StartOptions,
+  plan: (state: DiskState, pit: string, epoch: string, granularityBytes: number | null) => PitPlan,
 ): Promise<TrackingOutcome> {
-  const { granularityBytes = null, drawUuid, signal } = options;
-  const pit = requireUuid('pit', options.pit);
+  const pit = requireUuid('pit', given);
   if (granularityBytes !== null) checkGranularity('granularityBytes', granularityBytes);
   return run(target, signal, 'all', (state) => ({
     pit,
-    plan: planReset(state, pit, drawUuid(), granularityBytes),
+    plan: plan(state, pit, drawUuid(), granularityBytes),
   }));
 }
 

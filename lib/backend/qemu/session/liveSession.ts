@@ -125,7 +125,9 @@ export class LiveSession implements Session {
       const lost = tracked === undefined || 'error' in tracked;
       const kept =
         !lost &&
-        tracked.state.layers[0]?.bitmaps.some((b) => b.name.endsWith(`.${this.pit}`) && !b.inconsistent);
+        tracked.state.layers[0]?.bitmaps.some(
+          (b) => b.name.endsWith(`.${this.pit}`) && b.recording && !b.inconsistent,
+        );
       if (kept) return { disk, ...(epoch && { epoch }), ...(changeId && { changeId }) };
       const message = `PIT ${this.pit} is no longer on ${disk}; take a full backup of this disk`;
       return {
