@@ -90,10 +90,11 @@ export async function reset(target: TrackingTarget, options: StartOptions): Prom
 
 async function start(
   target: TrackingTarget,
-  { pit: given, drawUuid, granularityBytes = null, signal }: StartOptions,
+  { pit: given, drawUuid, granularityBytes: asked, signal }: StartOptions,
   plan: (state: DiskState, pit: string, epoch: string, granularityBytes: number | null) => PitPlan,
 ): Promise<TrackingOutcome> {
   const pit = requireUuid('pit', given);
+  const granularityBytes = asked ?? null;
   if (granularityBytes !== null) checkGranularity('granularityBytes', granularityBytes);
   return run(target, signal, 'all', (state) => ({
     pit,
