@@ -13,7 +13,7 @@ const LAYERS = [
   { name: 'backend/image', match: /^backend\/image\//, may: ['core'], bare: true },
   { name: 'backend/nbd', match: /^backend\/nbd\//, may: ['core'], bare: true },
   { name: 'backend/qemu', match: /^backend\/qemu\//, may: ['core', 'backend/nbd'], bare: true },
-  { name: 'facade', match: /^facade\//, may: ['core'], bare: true },
+  { name: 'facade', match: /^facade\//, may: ['core', 'wiring'], bare: true },
   { name: 'cli', match: /^cli\//, may: ['core', 'wiring', 'kernel'], bare: true },
   // index.ts and the wiring files beside it choose backend and kernel for everybody.
   {

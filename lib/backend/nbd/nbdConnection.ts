@@ -6,6 +6,7 @@
  * Ask for one context per connection: a server answers a block status request for every context of the connection, and
  * `base:allocation` costs it far more than a dirty bitmap does.
  */
+import type { DiskData } from '../../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import {
   checkByteCount,
@@ -63,7 +64,7 @@ export const DEFAULT_CHUNK_BYTES = 256 * 1024;
 const DEFAULT_QUEUE_BYTES = 32 * 1024 * 1024;
 const NO_RANGES: Ranges = new Float64Array(0);
 
-export class NbdConnection implements AsyncDisposable {
+export class NbdConnection implements DiskData {
   readonly info: NbdExportInfo;
   /** Every context that was asked for; all of them are there. */
   readonly contexts: readonly string[];

@@ -5,6 +5,7 @@ import { parsePoint } from '../../../core/point.js';
 import { requireUuid } from '../../../core/pointInTime.js';
 import type { SessionDisk } from '../../../core/session.js';
 import { type BeginOutcome, planBegin, rollback } from '../../../core/tracking.js';
+import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
 import { withFrozenGuest } from '../guestFreeze.js';
 import { requireSafeExport } from '../ioThreads.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
@@ -15,35 +16,10 @@ import { tagOf } from './ids.js';
 import { isAlive, type Lease, type LeaseDisk, ownOwner, readLease, writeLease } from './lease.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { useNbdServer } from './nbdServer.js';
-import { makeSessionFolder, requireRoom, type ScratchOptions, scratchLimit } from './scratch.js';
+import { makeSessionFolder, requireRoom, scratchLimit } from './scratch.js';
 import { findSessions, removeFolder, removeParts, stopServer } from './teardown.js';
 
-export interface QuiesceOptions {
-  /** Unix socket of the guest agent. */
-  agentSocket: string;
-  /** When the guest cannot be frozen: fail (the default), or go on with a warning. */
-  onFailure?: 'fail' | 'warn' | undefined;
-  /** Milliseconds; 30 000 unless given. */
-  timeoutMs?: number | undefined;
-}
-
-export interface BeginSessionOptions {
-  /** UUID of the new point in time, which is the session's id; drawn unless given. */
-  pit?: string | undefined;
-  /** The point that incremental backups start from; each disk's newest unless given. */
-  base?: string | undefined;
-  /** Names as `findDisk` takes them; every disk that can be tracked unless given. */
-  disks?: readonly string[] | undefined;
-  quiesce?: QuiesceOptions | undefined;
-  scratch?: ScratchOptions | undefined;
-  /** Unix socket of an NBD server that runs in this QEMU already; one of the session's own unless given. */
-  nbdSocket?: string | undefined;
-  /** The session outlives this process and is ended by another one. */
-  detached?: boolean | undefined;
-  /** A detached session may use scratch space that cannot hold everything the guest may overwrite. */
-  allowUnwatchedScratch?: boolean | undefined;
-  signal?: AbortSignal | undefined;
-}
+export type BeginSessionOptions = BeginVmOptions;
 
 export async function beginSession(
   client: QmpClient,

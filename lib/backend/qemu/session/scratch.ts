@@ -6,6 +6,7 @@ import { chmod, chown, mkdtemp, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
+import type { ScratchOptions } from '../../../core/vm.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
@@ -14,13 +15,6 @@ import { finishJob } from './jobs.js';
 
 /** Share of the free space that a session may take unless told otherwise. */
 const DEFAULT_SHARE = 0.8;
-
-export interface ScratchOptions {
-  /** Folder in which the session makes its own; that of the system for temporary files unless given. */
-  folder?: string | undefined;
-  /** Bytes that all scratch files of the session may take together; 80 % of what is free unless given. */
-  limitBytes?: number | undefined;
-}
 
 /** Makes the session's folder, which only QEMU's user and root can enter. */
 export async function makeSessionFolder(vmSocket: string, base: string | undefined): Promise<string> {

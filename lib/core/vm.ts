@@ -1,0 +1,122 @@
+/**
+ * A running QEMU with its disks, as callers hold it: what can be asked of it and done to its points in time. The wiring
+ * makes one from a QMP socket.
+ */
+import type { Session, SessionMode } from './session.js';
+import type { TrackedDisk } from './trackedDisk.js';
+import type { TrackingOutcome } from './tracking.js';
+
+/** One disk of the VM, trackable or not. */
+export interface VmDiskInfo {
+  /** The name that finds exactly this disk and, where its owner named it, outlives restarts; results use it. */
+  disk: string;
+  /** Node that holds the image; absent where no medium is inserted. */
+  node?: string;
+  /** Id of the block backend (-drive id). */
+  deviceId?: string;
+  /** Guest device: its id, or its QOM path. */
+  qdevPath?: string;
+  /** QOM type of the guest device, such as 'virtio-blk-device'. */
+  deviceType?: string;
+  /** Path or URI of the image. */
+  filename?: string;
+  sizeBytes?: number;
+  /** Format as QEMU names it. */
+  format?: string;
+  /** Whether points in time survive a clean stop of QEMU. */
+  persistent?: boolean;
+  trackable: boolean;
+  /** Why it cannot be tracked. */
+  why?: string;
+}
+
+export interface VmFacts {
+  /** The QMP socket. */
+  socket: string;
+  /** As `-name` says; null without one, and for a storage daemon. */
+  name: string | null;
+  /** As `-uuid` says; null without one. */
+  uuid: string | null;
+  /** QEMU's run state ('running', 'paused', 'shutdown', …); null for a storage daemon. */
+  status: string | null;
+  /** Version of QEMU, for messages. */
+  qemu: string;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface StartVmOptions extends CallOptions {
+  /** Names of disks; every disk that can be tracked unless given. */
+  disks?: readonly string[] | undefined;
+  /** UUID of the point in time; drawn unless given. */
+  pit?: string | undefined;
+  /** Bytes per bit, a power of two from 512 to 2 GiB; QEMU's choice unless given. */
+  granularityBytes?: number | undefined;
+}
+
+export interface DisksOptions extends CallOptions {
+  disks?: readonly string[] | undefined;
+}
+
+export interface QuiesceOptions {
+  /** Unix socket of the guest agent. */
+  agentSocket: string;
+  /** When the guest cannot be frozen: fail (the default), or go on with a warning. */
+  onFailure?: 'fail' | 'warn' | undefined;
+  /** Milliseconds; 30 000 unless given. */
+  timeoutMs?: number | undefined;
+}
+
+export interface ScratchOptions {
+  /** Folder in which the session makes its own; that of the system for temporary files unless given. */
+  folder?: string | undefined;
+  /** Bytes that all scratch files of the session may take together; 80 % of what is free unless given. */
+  limitBytes?: number | undefined;
+}
+
+export interface BeginVmOptions extends CallOptions {
+  /** UUID of the new point in time, which is the session's id; drawn unless given. */
+  pit?: string | undefined;
+  /** The point that incremental backups start from; each disk's newest unless given. */
+  base?: string | undefined;
+  disks?: readonly string[] | undefined;
+  /** How the instant is kept readable; 'fleece' unless given. */
+  mode?: SessionMode | undefined;
+  quiesce?: QuiesceOptions | undefined;
+  scratch?: ScratchOptions | undefined;
+  /** Unix socket of an NBD server that runs in this QEMU already; one of the session's own unless given. */
+  nbdSocket?: string | undefined;
+  /** The session outlives this process and is ended by another one. */
+  detached?: boolean | undefined;
+  /** A detached session may use scratch space that cannot hold everything the guest may overwrite. */
+  allowUnwatchedScratch?: boolean | undefined;
+}
+
+export interface Vm extends AsyncDisposable {
+  /** The QMP socket. */
+  readonly socket: string;
+  facts(options?: CallOptions): Promise<VmFacts>;
+  /** Every disk in QEMU's order, also those that cannot be tracked. */
+  disks(options?: CallOptions): Promise<VmDiskInfo[]>;
+  /** A disk by any of its names, for questions. Reads afresh at every question; what it answers of "now" goes on changing. */
+  openDisk(name: string, options?: CallOptions): Promise<TrackedDisk>;
+  /** Start tracking, a first point in time at one instant on all disks. Refused as a whole when one disk refuses. */
+  enable(options?: StartVmOptions): Promise<TrackingOutcome>;
+  /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
+  reset(options?: StartVmOptions): Promise<TrackingOutcome>;
+  /** End tracking: every segment of ours is removed, bitmaps of others stay. */
+  disable(options?: DisksOptions): Promise<TrackingOutcome>;
+  /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
+  forget(point: string, options?: DisksOptions): Promise<TrackingOutcome>;
+  /**
+   * Take a point in time on all disks at one instant and keep it readable until the session ends. The session ends with
+   * `commit` or `rollback`; without `detached` also, rolled back, when this process dies.
+   */
+  begin(options?: BeginVmOptions): Promise<Session>;
+  /** A session that is open on this VM, begun by whomever. */
+  resume(session: string, options?: CallOptions): Promise<Session>;
+  /** Ends the connection; sessions begun here should be ended before. */
+  close(): Promise<void>;
+}
