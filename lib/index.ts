@@ -3,14 +3,30 @@
 export type { Problem } from './core/chain.js';
 export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
 export { ChangeMap } from './core/changeMap.js';
+export type { DiskData } from './core/diskData.js';
 export type { CbtErrorCode, CbtErrorDetails, CbtReason } from './core/errors.js';
 export { CbtError } from './core/errors.js';
 export type { RangePage, Ranges } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
+export type { Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
 export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
 export { TrackedDisk } from './core/trackedDisk.js';
 export type { BeginOutcome, DiskOutcome, TrackingOutcome } from './core/tracking.js';
+export type {
+  BeginVmOptions,
+  DisksOptions,
+  QuiesceOptions,
+  ScratchOptions,
+  StartVmOptions,
+  Vm,
+  VmDiskInfo,
+  VmFacts,
+} from './core/vm.js';
+export type { DataTarget, NbdTls, OpenDataOptions } from './data.js';
+export { openData } from './data.js';
 export type { BeginOptions, ImageSession, StartOptions } from './imageTracking.js';
 export { ImageTracking } from './imageTracking.js';
 export type { OpenDiskOptions } from './open.js';
 export { openDisk } from './open.js';
+export type { ConnectOptions } from './vm.js';
+export { connectVm } from './vm.js';

@@ -1,33 +1,55 @@
 /** The one wiring place: from what a caller names to the backend and kernel that serve it. */
-import { CbtError, invalidArgument } from './core/errors.js';
+import { invalidArgument } from './core/errors.js';
 import { TrackedDisk } from './core/trackedDisk.js';
 import { loadKernel } from './kernel/load.js';
+import { connectVm } from './vm.js';
 
 export interface OpenDiskOptions {
   /** Format of the image; told from the file itself unless given. */
   format?: 'qcow2' | 'raw' | 'parallels' | undefined;
   /** Which kernel does the bulk work: the native addon, its script twin, or what loads (the default). */
   kernel?: 'native' | 'script' | 'auto' | undefined;
+  /** Live: unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
+  nbdSocket?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Opens a disk image for questions; the file is only ever read. `disk` is the path of a qcow2 or raw image, of a Parallels
- * `.hds` file or `.hdd` folder. Refuses with `ERR_CBT_BACKEND_UNAVAILABLE` and reason `BUSY` when a running QEMU holds the
+ * Opens a disk for questions. `disk` is the path of a qcow2 or raw image, of a Parallels `.hds` file or `.hdd` folder,
+ * which is only ever read; or `qmp:<socket>#<disk>`, a disk of a running QEMU by any of its names. Refuses with `ERR_CBT_BACKEND_UNAVAILABLE` and reason `BUSY` when a running QEMU holds the
  * image for writing: its bitmaps are then in that process, not in the file.
  */
 export async function openDisk(disk: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
   if (typeof disk !== 'string' || disk === '' || disk.includes('\0')) {
     throw invalidArgument('disk', disk, 'the path of an image');
   }
-  if (disk.startsWith('qmp:')) {
-    throw new CbtError('ERR_CBT_UNSUPPORTED', `${disk}: disks of a running QEMU cannot be asked yet`, {
-      disk,
-    });
-  }
+  if (disk.startsWith('qmp:')) return openLive(disk, options);
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { openImage } = await import('./backend/image/imageSource.js');
   const { format, signal } = options;
   const source = await openImage(disk, { kernel, ...(format && { format }), ...(signal && { signal }) });
   return new TrackedDisk(source, kernel);
+}
+
+/** The socket and the disk of `qmp:<socket>#<disk>`; the disk is empty where none is named. */
+export function parseQmpName(name: string): { socket: string; disk: string } {
+  const at = name.indexOf('#');
+  const socket = name.slice('qmp:'.length, at === -1 ? undefined : at);
+  if (!name.startsWith('qmp:') || socket === '') {
+    throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
+  }
+  return { socket, disk: at === -1 ? '' : name.slice(at + 1) };
+}
+
+async function openLive(name: string, options: OpenDiskOptions): Promise<TrackedDisk> {
+  const { socket, disk } = parseQmpName(name);
+  if (disk === '') throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
+  const { signal, kernel, nbdSocket } = options;
+  const vm = await connectVm(socket, { signal, kernel, nbdSocket });
+  try {
+    return (await vm.openDisk(disk, { signal })).closeWith(vm);
+  } catch (error) {
+    await vm.close();
+    throw error;
+  }
 }

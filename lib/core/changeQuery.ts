@@ -123,7 +123,7 @@ function planSegments(
     overlayLayers: read.length === 0 ? 0 : chain.layer,
     from: start.pit,
     to: end === null ? null : end.segment.pit,
-    warnings: overlayWarning(state, chain.layer),
+    warnings: [...overlayWarning(state, chain.layer), ...(end === null ? liveWarning(state) : [])],
   };
 }
 
@@ -151,6 +151,7 @@ function planForeign(state: DiskState, bitmap: ForeignBitmap, to: Point | null):
     warnings: [
       `${shown} is not ours: it does not record the size of the disk at its start, so growth since then may be missing`,
       ...overlayWarning(state, bitmap.layer),
+      ...liveWarning(state),
     ],
   };
 }
@@ -177,6 +178,13 @@ function overlayWarning(state: DiskState, layers: number): string[] {
   if (layers === 0) return [];
   const names = state.layers.slice(0, layers).map((layer) => layer.label);
   return [`an overlay took the writes (${names.join(', ')}): all that it holds is counted as changed`];
+}
+
+function liveWarning(state: DiskState): string[] {
+  if (!state.live) return [];
+  return [
+    `${state.disk} is in use: what the guest writes from now on is not in this map; a session has an instant`,
+  ];
 }
 
 function find(state: DiskState, catalogue: Catalogue, point: Point): Found {

@@ -18,6 +18,8 @@ export interface BitmapInfo {
   persistent: boolean;
   /** Held by an export or a job right now; live only. */
   busy: boolean;
+  /** Bytes that it says changed, whole granules, where the backend knows without reading; live only. */
+  dirtyBytes?: number;
   /** Set when this bitmap cannot be read although its neighbours can; names field, value, limit. */
   problem?: { reason: CbtReason; message: string };
 }

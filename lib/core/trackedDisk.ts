@@ -62,18 +62,22 @@ export interface PitList {
 export interface ChangesOptions extends ChangeMapSelection {
   /** The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. */
   from: string;
-  /** The later point; left out: the disk as it is now. */
+  /** The later point; left out: the disk as it is now, or, for a disk of a session, the session's instant. */
   to?: string | undefined;
 }
 
 export class TrackedDisk {
   readonly #source: DiskSource;
   readonly #kernel: BitmapKernel;
+  /** PIT of the session whose instant this disk shows; null for a disk as it is now. */
+  readonly #instant: string | null;
+  readonly #closedWith: { close(): Promise<void> }[] = [];
   #closed = false;
 
-  constructor(source: DiskSource, kernel: BitmapKernel) {
+  constructor(source: DiskSource, kernel: BitmapKernel, instant: string | null = null) {
     this.#source = source;
     this.#kernel = kernel;
+    this.#instant = instant;
   }
 
   /** The disk as the caller named it. */
@@ -138,9 +142,10 @@ export class TrackedDisk {
   async changes(options: ChangesOptions): Promise<ChangeMap> {
     return this.#coded(async () => {
       const from = parsePoint('from', options.from);
-      const to = options.to === undefined ? null : parsePoint('to', options.to);
+      const named = options.to ?? this.#instant ?? undefined;
+      const to = named === undefined ? null : parsePoint('to', named);
       if (from.kind === 'allocated') {
-        if (to !== null)
+        if (to !== null && !(to.kind === 'pit' && to.uuid === this.#instant))
           throw invalidArgument(
             'to',
             options.to,
@@ -166,6 +171,8 @@ export class TrackedDisk {
         const grown = Float64Array.of(plan.grownFromBytes, plan.sizeBytes - plan.grownFromBytes);
         parts.push(fixedPager(this.#kernel, grown));
       }
+      // Live, things may have happened between the plan and the reading; the plan must still be the right one.
+      if (state.live) requireSameChains(state, await this.#state(signal));
       const pager = parts.length === 0 ? emptyPager : unionPager(this.#kernel, parts);
       return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options);
     });
@@ -179,7 +186,17 @@ export class TrackedDisk {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#source.close();
+    try {
+      await this.#source.close();
+    } finally {
+      for (const resource of this.#closedWith) await resource.close();
+    }
+  }
+
+  /** Closes this as well when the disk is closed; for whoever opened the disk through something of its own. */
+  closeWith(resource: { close(): Promise<void> }): this {
+    this.#closedWith.push(resource);
+    return this;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -194,7 +211,7 @@ export class TrackedDisk {
       sizeBytes: state.sizeBytes,
       granularityBytes: 512,
       from: '*',
-      to: null,
+      to: this.#instant,
       warnings: [],
     };
     return new ChangeMap(facts, pager, this.#kernel, options);
@@ -219,6 +236,7 @@ export class TrackedDisk {
     const layer = state.layers[bitmap.layer];
     if (layer === undefined || layer.problem !== undefined || info.problem !== undefined || info.inconsistent)
       return null;
+    if (info.dirtyBytes !== undefined) return Math.min(info.dirtyBytes, layer.sizeBytes);
     const facts = {
       disk: this.disk,
       from: bitmap.name,
@@ -255,6 +273,25 @@ function listForeign(state: DiskState, catalogue: Catalogue): ForeignInfo[] {
     recording: info.recording,
     inconsistent: info.inconsistent,
   }));
+}
+
+/** The layers, and what the bitmaps on them are named and do; every change of a chain shows in these. */
+function requireSameChains(planned: DiskState, now: DiskState): void {
+  if (chainFacts(planned) === chainFacts(now)) return;
+  throw new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `the layers or points in time of ${planned.disk} changed while it was asked; ask again`,
+    { disk: planned.disk, reason: 'BUSY' },
+  );
+}
+
+function chainFacts(state: DiskState): string {
+  const layers = state.layers.map(({ label, sizeBytes, bitmaps }) => [
+    label,
+    sizeBytes,
+    bitmaps.map(({ name, recording, inconsistent }) => [name, recording, inconsistent]),
+  ]);
+  return JSON.stringify(layers);
 }
 
 function trackingState(state: DiskState, catalogue: Catalogue): TrackingState {

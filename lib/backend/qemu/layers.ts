@@ -133,6 +133,7 @@ function toBitmapInfo(node: string, bitmap: DirtyBitmapInfo): BitmapInfo[] {
       inconsistent: bitmap.inconsistent ?? false,
       persistent: bitmap.persistent,
       busy: bitmap.busy,
+      dirtyBytes: bitmap.count,
     },
   ];
 }

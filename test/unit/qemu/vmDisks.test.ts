@@ -223,6 +223,7 @@ describe('listDisks', () => {
         inconsistent: true,
         persistent: true,
         busy: true,
+        dirtyBytes: 0,
       },
     ]);
   });

@@ -97,6 +97,8 @@ export interface QmpArguments {
   'query-jobs': NoArguments;
   'query-block-jobs': NoArguments;
   'query-status': NoArguments;
+  'query-name': NoArguments;
+  'query-uuid': NoArguments;
   'x-debug-block-dirty-bitmap-sha256': BitmapName;
   'qom-list': { path: string };
   'qom-get': { path: string; property: string };

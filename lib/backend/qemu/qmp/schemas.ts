@@ -136,6 +136,8 @@ export const qmpReplies = {
   'query-block-exports': z.array(exportInfo),
   'query-jobs': z.array(jobInfo),
   'query-block-jobs': z.array(blockJobInfo),
+  'query-name': z.looseObject({ name: z.string().optional() }),
+  'query-uuid': z.looseObject({ UUID: z.string() }),
   'query-status': z.looseObject({ running: z.boolean(), status: z.string() }),
   'x-debug-block-dirty-bitmap-sha256': z.looseObject({ sha256: z.string() }),
   'qom-list': z.array(z.looseObject({ name: z.string(), type: z.string() })),

@@ -8,6 +8,7 @@ import { type BeginOutcome, planBegin, rollback } from '../../../core/tracking.j
 import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
 import { withFrozenGuest } from '../guestFreeze.js';
 import { requireSafeExport } from '../ioThreads.js';
+import { clearDeadQueries } from '../live/queryServer.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
 import type { WaitOptions } from '../waiting.js';
@@ -33,6 +34,7 @@ export async function beginSession(
   const tag = tagOf(pit);
   const base = options.base === undefined ? undefined : parsePoint('base', options.base);
   await clearDeadSessions(client, { signal });
+  await clearDeadQueries(client, vmSocket);
 
   const target = new QmpTrackingTarget({ client, names: options.disks });
   const refused: SessionDisk[] = [];

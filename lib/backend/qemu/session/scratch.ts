@@ -17,11 +17,15 @@ import { finishJob } from './jobs.js';
 const DEFAULT_SHARE = 0.8;
 
 /** Makes the session's folder, which only QEMU's user and root can enter. */
-export async function makeSessionFolder(vmSocket: string, base: string | undefined): Promise<string> {
+export async function makeSessionFolder(
+  vmSocket: string,
+  base: string | undefined,
+  prefix = 'cbt-',
+): Promise<string> {
   const parent = path.resolve(base ?? tmpdir());
   let folder: string;
   try {
-    folder = await mkdtemp(path.join(parent, 'cbt-'));
+    folder = await mkdtemp(path.join(parent, prefix));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `no session folder can be made in ${parent}: ${why}`, {

@@ -5,6 +5,7 @@
  */
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import { parseQueryId } from '../live/queryIds.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
@@ -95,8 +96,10 @@ export async function removeExport(client: QmpClient, id: string, options?: Wait
   if (still) await deleted;
 }
 
-/** Stops the NBD server when it is the session's own and serves nothing else. */
+/** Stops an NBD server of ours when it serves nobody else; maps that are being asked through it go with it. */
 export async function stopServer(client: QmpClient, options?: WaitOptions): Promise<void> {
+  for (const { id } of await qmp(client, 'query-block-exports', undefined, options))
+    if (parseQueryId(id) !== null) await removeExport(client, id, options);
   if ((await qmp(client, 'query-block-exports', undefined, options)).length > 0) return;
   await qmp(client, 'nbd-server-stop', undefined, options).catch(() => undefined);
 }

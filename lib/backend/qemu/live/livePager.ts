@@ -1,0 +1,88 @@
+/**
+ * A pager over a map inside QEMU that holds the map only while it is needed: once its end has been read the map goes, and
+ * comes back when it is asked again. A map of a moment that has passed cannot come back; it stays until it is closed.
+ */
+import { CbtError } from '../../../core/errors.js';
+import type { RangePage, RangePager, Window } from '../../../core/rangePage.js';
+import { nbdPager } from '../../nbd/nbdPager.js';
+import type { LiveMap } from './liveMap.js';
+
+/** The maps that one disk has in QEMU now. */
+export interface HeldMaps {
+  /** Oldest use first. */
+  readonly maps: Set<LivePager>;
+  /** Set when the disk is closed. */
+  closed: boolean;
+}
+
+export class LivePager {
+  readonly pager: RangePager;
+  readonly #open: (signal?: AbortSignal) => Promise<LiveMap>;
+  readonly #sizeBytes: number;
+  readonly #again: boolean;
+  readonly #held: HeldMaps;
+  #map: Promise<LiveMap> | null;
+  #running = 0;
+  #read = false;
+
+  /** `again`: a map opened later says no less than this one did. */
+  constructor(
+    held: HeldMaps,
+    open: (signal?: AbortSignal) => Promise<LiveMap>,
+    first: LiveMap,
+    { sizeBytes, again }: { sizeBytes: number; again: boolean },
+  ) {
+    this.#held = held;
+    this.#open = open;
+    this.#map = Promise.resolve(first);
+    this.#sizeBytes = sizeBytes;
+    this.#again = again;
+    this.pager = nbdPager((window) => this.#ask(window));
+    held.maps.add(this);
+  }
+
+  get busy(): boolean {
+    return this.#running > 0;
+  }
+
+  /** Gives the map back; asked again, the pager fails unless it can make a new one. */
+  async release(): Promise<void> {
+    const map = this.#map;
+    this.#map = null;
+    this.#held.maps.delete(this);
+    await (await map?.catch(() => null))?.close();
+  }
+
+  async #ask(window: Window): Promise<RangePage> {
+    if (this.#held.closed) throw new CbtError('ERR_CBT_CLOSED', 'the disk of this map was closed');
+    this.#running += 1;
+    try {
+      const page = await (await this.#current(window.signal)).page(window);
+      if (page.nextBytes >= this.#sizeBytes) this.#read = true;
+      return page;
+    } finally {
+      this.#running -= 1;
+      if (this.#read && this.#again && !this.busy) await this.release();
+    }
+  }
+
+  async #current(signal: AbortSignal | undefined): Promise<LiveMap> {
+    if (this.#map === null && !this.#again) {
+      throw new CbtError(
+        'ERR_CBT_CLOSED',
+        'this map was of a moment that has passed, and was given up: ask for the changes again',
+      );
+    }
+    this.#read = false;
+    this.#map ??= this.#open(signal);
+    this.#held.maps.delete(this);
+    this.#held.maps.add(this);
+    try {
+      return await this.#map;
+    } catch (error) {
+      this.#map = null;
+      this.#held.maps.delete(this);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * A disk of a running QEMU as a place to ask: its state from the block graph, its maps through exports made for the
+ * question. In a session, what holds data is told of the session's instant.
+ */
+import type { BitmapKernel } from '../../../core/bitmapKernel.js';
+import type { BitmapRef, DiskSource, DiskState } from '../../../core/diskSource.js';
+import { CbtError, throwIfAborted } from '../../../core/errors.js';
+import { clipPager, emptyPager, unionPager } from '../../../core/pagers.js';
+import type { RangePager } from '../../../core/rangePage.js';
+import { requireSafeExport } from '../ioThreads.js';
+import type { VmLayer } from '../layers.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { diskStateOf } from '../trackingTarget.js';
+import type { TrackableDisk } from '../vmDisk.js';
+import { findDisk, listDisks } from '../vmDisks.js';
+import { LiveMap } from './liveMap.js';
+import { type HeldMaps, LivePager } from './livePager.js';
+import type { QueryServer } from './queryServer.js';
+
+/** Maps that one disk keeps in QEMU at a time; the one unused for longest makes room. */
+const MAX_HELD = 16;
+
+/** The export that shows a session's instant, and the look whether it still does. */
+export interface InstantExport {
+  socket: string;
+  exportName: string;
+  check(): Promise<void>;
+}
+
+export interface LiveSourceOptions {
+  client: QmpClient;
+  server: QueryServer;
+  kernel: BitmapKernel;
+  /** How the disk is called towards the caller. */
+  disk: string;
+  /** A name by which `findDisk` finds it. */
+  name: string;
+  instant?: InstantExport | undefined;
+  onClose?: ((source: LiveDiskSource) => void) | undefined;
+}
+
+export class LiveDiskSource implements DiskSource {
+  readonly disk: string;
+  readonly #options: LiveSourceOptions;
+  readonly #held: HeldMaps = { maps: new Set(), closed: false };
+
+  constructor(options: LiveSourceOptions) {
+    this.disk = options.disk;
+    this.#options = options;
+  }
+
+  async state(signal?: AbortSignal): Promise<DiskState> {
+    return diskStateOf(await this.#find(signal), this.disk);
+  }
+
+  async bitmapRanges(
+    bitmaps: readonly BitmapRef[],
+    granularityBytes: number,
+    signal?: AbortSignal,
+  ): Promise<RangePager> {
+    if (bitmaps.length === 0) return emptyPager;
+    const disk = await this.#find(signal);
+    const layers = bitmaps.map(({ layer }) => this.#layer(disk, layer));
+    const named = bitmaps.map(({ layer, name }) => {
+      const info = this.#layer(disk, layer).bitmaps.find((bitmap) => bitmap.name === name);
+      if (info === undefined || info.inconsistent) {
+        const what = info === undefined ? 'is gone' : 'is inconsistent';
+        throw new CbtError('ERR_CBT_TRACKING_LOST', `bitmap ${name} ${what}`, {
+          disk: this.disk,
+          reason: info === undefined ? 'MISSING' : 'CRASHED',
+        });
+      }
+      return { recording: info.recording, source: { node: this.#layer(disk, layer).node, name } };
+    });
+    const sizeBytes = layers[0]?.sizeBytes ?? 0;
+    const asked = { bitmaps: named.map(({ source }) => source), sizeBytes, granularityBytes };
+    const { client, server } = this.#options;
+    // A frozen bitmap only ever gains bits, when a later one is merged into it; a recording one is of this moment.
+    return this.#hold((stop) => LiveMap.ofBitmaps(client, server, asked, stop), signal, {
+      sizeBytes,
+      again: named.every(({ recording }) => !recording),
+    });
+  }
+
+  async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
+    const { client, server, kernel, instant } = this.#options;
+    const disk = await this.#find(signal);
+    const { sizeBytes } = disk;
+    if (instant !== undefined) {
+      if (layers !== undefined) {
+        throw new CbtError(
+          'ERR_CBT_UNSUPPORTED',
+          'what an overlay took is not known at a session’s instant',
+          {
+            disk: this.disk,
+            reason: 'OVERLAY',
+          },
+        );
+      }
+      const open = (stop?: AbortSignal): Promise<LiveMap> =>
+        LiveMap.ofExport(instant.socket, instant.exportName, stop);
+      return checked(await this.#hold(open, signal, { sizeBytes, again: true }), instant);
+    }
+    await requireSafeExport(client, disk, { signal });
+    const nodes = layers === undefined ? [disk.formatNode] : disk.layers.slice(0, layers).map((l) => l.node);
+    const parts: RangePager[] = [];
+    for (const [index, node] of nodes.entries()) {
+      const open = (stop?: AbortSignal): Promise<LiveMap> =>
+        LiveMap.ofNode(client, server, node, layers !== undefined, stop);
+      const own = disk.layers[index]?.sizeBytes ?? sizeBytes;
+      // A layer is never asked past its end.
+      parts.push(clipPager(await this.#hold(open, signal, { sizeBytes: own, again: true }), own));
+    }
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : unionPager(kernel, parts);
+  }
+
+  async close(): Promise<void> {
+    this.#held.closed = true;
+    this.#options.onClose?.(this);
+    await this.release();
+  }
+
+  /** Lets go of what it holds in QEMU: somebody else needs the NBD server. */
+  async release(): Promise<void> {
+    await Promise.all([...this.#held.maps].map((map) => map.release()));
+  }
+
+  async #hold(
+    open: (signal?: AbortSignal) => Promise<LiveMap>,
+    signal: AbortSignal | undefined,
+    facts: { sizeBytes: number; again: boolean },
+  ): Promise<RangePager> {
+    if (this.#held.closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
+    const { maps } = this.#held;
+    const oldest = maps.size < MAX_HELD ? undefined : [...maps].find((map) => !map.busy);
+    await oldest?.release();
+    return new LivePager(this.#held, open, await open(signal), facts).pager;
+  }
+
+  async #find(signal: AbortSignal | undefined): Promise<TrackableDisk> {
+    throwIfAborted(signal);
+    const { client, name } = this.#options;
+    const disk = await findDisk(await listDisks(client, { signal }), name);
+    if (disk.trackable) return disk;
+    throw new CbtError('ERR_CBT_UNSUPPORTED', `cannot be tracked: ${disk.why}`, { disk: this.disk });
+  }
+
+  #layer(disk: TrackableDisk, index: number): VmLayer {
+    const layer = disk.layers[index];
+    if (layer !== undefined) return layer;
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `the layers of ${this.disk} changed while it was asked`,
+      {
+        disk: this.disk,
+        reason: 'BUSY',
+      },
+    );
+  }
+}
+
+/** Pages of data at an instant are only worth something while the session shows that instant. */
+function checked(pager: RangePager, instant: InstantExport): RangePager {
+  return {
+    async page(window) {
+      const page = await pager.page(window);
+      await instant.check();
+      return page;
+    },
+  };
+}

@@ -1,0 +1,202 @@
+/** A running QEMU behind its QMP socket, as callers hold it: each call looks at what is there now, and acts on that. */
+import { randomUUID } from 'node:crypto';
+import type { BitmapKernel } from '../../core/bitmapKernel.js';
+import { CbtError } from '../../core/errors.js';
+import { parsePoint } from '../../core/point.js';
+import { requireUuid } from '../../core/pointInTime.js';
+import type { Session } from '../../core/session.js';
+import { TrackedDisk } from '../../core/trackedDisk.js';
+import { disable, enable, forget, reset, type TrackingOutcome } from '../../core/tracking.js';
+import type {
+  BeginVmOptions,
+  CallOptions,
+  DisksOptions,
+  StartVmOptions,
+  Vm,
+  VmDiskInfo,
+  VmFacts,
+} from '../../core/vm.js';
+import { type InstantExport, LiveDiskSource } from './live/liveSource.js';
+import { QueryServer } from './live/queryServer.js';
+import { qmp } from './qmp/commands.js';
+import { QmpCommandError } from './qmp/qmpError.js';
+import { beginSession, resumeSession } from './session/begin.js';
+import type { LeaseDisk } from './session/lease.js';
+import type { LiveSession } from './session/liveSession.js';
+import { QmpTrackingTarget } from './trackingTarget.js';
+import { releaseConnection, type VmConnection } from './vmConnection.js';
+import type { VmDisk } from './vmDisk.js';
+import { findDisk, listDisks } from './vmDisks.js';
+
+export class VmHandle implements Vm {
+  readonly #connection: VmConnection;
+  readonly #kernel: BitmapKernel;
+  readonly #server: QueryServer;
+  readonly #nbdSocket: string | undefined;
+  readonly #opened = new Set<LiveDiskSource>();
+  #closing: Promise<void> | null = null;
+
+  /** `nbdSocket`: of an NBD server that runs in this QEMU already. */
+  constructor(connection: VmConnection, kernel: BitmapKernel, nbdSocket?: string) {
+    this.#connection = connection;
+    this.#kernel = kernel;
+    this.#server =
+      nbdSocket === undefined
+        ? connection.server
+        : new QueryServer(connection.client, connection.socket, nbdSocket);
+    this.#nbdSocket = nbdSocket;
+  }
+
+  get socket(): string {
+    return this.#connection.socket;
+  }
+
+  async facts(options: CallOptions = {}): Promise<VmFacts> {
+    const { client } = this.#live();
+    const [name, uuid, status] = await Promise.all([
+      known(qmp(client, 'query-name', undefined, options)),
+      known(qmp(client, 'query-uuid', undefined, options)),
+      known(qmp(client, 'query-status', undefined, options)),
+    ]);
+    const { major, minor, micro } = client.version?.qemu ?? { major: 0, minor: 0, micro: 0 };
+    return {
+      socket: this.socket,
+      name: name?.name ?? null,
+      uuid: uuid === null || /^[0-]+$/.test(uuid.UUID) ? null : uuid.UUID,
+      status: status?.status ?? null,
+      qemu: `${major}.${minor}.${micro}`,
+    };
+  }
+
+  async disks(options: CallOptions = {}): Promise<VmDiskInfo[]> {
+    return (await listDisks(this.#live().client, options)).map(describe);
+  }
+
+  async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
+    const { client } = this.#live();
+    const disk = await findDisk(await listDisks(client, options), name);
+    if (!disk.trackable)
+      throw new CbtError('ERR_CBT_UNSUPPORTED', `cannot be tracked: ${disk.why}`, { disk: name });
+    // The id finds the disk after a snapshot or commit gave it another node.
+    return this.#open(disk.id, disk.id, null);
+  }
+
+  async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
+    return enable(this.#target(options), start(options));
+  }
+
+  async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
+    return reset(this.#target(options), start(options));
+  }
+
+  async disable(options: DisksOptions = {}): Promise<TrackingOutcome> {
+    return disable(this.#target(options), { signal: options.signal });
+  }
+
+  async forget(point: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
+    const parsed = parsePoint('point', point);
+    return forget(this.#target(options), { point: parsed, signal: options.signal });
+  }
+
+  async begin(options: BeginVmOptions = {}): Promise<Session> {
+    const { client, sources } = this.#live();
+    // QEMU has one NBD server, and the session wants it.
+    await Promise.all([...sources].map((source) => source.release()));
+    return beginSession(client, this.socket, this.#openInstant, {
+      ...options,
+      nbdSocket: options.nbdSocket ?? this.#nbdSocket,
+    });
+  }
+
+  async resume(session: string, options: CallOptions = {}): Promise<Session> {
+    return resumeSession(this.#live().client, session, this.#openInstant, options);
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#opened].map((source) => source.close()));
+    await releaseConnection(this.#connection);
+  }
+
+  #live(): VmConnection {
+    if (this.#closing !== null) throw new CbtError('ERR_CBT_CLOSED', `the VM at ${this.socket} is closed`);
+    return this.#connection;
+  }
+
+  #target({ disks }: DisksOptions): QmpTrackingTarget {
+    return new QmpTrackingTarget({ client: this.#live().client, names: disks });
+  }
+
+  readonly #openInstant = async (session: LiveSession, disk: LeaseDisk): Promise<TrackedDisk> =>
+    this.#open(
+      disk.disk,
+      disk.node,
+      {
+        socket: session.lease.nbdSocket,
+        exportName: session.exportName(disk),
+        check: () => session.check(),
+      },
+      session.pit,
+    );
+
+  #open(called: string, name: string, instant: InstantExport | null, pit: string | null = null): TrackedDisk {
+    const { client, sources } = this.#live();
+    const source = new LiveDiskSource({
+      client,
+      server: this.#server,
+      kernel: this.#kernel,
+      disk: called,
+      name,
+      ...(instant && { instant }),
+      onClose: (closed) => {
+        sources.delete(closed);
+        this.#opened.delete(closed);
+      },
+    });
+    sources.add(source);
+    this.#opened.add(source);
+    return new TrackedDisk(source, this.#kernel, pit);
+  }
+}
+
+function start(options: StartVmOptions) {
+  const { granularityBytes, signal } = options;
+  const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
+  return { pit, granularityBytes, signal, drawUuid: randomUUID };
+}
+
+function describe(disk: VmDisk): VmDiskInfo {
+  const { id, formatNode, filename, sizeBytes, format, persistentCapable, deviceId, qdevPath, deviceType } =
+    disk;
+  return {
+    disk: id,
+    ...(formatNode !== undefined && { node: formatNode }),
+    ...(deviceId !== undefined && { deviceId }),
+    ...(qdevPath !== undefined && { qdevPath }),
+    ...(deviceType !== undefined && { deviceType }),
+    ...(filename !== undefined && { filename }),
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    ...(format !== undefined && { format }),
+    ...(persistentCapable !== undefined && { persistent: persistentCapable }),
+    trackable: disk.trackable,
+    ...(disk.trackable ? {} : { why: disk.why }),
+  };
+}
+
+/** Null where this QEMU has no such command (a storage daemon has no guest). */
+async function known<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof QmpCommandError && error.qmpClass === 'CommandNotFound') return null;
+    throw error;
+  }
+}
