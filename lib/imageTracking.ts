@@ -73,12 +73,12 @@ export class ImageTracking {
   }
 
   /** End tracking: every segment of ours is removed, bitmaps of others stay. */
-  async disable(options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+  async disable(options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
     return this.#change(options.signal, (target) => disable(target, options));
   }
 
   /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
-  async forget(point: string, options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+  async forget(point: string, options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
     const parsed = parsePoint('point', point);
     return this.#change(options.signal, (target) => forget(target, { ...options, point: parsed }));
   }
@@ -97,14 +97,20 @@ export class ImageTracking {
   }
 
   /** End a session and keep its point in time; checks that every image still has it as its newest. */
-  async commit(session: string, options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+  async commit(
+    session: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
     const disks = await Promise.all(this.#paths.map((path) => findNewest(path, pit, options.signal)));
     return { pit, disks };
   }
 
   /** End a session as if it had never begun: its changes join those of the point before. */
-  async rollback(session: string, options: { signal?: AbortSignal } = {}): Promise<TrackingOutcome> {
+  async rollback(
+    session: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
     return this.#change(options.signal, (target) => rollback(target, { ...options, pit }));
   }

@@ -7,7 +7,8 @@ import type { CbtError, CbtErrorCode } from '../core/errors.js';
 
 const EXIT: Record<CbtErrorCode, number> = {
   ERR_CBT_INVALID_ARGUMENT: 2,
-  ERR_CBT_CLOSED: 1,
+  // A session that has ended, as a command names it.
+  ERR_CBT_CLOSED: 2,
   ERR_CBT_UNKNOWN_PIT: 3,
   ERR_CBT_TRACKING_LOST: 3,
   ERR_CBT_MAP_MISMATCH: 3,

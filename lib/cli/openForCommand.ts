@@ -1,17 +1,40 @@
 /** Opens a disk the way every command does: with the kernel asked for, told under `--verbose`. */
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import { openDisk } from '../open.js';
+import { openDisk, parseQmpName } from '../open.js';
+import { connectVm } from '../vm.js';
 import type { CliIo } from './io.js';
 
 export interface OpenOptions {
   format?: 'qcow2' | 'raw' | 'parallels';
   kernel?: 'native' | 'script' | 'auto';
   verbose?: boolean;
+  nbdSocket?: string;
+  session?: string;
 }
 
 export async function openForCommand(io: CliIo, disk: string, options: OpenOptions): Promise<TrackedDisk> {
-  const { format, kernel } = options;
-  const opened = await openDisk(disk, { format, kernel, signal: io.signal });
+  const { format, kernel, nbdSocket } = options;
+  const opened =
+    options.session === undefined
+      ? await openDisk(disk, { format, kernel, nbdSocket, signal: io.signal })
+      : await openInstant(disk, options.session, options, io.signal);
   if (options.verbose) io.stderr.write(`kernel: ${opened.kernelPath}\n`);
   return opened;
+}
+
+/** The disk as it was at a session's instant; the session goes on. */
+async function openInstant(
+  name: string,
+  session: string,
+  { kernel, nbdSocket }: OpenOptions,
+  signal: AbortSignal,
+): Promise<TrackedDisk> {
+  const { socket, disk } = parseQmpName(name);
+  const vm = await connectVm(socket, { kernel, nbdSocket, signal });
+  try {
+    return (await (await vm.resume(session, { signal })).openDisk(disk)).closeWith(vm);
+  } catch (error) {
+    await vm.close();
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 /** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
 import { Command, Option } from 'commander';
 import type { CliIo } from './io.js';
+import { addTracking } from './trackingCommands.js';
 
 const POINT_HELP = `
 A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the exact name of a bitmap, or * for
@@ -44,6 +45,7 @@ ${EXIT_HELP}
 Examples:
   qemu-cbt enable disk.qcow2                        start tracking an image that no VM uses
   qemu-cbt pits disk.qcow2                          list its points in time
+  qemu-cbt pits qmp:/run/vm.qmp#drive0              the same of a disk of a running VM
   qemu-cbt changes disk.qcow2 --from <pit> --json   what changed since then
   qemu-cbt map disk.qcow2 --from <pit>              the same as a picture
   qemu-cbt doctor disk.qcow2                        is everything in order?`,
@@ -122,7 +124,8 @@ Examples:
   return program;
 }
 
-const DISK = 'a qcow2 or raw image, a Parallels .hds file or .hdd folder';
+const DISK =
+  'a qcow2 or raw image, a Parallels .hds file or .hdd folder, or qmp:<socket>#<disk> of a running QEMU';
 
 function reading(command: Command, description: string): Command {
   return command
@@ -139,67 +142,7 @@ function reading(command: Command, description: string): Command {
         .choices(['auto', 'native', 'script'])
         .default('auto'),
     )
+    .option('--nbd-socket <path>', 'live: socket of an NBD server that this QEMU runs already')
+    .option('--session <id>', 'live: as the disk was at the instant of this session')
     .option('--verbose', 'say which kernel runs');
-}
-
-/** Commands that change the bitmaps of images that no VM uses, through a short-lived qemu-storage-daemon. */
-function addTracking(program: Command, context: CliContext): void {
-  const { io } = context;
-  const tracking = (name: string, description: string, examples: string): Command =>
-    program
-      .command(name)
-      .description(description)
-      .argument('<image...>', 'qcow2 images that no VM uses; several are handled at one instant')
-      .option('--json', 'print one JSON object')
-      .addHelpText('after', `\nExamples:\n${examples}`);
-  const run = async (name: string, images: string[], flags: object): Promise<void> => {
-    const { runTracking } = await import('./commands/tracking.js');
-    context.result.exitCode = await runTracking(io, name, images, flags);
-  };
-
-  tracking(
-    'enable',
-    'start tracking: the first point in time of a new epoch',
-    '  qemu-cbt enable disk.qcow2\n  qemu-cbt enable a.qcow2 b.qcow2 --json',
-  )
-    .option('--pit <uuid>', 'UUID of the point in time (default: drawn)')
-    .option('--granularity <bytes>', 'bytes per bit (default: QEMU’s choice, 64 KiB as a rule)')
-    .action((images, flags) => run('enable', images, flags));
-  tracking(
-    'begin',
-    'take a point in time, and say what a backup must copy',
-    '  qemu-cbt begin disk.qcow2 --json\n  qemu-cbt begin a.qcow2 b.qcow2 --base <point>',
-  )
-    .option('--pit <uuid>', 'UUID of the new point in time (default: drawn)')
-    .option('--base <point>', 'the point an incremental backup starts from (default: the newest)')
-    .action((images, flags) => run('begin', images, flags));
-  tracking(
-    'commit',
-    'end a session and keep its point in time',
-    '  qemu-cbt commit disk.qcow2 --session <id>',
-  )
-    .requiredOption('--session <id>', 'as `begin` printed it')
-    .action((images, flags) => run('commit', images, flags));
-  tracking(
-    'rollback',
-    'end a session as if it had never begun',
-    '  qemu-cbt rollback disk.qcow2 --session <id>',
-  )
-    .requiredOption('--session <id>', 'as `begin` printed it')
-    .action((images, flags) => run('rollback', images, flags));
-  tracking(
-    'forget',
-    'drop a point in time; all others answer as before',
-    '  qemu-cbt forget disk.qcow2 --point <pit>',
-  )
-    .requiredOption('--point <point>', 'the point in time')
-    .action((images, flags) => run('forget', images, flags));
-  tracking(
-    'reset',
-    'start anew in a new epoch, whatever the state; no older point answers afterwards',
-    '  qemu-cbt reset disk.qcow2',
-  )
-    .option('--pit <uuid>', 'UUID of the point in time (default: drawn)')
-    .option('--granularity <bytes>', 'bytes per bit')
-    .action((images, flags) => run('reset', images, flags));
 }

@@ -1,37 +1,55 @@
-/** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset` on images that no VM uses. */
-import type { CbtError } from '../../core/errors.js';
+/** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`: on a running VM, or on images that no VM uses. */
+import { type CbtError, invalidArgument } from '../../core/errors.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
+import type { BeginVmOptions } from '../../core/vm.js';
 import { ImageTracking } from '../../imageTracking.js';
 import { exitCodeOf } from '../exitCode.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
-import { printable } from '../report.js';
+import { printable, warn } from '../report.js';
+import { type CommandTracking, requireVm, vmTracking } from '../vmTracking.js';
 
 export interface TrackingFlags {
+  vm?: string;
+  disk?: string[];
   json?: boolean;
   pit?: string;
   base?: string;
   session?: string;
   point?: string;
   granularity?: string;
+  mode?: 'fleece' | 'overlay';
+  quiesce?: boolean;
+  agent?: string;
+  scratch?: string;
+  scratchLimit?: string;
+  scratchUnwatched?: boolean;
+  nbdSocket?: string;
 }
 
 interface Outcome {
   pit: string | null;
   session?: string;
-  disks: (DiskOutcome | BeginOutcome)[];
+  warnings?: readonly string[];
+  disks: readonly (DiskOutcome | BeginOutcome)[];
 }
 
-/** Runs one of the commands; its result always lists every image, a failed one with its error. */
+/** Runs one of the commands; its result always lists every disk, a failed one with its error. */
 export async function runTracking(
   io: CliIo,
   name: string,
   images: string[],
   flags: TrackingFlags,
 ): Promise<number> {
-  const outcome = await act(new ImageTracking(images), name, flags, io.signal);
-  if (flags.json) await writeJson(io, { ...outcome, disks: outcome.disks.map(toJson) });
+  // `forget <point> --vm …`: with a VM there is no image, so the word is the point.
+  const [point, ...others] = images;
+  if (name === 'forget' && flags.vm !== undefined && flags.point === undefined && point !== undefined)
+    return runTracking(io, name, others, { ...flags, point });
+  const outcome = await act(trackingOf(images, flags), name, flags, io.signal);
+  const { warnings = [], ...told } = outcome;
+  for (const warning of warnings) warn(io, warning);
+  if (flags.json) await writeJson(io, { ...told, disks: outcome.disks.map(toJson) });
   else await write(io.stdout, describe(name, outcome));
   const errors = outcome.disks.flatMap((disk) => (disk.error === undefined ? [] : [disk.error]));
   if (!flags.json) for (const error of errors) io.stderr.write(`${describeError(error)}\n`);
@@ -40,13 +58,33 @@ export async function runTracking(
   return cause === undefined ? 0 : exitCodeOf(cause);
 }
 
+function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTracking {
+  if (flags.vm !== undefined) {
+    if (images.length === 0) return vmTracking(flags.vm, flags.disk);
+    throw invalidArgument('image', images.join(', '), 'left out beside --vm; name disks of a VM with --disk');
+  }
+  if (images.length === 0) throw invalidArgument('image', 'nothing', 'paths of images, or --vm <socket>');
+  for (const [option, value] of [
+    ['--disk', flags.disk],
+    ['--mode', flags.mode],
+    ['--quiesce', flags.quiesce],
+    ['--agent', flags.agent],
+    ['--scratch', flags.scratch],
+    ['--scratch-limit', flags.scratchLimit],
+    ['--scratch-unwatched', flags.scratchUnwatched],
+    ['--nbd-socket', flags.nbdSocket],
+  ] as const)
+    requireVm(option, value);
+  return new ImageTracking(images);
+}
+
 async function act(
-  tracking: ImageTracking,
+  tracking: CommandTracking,
   name: string,
   flags: TrackingFlags,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { pit, base, session = '', point = '' } = flags;
+  const { pit, session = '' } = flags;
   const granularityBytes =
     flags.granularity === undefined ? undefined : parseBytes('--granularity', flags.granularity);
   switch (name) {
@@ -55,14 +93,33 @@ async function act(
     case 'reset':
       return tracking.reset({ pit, granularityBytes, signal });
     case 'begin':
-      return tracking.begin({ pit, base, signal });
+      return tracking.begin({ ...beginOptions(flags), signal });
     case 'commit':
       return tracking.commit(session, { signal });
     case 'rollback':
       return tracking.rollback(session, { signal });
     default:
-      return tracking.forget(point, { signal });
+      if (flags.point === undefined)
+        throw invalidArgument('--point', 'missing', 'the point in time to forget');
+      return tracking.forget(flags.point, { signal });
   }
+}
+
+function beginOptions(flags: TrackingFlags): BeginVmOptions {
+  const { pit, base, mode, nbdSocket, scratch: folder, scratchUnwatched } = flags;
+  if (flags.quiesce && flags.agent === undefined)
+    throw invalidArgument('--agent', 'missing', 'the guest agent’s socket, which --quiesce needs');
+  const limitBytes =
+    flags.scratchLimit === undefined ? undefined : parseBytes('--scratch-limit', flags.scratchLimit);
+  return {
+    pit,
+    base,
+    mode,
+    nbdSocket,
+    ...(flags.quiesce && flags.agent !== undefined && { quiesce: { agentSocket: flags.agent } }),
+    scratch: { folder, limitBytes },
+    allowUnwatchedScratch: scratchUnwatched,
+  };
 }
 
 function toJson(disk: DiskOutcome | BeginOutcome): object {

@@ -1,0 +1,130 @@
+/** The commands on a running VM, each a process of its own in real life: nothing but QEMU carries a session over. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openData } from '../../../lib/data.js';
+import { cli } from '../../helpers/cli.js';
+import type { QemuProcess } from '../../helpers/qemuProcess.js';
+import { guestIo, startQemuSystem } from '../../helpers/qemuSystem.js';
+import { qemuImg } from '../../helpers/qemuTools.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
+
+let folder: TemporaryFolder;
+let vm: QemuProcess;
+let socket: string;
+
+beforeEach(async () => {
+  folder = await makeTemporaryFolder();
+  const drives: string[] = [];
+  for (const name of ['vda', 'vdb']) {
+    const file = join(folder.path, `${name}.qcow2`);
+    await qemuImg('create', '-q', '-f', 'qcow2', file, '32M');
+    const node = JSON.stringify({
+      driver: 'qcow2',
+      'node-name': name,
+      file: { driver: 'file', filename: file },
+    });
+    drives.push('-blockdev', node, '-device', `virtio-blk-pci,id=dev-${name},drive=${name}`);
+  }
+  vm = await startQemuSystem(drives);
+  socket = vm.file('qmp.sock');
+});
+afterEach(async () => {
+  await vm[Symbol.asyncDispose]();
+  await folder.remove();
+});
+
+const guest = (device: string, command: string): Promise<void> =>
+  guestIo(vm, `/machine/peripheral/dev-${device}/virtio-backend`, command);
+
+interface Told {
+  pit: string;
+  session: string;
+  disks: {
+    disk: string;
+    verdict: string;
+    reason?: string;
+    base?: string;
+    changeId: string;
+    export: string;
+  }[];
+  areas: { start: number; length: number }[];
+}
+async function json(...argv: string[]): Promise<Told> {
+  const { code, stdout, stderr } = await cli(...argv, '--json');
+  expect({ code, stderr: stderr.replace(/^warning: .*\n/gm, '') }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+describe('a session from the command line', () => {
+  test('is begun by one command, read by others, and committed or rolled back by another', async () => {
+    await guest('vda', 'write -P 1 0 1M');
+    const first = await json('enable', '--vm', socket);
+    expect(first.disks.map(({ disk }) => disk)).toEqual(['dev-vda', 'dev-vdb']);
+    await guest('vda', 'write -P 2 8M 64k');
+    await guest('vdb', 'write -P 3 64k 64k');
+
+    const begun = await json('begin', '--vm', socket, '--scratch', folder.path);
+    expect(begun.disks).toEqual(
+      ['dev-vda', 'dev-vdb'].map((disk) => ({
+        disk,
+        sizeBytes: 32 << 20,
+        verdict: 'incremental',
+        base: first.pit,
+        epoch: expect.any(String),
+        changeId: expect.stringMatching(/\/2$/),
+        export: expect.stringMatching(/^nbd\+unix:\/\/\//),
+      })),
+    );
+    await guest('vda', 'write -P 9 8M 1M');
+    const instant = [`qmp:${socket}#dev-vda`, '--session', begun.session];
+    expect((await json('changes', ...instant, '--from', first.pit)).areas).toEqual([
+      { start: 8 << 20, length: 65536 },
+    ]);
+    expect((await json('changes', ...instant, '--from', '*')).areas).toEqual([
+      { start: 0, length: 1 << 20 },
+      { start: 8 << 20, length: 65536 },
+    ]);
+    {
+      await using data = await openData({ kind: 'uri', uri: begun.disks[0]!.export });
+      const read = await data.read(8 << 20, 128 << 10);
+      expect(read.subarray(0, 65536).every((byte) => byte === 2)).toBe(true);
+      expect(read.subarray(65536).every((byte) => byte === 0)).toBe(true);
+    }
+    const second = await cli('begin', '--vm', socket);
+    expect(second).toMatchObject({ code: 5, stdout: '' });
+    expect(second.stderr).toContain('[BUSY]');
+    await json('rollback', '--vm', socket, '--session', begun.session);
+
+    const again = await json('begin', '--vm', socket, '--disk', 'vda', '--pit', begun.session);
+    expect(again.disks).toMatchObject([{ disk: 'dev-vda', verdict: 'incremental', base: first.pit }]);
+    const now = await json('changes', `qmp:${socket}#vda`, '--from', first.pit, '--to', begun.session);
+    expect(now.areas).toEqual([{ start: 8 << 20, length: 1 << 20 }]);
+    await json('commit', '--vm', socket, '--session', again.session);
+    const gone = await cli('commit', '--vm', socket, '--session', again.session);
+    expect(gone.code).toBe(2);
+    await json('forget', first.pit, '--vm', socket, '--disk', 'vda');
+    const lost = await cli('changes', `qmp:${socket}#vda`, '--from', first.pit);
+    expect(lost).toMatchObject({ code: 3, stdout: '' });
+    const list = await cli('pits', `qmp:${socket}#vda`);
+    expect(list.stdout).toContain(again.session);
+  });
+
+  test('options that do not go together are refused', async () => {
+    for (const argv of [
+      ['enable'],
+      ['enable', 'a.qcow2', '--vm', socket],
+      ['begin', 'a.qcow2', '--mode', 'overlay'],
+      ['begin', '--vm', socket, '--quiesce'],
+      ['forget', '--vm', socket],
+      ['pits', 'a.qcow2', '--session', '00000000-0000-4000-8000-000000000000'],
+    ]) {
+      expect({ argv, ...(await cli(...argv)) }).toMatchObject({ argv, code: 2, stdout: '' });
+    }
+    const map = join(folder.path, 'map.svg');
+    const { pit } = await json('enable', '--vm', socket, '--disk', 'vda');
+    await guest('vda', 'write 0 64k');
+    expect((await cli('map', `qmp:${socket}#vda`, '--from', pit, '--svg', map)).code).toBe(0);
+    expect(await readFile(map, 'utf8')).toContain('<svg');
+  });
+});
