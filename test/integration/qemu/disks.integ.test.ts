@@ -188,6 +188,7 @@ describe('disks of a VM', () => {
             inconsistent: false,
             persistent: true,
             busy: false,
+            dirtyBytes: 0,
           },
           {
             name: 'frozen',
@@ -196,6 +197,7 @@ describe('disks of a VM', () => {
             inconsistent: false,
             persistent: false,
             busy: false,
+            dirtyBytes: 0,
           },
         ]),
       },
