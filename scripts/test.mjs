@@ -11,6 +11,8 @@ const work = mkdtempSync(join(tmpdir(), 'qemu-cbt-test-'));
 const jobs = String(cpus().length);
 const total = { passed: 0, failed: 0, skipped: 0 };
 
+const LIVE = ['live', 'session', 'qemu', 'cli'].map((name) => `test/integration/${name}`);
+
 const stages = {
   lint: () => check('npm', ['run', '--silent', 'lint']),
   types: () => check('npm', ['run', '--silent', 'typecheck']),
@@ -22,6 +24,8 @@ const stages = {
   package: () => check('node', ['scripts/check-package.mjs']),
   unit: () => vitest(['test/unit', 'test/types', 'test/property', 'test/contract', 'test/conformance']),
   integration: () => vitest(['test/integration', 'test/examples']),
+  // What depends on QEMU itself, once more with a newer one.
+  newer: () => vitest(LIVE, ['node', 'scripts/newer-qemu.mjs']),
 };
 
 function run(command, args, options = {}) {
@@ -53,10 +57,12 @@ function ctest(folder, options) {
   return { passed: count('tests') - failed - count('skipped'), failed, skipped: count('skipped') };
 }
 
-function vitest(folders) {
+/** `wrapper`: a command that runs another one. */
+function vitest(folders, wrapper = []) {
   const report = join(work, `vitest-${folders.length}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const { status } = run('npx', ['vitest', 'run', '--passWithNoTests=false', ...reporters, ...folders]);
+  const [command, ...args] = [...wrapper, 'npx', 'vitest', 'run', '--passWithNoTests=false', ...reporters];
+  const { status } = run(command, [...args, ...folders]);
   const {
     numPassedTests: passed,
     numFailedTests,
