@@ -97,7 +97,8 @@ describe('a disk of a running QEMU', () => {
     await daemon.guestIo('a', 'write -P 2 4M 128k');
     const session = await vm.begin({ scratch: { folder: folder.path }, nbdSocket: daemon.nbdPath });
     await daemon.guestIo('a', 'write -P 9 32M 1M', 'discard 0 1M');
-    const disk = await session.openDisk('a');
+    await expect(session.openDisk('z')).rejects.toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
+    const disk = await session.openDisk(image('a'));
     const map = await disk.changes({ from: one });
     expect(map).toMatchObject({ from: one, to: session.pit, warnings: [] });
     expect(Array.from(await map.ranges())).toEqual([4 << 20, 128 << 10]);

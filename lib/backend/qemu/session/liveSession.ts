@@ -9,6 +9,7 @@ import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
+import { findDisk, listDisks } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId, tagOf } from './ids.js';
 import { type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
@@ -60,7 +61,10 @@ export class LiveSession implements Session {
 
   async openDisk(name: string): Promise<TrackedDisk> {
     await this.check();
-    const disk = this.lease.disks.find((d) => d.disk === name || d.node === name);
+    const named = (node: string): LeaseDisk | undefined =>
+      this.lease.disks.find((d) => d.disk === name || d.node === node);
+    // Any name that finds the disk on the VM does.
+    const disk = named(name) ?? named((await findDisk(await listDisks(this.client), name)).formatNode ?? '');
     if (disk === undefined) {
       const known = this.lease.disks.map((d) => d.disk).join(', ');
       throw new CbtError(
