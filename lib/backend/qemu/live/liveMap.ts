@@ -109,7 +109,7 @@ async function serve(
   signal: AbortSignal | undefined,
   add: () => Promise<{ context: string; wanted: NbdWanted }>,
 ): Promise<LiveMap> {
-  const path = await server.join();
+  const { socket: path, leave } = await server.join();
   const remove = async (): Promise<void> => {
     try {
       // With the connection to QEMU gone there is nothing to be done; the next process clears it.
@@ -117,7 +117,7 @@ async function serve(
       await removeExport(client, id);
       await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': id }));
     } finally {
-      await server.leave();
+      await leave();
     }
   };
   try {

@@ -19,12 +19,19 @@ import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from './queryIds.js'
 /** Maps that this process has made. */
 let drawn = 0;
 
+/** A place in a running server. */
+export interface ServerSeat {
+  socket: string;
+  /** Called once, when what was served is gone from QEMU. */
+  leave(): Promise<void>;
+}
+
 export class QueryServer {
   readonly #client: QmpClient;
   readonly #vmSocket: string;
   readonly #given: string | undefined;
-  #users = 0;
-  #started: Promise<{ socket: string; folder: string | null }> | null = null;
+  /** The server of our own, while somebody sits there. */
+  #own: { socket: string; folder: string; users: number } | null = null;
   /** Starting and stopping never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
   #tag: Promise<string> | null = null;
@@ -38,56 +45,59 @@ export class QueryServer {
 
   /** A name for a node and its export that nothing else in this QEMU has. */
   async drawId(): Promise<string> {
-    this.#tag ??= ownQueryTag();
     drawn += 1;
-    return makeQueryId(await this.#tag, drawn);
+    return makeQueryId(await this.#ownTag(), drawn);
   }
 
-  /** The server's socket; it runs until as many {@link leave} followed. */
-  async join(): Promise<string> {
+  /** A server that runs at least until the seat is left, unless a session ends its own before. */
+  async join(): Promise<ServerSeat> {
     return this.#inTurn(async () => {
-      this.#started ??= this.#start();
-      try {
-        const { socket } = await this.#started;
-        this.#users += 1;
-        return socket;
-      } catch (error) {
-        this.#started = null;
-        throw error;
-      }
+      const other = this.#given ?? (this.#own === null ? await this.#sessionSocket() : null);
+      if (other !== null) return { socket: other, leave: async () => undefined };
+      this.#own ??= await this.#start();
+      this.#own.users += 1;
+      return { socket: this.#own.socket, leave: () => this.#inTurn(() => this.#leave()) };
     });
   }
 
-  async leave(): Promise<void> {
-    await this.#inTurn(async () => {
-      this.#users -= 1;
-      if (this.#users > 0 || this.#started === null) return;
-      const { folder } = await this.#started;
-      this.#started = null;
-      if (folder === null) return;
+  async #leave(): Promise<void> {
+    const own = this.#own;
+    if (own === null) return;
+    own.users -= 1;
+    if (own.users > 0) return;
+    this.#own = null;
+    try {
       if (this.#client.open) await stopServer(this.#client);
-      await rm(folder, { recursive: true, force: true });
-    });
+    } finally {
+      await rm(own.folder, { recursive: true, force: true });
+    }
   }
 
-  async #start(): Promise<{ socket: string; folder: string | null }> {
-    if (this.#given !== undefined) return { socket: this.#given, folder: null };
-    const sessions = await findSessions(this.#client);
-    for (const { folder } of sessions.values()) {
+  /** Where a session of ours has its server; looked up every time, because it goes with the session. */
+  async #sessionSocket(): Promise<string | null> {
+    for (const { folder } of (await findSessions(this.#client)).values()) {
       const lease = folder === null ? null : await readLease(folder);
-      if (lease !== null) return { socket: lease.nbdSocket, folder: null };
+      if (lease !== null) return lease.nbdSocket;
     }
+    return null;
+  }
+
+  async #start(): Promise<{ socket: string; folder: string; users: number }> {
     await clearDeadQueries(this.#client, this.#vmSocket);
-    this.#tag ??= ownQueryTag();
-    const prefix = `${FOLDER}${await this.#tag}-${hashOf(this.#vmSocket)}-`;
+    const prefix = `${FOLDER}${await this.#ownTag()}-${hashOf(this.#vmSocket)}-`;
     const folder = await makeSessionFolder(this.#vmSocket, undefined, prefix);
     try {
       const { socket } = await useNbdServer(this.#client, folder, undefined);
-      return { socket, folder };
+      return { socket, folder, users: 0 };
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  #ownTag(): Promise<string> {
+    this.#tag ??= ownQueryTag();
+    return this.#tag;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
