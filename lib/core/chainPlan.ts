@@ -11,6 +11,7 @@ import {
   currentChain,
   describeSegment,
   findChainProblem,
+  layerOf,
   newest,
   readCatalogue,
   refusedBecause,
@@ -64,8 +65,17 @@ export function planReset(
   return startEpoch(state, pit, epoch, granularityBytes, old);
 }
 
-/** End tracking: every segment of ours on the top layer goes. */
+/**
+ * End tracking: every segment of ours on the top layer goes. Refused where segments sit below an overlay, whose layers
+ * cannot be written: they would stay although this said that they went.
+ */
 export function planDisable(state: DiskState): PitPlan {
+  const below = readCatalogue(state).chains.find((chain) => chain.layer > 0);
+  if (below !== undefined) {
+    const where = layerOf(state, below.layer).label;
+    const message = `points in time of epoch ${below.epoch} are on ${where}, below an overlay, and cannot be removed there: commit the overlay first`;
+    throw new CbtError('ERR_CBT_UNSUPPORTED', message, { disk: state.disk, reason: 'OVERLAY' });
+  }
   const old = topSegments(state);
   refuseHeld(state, old);
   return { actions: old.map((s) => ({ kind: 'remove', name: s.info.name })), recording: null };

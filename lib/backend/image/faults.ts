@@ -2,7 +2,7 @@
  * Every refused field of an image is told the same way: which file, which field, the value found, and what it must be.
  * A fault is a value first, so that one bad bitmap can be reported beside its sound neighbours; thrown, it is a CbtError.
  */
-import { CbtError } from '../../core/errors.js';
+import { CbtError, type CbtReason } from '../../core/errors.js';
 
 /** One field that breaks a rule. */
 export interface Fault {
@@ -13,6 +13,8 @@ export interface Fault {
   value: string | number;
   /** What the field must be, as it reads after "must be". */
   limit: string | number;
+  /** What it costs a chain of points in time, where that is not the `FORMAT` of most. */
+  reason?: CbtReason;
 }
 
 export function corrupt(field: string, value: string | number | bigint, limit: string | number): Fault {
@@ -29,7 +31,7 @@ export function describeFault(where: string, fault: Fault): string {
 }
 
 /** A fault as the error to throw; with a reason where it costs somebody a chain of points in time. */
-export function faultError(where: string, fault: Fault, reason?: 'FORMAT'): CbtError {
+export function faultError(where: string, fault: Fault, reason?: CbtReason): CbtError {
   return new CbtError(
     fault.kind === 'corrupt' ? 'ERR_CBT_CORRUPT_IMAGE' : 'ERR_CBT_UNSUPPORTED',
     describeFault(where, fault),

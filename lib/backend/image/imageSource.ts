@@ -3,7 +3,7 @@
  * no lock is taken, and nothing is ever written.
  */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { DiskSource } from '../../core/diskSource.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
@@ -11,6 +11,7 @@ import { type ImageFormat, probeFormat } from './formatProbe.js';
 import { readChain } from './imageChain.js';
 import { ImageChainSource } from './imageChainSource.js';
 import { OpenFiles } from './openFiles.js';
+import { DESCRIPTOR } from './parallels/diskFiles.js';
 import { openParallelsSource } from './parallelsBacking.js';
 
 export interface OpenImageOptions {
@@ -21,7 +22,7 @@ export interface OpenImageOptions {
 }
 
 /**
- * Opens a qcow2 or raw image, a Parallels `.hds` image or `.hdd` folder. Throws `ERR_CBT_BACKEND_UNAVAILABLE` where the
+ * Opens a qcow2 or raw image, a Parallels `.hds` image, a `.hdd` folder or its descriptor. Throws `ERR_CBT_BACKEND_UNAVAILABLE` where the
  * file cannot be opened, `ERR_CBT_INVALID_ARGUMENT` where it is no file or block device, and `ERR_CBT_UNSUPPORTED` for a
  * format that QEMU knows and we do not. Whether the image may be trusted is for `state()` to tell.
  */
@@ -33,6 +34,9 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
     if (options.format === 'parallels' || (options.format === undefined && (await isParallelsFolder(path)))) {
       return await openParallelsSource(path, kernel, signal);
     }
+    // Taken for an image, the descriptor would be a raw disk of a few kilobytes with nothing ever changed.
+    if (options.format === undefined && basename(path) === DESCRIPTOR)
+      return await openParallelsSource(dirname(path), kernel, signal);
     const file = await files.open(path);
     const format = options.format ?? (await probeFormat(await file.snapshot(), signal));
     if (format !== 'parallels') {
@@ -49,7 +53,7 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
 /** A folder is a disk when it holds a disk descriptor. */
 async function isParallelsFolder(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory() && (await stat(join(path, 'DiskDescriptor.xml'))).isFile();
+    return (await stat(path)).isDirectory() && (await stat(join(path, DESCRIPTOR))).isFile();
   } catch {
     return false;
   }

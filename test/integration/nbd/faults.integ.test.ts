@@ -111,6 +111,7 @@ test('an idle connection waits for nothing and times nothing out', async () => {
       { kind: 'unix', path: server.socket },
       { requestTimeoutMs: 50 },
     );
+    // Idle for several times the time-out: what is waited for is the clock itself.
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect((await connection.read(0, 10)).length).toBe(10);
     await connection.close();

@@ -114,6 +114,12 @@ describe('reset and end', () => {
     expect(plan).toEqual({ actions: [remove(segment(1).name), remove(segment(2).name)], recording: null });
     expect(planDisable(flatDisk([])).actions).toEqual([]);
   });
+
+  test('the end is refused where segments would stay below an overlay', () => {
+    const error = refusal(() => planDisable(diskOf(layer([]), layer(wholeChain(2)))));
+    expect(error).toMatchObject({ code: 'ERR_CBT_UNSUPPORTED', reason: 'OVERLAY', disk: 'vda' });
+    expect(error.message).toContain('commit the overlay');
+  });
 });
 
 describe('take a point in time', () => {

@@ -352,7 +352,11 @@ describe('damage to one bitmap costs that bitmap alone', () => {
     expect(layer).not.toHaveProperty('problem');
     expect(layer!.bitmaps.map(({ name }) => name)).toEqual([ID, NEIGHBOUR]);
     const { reason, message } = layer!.bitmaps[0]!.problem!;
-    expect(reason).toBe(field === 'bitmap size in sectors' ? 'SIZE' : 'FORMAT');
+    const reasons: Record<string, string> = {
+      'bitmap size in sectors': 'SIZE',
+      'granularity in sectors': 'GRANULARITY',
+    };
+    expect(reason).toBe(reasons[field] ?? 'FORMAT');
     expect(message).toContain(`${path}, bitmap ${ID}: ${field} is ${value}, must be `);
 
     const error = await refusalOf(source.bitmapRanges([{ layer: 0, name: ID }], 512));

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openImage } from '../../../lib/backend/image/imageSource.js';
 import { TrackedDisk } from '../../../lib/core/trackedDisk.js';
 import {
   hashOf,
@@ -242,6 +243,17 @@ describe('a stack of images', () => {
     expect(await shown(2)).toEqual(clusters([2, 1], [50, 2], [100, 1]));
     expect(await shown(3)).toEqual(clusters([0, 3], [50, 2], [100, 1]));
     expect((await refusalOf(shown(4))).code).toBe('ERR_CBT_INVALID_ARGUMENT');
+  });
+
+  it('is opened by its descriptor as by its folder', async () => {
+    const folder = writeStack();
+    const source = await openImage(join(folder, 'DiskDescriptor.xml'), { kernel: kernelWith() });
+    expect((await source.state()).layers.map(({ format }) => format)).toEqual([
+      'parallels',
+      'parallels',
+      'parallels',
+    ]);
+    await source.close();
   });
 
   it('answers for the top’s own point from its bitmap, for an older one with all that the layers above hold', async () => {

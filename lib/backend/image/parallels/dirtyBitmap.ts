@@ -77,16 +77,16 @@ function parseDirtyBitmap(
 
 function findSizeFault(sectors: bigint, header: ParallelsHeader): Fault | undefined {
   if (sectors === BigInt(header.diskSectors)) return undefined;
-  return corrupt(SIZE_FIELD, sectors, `${header.diskSectors}, the size of the disk`);
+  // The disk was resized behind the bitmap's back.
+  const fault = corrupt('bitmap size in sectors', sectors, `${header.diskSectors}, the size of the disk`);
+  return { ...fault, reason: 'SIZE' };
 }
-
-/** The field whose fault tells that the disk was resized behind the bitmap's back. */
-export const SIZE_FIELD = 'bitmap size in sectors';
 
 function findGranularityFault(sectors: number): Fault | undefined {
   const most = MAX_GRANULARITY_BYTES / SECTOR_BYTES;
   if (sectors >= 1 && sectors <= most && (sectors & (sectors - 1)) === 0) return undefined;
-  return corrupt('granularity in sectors', sectors, `a power of two from 1 to ${most}`);
+  const fault = corrupt('granularity in sectors', sectors, `a power of two from 1 to ${most}`);
+  return { ...fault, reason: 'GRANULARITY' };
 }
 
 /** A table of no entries is what ploop writes for a bitmap that was just started: all clean. */

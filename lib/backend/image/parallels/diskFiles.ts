@@ -10,7 +10,8 @@ import { ImageFile } from '../imageFile.js';
 import { type DiskDescriptor, MAX_DESCRIPTOR_BYTES, parseDescriptor } from './descriptor.js';
 import { stackImages } from './imageStack.js';
 
-const DESCRIPTOR = 'DiskDescriptor.xml';
+/** Name of the file in a .hdd folder that tells of its images. */
+export const DESCRIPTOR = 'DiskDescriptor.xml';
 
 export interface DiskImage {
   path: string;

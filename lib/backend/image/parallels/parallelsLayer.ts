@@ -15,7 +15,7 @@ import type { FileSnapshot } from '../imageFile.js';
 import type { ImageLayer, LayerAllocation } from '../layer.js';
 import type { WriterGuard } from '../writerGuard.js';
 import { BlockAllocationTable } from './blockAllocation.js';
-import { type DirtyBitmap, parseDirtyBitmaps, SIZE_FIELD } from './dirtyBitmap.js';
+import { type DirtyBitmap, parseDirtyBitmaps } from './dirtyBitmap.js';
 import { readFormatExtension } from './formatExtension.js';
 import {
   HEADER_BYTES,
@@ -171,5 +171,5 @@ export class ParallelsLayer implements ImageLayer {
 }
 
 function reasonOf(fault: Fault): CbtReason {
-  return fault.field === SIZE_FIELD ? 'SIZE' : 'FORMAT';
+  return fault.reason ?? 'FORMAT';
 }

@@ -134,11 +134,8 @@ function findKindFault(
     return unsupported('extra_data_size', extraBytes, '0 unless flag extra_data_compatible is set');
   }
   if (granularityBits < MIN_GRANULARITY_BITS || granularityBits > MAX_GRANULARITY_BITS) {
-    return unsupported(
-      'granularity_bits',
-      granularityBits,
-      `${MIN_GRANULARITY_BITS} to ${MAX_GRANULARITY_BITS}`,
-    );
+    const limit = `${MIN_GRANULARITY_BITS} to ${MAX_GRANULARITY_BITS}`;
+    return { ...unsupported('granularity_bits', granularityBits, limit), reason: 'GRANULARITY' };
   }
   return undefined;
 }

@@ -122,7 +122,9 @@ function describeBitmap(where: string, entry: BitmapEntry): BitmapInfo {
     busy: false,
     ...(fault === undefined
       ? {}
-      : { problem: { reason: 'FORMAT', message: describeFault(placeOf(where, name), fault) } }),
+      : {
+          problem: { reason: fault.reason ?? 'FORMAT', message: describeFault(placeOf(where, name), fault) },
+        }),
   };
 }
 
@@ -203,7 +205,7 @@ function requireReadable(image: Qcow2Image, name: string): BitmapEntry {
   }
   // Names that are no UTF-8 can look like one that is.
   const fault = entry.fault ?? (twin === undefined ? undefined : corrupt('name', name, "one bitmap's alone"));
-  if (fault !== undefined) throw faultError(placeOf(where, name), fault, 'FORMAT');
+  if (fault !== undefined) throw faultError(placeOf(where, name), fault, fault.reason ?? 'FORMAT');
   if (entry.inUse) {
     const what = `${placeOf(where, name)} is in_use although nobody holds the image: its QEMU did not close it cleanly`;
     throw trackingLost('CRASHED', what, { details: { bitmap: name } });
