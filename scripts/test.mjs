@@ -20,6 +20,7 @@ const stages = {
   native: () => ctest('build-test', ['-DQEMU_CBT_TESTS=ON']),
   sanitizers: () => ctest('build-asan', ['-DQEMU_CBT_TESTS=ON', '-DQEMU_CBT_SANITIZE=address,undefined']),
   fuzz: () => check('bash', ['scripts/fuzz.sh', FUZZ_SECONDS]),
+  parsers: () => check('node', ['test/fuzz/run.mjs', '--seconds', FUZZ_SECONDS]),
   gyp: () => check('node', ['scripts/check-addons.mjs']),
   package: () => check('node', ['scripts/check-package.mjs']),
   unit: () => vitest(['test/unit', 'test/types', 'test/property', 'test/contract', 'test/conformance']),

@@ -1,0 +1,184 @@
+// What is fuzzed: every parser of bytes that come from outside. A target takes bytes and must end in an answer inside its
+// own rules or in a coded refusal; whatever else it throws is a finding.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const dist = new URL('../../dist/', import.meta.url);
+const load = (path) => import(new URL(path, dist).href);
+const { CbtError } = await load('core/errors.js');
+const { checkRanges } = await load('core/rangePage.js');
+const { openImage } = await load('backend/image/imageSource.js');
+const { createScriptKernel } = await load('kernel/scriptKernel.js');
+const { LineDecoder, parseMessage } = await load('backend/qemu/qmp/lineCodec.js');
+const { parsePoint } = await load('core/point.js');
+const { formatChangeId, parseChangeId } = await load('core/changeId.js');
+const { formatSegmentName, parseSegmentName } = await load('core/segmentName.js');
+
+const kernel = {
+  ...createScriptKernel(),
+  lockState: async () => ({ writer: false, writersForbidden: false }),
+};
+
+/** Coded refusals are answers, except those that say that we, or the question, were wrong. */
+async function answerOrRefusal(work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+    assert(error.message.length < 4000, 'a message has an end');
+    JSON.stringify(error);
+  }
+}
+
+/** Asks an image everything there is to ask; the file stays as it was. */
+async function askImage(path, format) {
+  const source = await openImage(path, { kernel, ...(format && { format }) });
+  try {
+    const { layers, sizeBytes } = await source.state();
+    const read = (pager) => async () => {
+      const { ranges } = await (await pager()).page({ startBytes: 0, endBytes: sizeBytes, maxRanges: 1000 });
+      checkRanges('ranges', ranges);
+      assert(ranges.length === 0 || ranges.at(-2) + ranges.at(-1) <= sizeBytes, 'ranges lie inside the disk');
+    };
+    for (const [layer, { bitmaps }] of layers.entries()) {
+      for (const { name, granularityBytes } of bitmaps.slice(0, 8))
+        await answerOrRefusal(read(() => source.bitmapRanges([{ layer, name }], granularityBytes)));
+    }
+    await answerOrRefusal(read(() => source.allocatedRanges()));
+    await answerOrRefusal(read(() => source.allocatedRanges(1)));
+  } finally {
+    await source.close();
+  }
+}
+
+async function askBytes(path, bytes, format) {
+  writeFileSync(path, bytes);
+  await answerOrRefusal(() => askImage(path, format));
+  assert(readFileSync(path).equals(bytes), 'the file was changed');
+}
+
+/** The extension of a Parallels image is sealed with an MD5: without a good seal nothing behind it is ever parsed. */
+function sealed(bytes) {
+  const clusterBytes = bytes.length < 64 ? 0 : bytes.readUInt32LE(28) * 512;
+  const at = bytes.length < 64 ? 0 : Number(bytes.readBigUInt64LE(56)) * 512;
+  if (clusterBytes === 0 || at < 64 || at + clusterBytes > bytes.length) return bytes;
+  const copy = Buffer.from(bytes);
+  createHash('md5')
+    .update(copy.subarray(at + 24, at + clusterBytes))
+    .digest()
+    .copy(copy, at + 8);
+  return copy;
+}
+
+const text = (...pieces) => pieces.map((piece) => Buffer.from(piece));
+const be = (...words) => words.map((word) => Buffer.from(word, 'hex'));
+
+export const targets = {
+  qcow2: {
+    dictionary: be(
+      '514649fb',
+      '23852875',
+      'e2792aca',
+      '6803f857',
+      '44415441',
+      '0537be77',
+      '0000000000000018',
+    ),
+    run: (bytes, folder) => askBytes(join(folder, 'disk.qcow2'), bytes, 'qcow2'),
+  },
+  parallels: {
+    dictionary: [
+      ...text('WithoutFreeSpace', 'WithouFreSpacExt'),
+      ...be('746f6e59', '64a1c5e7', '20385fae252cb34a'),
+    ],
+    run: async (bytes, folder) => {
+      await askBytes(join(folder, 'a.hds'), bytes, 'parallels');
+      await askBytes(join(folder, 'a.hds'), sealed(bytes), 'parallels');
+    },
+  },
+  descriptor: {
+    dictionary: text(
+      '<',
+      '>',
+      '&',
+      '&#0;',
+      ']]>',
+      '<![CDATA[',
+      '<!--',
+      '../',
+      '/',
+      '\0',
+      '9'.repeat(30),
+      '{',
+      'Plain',
+      'Compressed',
+      '<Storage>',
+      '</Image>',
+      '<Shot>',
+      'top.hds',
+      '\u{1f4be}',
+    ),
+    prepare: (folder, corpus) => {
+      mkdirSync(join(folder, 'd.hdd'), { recursive: true });
+      for (const name of ['root.hds', 'top.hds'])
+        writeFileSync(join(folder, 'd.hdd', name), readFileSync(join(corpus, '../parallels/small.hds')));
+    },
+    run: async (bytes, folder) => {
+      writeFileSync(join(folder, 'd.hdd/DiskDescriptor.xml'), bytes);
+      await answerOrRefusal(() => askImage(join(folder, 'd.hdd')));
+    },
+  },
+  qmpLines: {
+    dictionary: text(
+      '{',
+      '}',
+      '[',
+      '"',
+      '\\u0000',
+      '\\ud800',
+      '\r\n',
+      '\n',
+      ':',
+      '1e999',
+      '9007199254740993',
+      '"return"',
+      '"__proto__"',
+    ),
+    run: async (bytes) => {
+      const lines = [...new LineDecoder(1 << 16).push(Buffer.concat([bytes, Buffer.from('\n')]))];
+      // However the bytes are cut on their way, the lines are the same.
+      const slow = new LineDecoder(1 << 16);
+      const cut = [];
+      for (let at = 0; at <= bytes.length; at += 7)
+        cut.push(...slow.push(Buffer.concat([bytes, Buffer.from('\n')]).subarray(at, at + 7)));
+      assert.deepEqual(cut, lines);
+      for (const line of lines) await answerOrRefusal(async () => void parseMessage(line));
+    },
+  },
+  points: {
+    dictionary: text(
+      '*',
+      '/',
+      '-',
+      '{',
+      '}',
+      'cbt1.',
+      '.',
+      '1',
+      '18446744073709551616',
+      '9007199254740993',
+      'ab ',
+      '\u0130',
+    ),
+    run: async (bytes) => {
+      const name = bytes.toString('utf8');
+      await answerOrRefusal(async () => void parsePoint('point', name));
+      const changeId = parseChangeId(name);
+      if (changeId !== null) assert.deepEqual(parseChangeId(formatChangeId(changeId)), changeId);
+      const segment = parseSegmentName(name);
+      if (segment !== null) assert.equal(formatSegmentName(segment), name);
+    },
+  },
+};
