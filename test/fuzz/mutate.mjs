@@ -23,16 +23,29 @@ const WORDS = ['00', 'ff', '01', '80', '7fffffff', '80000000', 'ffffffff', '0000
 
 const MOST_BYTES = 1 << 20;
 
-/** A mutated copy of one of the inputs. `dictionary`: pieces that mean something to the parser. */
-export function mutate(random, inputs, dictionary) {
+/**
+ * Where to change something. Images are zeros for the most part, and what a parser reads is not: most places are at, or just
+ * behind, a byte that is set.
+ */
+function placeIn(bytes, random, below) {
+  const at = below(bytes.length + 1);
+  if (random() < 0.25) return at;
+  for (let next = at; next < bytes.length; next += 1) if (bytes[next] !== 0) return next + below(4);
+  return below(Math.min(bytes.length, 192) + 1);
+}
+
+/**
+ * A mutated copy of one of the inputs. `dictionary`: pieces that mean something to the parser. `placed`: what the input says
+ * stands at fixed places, so nothing is put in or taken out that would move the rest.
+ */
+export function mutate(random, inputs, { dictionary, placed = false }) {
   const below = (n) => Math.floor(random() * n);
   const pick = (list) => list[below(list.length)];
   let bytes = Buffer.from(pick(inputs));
   for (let n = 1 + below(4); n > 0; n -= 1) {
-    // Formats say what matters at their beginning, and often at the beginning of a block.
-    const at = random() < 0.5 ? below(Math.min(bytes.length, 192)) : below(bytes.length + 1);
+    const at = placeIn(bytes, random, below);
     const put = (piece) => piece.copy(bytes, Math.min(at, Math.max(0, bytes.length - piece.length)));
-    switch (below(8)) {
+    switch (below(placed ? 6 : 8)) {
       case 0:
         if (bytes.length > 0) bytes[at % bytes.length] ^= 1 << below(8);
         break;
@@ -45,20 +58,20 @@ export function mutate(random, inputs, dictionary) {
       case 3:
         put(Buffer.from(pick(WORDS)).reverse());
         break;
-      case 4:
+      case 6:
         bytes = Buffer.concat([bytes.subarray(0, at), pick(dictionary), bytes.subarray(at)]);
         break;
-      case 5:
+      case 7:
         bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + below(16))]);
         break;
-      case 6: {
+      case 4: {
         const other = pick(inputs);
         const from = below(other.length + 1);
         put(other.subarray(from, from + 1 + below(64)));
         break;
       }
       default:
-        if (random() < 0.2) bytes = bytes.subarray(0, at);
+        if (random() < 0.1) bytes = bytes.subarray(0, at);
         else put(pick(dictionary));
     }
   }

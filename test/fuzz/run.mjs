@@ -63,7 +63,7 @@ async function fuzz(name) {
   const until = performance.now() + seconds * 1000;
   let runs = 0;
   while (performance.now() < until) {
-    const batch = Array.from({ length: BATCH }, () => mutate(random, inputs, target.dictionary));
+    const batch = Array.from({ length: BATCH }, () => mutate(random, inputs, target));
     for (const bytes of batch) if (!(await tryInput(name, bytes))) return false;
     runs += BATCH;
     if (coverage.fresh().length === 0) continue;

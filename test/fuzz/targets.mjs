@@ -77,6 +77,7 @@ const be = (...words) => words.map((word) => Buffer.from(word, 'hex'));
 
 export const targets = {
   qcow2: {
+    placed: true,
     dictionary: be(
       '514649fb',
       '23852875',
@@ -89,6 +90,7 @@ export const targets = {
     run: (bytes, folder) => askBytes(join(folder, 'disk.qcow2'), bytes, 'qcow2'),
   },
   parallels: {
+    placed: true,
     dictionary: [
       ...text('WithoutFreeSpace', 'WithouFreSpacExt'),
       ...be('746f6e59', '64a1c5e7', '20385fae252cb34a'),
