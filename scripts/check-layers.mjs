@@ -14,7 +14,8 @@ const LAYERS = [
   { name: 'backend/nbd', match: /^backend\/nbd\//, may: ['core'], bare: true },
   { name: 'backend/qemu', match: /^backend\/qemu\//, may: ['core', 'backend/nbd'], bare: true },
   { name: 'facade', match: /^facade\//, may: ['core', 'wiring'], bare: true },
-  { name: 'cli', match: /^cli\//, may: ['core', 'wiring', 'kernel'], bare: true },
+  { name: 'backup', match: /^backup\//, may: ['core', 'wiring'], bare: true },
+  { name: 'cli', match: /^cli\//, may: ['core', 'wiring', 'kernel', 'backup'], bare: true },
   // index.ts and the wiring files beside it choose backend and kernel for everybody.
   {
     name: 'wiring',

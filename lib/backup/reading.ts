@@ -1,0 +1,70 @@
+/** Opening a folder to read from it, and finding what is asked for in it. */
+import { CbtError, invalidArgument } from '../core/errors.js';
+import { parseUuid } from '../core/pointInTime.js';
+import { BackupFolder, type Layer } from './folder.js';
+import { MERGE_NAME } from './merge.js';
+
+/** A folder in which a merge was interrupted is not in order until the next writer has finished it. */
+export async function openForReading(path: string): Promise<BackupFolder> {
+  const folder = await BackupFolder.read(path);
+  if (folder.names.includes(MERGE_NAME)) {
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `${folder.path}: a prune is at work here, or was interrupted; run qemu-cbt prune to finish it`,
+      { reason: 'BUSY', details: { path: folder.path } },
+    );
+  }
+  return folder;
+}
+
+export interface Selection {
+  /** UUID of the run's point in time, or the run's number; the newest that has the disk unless given. */
+  pit?: string | undefined;
+  /** Name of a disk as the manifest has it, or its name in the folder's files; may be left out where there is one. */
+  disk?: string | undefined;
+}
+
+/** The layers of the one disk that is meant, the full one first. */
+export function selectChain(folder: BackupFolder, selection: Selection): Layer[] {
+  const { disk: name } = selection;
+  const runs = selectRuns(folder, selection.pit);
+  const names = new Set(runs.flatMap((run) => run.disks.map(({ key }) => key)));
+  if (name === undefined && names.size > 1)
+    throw invalidArgument('disk', 'missing', `one of ${[...names].join(', ')}`);
+  for (const run of runs.toReversed()) {
+    const disk = run.disks.find((one) => name === undefined || one.disk === name || one.key === name);
+    if (disk !== undefined) return folder.chain(run, disk);
+  }
+  const known = [...names].join(', ') || 'no disk at all';
+  throw invalidArgument('disk', name ?? 'missing', `one of those in the folder: ${known}`);
+}
+
+function selectRuns(folder: BackupFolder, pit: string | undefined) {
+  if (folder.runs.length === 0 && folder.damaged.length === 0) {
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${folder.path} holds no backup`, {
+      details: { path: folder.path },
+    });
+  }
+  const [broken] = folder.damaged;
+  if (pit === undefined) {
+    const newest = folder.runs.at(-1)?.run ?? 0;
+    const later = folder.damaged.find(({ run }) => run > newest);
+    if (later !== undefined)
+      throw new CbtError(
+        'ERR_CBT_CORRUPT_IMAGE',
+        `the newest run cannot be told: ${later.error.message}; name a point in time (--pit)`,
+        { details: { file: later.file } },
+      );
+    return folder.runs;
+  }
+  const uuid = parseUuid(pit);
+  const number = /^\d{1,9}$/.test(pit) ? Number(pit) : null;
+  const found = folder.runs.filter((run) => run.pit === uuid || run.run === number);
+  if (found.length > 0) return found;
+  const also = broken === undefined ? '' : `; ${folder.damaged.map(({ error }) => error.message).join('; ')}`;
+  throw new CbtError(
+    'ERR_CBT_UNKNOWN_PIT',
+    `${folder.path} holds no run with the point in time ${pit}${also}`,
+    { reason: 'UNKNOWN_PIT', details: { pit } },
+  );
+}

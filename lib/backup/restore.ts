@@ -1,0 +1,152 @@
+/**
+ * Restores a disk as it was at any run of a folder: to a file, a block device or an NBD export. What is written was checked
+ * against the sums first; a file is there under its name when it is complete.
+ */
+import { open, rename, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { DiskData, DiskPiece } from '../core/diskData.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { openData } from '../data.js';
+import { qemuImg } from '../imageTool.js';
+import { removeFile, syncFile, syncFolder } from './durable.js';
+import { isMissing, onFile } from './fileFault.js';
+import type { BackupFolder, Layer } from './folder.js';
+import { checkChain, readLayers } from './layerReader.js';
+import { PART } from './names.js';
+import { openForReading, type Selection, selectChain } from './reading.js';
+
+export interface RestoreOptions extends Selection {
+  from: string;
+  /** A file that is not there yet, a block device, or an NBD URI. */
+  to: string;
+  /** Format of a new file; 'raw' unless given. */
+  format?: 'raw' | 'qcow2' | undefined;
+  /** Replace a file that is there. */
+  force?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+export interface RestoreResult {
+  disk: string;
+  run: number;
+  pit: string;
+  sizeBytes: number;
+  /** Bytes of data that were written; the rest are zeros. */
+  writtenBytes: number;
+}
+
+const QUEUE_BYTES = 32 << 20;
+const ZERO_PAIRS = 2 * 512;
+
+export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+  const { signal } = options;
+  throwIfAborted(signal);
+  const folder = await openForReading(options.from);
+  const layers = selectChain(folder, options);
+  const top = layers.at(-1);
+  if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', 'a chain without a layer');
+  await checkChain(folder, layers, signal);
+  const { sizeBytes } = top.disk;
+  const fill = (target: DiskData, blank: boolean): Promise<number> =>
+    fillTarget(folder, layers, target, { ...options, blank });
+  const writtenBytes = /^nbds?(\+unix)?:\/\//.test(options.to)
+    ? await intoExport(options, sizeBytes, fill)
+    : await intoFile(options, sizeBytes, fill);
+  return { disk: top.disk.disk, run: top.run.run, pit: top.run.pit, sizeBytes, writtenBytes };
+}
+
+type Fill = (target: DiskData, blank: boolean) => Promise<number>;
+
+async function intoExport({ to, signal }: RestoreOptions, sizeBytes: number, fill: Fill): Promise<number> {
+  await using target = await openData({ kind: 'uri', uri: to }, signal === undefined ? {} : { signal });
+  requireSize(to, target.info.sizeBytes, sizeBytes);
+  if (target.info.readOnly)
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${to} is read-only`, { details: { to } });
+  return await fill(target, false);
+}
+
+async function intoFile(options: RestoreOptions, sizeBytes: number, fill: Fill): Promise<number> {
+  const { format = 'raw', force = false } = options;
+  const path = resolve(options.to);
+  const found = await onFile(path, 'looking', () =>
+    stat(path).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw error;
+    }),
+  );
+  if (found?.isBlockDevice()) {
+    await using device = await openData({ kind: 'qemu-nbd', file: path, format: 'raw', readOnly: false });
+    requireSize(path, device.info.sizeBytes, sizeBytes);
+    return await fill(device, false);
+  }
+  if (found !== null && !(found.isFile() && force)) {
+    throw invalidArgument(
+      'to',
+      path,
+      found.isFile() ? 'a file that is not there yet (--force replaces it)' : 'a file or a block device',
+    );
+  }
+  const temporary = path + PART;
+  await removeFile(temporary);
+  try {
+    if (format === 'raw') {
+      await onFile(temporary, 'creating', async () => {
+        const file = await open(temporary, 'wx', 0o640);
+        await file.truncate(sizeBytes).finally(() => file.close());
+      });
+    } else await qemuImg(['create', '-q', '-f', 'qcow2', temporary, String(sizeBytes)]);
+    const target = await openData({ kind: 'qemu-nbd', file: temporary, format, readOnly: false });
+    const written = await fill(target, true).finally(() => target.close());
+    await syncFile(temporary);
+    await onFile(path, 'renaming', () => rename(temporary, path));
+    await syncFolder(resolve(path, '..'));
+    return written;
+  } catch (error) {
+    await removeFile(temporary);
+    throwIfAborted(options.signal);
+    throw error;
+  }
+}
+
+/** Writes all data; zeros too, unless the target is blank. */
+async function fillTarget(
+  folder: BackupFolder,
+  layers: readonly Layer[],
+  target: DiskData,
+  { signal, onProgress, blank }: RestoreOptions & { blank: boolean },
+): Promise<number> {
+  const call = signal === undefined ? {} : { signal };
+  const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
+  let doneBytes = 0;
+  let zeros: number[] = [];
+  const sendZeros = async (): Promise<void> => {
+    for (let i = 0; i < zeros.length; i += 2)
+      await target.zero(Float64Array.of(zeros[i] ?? 0, zeros[i + 1] ?? 0), call);
+    zeros = [];
+  };
+  const pieces = async function* (): AsyncGenerator<DiskPiece, void, undefined> {
+    const onBytes = (bytes: number): void => {
+      doneBytes += bytes;
+      onProgress?.(doneBytes, totalBytes);
+    };
+    for await (const piece of readLayers(folder, layers, { zeros: !blank, signal, onBytes })) {
+      if (piece.data !== null) yield piece;
+      else {
+        zeros.push(piece.offset, piece.length);
+        if (zeros.length >= ZERO_PAIRS) await sendZeros();
+      }
+    }
+  };
+  const written = await target.writeStream(pieces(), { queueBytes: QUEUE_BYTES, ...call });
+  await sendZeros();
+  await target.flush();
+  return written;
+}
+
+function requireSize(to: string, found: number, needed: number): void {
+  if (found >= needed) return;
+  throw new CbtError('ERR_CBT_MAP_MISMATCH', `${to} has ${found} bytes, the disk needs ${needed}`, {
+    details: { found, needed },
+  });
+}

@@ -1,0 +1,166 @@
+/**
+ * What a layer holds, piece by piece, with the SHA-256 of each: a text file beside the layer, in order of offset.
+ *
+ *   qemu-cbt-sums 1 <sizeBytes>
+ *   <offset> <length> <sha256 of the bytes, or `zero`>
+ *
+ * Pieces are whole clusters (the disk's last one may be short); one of data lies within one MiB of the disk. Of a full
+ * layer, everything not listed is zero; of an incremental one, it is what the layer below holds.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { CbtError } from '../core/errors.js';
+import { onFile } from './fileFault.js';
+import { CLUSTER_BYTES } from './manifest.js';
+
+export interface SumsEntry {
+  offset: number;
+  length: number;
+  /** SHA-256 in hex; null for zeros. */
+  sha256: string | null;
+}
+
+/** Most bytes of data in one entry, which never crosses a multiple of it. */
+export const ENTRY_BYTES = 1 << 20;
+
+const FLUSH_CHARACTERS = 64 * 1024;
+const MAX_LINE = 160;
+const LINE = /^(0|[1-9]\d{0,15}) ([1-9]\d{0,15}) (zero|[0-9a-f]{64})$/;
+
+export class SumsWriter {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #hash: Hash = createHash('sha256');
+  #pending: string;
+  #bytes = 0;
+  #zero: { offset: number; length: number } | null = null;
+
+  private constructor(path: string, file: FileHandle, sizeBytes: number) {
+    this.#path = path;
+    this.#file = file;
+    this.#pending = `qemu-cbt-sums 1 ${sizeBytes}\n`;
+  }
+
+  static async create(path: string, sizeBytes: number): Promise<SumsWriter> {
+    return new SumsWriter(path, await onFile(path, 'creating', () => open(path, 'wx', 0o640)), sizeBytes);
+  }
+
+  /** Adds a piece behind the last one; zeros that touch become one entry. */
+  async add(entry: SumsEntry): Promise<void> {
+    if (entry.sha256 === null) {
+      const { offset, length } = entry;
+      if (this.#zero !== null && this.#zero.offset + this.#zero.length === offset)
+        this.#zero.length += length;
+      else {
+        this.#endZero();
+        this.#zero = { offset, length };
+      }
+    } else {
+      this.#endZero();
+      this.#pending += `${entry.offset} ${entry.length} ${entry.sha256}\n`;
+    }
+    if (this.#pending.length >= FLUSH_CHARACTERS) await this.#flush();
+  }
+
+  /** Everything is on stable storage afterwards. */
+  async finish(): Promise<{ sha256: string; bytes: number }> {
+    this.#endZero();
+    await this.#flush();
+    await onFile(this.#path, 'syncing', () => this.#file.sync());
+    return { sha256: this.#hash.copy().digest('hex'), bytes: this.#bytes };
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #endZero(): void {
+    if (this.#zero !== null) this.#pending += `${this.#zero.offset} ${this.#zero.length} zero\n`;
+    this.#zero = null;
+  }
+
+  async #flush(): Promise<void> {
+    const chunk = Buffer.from(this.#pending, 'latin1');
+    this.#pending = '';
+    this.#hash.update(chunk);
+    this.#bytes += chunk.length;
+    await onFile(this.#path, 'writing', () => this.#file.writeFile(chunk));
+  }
+}
+
+/** Checks the file as a whole against what the manifest says of it, before anything in it is believed. */
+export async function checkSumsFile(
+  path: string,
+  expected: { sha256: string; bytes: number },
+): Promise<void> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  await onFile(path, 'reading', async () => {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
+      const data = chunk as Buffer;
+      bytes += data.length;
+      if (bytes > expected.bytes) break;
+      hash.update(data);
+    }
+  });
+  const found = hash.digest('hex');
+  if (bytes === expected.bytes && found === expected.sha256) return;
+  throw new CbtError(
+    'ERR_CBT_CORRUPT_IMAGE',
+    `${path} is damaged: ${bytes === expected.bytes ? `SHA-256 is ${found}` : `it has another length`}, the manifest says ${expected.bytes} bytes with SHA-256 ${expected.sha256}`,
+    { details: { path } },
+  );
+}
+
+/** The entries in batches, each checked: in order, apart, whole clusters, inside the disk. */
+export async function* readSums(
+  path: string,
+  sizeBytes: number,
+): AsyncGenerator<SumsEntry[], void, undefined> {
+  let rest = '';
+  let line = 0;
+  let previousEnd = 0;
+  const fail = (what: string): never => {
+    throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} is damaged: line ${line} ${what}`, {
+      details: { path, line },
+    });
+  };
+  const parse = (text: string): SumsEntry | null => {
+    line += 1;
+    if (line === 1) {
+      if (text !== `qemu-cbt-sums 1 ${sizeBytes}`)
+        fail(`is ${JSON.stringify(text.slice(0, 80))}, expected "qemu-cbt-sums 1 ${sizeBytes}"`);
+      return null;
+    }
+    const match = LINE.exec(text);
+    if (match === null) return fail(`is ${JSON.stringify(text.slice(0, 80))}, expected an entry`);
+    const offset = Number(match[1]);
+    const length = Number(match[2]);
+    const sha256 = match[3] === 'zero' ? null : (match[3] ?? null);
+    const end = offset + length;
+    if (!Number.isSafeInteger(end) || end > sizeBytes) fail(`ends at ${end}, past the disk's ${sizeBytes}`);
+    if (offset < previousEnd) fail(`starts at ${offset}, before the end of the one above, ${previousEnd}`);
+    if (offset % CLUSTER_BYTES !== 0 || (end % CLUSTER_BYTES !== 0 && end !== sizeBytes))
+      fail(`is ${offset}+${length}, expected whole clusters of ${CLUSTER_BYTES}`);
+    if (sha256 !== null && Math.floor(offset / ENTRY_BYTES) !== Math.floor((end - 1) / ENTRY_BYTES))
+      fail(`is ${offset}+${length}, expected data within one piece of ${ENTRY_BYTES}`);
+    previousEnd = end;
+    return { offset, length, sha256 };
+  };
+  const stream = createReadStream(path, { encoding: 'latin1', highWaterMark: 1 << 18 });
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MAX_LINE) fail('is too long');
+      const entries = lines.map(parse).filter((entry) => entry !== null);
+      if (entries.length > 0) yield entries;
+    }
+  } catch (error) {
+    await onFile(path, 'reading', () => Promise.reject(error));
+  } finally {
+    stream.destroy();
+  }
+  if (rest !== '' || line === 0) fail('ends in the middle');
+}

@@ -1,0 +1,98 @@
+/**
+ * Opening a folder for writing, which also brings it into order: what an interrupted run left is undone, an interrupted
+ * prune is brought to its end.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readSmallFile, removeFile, replaceFile, syncFolder } from './durable.js';
+import { onFile } from './fileFault.js';
+import { BackupFolder } from './folder.js';
+import { undoIntent } from './imagesSource.js';
+import { LOCK_NAME, lockFolder } from './lock.js';
+import { finishMerge } from './merge.js';
+import { manifestName, PART, parseLayerName } from './names.js';
+
+const INTENT_NAME = 'pending.json';
+const MAX_INTENT_BYTES = 1 << 20;
+const intentSchema = z.object({ pit: z.string(), images: z.array(z.string()) });
+export type Intent = z.infer<typeof intentSchema>;
+
+export interface WritableFolder extends AsyncDisposable {
+  folder: BackupFolder;
+  /** What could not be brought into order. */
+  warnings: string[];
+}
+
+/** Takes the folder's lock; it is given back with the returned object. */
+export async function openForWriting(
+  path: string,
+  options: { create?: boolean } = {},
+): Promise<WritableFolder> {
+  const { path: absolute } = await BackupFolder.read(path, options);
+  const lock = await lockFolder(absolute);
+  try {
+    await finishMerge(absolute);
+    const warnings = await undoLeftIntent(absolute);
+    await tidy(absolute);
+    const folder = await BackupFolder.read(absolute);
+    for (const { error } of folder.damaged) warnings.push(error.message);
+    return { folder, warnings, [Symbol.asyncDispose]: () => lock.release() };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+export async function writeIntent(folder: string, intent: Intent): Promise<void> {
+  await replaceFile(join(folder, INTENT_NAME), `${JSON.stringify(intent)}\n`);
+}
+
+export async function clearIntent(folder: string): Promise<void> {
+  await removeFile(join(folder, INTENT_NAME));
+}
+
+/** A run on images that died: its point in time goes, unless its manifest says that the run is complete. */
+async function undoLeftIntent(path: string): Promise<string[]> {
+  const text = await readSmallFile(join(path, INTENT_NAME), MAX_INTENT_BYTES);
+  if (text === null) return [];
+  const intent = parseIntent(text);
+  if (intent === null) {
+    await clearIntent(path);
+    return [`${INTENT_NAME} is damaged: a point in time of an interrupted run may be left on its images`];
+  }
+  const { runs } = await BackupFolder.read(path);
+  const warnings = runs.some((run) => run.pit === intent.pit) ? [] : await undoIntent(intent);
+  await clearIntent(path);
+  return warnings;
+}
+
+function parseIntent(text: string): Intent | null {
+  try {
+    const checked = intentSchema.safeParse(JSON.parse(text));
+    return checked.success ? checked.data : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Removes what has a name of ours and no run: unfinished files, and finished ones whose manifest never came. */
+async function tidy(path: string): Promise<void> {
+  const names = await onFile(path, 'listing', () => readdir(path));
+  const present = new Set(names);
+  let removed = false;
+  for (const name of names) {
+    const whole = name.endsWith(PART) ? name.slice(0, -PART.length) : null;
+    const layer = parseLayerName(whole ?? name);
+    const unfinished =
+      whole !== null && (layer !== null || whole.startsWith('run-') || OWN_FILES.includes(whole));
+    const orphan = layer !== null && whole === null && !present.has(manifestName(layer.run));
+    const oldLock = /^lock\.json\.[0-9a-f-]{36}$/.test(name);
+    if (!unfinished && !orphan && !oldLock) continue;
+    await removeFile(join(path, name));
+    removed = true;
+  }
+  if (removed) await syncFolder(path);
+}
+
+const OWN_FILES: readonly string[] = [INTENT_NAME, LOCK_NAME, 'merge.json', 'forgotten.json'];

@@ -1,0 +1,62 @@
+/** Backups of images at rest: full, incremental, restore of every run, by us and by plain qemu-img. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { backup } from '../../../lib/backup/backup.js';
+import { imagesSource } from '../../../lib/backup/imagesSource.js';
+import type { DiskRun } from '../../../lib/backup/manifest.js';
+import { restore } from '../../../lib/backup/restore.js';
+import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+
+let folder: TemporaryFolder;
+let image: string;
+let to: string;
+beforeEach(async () => {
+  folder = await makeTemporaryFolder();
+  image = join(folder.path, 'disk.qcow2');
+  to = join(folder.path, 'backups');
+  await qemuImg('create', '-q', '-f', 'qcow2', image, '16M');
+});
+afterEach(() => folder.remove());
+
+const write = (...commands: string[]) => qemuIo(['-f', 'qcow2', image], ...commands);
+async function content(file: string): Promise<Buffer> {
+  const raw = join(folder.path, 'content.raw');
+  await qemuImg('convert', '-O', 'raw', file, raw);
+  return readFile(raw);
+}
+async function run(): Promise<DiskRun & { run: number }> {
+  const result = await backup(imagesSource([image]), { to });
+  expect(result.warnings).toEqual([]);
+  const [disk] = result.disks;
+  if (disk === undefined || 'error' in disk) throw disk?.error ?? new Error('no disk');
+  return { ...disk, run: result.run ?? 0 };
+}
+
+describe('a backup of an image at rest', () => {
+  test('is full first and incremental then; every run restores by us and by qemu-img', async () => {
+    const states: Buffer[] = [];
+    await write('write -P 1 0 1M', 'write -P 2 8M 300k', 'write -z 12M 1M');
+    states.push(await content(image));
+    expect(await run()).toMatchObject({ verdict: 'full', storedBytes: (1 << 20) + 5 * 65_536, base: null });
+    await write('write -P 3 512k 64k', 'write -z 8M 64k', 'write -P 4 15M 1M');
+    states.push(await content(image));
+    expect(await run()).toMatchObject({
+      verdict: 'incremental',
+      storedBytes: (1 << 20) + 65_536,
+      zeroBytes: 65_536,
+      base: { run: 1 },
+    });
+    states.push(await content(image));
+    expect(await run()).toMatchObject({ verdict: 'incremental', storedBytes: 0, zeroBytes: 0 });
+    for (const [i, state] of states.entries()) {
+      const file = `disk-00000${i + 1}.qcow2`;
+      expect((await content(join(to, file))).equals(state), file).toBe(true);
+      for (const format of ['raw', 'qcow2'] as const) {
+        const restored = join(folder.path, `restored-${i}.${format}`);
+        await restore({ from: to, pit: String(i + 1), to: restored, format });
+        expect((await content(restored)).equals(state), restored).toBe(true);
+      }
+    }
+  });
+});
