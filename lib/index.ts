@@ -1,5 +1,6 @@
 /** The library: a disk, its points in time, and what changed between them. */
 
+export type { AreaKinds } from './core/areaKinds.js';
 export type { Problem } from './core/chain.js';
 export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
 export { ChangeMap } from './core/changeMap.js';

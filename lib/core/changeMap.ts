@@ -3,6 +3,7 @@
  * coalesced byte ranges. Nothing is held in memory until it is asked for, and then no more than one batch of it, so a map
  * of any disk can be read in bounded memory; `ranges()` is for those who want it whole.
  */
+import { type AreaKinds, splitByKind } from './areaKinds.js';
 import type { BitmapKernel } from './bitmapKernel.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import {
@@ -61,16 +62,19 @@ export class ChangeMap implements ChangeMapFacts {
   readonly warnings: readonly string[];
   readonly #pager: RangePager;
   readonly #kernel: BitmapKernel;
+  readonly #data: RangePager | undefined;
   readonly #start: number;
   readonly #max: number;
   readonly #signal: AbortSignal | undefined;
   readonly #onProgress: ChangeMapSelection['onProgress'];
 
+  /** `data`: where the disk holds data at the map's later end, for `kinds()`. */
   constructor(
     facts: ChangeMapFacts,
     pager: RangePager,
     kernel: BitmapKernel,
     selection: ChangeMapSelection = {},
+    data?: RangePager,
   ) {
     checkByteCount('sizeBytes', facts.sizeBytes);
     checkGranularity('granularityBytes', facts.granularityBytes);
@@ -82,6 +86,7 @@ export class ChangeMap implements ChangeMapFacts {
     this.warnings = facts.warnings;
     this.#pager = pager;
     this.#kernel = kernel;
+    this.#data = data;
     this.#signal = selection.signal;
     this.#onProgress = selection.onProgress;
     this.#max = checkCount('max', selection.max);
@@ -135,6 +140,19 @@ export class ChangeMap implements ChangeMapFacts {
       left -= ready.length / 2;
       for (let i = 0; i < ready.length; i += 2 * most) yield ready.subarray(i, i + 2 * most);
     }
+  }
+
+  /**
+   * The areas in batches, cut into those that hold data and those that read as zeros (discarded, zeroed, or new). For
+   * maps that were asked for with `kinds`.
+   */
+  async *kinds(): AsyncGenerator<AreaKinds, void, undefined> {
+    const data = this.#data;
+    if (data === undefined) {
+      throw invalidArgument('kinds', false, 'a map that was asked for with kinds');
+    }
+    const named: RangePager = { page: (window) => this.#named(() => data.page(window)) };
+    for await (const batch of this.batches()) yield* splitByKind(this.#kernel, batch, named, this.#signal);
   }
 
   /** One range after the other; for speed take {@link batches}. */

@@ -57,6 +57,8 @@ export interface PitList {
   pits: PitInfo[];
   foreign: ForeignInfo[];
   problems: Problem[];
+  /** Facts about the layers worth knowing that change no answer. */
+  notes: string[];
 }
 
 export interface ChangesOptions extends ChangeMapSelection {
@@ -64,6 +66,8 @@ export interface ChangesOptions extends ChangeMapSelection {
   from: string;
   /** The later point; left out: the disk as it is now, or, for a disk of a session, the session's instant. */
   to?: string | undefined;
+  /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
+  kinds?: boolean | undefined;
 }
 
 export class TrackedDisk {
@@ -134,6 +138,7 @@ export class TrackedDisk {
         pits,
         foreign: listForeign(state, catalogue),
         problems,
+        notes: state.layers.flatMap(({ label, notes = [] }) => notes.map((note) => `${label}: ${note}`)),
       };
     });
   }
@@ -155,7 +160,16 @@ export class TrackedDisk {
       }
       const state = await this.#state(options.signal);
       const plan = planChanges(state, from, to);
-      const { signal } = options;
+      const { signal, kinds = false } = options;
+      if (kinds && plan.to !== this.#instant) {
+        const what =
+          this.#instant === null ? 'the disk as it is now' : `the session's point ${this.#instant}`;
+        throw invalidArgument(
+          'kinds',
+          `up to ${plan.to ?? 'now'}`,
+          `a map up to ${what}: only that can be read`,
+        );
+      }
       // A backend is never asked past the end of what it reads; beyond that, all is counted as grown.
       const upTo = (pager: RangePager, sizeBytes: number): RangePager =>
         sizeBytes < plan.sizeBytes ? clipPager(pager, sizeBytes) : pager;
@@ -171,10 +185,13 @@ export class TrackedDisk {
         const grown = Float64Array.of(plan.grownFromBytes, plan.sizeBytes - plan.grownFromBytes);
         parts.push(fixedPager(this.#kernel, grown));
       }
+      const data = kinds
+        ? clipPager(await this.#source.allocatedRanges(undefined, signal), state.sizeBytes)
+        : undefined;
       // Live, things may have happened between the plan and the reading; the plan must still be the right one.
       if (state.live) requireSameChains(state, await this.#state(signal));
       const pager = parts.length === 0 ? emptyPager : unionPager(this.#kernel, parts);
-      return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options);
+      return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options, data);
     });
   }
 
@@ -214,7 +231,7 @@ export class TrackedDisk {
       to: this.#instant,
       warnings: [],
     };
-    return new ChangeMap(facts, pager, this.#kernel, options);
+    return new ChangeMap(facts, pager, this.#kernel, options, pager);
   }
 
   async #state(signal: AbortSignal | undefined): Promise<DiskState> {
