@@ -19,6 +19,8 @@ try {
     'bin/qemu-cbt.js',
     'dist/index.js',
     'dist/index.d.ts',
+    'dist/command/qemu-cbt.cjs',
+    'dist/command/qemu-cbt.cjs.v8',
     'native/sources.txt',
     'CMakeLists.txt',
     'binding.gyp',

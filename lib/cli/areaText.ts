@@ -1,57 +1,54 @@
-/** Areas of a map as text, a batch at a time: the inside of a JSON array, JSON lines, or plain columns. */
+/**
+ * Areas of a map as text, a batch at a time: the inside of a JSON array, JSON lines, or plain columns. While one batch is
+ * written the next is read and formatted, so that reading, formatting and writing overlap.
+ */
+import type { BitmapKernel, RangeStyle } from '../core/bitmapKernel.js';
 import type { Ranges } from '../core/rangePage.js';
-import { MAX_DIGITS, writeDecimal } from './decimals.js';
-
-/** What stands around the two numbers of an area, in ASCII. */
-interface AreaStyle {
-  before: string;
-  between: string;
-  after: string;
-}
 
 const STYLES = {
   json: { before: ',\n{"start":', between: ',"length":', after: '}' },
   jsonl: { before: '{"start":', between: ',"length":', after: '}\n' },
   plain: { before: '', between: '\t', after: '\n' },
-} satisfies Record<string, AreaStyle>;
+} satisfies Record<string, RangeStyle>;
 
 export type AreaStyleName = keyof typeof STYLES;
 
-/** Formats batches in one style; in `json` the very first area goes without its leading comma. */
-export class AreaText {
-  readonly #before: Uint8Array;
-  readonly #between: Uint8Array;
-  readonly #after: Uint8Array;
-  #skip: number;
+export interface AreaBatch {
+  ranges: Ranges;
+  text: Uint8Array;
+}
 
-  constructor(style: AreaStyleName) {
-    const { before, between, after } = STYLES[style];
-    const encoder = new TextEncoder();
-    this.#before = encoder.encode(before);
-    this.#between = encoder.encode(between);
-    this.#after = encoder.encode(after);
-    this.#skip = style === 'json' ? 1 : 0;
-  }
-
-  /** The text of a batch; a fresh buffer, the caller's to keep. */
-  format(ranges: Ranges): Uint8Array {
-    const perArea = this.#before.length + this.#between.length + this.#after.length + 2 * MAX_DIGITS;
-    const text = new Uint8Array((ranges.length / 2) * perArea);
-    let at = 0;
-    for (let i = 0; i < ranges.length; i += 2) {
-      at = put(text, at, this.#before);
-      at = writeDecimal(text, at, ranges[i] ?? 0);
-      at = put(text, at, this.#between);
-      at = writeDecimal(text, at, ranges[i + 1] ?? 0);
-      at = put(text, at, this.#after);
-    }
-    const skip = ranges.length > 0 ? this.#skip : 0;
-    if (ranges.length > 0) this.#skip = 0;
-    return text.subarray(skip, at);
+/** The batches with their text; in `json` the very first area goes without its leading comma. */
+export async function* formatAreas(
+  kernel: BitmapKernel,
+  batches: AsyncIterable<Ranges>,
+  style: AreaStyleName,
+  signal?: AbortSignal,
+): AsyncGenerator<AreaBatch, void, undefined> {
+  let skip = style === 'json' ? 1 : 0;
+  for await (const ranges of ahead(batches)) {
+    if (ranges.length === 0) continue;
+    const text = await kernel.formatRanges(ranges, STYLES[style], signal);
+    yield { ranges, text: text.subarray(skip) };
+    skip = 0;
   }
 }
 
-function put(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  for (let i = 0; i < bytes.length; i += 1) target[at + i] = bytes[i] ?? 0;
-  return at + bytes.length;
+/** Asks for the next item before the current one is taken; one item is waiting at most. */
+export async function* ahead<T>(items: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  const iterator = items[Symbol.asyncIterator]();
+  let next = iterator.next();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = iterator.next();
+      // Looked at when its turn comes; until then a failure has no reader, and is none of the process.
+      next.catch(() => undefined);
+      yield value;
+    }
+  } finally {
+    await next.catch(() => undefined);
+    await iterator.return?.();
+  }
 }

@@ -20,10 +20,17 @@ export interface CliIo {
 export async function write(stream: Writable, chunk: string | Uint8Array): Promise<void> {
   if (stream.destroyed || stream.writableEnded) throw new ReaderGone();
   if (stream.write(chunk)) return;
-  await Promise.race([
-    once(stream, 'drain'),
-    once(stream, 'close').then(() => Promise.reject(new ReaderGone())),
-  ]);
+  const waited = new AbortController();
+  const { signal } = waited;
+  try {
+    await Promise.race([
+      once(stream, 'drain', { signal }),
+      once(stream, 'close', { signal }).then(() => Promise.reject(new ReaderGone())),
+    ]);
+  } finally {
+    // The listener that was not called; a long output would gather one a write.
+    waited.abort();
+  }
 }
 
 /** The reader of our output closed it. */

@@ -109,6 +109,15 @@ export interface LockState {
   writersForbidden: boolean;
 }
 
+/** What stands around the two numbers of a range in text; each at most {@link MAX_STYLE_BYTES} bytes of UTF-8. */
+export interface RangeStyle {
+  before: string;
+  between: string;
+  after: string;
+}
+
+export const MAX_STYLE_BYTES = 64;
+
 export interface BitmapKernel {
   /** 'native' or 'script'. */
   readonly name: 'native' | 'script';
@@ -143,6 +152,12 @@ export interface BitmapKernel {
     granularityBytes: number,
     window: Omit<Window, 'maxRanges'>,
   ): Promise<Uint8Array>;
+
+  /**
+   * Ranges as ASCII decimal text: `before`, offset, `between`, length, `after` for each, in order. O(bytes of text), at
+   * most 4 GiB of it.
+   */
+  formatRanges(ranges: Ranges, style: RangeStyle, signal?: AbortSignal): Promise<Uint8Array>;
 
   /** Ranges of the window whose clusters are of the class: 'data', or 'allocated' (data or explicit zeros). */
   scanClusters(tables: ClusterTables, wanted: ClusterClass, window: Window): Promise<RangePage>;

@@ -7,7 +7,7 @@ import type { BitmapSegment, ClusterClass, ClusterTables, LockState } from '../c
 import type { Ranges } from '../core/rangePage.js';
 
 /** Meaning of the exports; an addon that says another number is from another build. */
-export const NATIVE_INTERFACE = 1;
+export const NATIVE_INTERFACE = 2;
 
 /** One element on shared memory; anything but 0 in it ends the call with `ERR_CBT_ABORTED`. */
 export type CancelCell = Int32Array | undefined;
@@ -43,6 +43,13 @@ export interface NativeAddon {
     ...window: NativeWindow
   ): Promise<number>;
   paintRanges(ranges: Ranges, granularityBytes: number, ...window: NativeWindow): Promise<Uint8Array>;
+  formatRanges(
+    ranges: Ranges,
+    before: string,
+    between: string,
+    after: string,
+    cancel: CancelCell,
+  ): Promise<Uint8Array>;
   scanClusters(tables: ClusterTables, wanted: ClusterClass, ...window: NativeWindow): Promise<NativePage>;
   scanFileData(fd: number, ...window: NativeWindow): Promise<NativePage>;
   lockState(fd: number): Promise<LockState>;

@@ -5,7 +5,7 @@
 import type { BitmapKernel } from '../core/bitmapKernel.js';
 import { CbtError, type CbtErrorCode, type CbtErrorDetails, throwIfAborted } from '../core/errors.js';
 import { checkWindow, type RangePage, type Window } from '../core/rangePage.js';
-import type { NativeAddon, NativePage, NativeWindow } from './nativeAddon.js';
+import type { CancelCell, NativeAddon, NativePage, NativeWindow } from './nativeAddon.js';
 
 export function createNativeKernel(addon: NativeAddon): BitmapKernel {
   return {
@@ -17,6 +17,8 @@ export function createNativeKernel(addon: NativeAddon): BitmapKernel {
       within({ ...window, maxRanges: 1 }, (...w) => addon.countBitmaps(segments, granularityBytes, ...w)),
     paintRanges: (ranges, granularityBytes, window) =>
       within({ ...window, maxRanges: 1 }, (...w) => addon.paintRanges(ranges, granularityBytes, ...w)),
+    formatRanges: (ranges, { before, between, after }, signal) =>
+      cancellable(signal, (cell) => addon.formatRanges(ranges, before, between, after, cell)),
     scanClusters: (tables, wanted, window) =>
       page(window, (...w) => addon.scanClusters(tables, wanted, ...w)),
     scanFileData: (fd, window) => page(window, (...w) => addon.scanFileData(fd, ...w)),
@@ -43,13 +45,20 @@ async function page(window: Window, call: Call<NativePage>): Promise<RangePage> 
 async function within<T>(window: Window, call: Call<T>): Promise<T> {
   checkWindow(window);
   const { startBytes, endBytes, maxRanges, signal } = window;
+  return cancellable(signal, (cell) => call(startBytes, endBytes, maxRanges, cell));
+}
+
+async function cancellable<T>(
+  signal: AbortSignal | undefined,
+  call: (cell: CancelCell) => Promise<T>,
+): Promise<T> {
   throwIfAborted(signal);
-  if (signal === undefined) return coded(() => call(startBytes, endBytes, maxRanges, undefined));
+  if (signal === undefined) return coded(() => call(undefined));
   const cell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const stop = (): void => void Atomics.store(cell, 0, 1);
   signal.addEventListener('abort', stop, { once: true });
   try {
-    return await coded(() => call(startBytes, endBytes, maxRanges, cell));
+    return await coded(() => call(cell));
   } finally {
     signal.removeEventListener('abort', stop);
     throwIfAborted(signal);

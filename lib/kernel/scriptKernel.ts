@@ -11,6 +11,7 @@ import { scanFileData } from './script/fileData.js';
 import { lockState } from './script/lockState.js';
 import { paintRanges } from './script/painting.js';
 import { align, clip, intersect, split, subtract, union } from './script/rangeAlgebra.js';
+import { formatRanges } from './script/rangeText.js';
 
 export function createScriptKernel(): BitmapKernel {
   return {
@@ -22,6 +23,7 @@ export function createScriptKernel(): BitmapKernel {
       unlessAborted(window, countBitmaps(segments, granularityBytes, window)),
     paintRanges: (ranges, granularityBytes, window) =>
       unlessAborted(window, paintRanges(ranges, granularityBytes, window)),
+    formatRanges: (ranges, style, signal) => unlessAborted({ signal }, formatRanges(ranges, style, signal)),
     scanClusters: (tables, wanted, window) => unlessAborted(window, scanClusters(tables, wanted, window)),
     scanFileData: (fd, window) => unlessAborted(window, scanFileData(fd, window)),
     lockState: (fd) => lockState(fd),

@@ -14,6 +14,7 @@
 #include "cbt/bitmap_paint.hpp"
 #include "cbt/file_extents.hpp"
 #include "cbt/range_algebra.hpp"
+#include "cbt/range_text.hpp"
 #include "promise_job.hpp"
 
 namespace cbt::binding {
@@ -21,7 +22,7 @@ namespace {
 
 // Raised when the meaning of an export changes, so that a loader never takes an addon of another build for
 // its own.
-constexpr int kInterface = 1;
+constexpr int kInterface = 2;
 
 // What one environment (a thread of JavaScript) holds; there is no other state.
 struct Environment {
@@ -182,6 +183,32 @@ Napi::Value paint_ranges_call(const Napi::CallbackInfo& info) {
   return start(env, "qemu-cbt:paintRanges", std::move(job));
 }
 
+struct FormatRanges {
+  Inputs inputs;
+  UncheckedRanges ranges{"ranges"};
+  RangeStyle style;
+  CancelToken cancel;
+  Block text;
+  Status run() {
+    RangeView view;
+    CBT_TRY(ranges.check(view));
+    return format_ranges(view, style, cancel, text);
+  }
+  napi_value result(napi_env env) { return to_value(env, text); }
+};
+
+// formatRanges(ranges, before, between, after, cancel): the one call without a window.
+Napi::Value format_ranges_call(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  FormatRanges job;
+  require(env, job.ranges.take(info[0], job.inputs));
+  require(env, take_style_part("style.before", info[1], job.style.before));
+  require(env, take_style_part("style.between", info[2], job.style.between));
+  require(env, take_style_part("style.after", info[3], job.style.after));
+  require(env, job.inputs.take_cancel(info[4], job.cancel));
+  return start(env, "qemu-cbt:formatRanges", std::move(job));
+}
+
 using Combine = Status (*)(const RangeView&, const RangeView&, const ByteWindow&, const CancelToken&, RangePage&);
 
 struct CombineRanges {
@@ -296,6 +323,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("scanBitmaps", scan_bitmaps_call);
   add("countBitmaps", count_bitmaps_call);
   add("paintRanges", paint_ranges_call);
+  add("formatRanges", format_ranges_call);
   add("scanClusters", scan_clusters_call);
   add("scanFileData", scan_file_data_call);
   add("lockState", lock_state_call);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cbt/bits.hpp"
+#include "cbt/range_text.hpp"
 #include "cbt/text.hpp"
 
 namespace cbt::binding {
@@ -248,6 +249,12 @@ Status take_cluster_class(const Napi::Value& value, ClusterClass& wanted) {
   if (name != "data" && name != "allocated") return wrong_type("wanted", value, "\"data\" or \"allocated\"");
   wanted = name == "data" ? ClusterClass::data : ClusterClass::allocated;
   return {};
+}
+
+Status take_style_part(const std::string& argument, const Napi::Value& value, std::string& part) {
+  if (!value.IsString()) return wrong_type(argument, value, "a string");
+  part = value.As<Napi::String>().Utf8Value();
+  return check_style_part(argument, part);
 }
 
 } // namespace cbt::binding

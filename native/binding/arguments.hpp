@@ -66,4 +66,7 @@ Status take_segments(const Napi::Value& value, Inputs& inputs, std::vector<Bitma
 Status take_tables(const Napi::Value& value, const ByteWindow& window, Inputs& inputs, ClusterTables& tables);
 Status take_cluster_class(const Napi::Value& value, ClusterClass& wanted);
 
+// A string of at most kMaxStyleBytes.
+Status take_style_part(const std::string& argument, const Napi::Value& value, std::string& part);
+
 } // namespace cbt::binding

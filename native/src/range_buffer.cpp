@@ -67,10 +67,20 @@ void free_block(const Block& block) {
   }
 }
 
+void shrink_block(Block& block, std::size_t bytes) {
+  const std::size_t kept = round_up(std::max<std::size_t>(bytes, 1), kPage);
+  if (kept < block.mapped_bytes) {
+    munmap(static_cast<char*>(block.data) + kept, block.mapped_bytes - kept);
+    block.mapped_bytes = kept;
+  }
+  block.bytes = bytes;
+}
+
 Block allocate_zeroed(std::size_t bytes) {
   if (bytes <= kHeapBytes) return {std::calloc(std::max<std::size_t>(bytes, 1), 1), bytes, 0};
   const std::size_t mapped_bytes = round_up(bytes, kPage);
-  void* data = map_anonymous(mapped_bytes);
+  void* data = bytes < kHugePage ? map_anonymous(mapped_bytes) : map_aligned(mapped_bytes);
+  if (data != nullptr && bytes >= kHugePage) advise_huge_pages(data, mapped_bytes);
   return {data, bytes, data == nullptr ? 0 : mapped_bytes};
 }
 
@@ -129,9 +139,7 @@ Block RangeBuffer::release() {
   const std::size_t bytes = size_ * sizeof(double);
   Block block{data_, bytes, mapped_bytes_};
   if (mapped_bytes_ != 0) {
-    const std::size_t kept = round_up(std::max<std::size_t>(bytes, 1), kPage);
-    if (kept < mapped_bytes_) munmap(reinterpret_cast<char*>(data_) + kept, mapped_bytes_ - kept);
-    block.mapped_bytes = kept;
+    shrink_block(block, bytes);
   } else if (data_ != nullptr) {
     void* data = std::realloc(data_, std::max<std::size_t>(bytes, 1));
     if (data != nullptr) block.data = data;

@@ -8,6 +8,7 @@ import { ScratchFile } from '../helpers/storedBits.js';
 
 const ALL = Number.POSITIVE_INFINITY;
 const NONE = new Float64Array(0);
+const STYLE = { before: '<', between: '+', after: '>' };
 const NOT_A_BYTE_COUNT = [Number.NaN, -1, 0.5, 2 ** 53, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
 let file: ScratchFile;
@@ -324,6 +325,7 @@ describe.each(kernels)('$label: memory that goes away', ({ kernel }) => {
       refusedFor('tables.l1'),
     );
     await expect(kernel.paintRanges(numbers, 512, window())).rejects.toMatchObject(refusedFor('ranges'));
+    await expect(kernel.formatRanges(numbers, STYLE)).rejects.toMatchObject(refusedFor('ranges'));
     await expect(kernel.clip(numbers, window())).rejects.toMatchObject(refusedFor('ranges'));
     await expect(kernel.align(numbers, 512, window())).rejects.toMatchObject(refusedFor('ranges'));
     await expect(kernel.split(numbers, 512, window())).rejects.toMatchObject(refusedFor('ranges'));
@@ -384,6 +386,10 @@ describe.each(kernels)('$label: memory that goes away', ({ kernel }) => {
     const ranges = many.slice();
     const painted = kernel.paintRanges(ranges, 512, { startBytes: 0, endBytes: 300_000 * 1024 });
     destroy(ranges);
+    const written = many.slice();
+    const text = kernel.formatRanges(written, STYLE);
+    destroy(written);
+    expect(Buffer.from(await text).toString()).toMatch(/^<0\+512><2048\+512>.*<307198976\+512>$/);
     // A range every 2 KiB is the first of four bits.
     expect((await painted).every((byte) => byte === 0x11)).toBe(true);
   });
@@ -413,6 +419,7 @@ describe.each(kernels)('$label: a signal that is aborted after the call', ({ ker
     align: (k, w) => k.align(numbers, 512, w),
     split: (k, w) => k.split(numbers, 512, w),
     paintRanges: (k, w) => k.paintRanges(numbers, 512, w),
+    formatRanges: (k, w) => k.formatRanges(numbers, STYLE, w.signal),
   };
 
   it.each([...Object.entries(calls), ...Object.entries(long)])('ends %s', async (_, call) => {

@@ -82,6 +82,10 @@ export const tinyKernel: BitmapKernel = {
     checkGranularity('granularityBytes', granularityBytes);
     return sweep(widen(ranges, granularityBytes, window), NONE, window, (x) => x);
   },
+  formatRanges: async (ranges, { before, between, after }) => {
+    const pairs = Array.from({ length: ranges.length / 2 }, (_, i) => [ranges[2 * i], ranges[2 * i + 1]]);
+    return Buffer.from(pairs.map(([offset, length]) => before + offset + between + length + after).join(''));
+  },
   paintRanges: async (ranges, granularityBytes, { startBytes, endBytes }) => {
     checkGranularity('granularityBytes', granularityBytes);
     if (startBytes % granularityBytes !== 0) throw new Error(`start ${startBytes} is off the grid`);

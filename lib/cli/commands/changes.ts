@@ -1,7 +1,9 @@
 /** `qemu-cbt changes`: what changed between two points, as text, JSON, JSON lines or a file of bits. */
+import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { ChangeMap } from '../../core/changeMap.js';
 import { invalidArgument } from '../../core/errors.js';
-import { type AreaStyleName, AreaText } from '../areaText.js';
+import { loadKernel } from '../../kernel/load.js';
+import { type AreaStyleName, ahead, formatAreas } from '../areaText.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { parseBytes, parseCount } from '../options.js';
@@ -38,14 +40,21 @@ export async function changes(io: CliIo, disk: string, flags: ChangesFlags): Pro
       signal: io.signal,
       onProgress: bar.update,
     });
+    const printer = { io, map, kernel: await loadKernel({ kernel: flags.kernel ?? 'auto' }) };
     for (const warning of map.warnings) warn(io, warning);
     if (flags.bits !== undefined) await writeBits(io, map, flags.bits, flags);
-    else if (flags.json) await writeAreasJson(io, map);
-    else if (flags.jsonl) await writeAreas(io, map, 'jsonl');
-    else await writeTable(io, map);
+    else if (flags.json) await writeAreasJson(printer);
+    else if (flags.jsonl) await writeAreas(printer, 'jsonl');
+    else await writeTable(printer);
   } finally {
     bar.end();
   }
+}
+
+interface Printer {
+  io: CliIo;
+  map: ChangeMap;
+  kernel: BitmapKernel;
 }
 
 interface Totals {
@@ -55,25 +64,25 @@ interface Totals {
   endBytes: number;
 }
 
-async function writeAreas(io: CliIo, map: ChangeMap, style: AreaStyleName, before = ''): Promise<Totals> {
-  const text = new AreaText(style);
+async function writeAreas({ io, map, kernel }: Printer, style: AreaStyleName, before = ''): Promise<Totals> {
   const totals: Totals = { areas: 0, changedBytes: 0, endBytes: 0 };
   let head = before;
-  for await (const batch of map.batches()) {
+  for await (const { ranges, text } of ahead(formatAreas(kernel, map.batches(), style, io.signal))) {
     // The head goes out with the first batch: what fails before that leaves stdout empty.
     if (head !== '') await write(io.stdout, head);
     head = '';
-    totals.areas += batch.length / 2;
-    for (let i = 1; i < batch.length; i += 2) totals.changedBytes += batch[i] ?? 0;
-    totals.endBytes = (batch.at(-2) ?? 0) + (batch.at(-1) ?? 0);
-    await write(io.stdout, text.format(batch));
+    totals.areas += ranges.length / 2;
+    for (let i = 1; i < ranges.length; i += 2) totals.changedBytes += ranges[i] ?? 0;
+    totals.endBytes = (ranges.at(-2) ?? 0) + (ranges.at(-1) ?? 0);
+    await write(io.stdout, text);
   }
   if (head !== '') await write(io.stdout, head);
   return totals;
 }
 
 /** One object; `areas` holds one area a line, so that it greps and diffs. */
-async function writeAreasJson(io: CliIo, map: ChangeMap): Promise<void> {
+async function writeAreasJson(printer: Printer): Promise<void> {
+  const { io, map } = printer;
   const facts = JSON.stringify({
     disk: map.disk,
     sizeBytes: map.sizeBytes,
@@ -81,12 +90,13 @@ async function writeAreasJson(io: CliIo, map: ChangeMap): Promise<void> {
     from: map.from,
     to: map.to,
   });
-  const totals = await writeAreas(io, map, 'json', `${facts.slice(0, -1)},"areas":[`);
+  const totals = await writeAreas(printer, 'json', `${facts.slice(0, -1)},"areas":[`);
   await write(io.stdout, `],"changedBytes":${totals.changedBytes}}\n`);
 }
 
-async function writeTable(io: CliIo, map: ChangeMap): Promise<void> {
-  const totals = await writeAreas(io, map, 'plain', 'start\tlength\n');
+async function writeTable(printer: Printer): Promise<void> {
+  const { io, map } = printer;
+  const totals = await writeAreas(printer, 'plain', 'start\tlength\n');
   const until = map.to === null ? 'now' : map.to;
   const share = map.sizeBytes === 0 ? 0 : (100 * totals.changedBytes) / map.sizeBytes;
   const line = `${totals.areas} areas, ${formatBytes(totals.changedBytes)} of ${formatBytes(map.sizeBytes)} (${share.toFixed(2)} %)`;

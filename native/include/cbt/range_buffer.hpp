@@ -20,6 +20,9 @@ struct Block {
 };
 void free_block(const Block& block);
 
+// Keeps the first `bytes` of a block and gives back the whole pages behind them.
+void shrink_block(Block& block, std::size_t bytes);
+
 // Zeroed memory for an answer of known size; data stays null when there is none to be had.
 [[nodiscard]] Block allocate_zeroed(std::size_t bytes);
 

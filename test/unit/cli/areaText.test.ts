@@ -1,41 +1,73 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AreaText } from '../../../lib/cli/areaText.js';
-import { writeDecimal } from '../../../lib/cli/decimals.js';
+import { ahead, formatAreas } from '../../../lib/cli/areaText.js';
+import { tinyKernel } from '../../helpers/tinyKernel.js';
 
-const decimal = (value: number): string => {
-  const target = new Uint8Array(20);
-  return Buffer.from(target.subarray(0, writeDecimal(target, 0, value))).toString();
-};
+async function* from<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
+  yield* items;
+}
 
-test('decimals are what String says, at every border of the digit groups', () => {
-  const borders = Array.from({ length: 16 }, (_, i) => 10 ** i).flatMap((n) => [n - 1, n, n + 1]);
-  for (const value of [...borders, 2 ** 31, 2 ** 32, Number.MAX_SAFE_INTEGER])
-    expect(decimal(value)).toBe(String(value));
-});
+async function textOf(batches: readonly Float64Array[], style: 'json' | 'jsonl'): Promise<string> {
+  let text = '';
+  for await (const batch of formatAreas(tinyKernel, from(batches), style)) text += Buffer.from(batch.text);
+  return text;
+}
 
-test('decimals are what String says, anywhere', () => {
-  fc.assert(fc.property(fc.maxSafeNat(), (value) => decimal(value) === String(value)));
-});
-
-test('batches in any cut make one text', () => {
+test('batches in any cut make one text', async () => {
   const pairs = fc.array(fc.tuple(fc.maxSafeNat(), fc.maxSafeNat()), { maxLength: 20 });
-  fc.assert(
-    fc.property(fc.array(pairs, { maxLength: 5 }), (batches) => {
-      const json = new AreaText('json');
-      const lines = new AreaText('jsonl');
-      const texts = batches.map((batch) => {
-        const ranges = Float64Array.from(batch.flat());
-        return [Buffer.from(json.format(ranges)).toString(), Buffer.from(lines.format(ranges)).toString()];
-      });
-      const expected = batches.flat().map(([start, length]) => ({ start, length }));
-      expect(JSON.parse(`[${texts.map(([text]) => text).join('')}]`)).toEqual(expected);
-      const rows = texts
-        .map(([, text]) => text)
-        .join('')
-        .split('\n')
-        .filter(Boolean);
+  await fc.assert(
+    fc.asyncProperty(fc.array(pairs, { maxLength: 5 }), async (cut) => {
+      const batches = cut.map((batch) => Float64Array.from(batch.flat()));
+      const expected = cut.flat().map(([start, length]) => ({ start, length }));
+      expect(JSON.parse(`[${await textOf(batches, 'json')}]`)).toEqual(expected);
+      const rows = (await textOf(batches, 'jsonl')).split('\n').filter(Boolean);
       expect(rows.map((row) => JSON.parse(row))).toEqual(expected);
     }),
   );
+});
+
+test('the next item is asked for while one is being used, and no more than that', async () => {
+  const asked: number[] = [];
+  async function* items() {
+    for (let i = 0; i < 4; i += 1) {
+      asked.push(i);
+      yield i;
+    }
+  }
+  const used: number[] = [];
+  for await (const item of ahead(items())) {
+    await Promise.resolve();
+    used.push(item);
+    expect(asked.length).toBe(Math.min(item + 2, 4));
+  }
+  expect(used).toEqual([0, 1, 2, 3]);
+});
+
+test('a failure comes in its turn, after what was told before it', async () => {
+  async function* items() {
+    yield 1;
+    throw new Error('broken');
+  }
+  const used: number[] = [];
+  const reading = (async () => {
+    for await (const item of ahead(items())) {
+      await new Promise(setImmediate);
+      used.push(item);
+    }
+  })();
+  await expect(reading).rejects.toThrow('broken');
+  expect(used).toEqual([1]);
+});
+
+test('a reader that leaves ends the source', async () => {
+  let ended = false;
+  async function* items() {
+    try {
+      for (let i = 0; ; i += 1) yield i;
+    } finally {
+      ended = true;
+    }
+  }
+  for await (const item of ahead(items())) if (item === 2) break;
+  expect(ended).toBe(true);
 });

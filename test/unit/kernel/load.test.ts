@@ -137,7 +137,7 @@ describe('an addon of its own', () => {
     writeFileSync(path, 'module.exports = { interface: 0, path: "avx2" };');
     vi.stubEnv('QEMU_CBT_ADDON_PATH', path);
     expect((await failure(loadKernel({ kernel: 'native' }))).message).toContain(
-      'its interface is 0, expected 1',
+      'its interface is 0, expected 2',
     );
   });
 });

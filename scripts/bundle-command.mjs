@@ -1,0 +1,69 @@
+// The command as one CommonJS file, dist/command/qemu-cbt.cjs, and beside it what V8 made of it, so that a start neither
+// resolves and reads two hundred modules nor compiles them: that would take longer than most commands run.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire, Module } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
+import { rolldown } from 'rolldown';
+import { makeImage, PIT } from '../bench/images.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const lib = join(root, 'lib');
+const target = join(root, 'dist', 'command');
+const file = join(target, 'qemu-cbt.cjs');
+
+/** Modules that look for files beside themselves keep the address that they have unbundled. */
+const keepAddresses = {
+  name: 'keep-addresses',
+  transform: {
+    filter: { code: 'import.meta.url' },
+    handler(code, id) {
+      const unbundled = `../${relative(lib, id).replace(/\.ts$/, '.js')}`;
+      return code.replaceAll('import.meta.url', `new URL('${unbundled}', import.meta.url).href`);
+    },
+  },
+};
+
+async function writeBundle() {
+  const bundle = await rolldown({
+    input: join(lib, 'cli', 'main.ts'),
+    platform: 'node',
+    plugins: [keepAddresses],
+    // What Node 20 does not know yet is rewritten.
+    transform: { target: 'node20' },
+  });
+  // Names stay, for the stack of an error that is our bug.
+  const minify = { compress: true, mangle: false, codegen: { removeWhitespace: true } };
+  await bundle.write({ file, format: 'cjs', codeSplitting: false, minify });
+  await bundle.close();
+}
+
+/** V8's code for what a question runs: the bundle is loaded as bin/qemu-cbt.js loads it, and asked one. */
+async function writeCode() {
+  const work = mkdtempSync(join(tmpdir(), 'qemu-cbt-bundle-'));
+  const sink = () => new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    const image = join(work, 'disk.qcow2');
+    makeImage(image, 2 ** 30, new Uint8Array(2048).fill(0x55));
+    const script = new Script(Module.wrap(readFileSync(file, 'utf8')), { filename: file });
+    const module = { exports: {} };
+    script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));
+    const exitCode = await module.exports.main(['changes', image, '--from', PIT, '--json'], {
+      stdout: sink(),
+      stderr: sink(),
+    });
+    if (exitCode !== 0) throw new Error(`the bundled command ended with ${exitCode}`);
+    writeFileSync(`${file}.v8`, script.createCachedData());
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+// Removed first: code of an older bundle must never stand beside a newer one.
+rmSync(target, { recursive: true, force: true });
+mkdirSync(target, { recursive: true });
+await writeBundle();
+await writeCode();
