@@ -243,7 +243,11 @@ describe('doctor', () => {
     expect(both.stdout).toContain('PROBLEM');
   });
 
-  test('without a disk it tells about this machine', async () => {
+  test('tells what is worth knowing of an image; without a disk, of this machine', async () => {
+    const apart = join(folder.path, 'apart.qcow2');
+    const raw = join(folder.path, 'apart.raw');
+    await qemuImg('create', '-q', '-f', 'qcow2', '-o', `data_file=${raw},data_file_raw=on`, apart, '1M');
+    expect((await cli('doctor', apart)).stdout).toMatch(/note +.*guest data is in an external file/);
     const { code, stdout } = await cli('doctor');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^kernel: (avx2|portable)/);

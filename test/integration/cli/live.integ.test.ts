@@ -110,6 +110,17 @@ describe('a session from the command line', () => {
     expect(list.stdout).toContain(again.session);
   });
 
+  test('doctor looks at every disk of a VM, or at one', async () => {
+    const { pit } = await json('enable', '--vm', socket, '--disk', 'vda');
+    const { code, stdout } = await cli('doctor', `qmp:${socket}`);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`qmp:${socket}#dev-vda\n  ok      1 point(s) in time`);
+    expect(stdout).toContain(`qmp:${socket}#dev-vdb\n  note    not tracked`);
+    expect((await cli('doctor', `qmp:${socket}#vda`)).stdout).not.toContain('vdb');
+    expect(await cli('doctor', 'qmp:/nowhere/qmp.sock')).toMatchObject({ code: 5 });
+    expect(pit).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
   test('options that do not go together are refused', async () => {
     for (const argv of [
       ['enable'],

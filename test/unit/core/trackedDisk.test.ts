@@ -232,6 +232,7 @@ describe('the list of points', () => {
         },
       ],
       problems: [],
+      notes: [],
     });
   });
 
