@@ -2,16 +2,14 @@
  * Opening a folder for writing, which also brings it into order: what an interrupted run left is undone, an interrupted
  * prune is brought to its end.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readSmallFile, removeFile, replaceFile, syncFolder } from './durable.js';
-import { onFile } from './fileFault.js';
 import { BackupFolder } from './folder.js';
 import { undoIntent } from './imagesSource.js';
 import { LOCK_NAME, lockFolder } from './lock.js';
-import { finishMerge } from './merge.js';
-import { manifestName, PART, parseLayerName } from './names.js';
+import { finishMerge, MERGE_NAME } from './merge.js';
+import { PART, parseLayerName, parseManifestName } from './names.js';
 
 const INTENT_NAME = 'pending.json';
 const MAX_INTENT_BYTES = 1 << 20;
@@ -76,17 +74,21 @@ function parseIntent(text: string): Intent | null {
   }
 }
 
-/** Removes what has a name of ours and no run: unfinished files, and finished ones whose manifest never came. */
+/**
+ * Removes what has a name of ours and no run: unfinished files, and finished ones that no manifest lists. What belongs to a
+ * run whose manifest is damaged stays.
+ */
 async function tidy(path: string): Promise<void> {
-  const names = await onFile(path, 'listing', () => readdir(path));
-  const present = new Set(names);
+  const { names, runs, damaged } = await BackupFolder.read(path);
+  const listed = new Set(runs.flatMap(({ disks }) => disks.flatMap(({ file, sums }) => [file, sums.file])));
+  const unclear = new Set(damaged.map(({ run }) => run));
   let removed = false;
   for (const name of names) {
     const whole = name.endsWith(PART) ? name.slice(0, -PART.length) : null;
     const layer = parseLayerName(whole ?? name);
     const unfinished =
-      whole !== null && (layer !== null || whole.startsWith('run-') || OWN_FILES.includes(whole));
-    const orphan = layer !== null && whole === null && !present.has(manifestName(layer.run));
+      whole !== null && (layer !== null || parseManifestName(whole) !== null || OWN_FILES.includes(whole));
+    const orphan = whole === null && layer !== null && !listed.has(name) && !unclear.has(layer.run);
     const oldLock = /^lock\.json\.[0-9a-f-]{36}$/.test(name);
     if (!unfinished && !orphan && !oldLock) continue;
     await removeFile(join(path, name));
@@ -95,4 +97,4 @@ async function tidy(path: string): Promise<void> {
   if (removed) await syncFolder(path);
 }
 
-const OWN_FILES: readonly string[] = [INTENT_NAME, LOCK_NAME, 'merge.json', 'forgotten.json'];
+const OWN_FILES: readonly string[] = [INTENT_NAME, LOCK_NAME, MERGE_NAME, 'forgotten.json'];

@@ -1,5 +1,6 @@
 /** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
 import { Command, Option } from 'commander';
+import { addBackup } from './backupCommands.js';
 import type { CliIo } from './io.js';
 import { addTracking } from './trackingCommands.js';
 
@@ -108,6 +109,7 @@ Examples:
     });
 
   addTracking(program, context);
+  addBackup(program, context);
 
   program
     .command('completion')

@@ -1,0 +1,84 @@
+/**
+ * A change map against the disk's content: reads two states of a disk and looks for bytes that differ although the map says
+ * that nothing changed there. One such byte means that backups by this map lose data.
+ */
+import type { ChangeMap } from '../core/changeMap.js';
+import type { DiskData } from '../core/diskData.js';
+import { throwIfAborted } from '../core/errors.js';
+import { CLUSTER_BYTES } from './manifest.js';
+
+export interface CheckMapOptions {
+  /** The disk at the map's earlier point. */
+  before: DiskData;
+  /** The disk at its later point. */
+  after: DiskData;
+  map: ChangeMap;
+  signal?: AbortSignal | undefined;
+  /** Told as bytes outside the map are compared. */
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+export interface CheckMapResult {
+  /** Bytes outside the map, all compared. */
+  comparedBytes: number;
+  /** Bytes inside the map, which may differ. */
+  mappedBytes: number;
+  /** Stretches outside the map that differ, in clusters of 64 KiB; at most 1000 of them are listed. */
+  differences: { offset: number; length: number }[];
+  differentBytes: number;
+}
+
+const STRIDE_BYTES = 4 << 20;
+const MAX_LISTED = 1000;
+
+export async function checkMap(options: CheckMapOptions): Promise<CheckMapResult> {
+  const { before, after, map } = options;
+  // What lies behind the end of either disk has no counterpart to be compared with; growth counts as changed.
+  const end = Math.min(before.info.sizeBytes, after.info.sizeBytes, map.sizeBytes);
+  const result: CheckMapResult = { comparedBytes: 0, mappedBytes: 0, differences: [], differentBytes: 0 };
+  let at = 0;
+  for await (const { offset, length } of map) {
+    result.mappedBytes += length;
+    await compare(options, at, Math.min(offset, end), result);
+    at = Math.max(at, Math.min(offset + length, end));
+  }
+  await compare(options, at, end, result);
+  return result;
+}
+
+async function compare(
+  { before, after, signal, onBytes }: CheckMapOptions,
+  start: number,
+  end: number,
+  result: CheckMapResult,
+): Promise<void> {
+  const call = signal === undefined ? {} : { signal };
+  const read = (offset: number) => {
+    const length = Math.min(STRIDE_BYTES, end - offset);
+    const both = Promise.all([before.read(offset, length, call), after.read(offset, length, call)]);
+    both.catch(() => undefined);
+    return both;
+  };
+  let reading = start < end ? read(start) : null;
+  for (let offset = start; reading !== null; offset += STRIDE_BYTES) {
+    throwIfAborted(signal);
+    const [old, now] = await reading;
+    const next = offset + STRIDE_BYTES;
+    reading = next < end ? read(next) : null;
+    if (!old.equals(now)) note(offset, old, now, result);
+    result.comparedBytes += old.length;
+    onBytes?.(old.length);
+  }
+}
+
+function note(start: number, old: Buffer, now: Buffer, result: CheckMapResult): void {
+  for (let at = 0; at < old.length; at += CLUSTER_BYTES) {
+    const end = Math.min(at + CLUSTER_BYTES, old.length);
+    if (old.compare(now, at, end, at, end) === 0) continue;
+    result.differentBytes += end - at;
+    const last = result.differences.at(-1);
+    if (last !== undefined && last.offset + last.length === start + at) last.length += end - at;
+    else if (result.differences.length < MAX_LISTED)
+      result.differences.push({ offset: start + at, length: end - at });
+  }
+}

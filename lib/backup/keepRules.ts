@@ -1,0 +1,54 @@
+/** Which runs are kept: the newest ones, and the newest of each of the last days and weeks that have one (UTC). */
+import { invalidArgument } from '../core/errors.js';
+
+export interface KeepRules {
+  /** The newest runs. */
+  last?: number | undefined;
+  /** The newest run of each of the last days that have one. */
+  daily?: number | undefined;
+  /** The newest run of each of the last ISO weeks (from Monday) that have one. */
+  weekly?: number | undefined;
+}
+
+interface Dated {
+  run: number;
+  startedAt: string;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Numbers of the runs to keep; at least one rule is needed, and the newest run is always kept. */
+export function runsToKeep(runs: readonly Dated[], rules: KeepRules): Set<number> {
+  const given = Object.entries(rules).filter(([, value]) => value !== undefined);
+  if (given.length === 0) throw invalidArgument('rules', 'empty', 'at least one of last, daily, weekly');
+  for (const [name, value] of given)
+    if (!Number.isSafeInteger(value) || (value ?? 0) < 1)
+      throw invalidArgument(name, value, 'a whole number of at least 1');
+  const newestFirst = runs.toSorted((a, b) => b.run - a.run);
+  const keep = new Set(newestFirst.slice(0, Math.max(1, rules.last ?? 1)).map(({ run }) => run));
+  for (const run of newestOfEach(newestFirst, rules.daily ?? 0, dayOf)) keep.add(run);
+  for (const run of newestOfEach(newestFirst, rules.weekly ?? 0, weekOf)) keep.add(run);
+  return keep;
+}
+
+function newestOfEach(
+  newestFirst: readonly Dated[],
+  count: number,
+  period: (time: number) => number,
+): number[] {
+  const found = new Map<number, number>();
+  for (const { run, startedAt } of newestFirst) {
+    const key = period(Date.parse(startedAt));
+    if (!found.has(key) && found.size < count) found.set(key, run);
+  }
+  return [...found.values()];
+}
+
+function dayOf(time: number): number {
+  return Math.floor(time / DAY_MS);
+}
+
+/** Day 0 of the epoch was a Thursday: the first Monday is day 4. */
+function weekOf(time: number): number {
+  return Math.floor((dayOf(time) - 4) / 7);
+}

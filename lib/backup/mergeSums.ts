@@ -1,0 +1,69 @@
+/**
+ * The sums of two layers put together as one, the upper one winning. Pieces of the lower one that the upper one covers in
+ * part are summed up anew, after their whole was checked.
+ *
+ *   above  [aaaa]     [aaaaaaaaa]
+ *   below  [bbbbbbbbbbbbbbbbb]    [bbb]
+ *   merged [aaaa][bbb][aaaaaaaaa] [bbb]
+ */
+import { createHash } from 'node:crypto';
+import type { SumsEntry } from './sums.js';
+
+/** Reads and checks a piece of the lower layer. */
+export type ReadEntry = (entry: SumsEntry) => Promise<Buffer>;
+
+export async function* mergeSums(
+  below: AsyncIterable<readonly SumsEntry[]>,
+  above: AsyncIterable<readonly SumsEntry[]>,
+  sizeBytes: number,
+  read: ReadEntry,
+): AsyncGenerator<SumsEntry, void, undefined> {
+  const upper = flat(above);
+  let next = await upper.next();
+  for await (const entry of flat(below)) {
+    const end = Math.min(entry.offset + entry.length, sizeBytes);
+    const rest = new Remainder(entry, read);
+    let at = entry.offset;
+    while (!next.done && next.value.offset < end) {
+      const { offset, length } = next.value;
+      if (offset > at) yield await rest.part(at, offset);
+      at = Math.max(at, offset + length);
+      // One that reaches past this piece may cover more of the lower layer.
+      if (at > end) break;
+      yield next.value;
+      next = await upper.next();
+    }
+    if (at < end) yield await rest.part(at, end);
+  }
+  while (!next.done) {
+    yield next.value;
+    next = await upper.next();
+  }
+}
+
+/** What is left of a piece of the lower layer; its data is read once, and only when it is needed. */
+class Remainder {
+  readonly #entry: SumsEntry;
+  readonly #read: ReadEntry;
+  #data: Buffer | undefined;
+
+  constructor(entry: SumsEntry, read: ReadEntry) {
+    this.#entry = entry;
+    this.#read = read;
+  }
+
+  async part(start: number, end: number): Promise<SumsEntry> {
+    const { offset, length, sha256 } = this.#entry;
+    if (sha256 === null) return { offset: start, length: end - start, sha256 };
+    if (start === offset && end - start === length) return this.#entry;
+    this.#data ??= await this.#read(this.#entry);
+    const data = this.#data.subarray(start - offset, end - offset);
+    return { offset: start, length: end - start, sha256: createHash('sha256').update(data).digest('hex') };
+  }
+}
+
+async function* flat(
+  batches: AsyncIterable<readonly SumsEntry[]>,
+): AsyncGenerator<SumsEntry, void, undefined> {
+  for await (const batch of batches) yield* batch;
+}

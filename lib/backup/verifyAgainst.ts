@@ -1,0 +1,92 @@
+/**
+ * The map check on a disk in use: takes a session, compares what it shows with the newest run in the folder that its chain
+ * knows, everywhere outside the change map between the two, and rolls the session back.
+ */
+import { randomUUID } from 'node:crypto';
+import { CbtError, throwIfAborted } from '../core/errors.js';
+import { openData } from '../data.js';
+import { type CheckMapResult, checkMap } from './checkMap.js';
+import { chooseBase } from './chooseBase.js';
+import type { BackupFolder } from './folder.js';
+import { openForReading } from './reading.js';
+import type { BackupSource, SourceDisk } from './source.js';
+
+export interface VerifyAgainstOptions {
+  from: string;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+export type MapVerdict =
+  | ({ disk: string; run: number; pit: string; error?: CbtError } & CheckMapResult)
+  | { disk: string; error: CbtError };
+
+export async function verifyAgainst(
+  source: BackupSource,
+  options: VerifyAgainstOptions,
+): Promise<MapVerdict[]> {
+  const { signal } = options;
+  throwIfAborted(signal);
+  const folder = await openForReading(options.from);
+  const session = await source.begin(randomUUID(), signal);
+  try {
+    const totalBytes = session.disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    let doneBytes = 0;
+    const onBytes = (bytes: number): void => {
+      doneBytes += bytes;
+      options.onProgress?.(doneBytes, totalBytes);
+    };
+    const verdicts: MapVerdict[] = session.failed.map(({ disk, error }) => ({ disk, error }));
+    for (const disk of session.disks) {
+      try {
+        verdicts.push(await compareDisk(folder, disk, signal, onBytes));
+      } catch (error) {
+        throwIfAborted(signal);
+        if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+        verdicts.push({ disk: disk.disk, error: error.about(disk.disk) });
+      }
+    }
+    await session.check();
+    return verdicts;
+  } finally {
+    await session.rollback();
+  }
+}
+
+async function compareDisk(
+  folder: BackupFolder,
+  disk: SourceDisk,
+  signal: AbortSignal | undefined,
+  onBytes: (bytes: number) => void,
+): Promise<MapVerdict> {
+  const { base, map, message } = await chooseBase({
+    folder,
+    ...disk,
+    full: false,
+    taken: new Set(),
+    changes: (from, selection) => disk.changes(from, selection),
+    allocated: (selection) => disk.allocated(selection),
+    selection: { signal },
+  });
+  if (base === null) {
+    throw new CbtError(
+      'ERR_CBT_UNKNOWN_PIT',
+      `no run in the folder has a point in time that this disk knows: ${message ?? 'it holds none'}`,
+      { disk: disk.disk, reason: 'UNKNOWN_PIT' },
+    );
+  }
+  const call = signal === undefined ? {} : { signal };
+  const file = folder.file(base.disk.file);
+  await using before = await openData({ kind: 'qemu-nbd', file, format: 'qcow2' }, call);
+  await using after = await disk.openData(signal);
+  const result = await checkMap({ before, after, map, signal, onBytes });
+  const verdict = { disk: disk.disk, run: base.run.run, pit: base.run.pit, ...result };
+  const [first] = result.differences;
+  if (first === undefined) return verdict;
+  const error = new CbtError(
+    'ERR_CBT_MAP_MISMATCH',
+    `${result.differentBytes} bytes differ from run ${base.run.run} although the change map does not name them, the first at ${first.offset}+${first.length}; take a full backup, and report this`,
+    { disk: disk.disk, details: { ...first, differentBytes: result.differentBytes } },
+  );
+  return { ...verdict, error };
+}

@@ -1,0 +1,128 @@
+/** Declares the backup commands: of a running VM or of images that no VM uses, into a folder of plain qcow2 files. */
+import { type Command, Option } from 'commander';
+import type { CliContext } from './program.js';
+
+export function addBackup(program: Command, context: CliContext): void {
+  const { io } = context;
+
+  source(program.command('backup'), 'back disks up into a folder of qcow2 files')
+    .requiredOption('--to <folder>', 'the backup folder; made when it is not there')
+    .addOption(new Option('--full', 'copy everything').conflicts('incremental'))
+    .option('--incremental', 'copy what changed where the chain allows, else everything (the default)')
+    .option('--quiesce', 'freeze the guest’s file systems for the instant (needs --agent)')
+    .option('--agent <socket>', 'unix socket of the guest agent')
+    .option('--scratch <folder>', 'where QEMU keeps what the guest overwrites meanwhile')
+    .option('--scratch-limit <bytes>', 'most bytes it may keep there (default: 80 % of what is free)')
+    .option('--rate <bytes>', 'read at most so many bytes a second (K, M, G suffixes)')
+    .option('--jobs <n>', 'disks copied at the same time (default: 2)')
+    .addHelpText(
+      'after',
+      `
+Each run adds a qcow2 file a disk, an incremental one backed by the file of the run before, and a manifest. Any qemu-img can
+read or convert the newest file; \`qemu-cbt restore\` also checks every byte. An interrupted run leaves what was there before.
+Whether a disk is copied in full or in part is decided per disk and said with its reason.
+
+Examples:
+  qemu-cbt backup --vm /run/vm.qmp --to /backups/vm
+  qemu-cbt backup --vm /run/vm.qmp --disk drive0 --to /backups/vm --quiesce --agent /run/vm.agent --rate 200M
+  qemu-cbt backup disk.qcow2 --to /backups/disk --json`,
+    )
+    .action(async (images, flags) => {
+      context.result.exitCode = await (await import('./commands/backup.js')).backupCommand(io, images, flags);
+    });
+
+  source(program.command('estimate'), 'how much a backup into a folder would copy now')
+    .requiredOption('--to <folder>', 'the backup folder')
+    .option('--full', 'estimate a full backup')
+    .addHelpText(
+      'after',
+      '\nNothing is begun or written.\n\nExamples:\n  qemu-cbt estimate --vm /run/vm.qmp --to /backups/vm\n  qemu-cbt estimate disk.qcow2 --to /backups/disk --json',
+    )
+    .action(async (images, flags) => {
+      context.result.exitCode = await (await import('./commands/estimate.js')).estimate(io, images, flags);
+    });
+
+  program
+    .command('restore')
+    .description('restore a disk as it was at a run of a backup folder')
+    .requiredOption('--from <folder>', 'the backup folder')
+    .requiredOption('--to <file or uri>', 'a new file, a block device, or an NBD URI')
+    .option('--pit <uuid>', 'point in time of the run, or its number (default: the newest)')
+    .option('--disk <name>', 'which disk; needed where the run has several')
+    .addOption(
+      new Option('--format <format>', 'format of a new file').choices(['raw', 'qcow2']).default('raw'),
+    )
+    .option('--force', 'replace a file that is there')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Every byte is checked against the sums of its run before it is written; a new file appears under its name when it is complete.
+
+Examples:
+  qemu-cbt restore --from /backups/vm --disk drive0 --to drive0.raw
+  qemu-cbt restore --from /backups/vm --disk drive0 --pit <uuid> --to nbd+unix:///?socket=/run/target.sock`,
+    )
+    .action(async (flags) => (await import('./commands/restore.js')).restoreCommand(io, flags));
+
+  source(program.command('verify'), 'is a backup folder sound?')
+    .requiredOption('--from <folder>', 'the backup folder')
+    .addOption(
+      new Option(
+        '--depth <depth>',
+        'manifest: manifests, chain and headers; data: every stored byte as well (default); map: the change map against the disk given',
+      ).choices(['manifest', 'data', 'map']),
+    )
+    .addHelpText(
+      'after',
+      `
+With a VM or images, the disk as it is now is compared with the newest run that its chain knows, everywhere outside the change
+map between the two: a byte that differs there would be missing in the next incremental backup. Nothing is kept of that session.
+
+Exit code 0 only when everything looked at is sound.
+
+Examples:
+  qemu-cbt verify --from /backups/vm
+  qemu-cbt verify --from /backups/vm --vm /run/vm.qmp          the map against the running disk`,
+    )
+    .action(async (images, flags) => {
+      context.result.exitCode = await (await import('./commands/verify.js')).verifyCommand(io, images, flags);
+    });
+
+  source(program.command('prune'), 'forget runs by rules, merging what later ones need')
+    .requiredOption('--from <folder>', 'the backup folder')
+    .option('--keep-last <n>', 'keep the newest n runs')
+    .option('--keep-daily <n>', 'keep the newest run of each of the last n days that have one (UTC)')
+    .option('--keep-weekly <n>', 'keep the newest run of each of the last n weeks that have one')
+    .option('--dry-run', 'only say what would be done')
+    .addHelpText(
+      'after',
+      `
+The newest run of every disk is always kept. With a VM or images, the points in time of forgotten runs are forgotten in the
+disks' chains as well; without, that is left for a later prune. May be interrupted at any moment: the next run goes on.
+
+Examples:
+  qemu-cbt prune --from /backups/vm --vm /run/vm.qmp --keep-last 3 --keep-daily 7 --keep-weekly 4
+  qemu-cbt prune --from /backups/disk --keep-last 5 --dry-run`,
+    )
+    .action(async (images, flags) => {
+      context.result.exitCode = await (await import('./commands/prune.js')).pruneCommand(io, images, flags);
+    });
+}
+
+function source(command: Command, description: string): Command {
+  return command
+    .description(description)
+    .argument('[image...]', 'images that no VM uses')
+    .option('--vm <socket>', 'a running QEMU by its QMP socket, instead of images')
+    .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
+    .option('--nbd-socket <path>', 'socket of an NBD server that this QEMU runs already')
+    .addOption(
+      new Option('--format <format>', 'format of the images (default: told from each file)').choices([
+        'qcow2',
+        'raw',
+        'parallels',
+      ]),
+    )
+    .option('--json', 'print one JSON object');
+}

@@ -1,0 +1,79 @@
+/** `qemu-cbt backup`: one run into a backup folder, with its verdict per disk. */
+import { type BackupResult, backup, type DiskResult } from '../../backup/backup.js';
+import { exitCodeOf } from '../exitCode.js';
+import { type CliIo, write, writeJson } from '../io.js';
+import { parseBytes, parseCount } from '../options.js';
+import { formatBytes } from '../picture/units.js';
+import { printable, warn } from '../report.js';
+import { errorJson, errorLine, type SourceFlags, withSource } from '../sourceFlags.js';
+import { TransferProgress } from '../transferProgress.js';
+
+export interface BackupFlags extends SourceFlags {
+  to: string;
+  full?: boolean;
+  rate?: string;
+  jobs?: string;
+}
+
+export async function backupCommand(
+  io: CliIo,
+  images: readonly string[],
+  flags: BackupFlags,
+): Promise<number> {
+  const { json = false } = flags;
+  const bytesPerSecond = flags.rate === undefined ? undefined : parseCountOfBytes(flags.rate);
+  const jobs = flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs);
+  const bar = new TransferProgress(io, 'backup', { json });
+  const started = performance.now();
+  const result = await withSource(io, images, flags, (source) =>
+    backup(source, {
+      to: flags.to,
+      full: flags.full,
+      jobs,
+      bytesPerSecond,
+      signal: io.signal,
+      onProgress: ({ doneBytes, totalBytes }) => bar.update(doneBytes, totalBytes),
+    }),
+  ).finally(() => bar.end());
+  const seconds = (performance.now() - started) / 1000;
+  if (json) await writeJson(io, { ...result, disks: result.disks.map(toJson), seconds });
+  else {
+    for (const warning of result.warnings) warn(io, warning);
+    await write(io.stdout, describe(result, seconds));
+    for (const disk of result.disks) if ('error' in disk) io.stderr.write(errorLine(disk.disk, disk.error));
+  }
+  const failed = result.disks.find((disk) => 'error' in disk);
+  return failed !== undefined && 'error' in failed ? exitCodeOf(failed.error) : 0;
+}
+
+function parseCountOfBytes(text: string): number {
+  const value = parseBytes('--rate', text);
+  return value > 0 ? value : parseCount('--rate', text);
+}
+
+function toJson(disk: DiskResult): object {
+  if ('error' in disk) return { disk: disk.disk, error: errorJson(disk.error) };
+  const { reason, message, base, ...rest } = disk;
+  return {
+    ...rest,
+    ...(reason !== null && { reason }),
+    ...(message !== null && { message }),
+    ...(base !== null && { base }),
+  };
+}
+
+function describe({ run, pit, disks }: BackupResult, seconds: number): string {
+  if (run === null) return '';
+  const lines = [`run ${run}, point in time ${pit}, ${seconds.toFixed(1)} s`];
+  for (const disk of disks) {
+    if ('error' in disk) continue;
+    const { verdict, reason, message, base, changedBytes, storedBytes } = disk;
+    const why = [reason === null ? '' : ` [${reason}]`, message === null ? '' : `: ${message}`].join('');
+    const how = verdict === 'full' ? `full${why}` : `incremental on run ${base?.run}${why}`;
+    lines.push(
+      `${printable(disk.disk)}: ${printable(how)}`,
+      `  ${formatBytes(changedBytes)} ${verdict === 'full' ? 'hold data' : 'changed'}, ${formatBytes(storedBytes)} stored in ${disk.file}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}

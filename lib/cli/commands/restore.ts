@@ -1,0 +1,30 @@
+/** `qemu-cbt restore`: a disk as it was at a run, checked as it is read. */
+import { restore } from '../../backup/restore.js';
+import { type CliIo, write, writeJson } from '../io.js';
+import { formatBytes } from '../picture/units.js';
+import { printable } from '../report.js';
+import { TransferProgress } from '../transferProgress.js';
+
+export interface RestoreFlags {
+  from: string;
+  to: string;
+  pit?: string;
+  disk?: string;
+  format: 'raw' | 'qcow2';
+  force?: boolean;
+  json?: boolean;
+}
+
+export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<void> {
+  const { json = false, ...options } = flags;
+  const bar = new TransferProgress(io, 'restore', { json });
+  const result = await restore({ ...options, signal: io.signal, onProgress: bar.update }).finally(() =>
+    bar.end(),
+  );
+  if (json) return writeJson(io, { ...result, to: flags.to });
+  const { disk, run, pit, sizeBytes, writtenBytes } = result;
+  await write(
+    io.stdout,
+    `${printable(disk)} of run ${run}, point in time ${pit}: ${formatBytes(sizeBytes)}, ${formatBytes(writtenBytes)} of data written to ${printable(flags.to)}\n`,
+  );
+}

@@ -1,0 +1,82 @@
+/** The options that say what a backup command works on: a running VM, or images that no VM uses. */
+import { imagesSource } from '../backup/imagesSource.js';
+import type { BackupSource } from '../backup/source.js';
+import { vmSource } from '../backup/vmSource.js';
+import { type CbtError, invalidArgument } from '../core/errors.js';
+import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
+import { connectVm } from '../vm.js';
+import type { CliIo } from './io.js';
+import { parseBytes } from './options.js';
+import { printable } from './report.js';
+
+export interface SourceFlags {
+  vm?: string;
+  disk?: string[];
+  nbdSocket?: string;
+  format?: 'qcow2' | 'raw' | 'parallels';
+  json?: boolean;
+  quiesce?: boolean;
+  agent?: string;
+  scratch?: string;
+  scratchLimit?: string;
+}
+
+/** Runs with the source that the options name, and ends the connection to a VM afterwards. */
+export async function withSource<T>(
+  io: CliIo,
+  images: readonly string[],
+  flags: SourceFlags,
+  work: (source: BackupSource, vm: Vm | null) => Promise<T>,
+): Promise<T> {
+  checkSource(images, flags);
+  if (flags.vm === undefined) return work(imagesSource(images, { format: flags.format }), null);
+  const options = {
+    disks: flags.disk,
+    nbdSocket: flags.nbdSocket,
+    quiesce: quiesceOf(flags),
+    scratch: scratchOf(flags),
+  };
+  await using vm = await connectVm(flags.vm, { signal: io.signal, nbdSocket: flags.nbdSocket });
+  return await work(vmSource(vm, options), vm);
+}
+
+export function checkSource(images: readonly string[], flags: SourceFlags): void {
+  if (flags.vm !== undefined && images.length > 0)
+    throw invalidArgument('image', images[0], 'left out: --vm names the disks');
+  if (flags.vm === undefined && images.length === 0)
+    throw invalidArgument('--vm', 'missing', 'the QMP socket of a VM, or images as arguments');
+  const alone: [string, unknown][] = [
+    ['--disk', flags.disk],
+    ['--quiesce', flags.quiesce],
+    ['--agent', flags.agent],
+    ['--scratch', flags.scratch],
+    ['--scratch-limit', flags.scratchLimit],
+    ['--nbd-socket', flags.nbdSocket],
+  ];
+  for (const [option, value] of alone)
+    if (flags.vm === undefined && value !== undefined)
+      throw invalidArgument(option, value, 'left out: it is for a running VM (--vm)');
+}
+
+function quiesceOf({ quiesce, agent }: SourceFlags): QuiesceOptions | undefined {
+  if (!quiesce) return undefined;
+  if (agent === undefined)
+    throw invalidArgument('--agent', 'missing', 'the guest agent’s socket, which --quiesce needs');
+  return { agentSocket: agent };
+}
+
+function scratchOf({ scratch: folder, scratchLimit }: SourceFlags): ScratchOptions {
+  const limitBytes = scratchLimit === undefined ? undefined : parseBytes('--scratch-limit', scratchLimit);
+  return { folder, limitBytes };
+}
+
+/** An error in a result object, as every command prints it. */
+export function errorJson({ code, reason, message }: CbtError): object {
+  return { code, reason: reason ?? null, message };
+}
+
+export function errorLine(disk: string, error: CbtError): string {
+  const where = error.message.includes(disk) ? '' : `${disk}: `;
+  const reason = error.reason === undefined ? '' : ` [${error.reason}]`;
+  return `error[${error.code}] ${printable(where + error.message)}${reason}\n`;
+}

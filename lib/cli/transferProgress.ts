@@ -1,0 +1,95 @@
+/**
+ * Progress of work that moves bytes: a bar with rate and time left on a terminal, a line every few seconds elsewhere, or the
+ * same as a JSON event. Always stderr, and nothing at all for work that is over at once.
+ */
+import type { CliIo } from './io.js';
+import { formatBytes } from './picture/units.js';
+
+const BAR_AFTER_MS = 700;
+const REDRAW_EVERY_MS = 200;
+const LINE_EVERY_MS = 5_000;
+const BAR_COLUMNS = 24;
+/** The rate is that of the last seconds, so that it follows a disk that slows down. */
+const RATE_WINDOW_MS = 5_000;
+
+export class TransferProgress {
+  readonly #io: CliIo;
+  readonly #label: string;
+  readonly #json: boolean;
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  readonly #samples: { at: number; done: number }[] = [];
+  #toldAt: number | null = null;
+  #drawn = false;
+
+  constructor(
+    io: CliIo,
+    label: string,
+    { json = false, now = () => performance.now() }: { json?: boolean; now?: () => number } = {},
+  ) {
+    this.#io = io;
+    this.#label = label;
+    this.#json = json;
+    this.#now = now;
+    this.#startedAt = now();
+    this.#samples.push({ at: this.#startedAt, done: 0 });
+  }
+
+  /** Bytes done of all; cheap enough for every piece. */
+  readonly update = (doneBytes: number, totalBytes: number): void => {
+    if (totalBytes <= 0) return;
+    const now = this.#now();
+    const bar = Boolean(this.#io.stderr.isTTY) && !this.#json;
+    const due =
+      this.#toldAt === null
+        ? this.#startedAt + (bar ? BAR_AFTER_MS : LINE_EVERY_MS)
+        : this.#toldAt + (bar ? REDRAW_EVERY_MS : LINE_EVERY_MS);
+    if (now < due) return;
+    this.#toldAt = now;
+    const bytesPerSecond = this.#rate(now, doneBytes);
+    const secondsLeft = bytesPerSecond > 0 ? Math.ceil((totalBytes - doneBytes) / bytesPerSecond) : null;
+    if (this.#json) {
+      const event = {
+        event: 'progress',
+        work: this.#label,
+        doneBytes,
+        totalBytes,
+        bytesPerSecond: Math.round(bytesPerSecond),
+        secondsLeft,
+      };
+      this.#io.stderr.write(`${JSON.stringify(event)}\n`);
+      return;
+    }
+    const share = Math.min(1, doneBytes / totalBytes);
+    const percent = `${(100 * share).toFixed(0).padStart(3)} %`;
+    const left = secondsLeft === null ? '' : `  ${formatSeconds(secondsLeft)} left`;
+    const text = `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}  ${formatBytes(Math.round(bytesPerSecond))}/s${left}`;
+    if (bar) {
+      const filled = Math.round(share * BAR_COLUMNS);
+      const drawn = '#'.repeat(filled) + '-'.repeat(BAR_COLUMNS - filled);
+      this.#io.stderr.write(`\r\x1b[K${this.#label} [${drawn}] ${percent}  ${text}`);
+      this.#drawn = true;
+    } else this.#io.stderr.write(`${this.#label}: ${percent.trim()}  ${text}\n`);
+  };
+
+  /** Removes the bar; nothing of it stays on the screen. */
+  end(): void {
+    if (this.#drawn) this.#io.stderr.write('\r\x1b[K');
+    this.#drawn = false;
+  }
+
+  #rate(now: number, done: number): number {
+    this.#samples.push({ at: now, done });
+    while (this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) > RATE_WINDOW_MS)
+      this.#samples.shift();
+    const first = this.#samples[0];
+    if (first === undefined || now <= first.at) return 0;
+    return (1000 * (done - first.done)) / (now - first.at);
+  }
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
