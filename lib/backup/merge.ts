@@ -188,7 +188,6 @@ async function writeMergedSums(
     );
     for await (const entry of merged) {
       if (entry.sha256 !== null) storedBytes += entry.length;
-      else if (below.verdict === 'full') continue;
       else zeroBytes += entry.length;
       await writer.add(entry);
     }

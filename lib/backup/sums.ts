@@ -5,7 +5,7 @@
  *   <offset> <length> <sha256 of the bytes, or `zero`>
  *
  * Pieces are whole clusters (the disk's last one may be short); one of data lies within one MiB of the disk. Of a full
- * layer, everything not listed is zero; of an incremental one, it is what the layer below holds.
+ * layer, everything not listed is zero, and nothing is there; of an incremental one, it is what the layer below holds.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
