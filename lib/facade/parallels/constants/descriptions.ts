@@ -1,0 +1,32 @@
+/** What each result means, in words of ours. */
+import * as r from './results.js';
+
+export const DESCRIPTIONS: ReadonlyMap<r.PRL_RESULT, string> = new Map([
+  [r.PRL_ERR_SUCCESS, 'The operation succeeded.'],
+  [r.PRL_ERR_UNEXPECTED, 'An unexpected error: please report it.'],
+  [r.PRL_ERR_OUT_OF_MEMORY, 'The answer is larger than can be held.'],
+  [r.PRL_ERR_INVALID_ARG, 'An argument is not valid.'],
+  [r.PRL_ERR_BUFFER_OVERRUN, 'The buffer is too small.'],
+  [r.PRL_ERR_UNINITIALIZED, 'The object is closed.'],
+  [r.PRL_ERR_UNIMPLEMENTED, 'This is not implemented.'],
+  [r.PRL_ERR_FAILURE, 'The operation failed.'],
+  [r.PRL_ERR_FILE_NOT_FOUND, 'A file was not found.'],
+  [r.PRL_ERR_OPERATION_PENDING, 'The job is still running.'],
+  [r.PRL_ERR_NO_DATA, 'The point in time cannot be answered for: make a full backup.'],
+  [r.PRL_ERR_TIMEOUT, 'There was no answer in time.'],
+  [r.PRL_ERR_INVALID_PARAM, 'A parameter is not valid.'],
+  [r.PRL_ERR_VM_UUID_NOT_FOUND, 'There is no such virtual machine.'],
+  [r.PRL_ERR_FILE_READ_ERROR, 'Reading a file failed.'],
+  [r.PRL_ERR_OPERATION_WAS_CANCELED, 'The operation was cancelled.'],
+  [r.PRL_ERR_API_WASNT_INITIALIZED, 'The library is not initialised.'],
+  [r.PRL_ERR_FILE_WRITE_ERROR, 'Writing a file failed.'],
+  [r.PRL_ERR_API_INCOMPATIBLE, 'The program was written for a newer library.'],
+  [r.PRL_ERR_DISK_FILE_EXISTS, 'The disk is there already.'],
+  [r.PRL_ERR_DISK_CREATE_IMAGE_ERROR, 'The image could not be made.'],
+  [r.PRL_ERR_DISK_READ_OUT_DISK, 'The access passes the end of the disk.'],
+  [r.PRL_ERR_DISK_INVALID_FORMAT, 'The image breaks the rules of its format.'],
+  [r.PRL_ERR_DISK_OPERATION_NOT_ALLOWED, 'The disk does not allow this.'],
+  [r.PRL_ERR_BACKUP_INTERNAL_ERROR, 'The backup could not be ended in order.'],
+  [r.PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, 'The backup could not begin.'],
+  [r.PRL_ERR_BACKUP_BACKUP_NOT_FOUND, 'The backup has ended.'],
+]);

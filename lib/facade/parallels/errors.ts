@@ -1,0 +1,104 @@
+/**
+ * Errors of the facade. Inside, everything throws; at the border an SDK call answers with a number, and the last reason for
+ * each number stays readable through PrlApi_GetResultDescription. The core's codes are mapped in one table that does not
+ * compile while one is missing.
+ */
+import { CbtError, type CbtErrorCode } from '../../core/errors.js';
+import type { PRL_RESULT } from './constants/results.js';
+import * as results from './constants/results.js';
+
+const NAMES = new Map<PRL_RESULT, string>(
+  Object.entries(results).flatMap(([name, value]) => (typeof value === 'number' ? [[value, name]] : [])),
+);
+
+/** Name of a code as the header spells it; null for a number that is no code of ours. */
+export function nameOf(result: PRL_RESULT): string | null {
+  return NAMES.get(result | 0) ?? null;
+}
+
+/** What an idiomatic call throws: the SDK's code by name and number, and what the core said. */
+export class PrlError extends Error {
+  override readonly name = 'PrlError';
+  /** The name of the code: 'PRL_ERR_NO_DATA'. */
+  readonly code: string;
+
+  constructor(
+    /** The PRL_RESULT: a negative 32-bit number. */
+    readonly result: PRL_RESULT,
+    message: string,
+    options: { cause?: unknown } = {},
+  ) {
+    super(message, options);
+    this.code = nameOf(result) ?? `0x${(result >>> 0).toString(16)}`;
+  }
+
+  /** Why tracking was lost, where that is the reason. */
+  get reason(): string | undefined {
+    return this.cause instanceof CbtError ? this.cause.reason : undefined;
+  }
+}
+
+export function invalid(argument: string, expected: string): PrlError {
+  return new PrlError(results.PRL_ERR_INVALID_ARG, `${argument} must be ${expected}`);
+}
+
+const RESULT: Record<CbtErrorCode, PRL_RESULT> = {
+  ERR_CBT_INVALID_ARGUMENT: results.PRL_ERR_INVALID_ARG,
+  ERR_CBT_CLOSED: results.PRL_ERR_UNINITIALIZED,
+  ERR_CBT_UNKNOWN_PIT: results.PRL_ERR_NO_DATA,
+  ERR_CBT_TRACKING_LOST: results.PRL_ERR_NO_DATA,
+  ERR_CBT_MAP_MISMATCH: results.PRL_ERR_NO_DATA,
+  ERR_CBT_UNSUPPORTED: results.PRL_ERR_UNIMPLEMENTED,
+  ERR_CBT_BACKEND_UNAVAILABLE: results.PRL_ERR_FAILURE,
+  ERR_CBT_TIMEOUT: results.PRL_ERR_TIMEOUT,
+  ERR_CBT_BACKEND_PROTOCOL: results.PRL_ERR_FAILURE,
+  ERR_CBT_CORRUPT_IMAGE: results.PRL_ERR_DISK_INVALID_FORMAT,
+  ERR_CBT_ABORTED: results.PRL_ERR_OPERATION_WAS_CANCELED,
+  ERR_CBT_INTERNAL: results.PRL_ERR_UNEXPECTED,
+};
+
+/** Any failure as an error of this facade; `otherwise` is the code where the SDK knows one for the whole operation. */
+export function toPrlError(thrown: unknown, otherwise?: PRL_RESULT): PrlError {
+  if (thrown instanceof PrlError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof CbtError))
+    return new PrlError(otherwise ?? results.PRL_ERR_UNEXPECTED, message, { cause: thrown });
+  const reason = thrown.reason === undefined ? '' : ` [${thrown.reason}]`;
+  const cancelled = thrown.code === 'ERR_CBT_ABORTED';
+  const result = cancelled ? RESULT[thrown.code] : (otherwise ?? RESULT[thrown.code]);
+  return new PrlError(result, `${message}${reason}`, { cause: thrown });
+}
+
+const lastReasons = new Map<PRL_RESULT, string>();
+
+/** The newest reason for which this code was answered; empty when it never was. */
+export function lastReasonOf(result: PRL_RESULT): string {
+  return lastReasons.get(result | 0) ?? '';
+}
+
+/** What an SDK call answers for what was thrown inside it. */
+export function answer(thrown: unknown): PRL_RESULT {
+  const { result, message } = toPrlError(thrown);
+  lastReasons.set(result, message);
+  return result;
+}
+
+/** Runs the inside of an SDK call that does no I/O. */
+export function call(work: () => void): PRL_RESULT {
+  try {
+    work();
+    return results.PRL_ERR_SUCCESS;
+  } catch (thrown) {
+    return answer(thrown);
+  }
+}
+
+/** Runs the inside of an SDK call that does I/O. */
+export async function callAsync(work: () => Promise<void>): Promise<PRL_RESULT> {
+  try {
+    await work();
+    return results.PRL_ERR_SUCCESS;
+  } catch (thrown) {
+    return answer(thrown);
+  }
+}

@@ -1,0 +1,19 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { call } from '../errors.js';
+import { DiskMap } from '../objects/diskMap.js';
+import { requireRef, take } from '../runtime.js';
+
+/**
+ * Bytes of the disk behind one bit: 65536, or for the bitmap of a Parallels image its own.
+ */
+export function PrlDiskMap_GetGranularity(
+  map: PRL_HANDLE,
+  granularity: Ref<number | undefined> | null,
+): PRL_RESULT {
+  return call(() => {
+    const { granularityBytes } = take('map', map, DiskMap);
+    requireRef('granularity', granularity).value = granularityBytes;
+  });
+}

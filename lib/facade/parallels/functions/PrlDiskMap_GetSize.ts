@@ -1,0 +1,16 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { call } from '../errors.js';
+import { DiskMap } from '../objects/diskMap.js';
+import { requireRef, take } from '../runtime.js';
+
+/**
+ * Number of significant bits: one for each granule of the disk, the last one as short as the disk is.
+ */
+export function PrlDiskMap_GetSize(map: PRL_HANDLE, sizeBits: Ref<number | undefined> | null): PRL_RESULT {
+  return call(() => {
+    const { sizeBits: bits } = take('map', map, DiskMap);
+    requireRef('sizeBits', sizeBits).value = bits;
+  });
+}

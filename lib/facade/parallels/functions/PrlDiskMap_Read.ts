@@ -1,0 +1,35 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { PRL_ERR_BUFFER_OVERRUN, type PRL_RESULT } from '../constants/results.js';
+import { call, invalid, PrlError } from '../errors.js';
+import { DiskMap } from '../objects/diskMap.js';
+import { requireRef, requireUint32, take } from '../runtime.js';
+
+/**
+ * Copies the whole map: bit n is in byte n >> 3, mask 1 << (n & 7). There is no cursor. Buffer NULL: `capacity` becomes the bytes needed.
+ * Too small a capacity, 0 included: PRL_ERR_BUFFER_OVERRUN, `capacity` becomes the bytes needed, the buffer stays as it is.
+ */
+export function PrlDiskMap_Read(
+  map: PRL_HANDLE,
+  buffer: Uint8Array | null,
+  capacity: Ref<number> | null,
+): PRL_RESULT {
+  return call(() => {
+    const taken = take('map', map, DiskMap);
+    const box = requireRef('capacity', capacity);
+    const needed = taken.byteLength;
+    if (buffer === null) {
+      box.value = needed;
+      return;
+    }
+    const given = requireUint32('capacity', box.value);
+    if (given < needed) {
+      box.value = needed;
+      throw new PrlError(PRL_ERR_BUFFER_OVERRUN, `the map has ${needed} bytes, the buffer ${given}`);
+    }
+    if (!(buffer instanceof Uint8Array) || buffer.length < needed)
+      throw invalid('buffer', `a Uint8Array of at least ${needed} bytes, or null`);
+    taken.copyTo(buffer);
+    box.value = needed;
+  });
+}

@@ -1,0 +1,30 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { callAsync, invalid } from '../errors.js';
+import { Disk } from '../objects/disk.js';
+import { give, requireInitialised, requireRef, take } from '../runtime.js';
+
+/**
+ * The map of what changed on the disk since the point in time `pit1`, up to `pit2`, or with `pit2` NULL up to what the handle shows.
+ * `pit1` NULL: what holds data. UUIDs in any spelling. A point in time that is unknown, or whose tracking was lost, is
+ * PRL_ERR_NO_DATA: make a full backup. The map is taken whole and never changes; free it with PrlHandle_Free.
+ */
+export async function PrlDisk_GetChangesMap_Local(
+  disk: PRL_HANDLE,
+  pit1: string | null,
+  pit2: string | null,
+  map: Ref<PRL_HANDLE | undefined> | null,
+): Promise<PRL_RESULT> {
+  return callAsync(async () => {
+    const opened = take('disk', disk, Disk);
+    const out = requireRef('map', map);
+    for (const [argument, pit] of [
+      ['pit1', pit1],
+      ['pit2', pit2],
+    ] as const)
+      if (pit !== null && typeof pit !== 'string') throw invalid(argument, 'a UUID or null');
+    requireInitialised();
+    give(out, await opened.getChangesMap(pit1, pit2));
+  });
+}

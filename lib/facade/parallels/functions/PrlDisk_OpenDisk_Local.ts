@@ -1,0 +1,30 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { callAsync, invalid } from '../errors.js';
+import { openDisk } from '../objects/openDisk.js';
+import { OffsetPolicy } from '../objects/openPolicy.js';
+import { give, requireInitialised, requireRef, requireText, requireUint32, table } from '../runtime.js';
+
+/**
+ * Opens a disk: an `nbd:` URL, a `.hdd` folder or `.hds` image, a qcow2 image. `flags`: PRL_DISK_READ or PRL_DISK_WRITE. `policy`: 0,
+ * or a handle of PrlDiskOpenPolicy_CreateOffset; a live one of another type is PRL_ERR_INVALID_ARG, a dead one counts as none.
+ * What is not recognised as an image is PRL_ERR_INVALID_ARG.
+ */
+export async function PrlDisk_OpenDisk_Local(
+  disk: Ref<PRL_HANDLE | undefined> | null,
+  name: string | null,
+  flags: number,
+  policy: PRL_HANDLE = 0,
+): Promise<PRL_RESULT> {
+  return callAsync(async () => {
+    requireInitialised();
+    const out = requireRef('disk', disk);
+    const path = requireText('name', name);
+    requireUint32('flags', flags);
+    const offset = table.get(policy, OffsetPolicy);
+    if (offset === undefined && table.has(policy))
+      throw invalid('policy', '0 or the handle of an open policy');
+    give(out, await openDisk(path, { flags, byteOffset: offset?.byteOffset ?? 0 }));
+  });
+}

@@ -1,0 +1,22 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { callAsync } from '../errors.js';
+import { Disk, SECTOR_BYTES } from '../objects/disk.js';
+import { requireBuffer, requireCount, take } from '../runtime.js';
+
+/**
+ * Reads `sizeBytes` bytes from sector `offset` (512 bytes each) into the buffer, whole or not at all. The last granule of 64 KiB may be
+ * read to its end where the disk ends inside it: what lies past the disk reads as zeros. A local image takes whole sectors only.
+ */
+export async function PrlDisk_Read(
+  disk: PRL_HANDLE,
+  buffer: Uint8Array | null,
+  sizeBytes: number,
+  offset: number | bigint,
+): Promise<PRL_RESULT> {
+  return callAsync(async () => {
+    const opened = take('disk', disk, Disk);
+    const target = requireBuffer('buffer', buffer, sizeBytes, opened.needsSectors ? SECTOR_BYTES : 1);
+    await opened.read(requireCount('offset', offset) * SECTOR_BYTES, target);
+  });
+}

@@ -1,0 +1,17 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { callAsync, invalid } from '../errors.js';
+import { type PrlObject, requireInitialised, table } from '../runtime.js';
+
+/**
+ * Drops one reference; with the last one the object is closed. The handle is dead as soon as the call was made, the promise waits
+ * for the closing: a disk's connection, a backup that was not committed and is rolled back.
+ */
+export async function PrlHandle_Free(handle: PRL_HANDLE): Promise<PRL_RESULT> {
+  return callAsync(async () => {
+    requireInitialised();
+    const object = table.release(handle);
+    if (object === undefined) throw invalid('handle', 'a live handle');
+    if (object !== null) await (object as PrlObject).close();
+  });
+}

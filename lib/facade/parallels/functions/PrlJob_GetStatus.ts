@@ -1,0 +1,17 @@
+import type { Ref } from '../../ref.js';
+import { PJS_FINISHED, PJS_RUNNING } from '../constants/flags.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { call } from '../errors.js';
+import { Job } from '../objects/job.js';
+import { requireRef, take } from '../runtime.js';
+
+/**
+ * PJS_RUNNING or PJS_FINISHED.
+ */
+export function PrlJob_GetStatus(job: PRL_HANDLE, status: Ref<number | undefined> | null): PRL_RESULT {
+  return call(() => {
+    const out = requireRef('status', status);
+    out.value = take('job', job, Job).finished ? PJS_FINISHED : PJS_RUNNING;
+  });
+}

@@ -1,0 +1,16 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { PRL_ERR_TIMEOUT, type PRL_RESULT } from '../constants/results.js';
+import { callAsync, PrlError } from '../errors.js';
+import { Job } from '../objects/job.js';
+import { requireUint32, take } from '../runtime.js';
+
+/**
+ * Waits for a job, at most so many milliseconds: then PRL_ERR_TIMEOUT, and the job goes on.
+ */
+export async function PrlJob_Wait(job: PRL_HANDLE, milliseconds: number): Promise<PRL_RESULT> {
+  return callAsync(async () => {
+    const running = take('job', job, Job);
+    if (!(await running.wait(requireUint32('milliseconds', milliseconds))))
+      throw new PrlError(PRL_ERR_TIMEOUT, `the job is not done after ${milliseconds} ms`);
+  });
+}

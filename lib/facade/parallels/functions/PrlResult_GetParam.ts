@@ -1,0 +1,14 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { PrlResult_GetParamByIndex } from './PrlResult_GetParamByIndex.js';
+
+/**
+ * The first parameter of a result as a handle.
+ */
+export function PrlResult_GetParam(
+  result: PRL_HANDLE,
+  parameter: Ref<PRL_HANDLE | undefined> | null,
+): PRL_RESULT {
+  return PrlResult_GetParamByIndex(result, 0, parameter);
+}

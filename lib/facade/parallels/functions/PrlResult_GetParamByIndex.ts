@@ -1,0 +1,27 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { PRL_ERR_NO_DATA, type PRL_RESULT } from '../constants/results.js';
+import { call, PrlError } from '../errors.js';
+import { Result } from '../objects/job.js';
+import { give, requireRef, requireUint32, take } from '../runtime.js';
+
+/**
+ * A parameter of a result as a handle; PRL_ERR_NO_DATA where there is none, or it is a text.
+ */
+export function PrlResult_GetParamByIndex(
+  result: PRL_HANDLE,
+  index: number,
+  parameter: Ref<PRL_HANDLE | undefined> | null,
+): PRL_RESULT {
+  return call(() => {
+    const { values } = take('result', result, Result);
+    const out = requireRef('parameter', parameter);
+    const value = values[requireUint32('index', index)];
+    if (value === undefined || typeof value === 'string')
+      throw new PrlError(
+        PRL_ERR_NO_DATA,
+        `the result has ${values.length} parameters, none of them at ${index} a handle`,
+      );
+    give(out, value);
+  });
+}

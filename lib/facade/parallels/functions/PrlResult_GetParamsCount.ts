@@ -1,0 +1,19 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { call } from '../errors.js';
+import { Result } from '../objects/job.js';
+import { requireRef, take } from '../runtime.js';
+
+/**
+ * Number of parameters in a result.
+ */
+export function PrlResult_GetParamsCount(
+  result: PRL_HANDLE,
+  count: Ref<number | undefined> | null,
+): PRL_RESULT {
+  return call(() => {
+    const { values } = take('result', result, Result);
+    requireRef('count', count).value = values.length;
+  });
+}

@@ -1,0 +1,13 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Job } from '../objects/job.js';
+import { LocalServer } from '../objects/localServer.js';
+import { requireText, take } from '../runtime.js';
+
+/**
+ * The VM of that UUID (any spelling) or name; a job whose code is PRL_ERR_VM_UUID_NOT_FOUND where there is none.
+ */
+export function PrlSrv_GetVmConfig(server: PRL_HANDLE, search: string, _flags = 0): PRL_HANDLE {
+  return Job.start(async () => [
+    await take('server', server, LocalServer).findVm(requireText('search', search)),
+  ]);
+}

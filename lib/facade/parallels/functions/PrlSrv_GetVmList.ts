@@ -1,0 +1,11 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Job } from '../objects/job.js';
+import { LocalServer } from '../objects/localServer.js';
+import { take } from '../runtime.js';
+
+/**
+ * The VMs of the server, one parameter of the result each. A job.
+ */
+export function PrlSrv_GetVmList(server: PRL_HANDLE): PRL_HANDLE {
+  return Job.start(() => take('server', server, LocalServer).vms());
+}

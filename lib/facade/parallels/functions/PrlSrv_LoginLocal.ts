@@ -1,0 +1,20 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Job } from '../objects/job.js';
+import { LocalServer } from '../objects/localServer.js';
+import { take } from '../runtime.js';
+
+/**
+ * Logs in to this machine: reads who its VMs are (QEMU_CBT_VMS, or configureLocalServer). A job. There is no session to take up and no
+ * port, so the other parameters do nothing.
+ */
+export function PrlSrv_LoginLocal(
+  server: PRL_HANDLE,
+  _previousSession: string | null = null,
+  _port = 0,
+  _security = 0,
+): PRL_HANDLE {
+  return Job.start(async () => {
+    await take('server', server, LocalServer).login();
+    return [];
+  });
+}

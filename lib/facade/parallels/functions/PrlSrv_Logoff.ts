@@ -1,0 +1,14 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Job } from '../objects/job.js';
+import { LocalServer } from '../objects/localServer.js';
+import { take } from '../runtime.js';
+
+/**
+ * Ends the login; backups that are still open are rolled back. A job.
+ */
+export function PrlSrv_Logoff(server: PRL_HANDLE): PRL_HANDLE {
+  return Job.start(async () => {
+    await take('server', server, LocalServer).logoff();
+    return [];
+  });
+}

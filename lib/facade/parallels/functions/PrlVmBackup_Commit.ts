@@ -1,0 +1,14 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Backup } from '../objects/backup.js';
+import { Job } from '../objects/job.js';
+import { take } from '../runtime.js';
+
+/**
+ * Ends the backup and keeps its point in time; a job. A session that broke meanwhile is rolled back, and the code says so.
+ */
+export function PrlVmBackup_Commit(backup: PRL_HANDLE): PRL_HANDLE {
+  return Job.start(async () => {
+    await take('backup', backup, Backup).commit();
+    return [];
+  });
+}

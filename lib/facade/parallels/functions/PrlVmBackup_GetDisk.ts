@@ -1,0 +1,21 @@
+import type { Ref } from '../../ref.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { callAsync } from '../errors.js';
+import { Backup } from '../objects/backup.js';
+import { give, requireRef, requireUint32, take } from '../runtime.js';
+
+/**
+ * Opens a disk of the backup as it was at the instant, read-only. An index past the last disk is PRL_ERR_INVALID_ARG.
+ */
+export async function PrlVmBackup_GetDisk(
+  backup: PRL_HANDLE,
+  index: number,
+  disk: Ref<PRL_HANDLE | undefined> | null,
+): Promise<PRL_RESULT> {
+  return callAsync(async () => {
+    const opened = take('backup', backup, Backup);
+    const out = requireRef('disk', disk);
+    give(out, await opened.getDisk(requireUint32('index', index)));
+  });
+}

@@ -1,0 +1,14 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Backup } from '../objects/backup.js';
+import { Job } from '../objects/job.js';
+import { take } from '../runtime.js';
+
+/**
+ * Ends the backup as if it had never begun; a job. The next incremental backup covers this period too.
+ */
+export function PrlVmBackup_Rollback(backup: PRL_HANDLE): PRL_HANDLE {
+  return Job.start(async () => {
+    await take('backup', backup, Backup).rollback();
+    return [];
+  });
+}

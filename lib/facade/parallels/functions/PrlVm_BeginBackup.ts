@@ -1,0 +1,18 @@
+import { PBMBF_CREATE_MAP, PBMBF_FSSYNC } from '../constants/flags.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { Job } from '../objects/job.js';
+import { VirtualMachine } from '../objects/virtualMachine.js';
+import { requireUint32, take } from '../runtime.js';
+
+/**
+ * Fixes all disks of the VM at one instant; the job's result is the backup. PBMBF_CREATE_MAP keeps a new point in time,
+ * PBMBF_FSSYNC demands that the guest's file systems were frozen. Bad arguments are the job's code.
+ */
+export function PrlVm_BeginBackup(vm: PRL_HANDLE, flags: number): PRL_HANDLE {
+  return Job.start(async (signal) => {
+    const machine = take('vm', vm, VirtualMachine);
+    const wanted = requireUint32('flags', flags);
+    const createMap = (wanted & PBMBF_CREATE_MAP) !== 0;
+    return [await machine.beginBackup({ createMap, fsSync: (wanted & PBMBF_FSSYNC) !== 0, signal })];
+  });
+}

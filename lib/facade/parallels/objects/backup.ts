@@ -1,0 +1,127 @@
+/** A backup of a VM: all its disks at one instant, until it is committed or rolled back. */
+import type { Session } from '../../../core/session.js';
+import type { Vm } from '../../../core/vm.js';
+import { openData } from '../../../data.js';
+import { PHT_BACKUP } from '../constants/handleTypes.js';
+import {
+  PRL_ERR_BACKUP_BACKUP_NOT_FOUND,
+  PRL_ERR_BACKUP_INTERNAL_ERROR,
+  PRL_ERR_FAILURE,
+} from '../constants/results.js';
+import { invalid, PrlError, toPrlError } from '../errors.js';
+import type { PrlObject } from '../runtime.js';
+import { Disk } from './disk.js';
+import { openMap } from './diskSource.js';
+
+export class Backup implements PrlObject, AsyncDisposable {
+  readonly handleType = PHT_BACKUP;
+  readonly #vm: Vm;
+  readonly #session: Session;
+  readonly #keepsPoint: boolean;
+  readonly #onEnd: () => void;
+  readonly #disks = new Set<Disk>();
+  #ended = false;
+
+  constructor(vm: Vm, session: Session, keepsPoint: boolean, onEnd: () => void) {
+    this.#vm = vm;
+    this.#session = session;
+    this.#keepsPoint = keepsPoint;
+    this.#onEnd = onEnd;
+  }
+
+  get disksCount(): number {
+    return this.#session.disks.length;
+  }
+
+  /** Names of the disks, as QEMU's owner gave them. */
+  get diskNames(): readonly string[] {
+    return this.#session.disks.map(({ disk }) => disk);
+  }
+
+  /** UUID of the point in time with braces; empty when the backup keeps none. */
+  get uuid(): string {
+    return this.#keepsPoint ? `{${this.#session.pit}}` : '';
+  }
+
+  /** What the caller should know although the backup began (a guest that could not be frozen, say). */
+  get warnings(): readonly string[] {
+    return this.#session.warnings;
+  }
+
+  /** A disk as it was at the instant, read-only. */
+  async getDisk(index: number): Promise<Disk> {
+    this.#requireOpen();
+    const entry = this.#session.disks[index];
+    if (entry === undefined) throw invalid('index', `below ${this.disksCount}, the number of disks`);
+    if (entry.error !== undefined || entry.export === undefined)
+      throw toPrlError(entry.error, PRL_ERR_FAILURE);
+    try {
+      const maps = await this.#session.openDisk(entry.disk);
+      const data = await openData({ kind: 'uri', uri: entry.export });
+      const disk: Disk = new Disk(
+        {
+          name: entry.export,
+          data,
+          local: false,
+          ownGranularity: false,
+          changes: async (from, to) => openMap(await maps.changes({ from, to })),
+          allocated: async () => openMap(await maps.allocated()),
+          check: () => this.#session.check(),
+          close: async () => {
+            await maps.close();
+            await data.close();
+          },
+        },
+        0,
+        () => this.#disks.delete(disk),
+      );
+      this.#disks.add(disk);
+      return disk;
+    } catch (thrown) {
+      throw toPrlError(thrown, PRL_ERR_FAILURE);
+    }
+  }
+
+  /** Ends the backup; its point in time stays, when it keeps one. */
+  async commit(): Promise<void> {
+    await this.#end(async () => {
+      const { disks } = this.#keepsPoint ? await this.#session.commit() : await this.#session.rollback();
+      const failed = disks.find(({ error }) => error !== undefined)?.error;
+      if (failed !== undefined) throw failed;
+    });
+  }
+
+  /** Ends the backup as if it had never begun. */
+  async rollback(): Promise<void> {
+    await this.#end(async () => {
+      await this.#session.rollback();
+    });
+  }
+
+  /** Rolls back what is still open. */
+  async close(): Promise<void> {
+    if (!this.#ended) await this.rollback();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#ended) throw new PrlError(PRL_ERR_BACKUP_BACKUP_NOT_FOUND, 'the backup has ended');
+  }
+
+  async #end(work: () => Promise<void>): Promise<void> {
+    this.#requireOpen();
+    this.#ended = true;
+    try {
+      for (const disk of this.#disks) await disk.close();
+      await work();
+    } catch (thrown) {
+      throw toPrlError(thrown, PRL_ERR_BACKUP_INTERNAL_ERROR);
+    } finally {
+      this.#onEnd();
+      await this.#vm.close();
+    }
+  }
+}

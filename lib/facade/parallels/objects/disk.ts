@@ -1,0 +1,152 @@
+/** A disk: its bytes, its facts, and maps of what changed on it. Offsets and sizes in bytes; the C calls count sectors. */
+import { parseUuid } from '../../../core/pointInTime.js';
+import { PHT_VIRTUAL_DISK } from '../constants/handleTypes.js';
+import {
+  PRL_ERR_DISK_OPERATION_NOT_ALLOWED,
+  PRL_ERR_DISK_READ_OUT_DISK,
+  PRL_ERR_FAILURE,
+  PRL_ERR_FILE_READ_ERROR,
+  PRL_ERR_FILE_WRITE_ERROR,
+  PRL_ERR_NO_DATA,
+  type PRL_RESULT,
+} from '../constants/results.js';
+import { PrlError, toPrlError } from '../errors.js';
+import type { PrlObject } from '../runtime.js';
+import { DiskMap } from './diskMap.js';
+import { type DiskSource, MAP_GRANULARITY_BYTES, type OpenMap } from './diskSource.js';
+
+export const SECTOR_BYTES = 512;
+
+export interface DiskInfo {
+  sizeBytes: number;
+  readOnly: boolean;
+  name: string;
+}
+
+export class Disk implements PrlObject, AsyncDisposable {
+  readonly handleType = PHT_VIRTUAL_DISK;
+  readonly #source: DiskSource;
+  readonly #shiftBytes: number;
+  readonly #onClose: (() => void) | undefined;
+  #closing: Promise<void> | null = null;
+
+  constructor(source: DiskSource, shiftBytes = 0, onClose?: () => void) {
+    this.#source = source;
+    this.#shiftBytes = shiftBytes;
+    this.#onClose = onClose;
+  }
+
+  get info(): DiskInfo {
+    const { name, data } = this.#source;
+    return { name, sizeBytes: data.info.sizeBytes, readOnly: data.info.readOnly };
+  }
+
+  /**
+   * Fills `target` from `offset` on. What lies past the end of the disk, in its last granule, reads as zeros: programs read
+   * whole granules. Any other read past the end is PRL_ERR_DISK_READ_OUT_DISK.
+   */
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    const at = offset + this.#shiftBytes;
+    const { sizeBytes } = this.info;
+    const end = at + target.length;
+    const granuleEnd = Math.ceil(sizeBytes / MAP_GRANULARITY_BYTES) * MAP_GRANULARITY_BYTES;
+    if (end > granuleEnd || (end > sizeBytes && at >= sizeBytes && target.length > 0)) {
+      const what = `bytes ${at} to ${end} pass the end of the disk at ${sizeBytes} (${this.#source.name})`;
+      throw new PrlError(this.#failure(PRL_ERR_DISK_READ_OUT_DISK), what);
+    }
+    const inside = Math.min(end, sizeBytes) - at;
+    try {
+      if (inside > 0)
+        await this.#source.data.readRanges(Float64Array.of(at, inside), { into: target.subarray(0, inside) });
+      await this.#source.check();
+    } catch (thrown) {
+      throw toPrlError(thrown, this.#failure(PRL_ERR_FILE_READ_ERROR));
+    }
+    target.fill(0, Math.max(0, inside));
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    const at = offset + this.#shiftBytes;
+    const { sizeBytes, readOnly } = this.info;
+    if (readOnly) {
+      const what = `${this.#source.name} is open for reading only`;
+      throw new PrlError(this.#failure(PRL_ERR_DISK_OPERATION_NOT_ALLOWED), what);
+    }
+    if (at + bytes.length > sizeBytes) {
+      const what = `bytes ${at} to ${at + bytes.length} pass the end of the disk at ${sizeBytes}`;
+      throw new PrlError(this.#failure(PRL_ERR_DISK_READ_OUT_DISK), what);
+    }
+    try {
+      await this.#source.data.write(at, bytes);
+    } catch (thrown) {
+      throw toPrlError(thrown, this.#failure(PRL_ERR_FILE_WRITE_ERROR));
+    }
+  }
+
+  /** Everything written is on stable storage afterwards. */
+  async flush(): Promise<void> {
+    if (!this.info.readOnly) await this.#source.data.flush();
+  }
+
+  /** True when reads and writes must be whole sectors. */
+  get needsSectors(): boolean {
+    return this.#source.local;
+  }
+
+  /**
+   * The map of what changed since `pit1`, up to `pit2` or to what this disk shows; without `pit1`, of what holds data. Any
+   * doubt about the point in time is PRL_ERR_NO_DATA: make a full backup.
+   */
+  async getChangesMap(pit1: string | null = null, pit2: string | null = null): Promise<DiskMap> {
+    try {
+      if (pit1 === null) {
+        if (pit2 !== null)
+          throw new PrlError(PRL_ERR_NO_DATA, 'what holds data is told of the disk as it is');
+        return await this.#toMap(await this.#source.allocated());
+      }
+      const open = await this.#source.changes(
+        pointOf('pit1', pit1),
+        pit2 === null ? undefined : pointOf('pit2', pit2),
+      );
+      return await this.#toMap(open, this.#source.ownGranularity);
+    } catch (thrown) {
+      throw toPrlError(thrown, pit1 === null ? PRL_ERR_FAILURE : PRL_ERR_NO_DATA);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#source.close();
+    this.#onClose?.();
+    await this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #toMap({ map, close }: OpenMap, ownGranularity = false): Promise<DiskMap> {
+    try {
+      const granularityBytes = ownGranularity ? map.granularityBytes : MAP_GRANULARITY_BYTES;
+      DiskMap.requireCountable(map.sizeBytes, granularityBytes);
+      const bits = await map.bits(granularityBytes);
+      await this.#source.check();
+      return new DiskMap(bits, granularityBytes, map.sizeBytes);
+    } finally {
+      await close();
+    }
+  }
+
+  /** A local file has codes of its own; of an NBD server the SDK only says that it failed. */
+  #failure(local: PRL_RESULT): PRL_RESULT {
+    return this.#source.local ? local : PRL_ERR_FAILURE;
+  }
+}
+
+/** A UUID in any spelling, or the exact name of a bitmap; what the core would take for something else is unknown here. */
+function pointOf(argument: string, text: string): string {
+  const uuid = parseUuid(text);
+  if (uuid !== null) return uuid;
+  if (text === '' || text === '*')
+    throw new PrlError(PRL_ERR_NO_DATA, `${argument} is ${JSON.stringify(text)}: no point in time`);
+  return text;
+}

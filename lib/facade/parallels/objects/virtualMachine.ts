@@ -1,0 +1,78 @@
+/** A VM of the local server: who it is, and where its backups begin. */
+import { randomUUID } from 'node:crypto';
+import { connectVm } from '../../../vm.js';
+import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
+import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
+import { PrlError, toPrlError } from '../errors.js';
+import type { PrlObject } from '../runtime.js';
+import { Backup } from './backup.js';
+import type { VmEntry } from './localServer.js';
+
+export interface BeginBackupOptions {
+  /** Keep a new point in time, which a later backup can ask changes since (PBMBF_CREATE_MAP). */
+  createMap?: boolean;
+  /** Fail where the guest's file systems cannot be frozen (PBMBF_FSSYNC); else freezing is tried where there is an agent. */
+  fsSync?: boolean;
+  signal?: AbortSignal;
+}
+
+export class VirtualMachine implements PrlObject {
+  readonly handleType = PHT_VIRTUAL_MACHINE;
+  readonly #entry: VmEntry;
+  readonly #open: Set<Backup>;
+
+  /** `open`: the server's backups that have not ended. */
+  constructor(entry: VmEntry, open: Set<Backup>) {
+    this.#entry = entry;
+    this.#open = open;
+  }
+
+  get name(): string {
+    return this.#entry.name;
+  }
+
+  /** RFC 4122 text, lower case; from the configuration, else from QEMU's `-uuid`. */
+  async uuid(): Promise<string> {
+    if (this.#entry.uuid !== undefined) return this.#entry.uuid.toLowerCase().replace(/[{}]/g, '');
+    await using vm = await connectVm(this.#entry.qmp);
+    const { uuid } = await vm.facts();
+    if (uuid !== null) return uuid;
+    throw new PrlError(
+      PRL_ERR_INVALID_PARAM,
+      `VM ${this.name} has no UUID: start QEMU with -uuid, or configure one`,
+    );
+  }
+
+  /** Fixes all disks at one instant and keeps it readable until the backup ends. */
+  async beginBackup(options: BeginBackupOptions = {}): Promise<Backup> {
+    const { createMap = false, fsSync = false, signal } = options;
+    const { qmp, agent, disks, scratch, nbdSocket } = this.#entry;
+    if (fsSync && agent === undefined)
+      throw new PrlError(
+        PRL_ERR_INVALID_PARAM,
+        `VM ${this.name} has no guest agent configured, which PBMBF_FSSYNC needs`,
+      );
+    const vm = await connectVm(qmp, { signal, nbdSocket }).catch((thrown: unknown) => {
+      throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
+    });
+    try {
+      const session = await vm.begin({
+        pit: randomUUID(),
+        disks,
+        scratch: { folder: scratch },
+        ...(agent !== undefined && { quiesce: { agentSocket: agent, onFailure: fsSync ? 'fail' : 'warn' } }),
+        signal,
+      });
+      const backup: Backup = new Backup(vm, session, createMap, () => this.#open.delete(backup));
+      this.#open.add(backup);
+      return backup;
+    } catch (thrown) {
+      await vm.close();
+      throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
+    }
+  }
+
+  async close(): Promise<void> {
+    // Connections are made for each call.
+  }
+}

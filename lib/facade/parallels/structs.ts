@@ -1,0 +1,53 @@
+/** Structures of the SDK as objects; offsets and sizes in sectors of 512 bytes where their names say nothing else. */
+import { type DiskInfo, SECTOR_BYTES } from './objects/disk.js';
+import { MAP_GRANULARITY_BYTES } from './objects/diskSource.js';
+
+/** One storage of a disk. */
+export interface PRL_STORAGE_PARAMETERS {
+  /** 100: the library finds out what it is. */
+  m_Type: number;
+  m_Start: number;
+  /** Bytes, not sectors: so the SDK fills it for NBD. */
+  m_Size: number;
+  m_FileName: string;
+}
+
+export interface PRL_DISK_PARAMETERS {
+  /** Geometry is not kept. */
+  m_Heads: number;
+  m_Cylinders: number;
+  m_Sectors: number;
+  m_SizeInSectors: number;
+  /** Sectors in a granule of a map. */
+  m_BlockSize: number;
+  m_Parts: number;
+  m_Storages: PRL_STORAGE_PARAMETERS[];
+  m_Uuid: string;
+  m_Name: string;
+}
+
+const TRY_GUESS = 100;
+/** Packed sizes on 64-bit machines. */
+const HEAD_BYTES = 60;
+const STORAGE_BYTES = 28;
+const NULL_UUID = '{00000000-0000-0000-0000-000000000000}';
+
+/** Bytes that C needs for the structure with its storage and texts. */
+export function sizeOfParameters({ name }: DiskInfo): number {
+  const text = Buffer.byteLength(name) + 1;
+  return HEAD_BYTES + STORAGE_BYTES + 2 * text;
+}
+
+export function parametersOf({ name, sizeBytes }: DiskInfo): PRL_DISK_PARAMETERS {
+  return {
+    m_Heads: 0,
+    m_Cylinders: 0,
+    m_Sectors: 0,
+    m_SizeInSectors: Math.floor(sizeBytes / SECTOR_BYTES),
+    m_BlockSize: MAP_GRANULARITY_BYTES / SECTOR_BYTES,
+    m_Parts: 1,
+    m_Storages: [{ m_Type: TRY_GUESS, m_Start: 0, m_Size: sizeBytes, m_FileName: name }],
+    m_Uuid: NULL_UUID,
+    m_Name: name,
+  };
+}
