@@ -1,0 +1,36 @@
+// A process that is made to be killed: waits for a line on stdin, then runs one backup or prune of an image at rest with the
+// library that was built into the folder named first, and says how it ended. Told so, it kills itself at its n-th change to
+// the file system, before or after the change.
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+
+let left = Number.POSITIVE_INFINITY;
+let after = false;
+for (const name of ['rename', 'rm', 'link', 'open']) {
+  const real = fs[name];
+  fs[name] = async (...args) => {
+    left -= 1;
+    if (left <= 0 && !after) process.kill(process.pid, 'SIGKILL');
+    const result = await real(...args);
+    if (left <= 0) process.kill(process.pid, 'SIGKILL');
+    return result;
+  };
+}
+syncBuiltinESMExports();
+
+const from = (file) => import(pathToFileURL(`${process.argv[2]}/backup/${file}.js`).href);
+const [{ backup }, { prune }, { imagesSource }] = await Promise.all(
+  ['backup', 'prune', 'imagesSource'].map(from),
+);
+process.stdout.write('ready\n');
+for await (const line of createInterface({ input: process.stdin })) {
+  const { op, image, to, changes, afterChange } = JSON.parse(line);
+  left = changes ?? Number.POSITIVE_INFINITY;
+  after = afterChange;
+  if (op === 'backup') await backup(imagesSource([image]), { to });
+  else await prune({ from: to, rules: { last: 3 } });
+  process.stdout.write('done\n');
+  process.exit(0);
+}

@@ -1,0 +1,208 @@
+/**
+ * kill -9 at 200 random moments of backups and prunes, half of them at a random instant, half right before or after a change
+ * to the file system. No run that was complete may be lost or changed, the next run must go on by itself, and what it makes
+ * must restore to what the disk holds.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { backup } from '../../../lib/backup/backup.js';
+import { BackupFolder } from '../../../lib/backup/folder.js';
+import { imagesSource } from '../../../lib/backup/imagesSource.js';
+import { prune } from '../../../lib/backup/prune.js';
+import { restore } from '../../../lib/backup/restore.js';
+import { verify } from '../../../lib/backup/verify.js';
+import { openDisk } from '../../../lib/open.js';
+import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';
+
+const ROUNDS = Number(process.env['KILLS'] ?? 200);
+const SIZE = 2 << 20;
+/** Rounds between looking at everything. */
+const LOOK_EVERY = 10;
+const root = resolve(import.meta.dirname, '../../..');
+// Below node_modules, so that the built library finds its dependencies.
+const built = join(root, 'node_modules', '.cache', `doomed-${process.pid}`);
+
+let folder: TemporaryFolder;
+beforeAll(async () => {
+  folder = await makeTemporaryFolder();
+  await mkdir(built, { recursive: true });
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  await promisify(execFile)(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', built], {
+    cwd: root,
+  }).catch(
+    () => undefined, // What does not compile is told by the type check; it is emitted all the same.
+  );
+});
+afterAll(async () => {
+  await folder.remove();
+  await rm(built, { recursive: true, force: true });
+});
+
+/** A process that is ready to work, so that no round waits for one to start. */
+class Doomed {
+  readonly #child: ChildProcess;
+  readonly #ready: Promise<unknown>;
+  readonly ended: Promise<unknown>;
+  done = false;
+  said = '';
+
+  constructor() {
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'doomed.mjs'), built], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        QEMU_CBT_ADDON_PATH: join(root, 'build/Release/bitmap.node'),
+        QEMU_CBT_NBD_ADDON_PATH: join(root, 'build/Release/nbd.node'),
+      },
+    });
+    this.ended = once(this.#child, 'close');
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.said += text;
+    });
+    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
+    this.#ready = Promise.race([once(lines, 'line'), this.ended]);
+    lines.on('line', (line) => {
+      if (line === 'done') this.done = true;
+    });
+  }
+
+  /** Sets it to work, and kills it after so long unless it killed itself; true when it came to its end. */
+  async work(order: object, killAfterMs: number): Promise<boolean> {
+    await this.#ready;
+    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), killAfterMs);
+    await this.ended;
+    clearTimeout(timer);
+    // An error it could tell is a failure of its own: a crash before it must not keep it from working.
+    if (this.said !== '') throw new Error(`a run after a kill failed: ${this.said}`);
+    return this.done;
+  }
+
+  async dismiss(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+}
+
+/** One disk and its folder, with what each run must restore to. */
+class Lane {
+  readonly shadow = new ShadowDisk(SIZE);
+  readonly expected = new Map<number, string>();
+  readonly image: string;
+  readonly to: string;
+  killed = 0;
+  finished = 0;
+  #next = new Doomed();
+
+  constructor(
+    readonly path: string,
+    readonly random: (below: number) => number,
+  ) {
+    this.image = join(path, 'disk.qcow2');
+    this.to = join(path, 'backups');
+  }
+
+  async round(number: number): Promise<void> {
+    await qemuIo(['-f', 'qcow2', this.image], ...this.shadow.randomWrites(this.random, 2, 150_000));
+    const process = this.#next;
+    this.#next = new Doomed();
+    const op = this.random(4) === 0 ? 'prune' : 'backup';
+    const atChange = this.random(2) === 0;
+    const before = (await this.runs()).map(({ run }) => run);
+    const order = {
+      op,
+      image: this.image,
+      to: this.to,
+      ...(atChange && {
+        changes: 1 + this.random(op === 'prune' ? 40 : 30),
+        afterChange: this.random(2) === 0,
+      }),
+    };
+    const finished = await process.work(order, atChange ? 20_000 : this.random(700));
+    if (finished) this.finished += 1;
+    else this.killed += 1;
+    await this.helpersGone();
+    const runs = await this.runs();
+    for (const { run } of runs) if (!before.includes(run)) this.expected.set(run, this.shadow.sum);
+    const survive = op === 'backup' ? before : before.slice(-3);
+    expect(runs.map(({ run }) => run)).toEqual(expect.arrayContaining(survive));
+    if (number % LOOK_EVERY === 0) await this.look();
+  }
+
+  /** The QEMU programs of a killed process end by themselves; until then they hold locks on files. */
+  async helpersGone(): Promise<void> {
+    const names = await readdir(this.to).catch(() => []);
+    const files = [this.image, ...names.map((name) => join(this.to, name))];
+    const inodes = await Promise.all(files.map((file) => stat(file).then(({ ino }) => `:${ino} `)));
+    for (const started = performance.now(); performance.now() - started < 20_000; await sleep(5)) {
+      const locks = await readFile('/proc/locks', 'utf8');
+      if (!inodes.some((inode) => locks.includes(inode))) return;
+    }
+    throw new Error('helper programs of a killed process do not end');
+  }
+
+  async runs() {
+    const { runs, damaged } = await BackupFolder.read(this.to, { create: true });
+    expect(damaged).toEqual([]);
+    return runs;
+  }
+
+  /** A run after the crashes, then every run restored and compared. */
+  async look(): Promise<void> {
+    const { run, disks, warnings } = await backup(imagesSource([this.image]), { to: this.to });
+    expect(warnings).toEqual([]);
+    for (const disk of disks) if ('error' in disk) throw disk.error;
+    this.expected.set(run ?? 0, this.shadow.sum);
+    for (const each of await this.runs()) {
+      const file = join(this.path, 'restored.raw');
+      await restore({ from: this.to, pit: each.pit, to: file, force: true });
+      expect(sumOf(await readFile(file)), `run ${each.run}`).toBe(this.expected.get(each.run));
+    }
+    expect((await verify({ from: this.to })).problems).toEqual([]);
+  }
+
+  async end(): Promise<void> {
+    await this.#next.dismiss();
+    await this.look();
+    await prune({ from: this.to, rules: { last: 1 } });
+    await this.look();
+    // Nothing of interrupted runs is left, neither files nor points in time.
+    const { names, runs } = await BackupFolder.read(this.to);
+    const listed = runs.flatMap(({ run, disks }) => [
+      `run-${String(run).padStart(6, '0')}.json`,
+      ...disks.flatMap(({ file, sums }) => [file, sums.file]),
+    ]);
+    expect(names.filter((name) => name !== 'forgotten.json').sort()).toEqual(listed.sort());
+    await using disk = await openDisk(this.image);
+    const points = (await disk.pits()).pits.length;
+    expect(points).toBeLessThanOrEqual(this.expected.size);
+  }
+}
+
+describe('backups that are killed', () => {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
+  test(`${ROUNDS} kills lose nothing (SEED=${seed})`, { timeout: 400_000 }, async () => {
+    const lanes: Lane[] = [];
+    for (const index of [0, 1]) {
+      const path = join(folder.path, String(index));
+      await mkdir(path);
+      const lane = new Lane(path, seeded(seed + index));
+      await qemuImg('create', '-q', '-f', 'qcow2', lane.image, String(SIZE));
+      lanes.push(lane);
+    }
+    await Promise.all(
+      lanes.map(async (lane) => {
+        for (let number = 1; lane.killed < ROUNDS / lanes.length; number += 1) await lane.round(number);
+        await lane.end();
+      }),
+    );
+    console.log(lanes.map(({ killed, finished }) => `${killed} killed, ${finished} finished`).join('; '));
+  });
+});
