@@ -273,9 +273,21 @@ async function copyDisk(
     };
   } catch (error) {
     await sums.close();
+    const full = error instanceof CbtError && error.details['errno'] === 'ENOSPC';
     for (const name of [file + PART, sumsFile + PART]) {
       await removeFile(folder.file(name));
       made.delete(name);
+    }
+    if (full) {
+      throw new CbtError(
+        'ERR_CBT_BACKEND_UNAVAILABLE',
+        `no space is left in ${folder.path}: ${error.message}`,
+        {
+          disk: disk.disk,
+          details: error.details,
+          cause: error,
+        },
+      );
     }
     throw error;
   } finally {

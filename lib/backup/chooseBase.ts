@@ -37,6 +37,7 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
   const { full, lost, selection } = question;
   const known = earlierLayers(question);
   const key = known[0]?.disk.key ?? null;
+  const candidates = known.filter((layer) => layer.disk.epoch !== null);
   const asFull = async (reason: string | null, message: string | null): Promise<Choice> => ({
     verdict: 'full',
     reason,
@@ -47,9 +48,9 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
   });
   if (full) return asFull(null, 'asked for');
   if (lost !== null) return asFull(lost.reason, lost.message);
-  if (known.length === 0) return asFull(null, 'the folder holds no earlier run of this disk');
+  if (candidates.length === 0) return asFull(null, 'the folder holds no earlier run of this disk');
   let first: CbtError | null = null;
-  for (const base of known) {
+  for (const base of candidates) {
     try {
       question.folder.chain(base.run, base.disk);
       const map = await question.changes(base.run.pit, selection);
@@ -72,7 +73,7 @@ function earlierLayers({ folder, disk, epoch, taken }: BaseQuestion): Layer[] {
     .reverse();
   const named = all.filter((layer) => layer.disk.disk === disk);
   const key = (named[0] ?? all.find((layer) => epoch !== null && layer.disk.epoch === epoch))?.disk.key;
-  return all.filter((layer) => layer.disk.key === key && layer.disk.epoch !== null);
+  return all.filter((layer) => layer.disk.key === key);
 }
 
 /** A point the disk no longer knows, or a run with a broken chain below it: an older run may still serve. */

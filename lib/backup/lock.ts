@@ -27,6 +27,9 @@ const lockSchema = z.object({
 });
 type Lock = z.infer<typeof lockSchema>;
 
+/** Locks that this process holds: one of its own that is not among them was left where it could not be reached. */
+const ownTokens = new Set<string>();
+
 export interface HeldLock extends AsyncDisposable {
   release(): Promise<void>;
 }
@@ -41,17 +44,26 @@ export async function lockFolder(folder: string): Promise<HeldLock> {
   };
   if (!(await create(path, lock))) {
     const held = await readLock(path);
-    if (held !== null && (held === 'damaged' || (await isAlive(held.owner)) !== false))
-      throw busy(path, held);
+    if (held !== null && (await isInUse(held))) throw busy(path, held);
     await takeOver(folder, path, lock);
   }
+  ownTokens.add(lock.token);
   const release = async (): Promise<void> => {
+    ownTokens.delete(lock.token);
     const held = await readLock(path);
     if (held !== null && held !== 'damaged' && held.token === lock.token) {
       await onFile(path, 'removing', () => rm(path, { force: true }));
     }
   };
   return { release, [Symbol.asyncDispose]: release };
+}
+
+async function isInUse(held: Lock | 'damaged'): Promise<boolean> {
+  if (held === 'damaged') return true;
+  const { owner, token } = held;
+  if (owner.pid === process.pid && owner.startTime === (await ownOwner()).startTime)
+    return ownTokens.has(token);
+  return (await isAlive(owner)) !== false;
 }
 
 /** False when somebody has it. The file appears with its content or not at all. */
@@ -89,8 +101,7 @@ async function takeOver(folder: string, path: string, lock: Lock): Promise<void>
   try {
     if (guard === null) throw busy(path, null);
     const held = await readLock(path);
-    if (held !== null && (held === 'damaged' || (await isAlive(held.owner)) !== false))
-      throw busy(path, held);
+    if (held !== null && (await isInUse(held))) throw busy(path, held);
     await onFile(path, 'removing', () => rm(path, { force: true }));
     if (!(await create(path, lock))) throw busy(path, null);
   } finally {

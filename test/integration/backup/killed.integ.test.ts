@@ -145,7 +145,13 @@ class Lane {
       const locks = await readFile('/proc/locks', 'utf8');
       if (!inodes.some((inode) => locks.includes(inode))) return;
     }
-    throw new Error('helper programs of a killed process do not end');
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,ppid,stat,etimes,args']);
+    throw new Error(
+      `helper programs of a killed process do not end:\n${stdout
+        .split('\n')
+        .filter((line) => line.includes(this.path))
+        .join('\n')}`,
+    );
   }
 
   async runs() {
