@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
+import type { DiskData } from '../core/diskData.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { openData } from '../data.js';
 import { chooseBase } from './chooseBase.js';
@@ -229,29 +230,30 @@ async function copyDisk(
   const sums = await SumsWriter.create(folder.file(sumsFile + PART), sizeBytes);
   try {
     const { storedBytes, zeroBytes } = await copyInto(folder.file(file + PART), async (target) => {
-      await using source = await disk.openData(signal);
-      if (source.info.sizeBytes !== sizeBytes) {
-        throw new CbtError(
-          'ERR_CBT_MAP_MISMATCH',
-          `${disk.disk} has ${sizeBytes} bytes, but its data has ${source.info.sizeBytes}`,
-          { disk: disk.disk },
-        );
-      }
-      return await copyLayer({
-        source,
-        target,
-        map,
-        sizeBytes,
-        full: verdict === 'full',
-        sums,
-        ...limits,
-        signal,
-        onBytes: (bytes) => {
-          progress.doneBytes += bytes;
-          // Ranges are widened to whole clusters, so more may be read than the map tells.
-          progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
-          options.onProgress?.(progress);
-        },
+      return withData(await disk.openData(signal), async (source) => {
+        if (source.info.sizeBytes !== sizeBytes) {
+          throw new CbtError(
+            'ERR_CBT_MAP_MISMATCH',
+            `${disk.disk} has ${sizeBytes} bytes, but its data has ${source.info.sizeBytes}`,
+            { disk: disk.disk },
+          );
+        }
+        return copyLayer({
+          source,
+          target,
+          map,
+          sizeBytes,
+          full: verdict === 'full',
+          sums,
+          ...limits,
+          signal,
+          onBytes: (bytes) => {
+            progress.doneBytes += bytes;
+            // Ranges are widened to whole clusters, so more may be read than the map tells.
+            progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
+            options.onProgress?.(progress);
+          },
+        });
       });
     });
     const summed = await sums.finish();
@@ -295,6 +297,19 @@ async function copyDisk(
   }
 }
 
+/** Closes the data when the work is done; of two failures the work's counts. */
+async function withData<T>(data: DiskData, work: (data: DiskData) => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await work(data);
+  } catch (error) {
+    await data.close().catch(() => undefined);
+    throw error;
+  }
+  await data.close();
+  return result;
+}
+
 /** Opens the new layer for writing; when the work is done, all of it is on stable storage. */
 async function copyInto<T>(
   path: string,
@@ -311,9 +326,12 @@ async function copyInto<T>(
   try {
     result = await work(target);
     await target.flush();
-  } finally {
-    await target.close();
+  } catch (error) {
+    // The failure counts; what a server says of its end after one does not.
+    await target.close().catch(() => undefined);
+    throw error;
   }
+  await target.close();
   await syncFile(path);
   return result;
 }

@@ -144,9 +144,11 @@ async function copyUp(folder: string, lower: string, above: DiskRun): Promise<vo
   try {
     await target.writeStream(pieces());
     await target.flush();
-  } finally {
-    await target.close();
+  } catch (error) {
+    await target.close().catch(() => undefined);
+    throw error;
   }
+  await target.close();
   await syncFile(lower);
 }
 

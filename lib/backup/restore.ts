@@ -97,7 +97,12 @@ async function intoFile(options: RestoreOptions, sizeBytes: number, fill: Fill):
       });
     } else await qemuImg(['create', '-q', '-f', 'qcow2', temporary, String(sizeBytes)]);
     const target = await openData({ kind: 'qemu-nbd', file: temporary, format, readOnly: false });
-    const written = await fill(target, true).finally(() => target.close());
+    const written = await fill(target, true).catch(async (error: unknown) => {
+      // The failure counts; what a server says of its end after one does not.
+      await target.close().catch(() => undefined);
+      throw error;
+    });
+    await target.close();
     await syncFile(temporary);
     await onFile(path, 'renaming', () => rename(temporary, path));
     await syncFolder(resolve(path, '..'));

@@ -1,5 +1,6 @@
 /** What an NBD connection goes to, as callers name it, and as the addon takes it. */
 import { invalidArgument } from '../../core/errors.js';
+import { endingWithUs } from './endingWithUs.js';
 import type { NativeNbdAddress, NativeNbdTls } from './nbdAddon.js';
 import { type QemuNbdImage, qemuNbdCommand } from './qemuNbdCommand.js';
 
@@ -50,7 +51,7 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
       return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
     }
     case 'qemu-nbd': {
-      const command = await qemuNbdCommand(target);
+      const command = endingWithUs(await qemuNbdCommand(target));
       return { address: { kind: 'command', arguments: command }, exportName: '', tls: undefined };
     }
     default: {
