@@ -1,0 +1,10 @@
+import { describe, expect, test } from 'vitest';
+import { codeOf, prl, useLibrary } from './support.js';
+
+useLibrary();
+
+describe('PrlSrv_CreateVmBackup', () => {
+  test('is there, and its job says that it is not implemented', async () => {
+    expect(await codeOf(prl.PrlSrv_CreateVmBackup(1, 'host'))).toBe(prl.PRL_ERR_UNIMPLEMENTED);
+  });
+});

@@ -1,0 +1,24 @@
+import { describe, expect, test } from 'vitest';
+import { connectVm } from '../../../lib/vm.js';
+import { beginBackup, codeOf, prl, startVm, useLibrary } from './support.js';
+
+useLibrary();
+
+describe('PrlVmBackup_Commit', () => {
+  test('keeps the point in time; without PBMBF_CREATE_MAP none is left', async () => {
+    const { daemon, vm } = await startVm();
+    await using _ = daemon;
+    const pits = async (): Promise<number> => {
+      await using machine = await connectVm(daemon.process.file('qmp.sock'));
+      await using disk = await machine.openDisk('d');
+      return (await disk.pits()).pits.length;
+    };
+    const kept = await beginBackup(vm);
+    expect(await codeOf(prl.PrlVmBackup_Commit(kept))).toBe(0);
+    expect(await pits()).toBe(1);
+    const unnamed = await beginBackup(vm, 0);
+    expect(await codeOf(prl.PrlVmBackup_Commit(unnamed))).toBe(0);
+    expect(await pits()).toBe(1);
+    expect(await codeOf(prl.PrlVmBackup_Commit(unnamed))).toBe(prl.PRL_ERR_BACKUP_BACKUP_NOT_FOUND);
+  });
+});
