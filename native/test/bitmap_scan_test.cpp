@@ -303,6 +303,49 @@ TEST("a bad table entry is refused when it is reached") {
   }
 }
 
+TEST("a window that is scanned in two parts is what its halves are, joined") {
+  std::mt19937_64 random(20);
+  constexpr std::uint64_t bits = (std::uint64_t{1} << 26) + 777;
+  for (int round = 0; round < 6; ++round) {
+    Bytes bytes(divide_up(bits, 8));
+    // Round 0 and 1: all clean, all dirty; then runs, sparse at first, so that some go over the middle.
+    if (round == 1) std::fill(bytes.begin(), bytes.end(), std::uint8_t{0xff});
+    for (std::uint64_t bit = 0; bit < bits && round > 1;) {
+      const std::uint64_t run = 1 + random() % (std::uint64_t{1} << (24 - 4 * round));
+      if (random() % 2 == 0) set_bits(bytes.data(), bit, std::min(bit + run, bits));
+      bit += run;
+    }
+    if (round > 1) set_bits(bytes.data(), bits / 2 - (std::uint64_t{1} << 21), bits / 2 + 5);
+    const Made made = in_memory(512, bytes);
+    const std::vector<BitmapSegment> segments = {made.segment()};
+    const std::uint64_t start = round % 2 == 0 ? 0 : 700;
+    const std::uint64_t end = bits * 512 - 100;
+    RangePage whole;
+    CHECK(scan_bitmaps(query_of(segments, 512, {start, end, kAllRanges}, oracle::all_bit_ops()[0]), whole).is_ok());
+    // A cap, however high, keeps the scan on one thread.
+    RangePage single;
+    CHECK(scan_bitmaps(query_of(segments, 512, {start, end, bits}, oracle::all_bit_ops()[0]), single).is_ok());
+    CHECK_EQ(whole.next_bytes, single.next_bytes);
+    CHECK_EQ(whole.ranges.size(), single.ranges.size());
+    CHECK(std::equal(whole.ranges.data(), whole.ranges.data() + whole.ranges.size(), single.ranges.data()));
+  }
+}
+
+TEST("what fails in either part of a window fails the scan, the first part's reason first") {
+  constexpr std::uint64_t cluster = std::uint64_t{2} << 20;
+  const MemoryFile file(Bytes(4096, 0x55));
+  for (const auto& [first, second, bad] :
+       {std::tuple{-1.0, 1.5, "table[0]"}, {0.0, 1.5, "table[4]"}, {-1.0, 1.0, "table[0]"}}) {
+    const std::vector<double> table = {first, 0, 0, 0, second};
+    const std::vector<BitmapSegment> segments = {{512, StoredBits{file.fd(), cluster, table.data(), table.size(), 0}}};
+    RangePage page;
+    const Status status =
+        scan_bitmaps(query_of(segments, 512, {0, 5 * cluster * 8 * 512, kAllRanges}, &portable_bit_ops()), page);
+    CHECK(status.code() == Code::invalid_argument);
+    CHECK(status.message().find(bad) != std::string::npos);
+  }
+}
+
 TEST("a set cancel cell ends the work") {
   const std::int32_t stop = 1;
   const Made made = in_memory(512, Bytes(64, 0x55));

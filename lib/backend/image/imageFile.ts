@@ -43,7 +43,10 @@ export class ImageFile {
 
   /** The file as it is now. Throws when its path names another file by now. */
   async snapshot(): Promise<FileSnapshot> {
-    const named = await attempt(this.path, 'stat', () => stat(this.path, { bigint: true }));
+    const [stamp, named] = await Promise.all([
+      this.stamp(),
+      attempt(this.path, 'stat', () => stat(this.path, { bigint: true })),
+    ]);
     if (identityOf(named) !== this.identity) {
       throw new CbtError(
         'ERR_CBT_BACKEND_UNAVAILABLE',
@@ -51,7 +54,7 @@ export class ImageFile {
         { reason: 'BUSY', details: { path: this.path } },
       );
     }
-    return new FileSnapshot(this, await this.stamp());
+    return new FileSnapshot(this, stamp);
   }
 
   /** True while the file's size and time of change are those of the stamp. */

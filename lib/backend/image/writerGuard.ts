@@ -27,8 +27,7 @@ export class WriterGuard {
 
   /** The file as it is now, refused when a writer holds it; from here on it is watched. */
   async add(file: ImageFile): Promise<FileSnapshot> {
-    await this.#refuseWriter(file);
-    const snapshot = await file.snapshot();
+    const [snapshot] = await Promise.all([file.snapshot(), this.#refuseWriter(file)]);
     this.#snapshots.push(snapshot);
     return snapshot;
   }
@@ -41,8 +40,8 @@ export class WriterGuard {
   /** Throws when a writer holds one of the files, or wrote to one since it was added. */
   async check(): Promise<void> {
     for (const snapshot of this.#snapshots) {
-      await this.#refuseWriter(snapshot.file);
-      if (!(await snapshot.isCurrent())) throw changed(snapshot.file.path);
+      const [isCurrent] = await Promise.all([snapshot.isCurrent(), this.#refuseWriter(snapshot.file)]);
+      if (!isCurrent) throw changed(snapshot.file.path);
     }
   }
 
