@@ -17,7 +17,7 @@ cmake:cmake:cmake
 pkg-config:pkg-config:pkgconf-pkg-config
 qemu-img:qemu-utils:qemu-img
 qemu-nbd:qemu-utils:qemu-img
-qemu-storage-daemon:qemu-system-common:qemu-tools
+qemu-storage-daemon:qemu-system-common:qemu-img
 qemu-io:qemu-utils:qemu-img
 qemu-system-x86_64:qemu-system-x86:qemu-system-x86-core
 nbdinfo:libnbd-bin:libnbd
