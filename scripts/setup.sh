@@ -78,7 +78,7 @@ fi
 if ! $if_needed || [ ! -f build/Release/bitmap.node ] || newer_than build/Release/bitmap.node native CMakeLists.txt; then
   npm run --silent build:native >&2
 fi
-if ! $if_needed || [ ! -f dist/.built ] || newer_than dist/.built lib tsconfig.build.json; then
+if ! $if_needed || [ ! -f dist/.built ] || newer_than dist/.built lib tsconfig.build.json scripts/bundle-command.mjs; then
   npm run --silent build:ts >&2
   touch dist/.built
 fi
