@@ -35,9 +35,12 @@ describe('PrlHandle_Free', () => {
     await maps(20);
     const descriptors = readdirSync('/proc/self/fd').length;
     const before = table.size;
+    const memory = process.memoryUsage.rss();
     await rounds(10_000);
     await maps(200);
     expect(table.size).toBe(before);
+    expect(process.memoryUsage.rss() - memory).toBeLessThan(128 * 2 ** 20);
+    for (let i = 0; i < 30; i += 1) expect(await prl.PrlHandle_Free(await open(file))).toBe(0);
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptors + 2);
   });
 });
