@@ -27,6 +27,8 @@ export async function write(stream: Writable, chunk: string | Uint8Array): Promi
       once(stream, 'drain', { signal }),
       once(stream, 'close', { signal }).then(() => Promise.reject(new ReaderGone())),
     ]);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderGone() : error;
   } finally {
     // The listener that was not called; a long output would gather one a write.
     waited.abort();
