@@ -18,7 +18,7 @@ const QUESTION = `
   addon.scanBitmaps(segments, 512, 0, 1e6, Infinity, undefined).then(({ ranges, nextBytes }) =>
     console.log(JSON.stringify([addon.interface, addon.path, [...ranges], nextBytes])));
 `;
-const ANSWER = /^\[1,"(avx2|portable)",\[0,512,1024,512,2560,1024,7680,1024\],1000000\]$/;
+const ANSWER = /^\[2,"(avx2|portable)",\[0,512,1024,512,2560,1024,7680,1024\],1000000\]$/;
 
 /** The environment without what would lead a build to headers of this machine; any download meets a closed port. */
 function bareEnvironment(home) {
