@@ -1,6 +1,7 @@
 /**
  * Objects behind the opaque handles of an SDK: a number that is never used twice stands for an object until its last
- * reference is dropped. Whatever is not in the table (0, forged, freed, of another library) is simply not found.
+ * reference is dropped. An object has one handle at a time, however often it is given out, so that freeing what one caller
+ * was given never takes it from another. Whatever is not in the table (0, forged, freed, of another library) is not found.
  */
 
 interface Entry {
@@ -10,6 +11,7 @@ interface Entry {
 
 export class HandleTable {
   readonly #entries = new Map<number, Entry>();
+  readonly #handles = new Map<object, number>();
   #next: number;
 
   /** `first`: the first handle given out. */
@@ -22,11 +24,14 @@ export class HandleTable {
     return this.#entries.size;
   }
 
-  /** A new handle with one reference. */
+  /** A new handle with one reference; for an object that has one already, that one with one reference more. */
   add(object: object): number {
+    const there = this.#handles.get(object);
+    if (there !== undefined && this.addReference(there)) return there;
     const handle = this.#next;
     this.#next += 1;
     this.#entries.set(handle, { object, references: 1 });
+    this.#handles.set(object, handle);
     return handle;
   }
 
@@ -55,14 +60,16 @@ export class HandleTable {
     entry.references -= 1;
     if (entry.references > 0) return null;
     this.#entries.delete(handle as number);
+    this.#handles.delete(entry.object);
     return entry.object;
   }
 
   /** Takes every handle out; the objects, each once. */
   clear(): object[] {
-    const objects = new Set([...this.#entries.values()].map(({ object }) => object));
+    const objects = [...this.#handles.keys()];
     this.#entries.clear();
-    return [...objects];
+    this.#handles.clear();
+    return objects;
   }
 
   #entry(handle: unknown): Entry | undefined {

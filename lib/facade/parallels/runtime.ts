@@ -79,6 +79,15 @@ export function requireText(argument: string, value: unknown): string {
   return value;
 }
 
+/** Memory that a caller lends to a call: a Buffer, a typed array or a DataView. */
+export type PrlBuffer = ArrayBufferView;
+
+/** A caller's buffer as bytes; null for what is none. */
+export function bytesOf(buffer: unknown): Uint8Array | null {
+  if (!ArrayBuffer.isView(buffer)) return null;
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
 /** The first `sizeBytes` bytes of a buffer, a multiple of `unit`. */
 export function requireBuffer(
   argument: string,
@@ -88,7 +97,8 @@ export function requireBuffer(
 ): Uint8Array {
   const size = requireUint32('sizeBytes', sizeBytes);
   if (size % unit !== 0) throw invalid('sizeBytes', `a multiple of ${unit}`);
-  if (!(buffer instanceof Uint8Array) || buffer.length < size)
-    throw invalid(argument, `a Uint8Array of at least ${size} bytes`);
-  return buffer.subarray(0, size);
+  const bytes = bytesOf(buffer);
+  if (bytes === null || bytes.length < size)
+    throw invalid(argument, `a Buffer or typed array of at least ${size} bytes`);
+  return bytes.subarray(0, size);
 }

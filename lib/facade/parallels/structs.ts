@@ -43,7 +43,8 @@ export function parametersOf({ name, sizeBytes }: DiskInfo): PRL_DISK_PARAMETERS
     m_Heads: 0,
     m_Cylinders: 0,
     m_Sectors: 0,
-    m_SizeInSectors: Math.floor(sizeBytes / SECTOR_BYTES),
+    // Programs take this as the disk's size: a last piece of a sector counts as one.
+    m_SizeInSectors: Math.ceil(sizeBytes / SECTOR_BYTES),
     m_BlockSize: MAP_GRANULARITY_BYTES / SECTOR_BYTES,
     m_Parts: 1,
     m_Storages: [{ m_Type: TRY_GUESS, m_Start: 0, m_Size: sizeBytes, m_FileName: name }],

@@ -32,7 +32,8 @@ export const surface: readonly SurfaceEntry[] = [
   {
     name: 'PrlDisk_OpenDisk_Local',
     status: 'partial',
-    reason: 'Parallels images are read-only; a .hdd with snapshots has maps but no data',
+    reason:
+      'Parallels images are read-only; a .hdd with snapshots is refused: QEMU reads the data of one image',
   },
   { name: 'PrlDisk_Read', status: 'full' },
   { name: 'PrlDisk_SwitchToState', status: 'absent', reason: 'the SDK has it unimplemented too' },

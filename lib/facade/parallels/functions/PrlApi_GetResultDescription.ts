@@ -2,6 +2,7 @@ import type { Ref } from '../../ref.js';
 import { DESCRIPTIONS } from '../constants/descriptions.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { call, lastReasonOf, nameOf } from '../errors.js';
+import type { PrlBuffer } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**
@@ -13,7 +14,7 @@ export function PrlApi_GetResultDescription(
   result: PRL_RESULT,
   brief: number,
   _formatted: number,
-  description: Uint8Array | null,
+  description: PrlBuffer | null,
   length: Ref<number>,
 ): PRL_RESULT {
   return call(() => {

@@ -1,12 +1,13 @@
 import type { PRL_RESULT } from '../constants/results.js';
 import { call, invalid } from '../errors.js';
+import type { PrlBuffer } from '../runtime.js';
 
 /**
  * Frees a buffer that the SDK allocated. No call of this library does: every buffer is the caller's, and JavaScript frees it. Takes
  * what C would pass and does nothing; NULL is PRL_ERR_INVALID_ARG.
  */
-export function PrlBuffer_Free(buffer: Uint8Array | null): PRL_RESULT {
+export function PrlBuffer_Free(buffer: PrlBuffer | null): PRL_RESULT {
   return call(() => {
-    if (!(buffer instanceof Uint8Array)) throw invalid('buffer', 'a buffer');
+    if (!ArrayBuffer.isView(buffer)) throw invalid('buffer', 'a buffer');
   });
 }

@@ -3,7 +3,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_BUFFER_OVERRUN, type PRL_RESULT } from '../constants/results.js';
 import { call, invalid, PrlError } from '../errors.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { requireRef, requireUint32, take } from '../runtime.js';
+import { bytesOf, type PrlBuffer, requireRef, requireUint32, take } from '../runtime.js';
 
 /**
  * Copies the whole map: bit n is in byte n >> 3, mask 1 << (n & 7). There is no cursor. Buffer NULL: `capacity` becomes the bytes needed.
@@ -11,7 +11,7 @@ import { requireRef, requireUint32, take } from '../runtime.js';
  */
 export function PrlDiskMap_Read(
   map: PRL_HANDLE,
-  buffer: Uint8Array | null,
+  buffer: PrlBuffer | null,
   capacity: Ref<number> | null,
 ): PRL_RESULT {
   return call(() => {
@@ -27,9 +27,10 @@ export function PrlDiskMap_Read(
       box.value = needed;
       throw new PrlError(PRL_ERR_BUFFER_OVERRUN, `the map has ${needed} bytes, the buffer ${given}`);
     }
-    if (!(buffer instanceof Uint8Array) || buffer.length < needed)
-      throw invalid('buffer', `a Uint8Array of at least ${needed} bytes, or null`);
-    taken.copyTo(buffer);
+    const target = bytesOf(buffer);
+    if (target === null || target.length < needed)
+      throw invalid('buffer', `a Buffer or typed array of at least ${needed} bytes, or null`);
+    taken.copyTo(target);
     box.value = needed;
   });
 }

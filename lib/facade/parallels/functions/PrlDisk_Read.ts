@@ -2,7 +2,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { callAsync } from '../errors.js';
 import { Disk, SECTOR_BYTES } from '../objects/disk.js';
-import { requireBuffer, requireCount, take } from '../runtime.js';
+import { type PrlBuffer, requireBuffer, requireCount, take } from '../runtime.js';
 
 /**
  * Reads `sizeBytes` bytes from sector `offset` (512 bytes each) into the buffer, whole or not at all. The last granule of 64 KiB may be
@@ -10,7 +10,7 @@ import { requireBuffer, requireCount, take } from '../runtime.js';
  */
 export async function PrlDisk_Read(
   disk: PRL_HANDLE,
-  buffer: Uint8Array | null,
+  buffer: PrlBuffer | null,
   sizeBytes: number,
   offset: number | bigint,
 ): Promise<PRL_RESULT> {

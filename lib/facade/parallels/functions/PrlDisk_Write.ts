@@ -2,14 +2,14 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { callAsync } from '../errors.js';
 import { Disk, SECTOR_BYTES } from '../objects/disk.js';
-import { requireBuffer, requireCount, take } from '../runtime.js';
+import { type PrlBuffer, requireBuffer, requireCount, take } from '../runtime.js';
 
 /**
  * Writes `sizeBytes` bytes of the buffer at sector `offset`, whole or with an error. A local image takes whole sectors only.
  */
 export async function PrlDisk_Write(
   disk: PRL_HANDLE,
-  buffer: Uint8Array | null,
+  buffer: PrlBuffer | null,
   sizeBytes: number,
   offset: number | bigint,
 ): Promise<PRL_RESULT> {

@@ -3,7 +3,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_NO_DATA, type PRL_RESULT } from '../constants/results.js';
 import { call, PrlError } from '../errors.js';
 import { Result } from '../objects/job.js';
-import { take } from '../runtime.js';
+import { type PrlBuffer, take } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**
@@ -11,7 +11,7 @@ import { copyString } from '../strings.js';
  */
 export function PrlResult_GetParamAsString(
   result: PRL_HANDLE,
-  text: Uint8Array | null,
+  text: PrlBuffer | null,
   length: Ref<number>,
 ): PRL_RESULT {
   return call(() => {

@@ -3,7 +3,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { call } from '../errors.js';
 import { Backup } from '../objects/backup.js';
-import { take } from '../runtime.js';
+import { type PrlBuffer, take } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**
@@ -11,7 +11,7 @@ import { copyString } from '../strings.js';
  */
 export function PrlVmBackup_GetUuid(
   backup: PRL_HANDLE,
-  uuid: Uint8Array | null,
+  uuid: PrlBuffer | null,
   length: Ref<number>,
 ): PRL_RESULT {
   return call(() => copyString(take('backup', backup, Backup).uuid, uuid, length));

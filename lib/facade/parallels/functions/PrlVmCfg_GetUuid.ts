@@ -3,7 +3,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { callAsync } from '../errors.js';
 import { VirtualMachine } from '../objects/virtualMachine.js';
-import { take } from '../runtime.js';
+import { type PrlBuffer, take } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**
@@ -11,7 +11,7 @@ import { copyString } from '../strings.js';
  */
 export async function PrlVmCfg_GetUuid(
   vm: PRL_HANDLE,
-  uuid: Uint8Array | null,
+  uuid: PrlBuffer | null,
   length: Ref<number>,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => copyString(`{${await take('vm', vm, VirtualMachine).uuid()}}`, uuid, length));

@@ -11,7 +11,7 @@ import {
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { Disk } from './disk.js';
-import { openMap } from './diskSource.js';
+import { closeAll, openMap } from './diskSource.js';
 
 export class Backup implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_BACKUP;
@@ -20,7 +20,7 @@ export class Backup implements PrlObject, AsyncDisposable {
   readonly #keepsPoint: boolean;
   readonly #onEnd: () => void;
   readonly #disks = new Set<Disk>();
-  #ended = false;
+  #ending: Promise<void> | null = null;
 
   constructor(vm: Vm, session: Session, keepsPoint: boolean, onEnd: () => void) {
     this.#vm = vm;
@@ -57,7 +57,10 @@ export class Backup implements PrlObject, AsyncDisposable {
       throw toPrlError(entry.error, PRL_ERR_FAILURE);
     try {
       const maps = await this.#session.openDisk(entry.disk);
-      const data = await openData({ kind: 'uri', uri: entry.export });
+      const data = await openData({ kind: 'uri', uri: entry.export }).catch(async (thrown: unknown) => {
+        await maps.close();
+        throw thrown;
+      });
       const disk: Disk = new Disk(
         {
           name: entry.export,
@@ -67,15 +70,15 @@ export class Backup implements PrlObject, AsyncDisposable {
           changes: async (from, to) => openMap(await maps.changes({ from, to })),
           allocated: async () => openMap(await maps.allocated()),
           check: () => this.#session.check(),
-          close: async () => {
-            await maps.close();
-            await data.close();
-          },
+          close: () => closeAll(maps, data),
         },
         0,
         () => this.#disks.delete(disk),
       );
       this.#disks.add(disk);
+      // The backup may have ended while the disk was being opened.
+      if (this.#ending !== null) await disk.close();
+      this.#requireOpen();
       return disk;
     } catch (thrown) {
       throw toPrlError(thrown, PRL_ERR_FAILURE);
@@ -98,9 +101,10 @@ export class Backup implements PrlObject, AsyncDisposable {
     });
   }
 
-  /** Rolls back what is still open. */
+  /** Rolls back what is still open; waits for an end that is under way. */
   async close(): Promise<void> {
-    if (!this.#ended) await this.rollback();
+    if (this.#ending === null) await this.rollback();
+    else await Promise.allSettled([this.#ending]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,14 +112,19 @@ export class Backup implements PrlObject, AsyncDisposable {
   }
 
   #requireOpen(): void {
-    if (this.#ended) throw new PrlError(PRL_ERR_BACKUP_BACKUP_NOT_FOUND, 'the backup has ended');
+    if (this.#ending !== null) throw new PrlError(PRL_ERR_BACKUP_BACKUP_NOT_FOUND, 'the backup has ended');
   }
 
   async #end(work: () => Promise<void>): Promise<void> {
     this.#requireOpen();
-    this.#ended = true;
+    this.#ending = this.#finish(work);
+    await this.#ending;
+  }
+
+  async #finish(work: () => Promise<void>): Promise<void> {
     try {
-      for (const disk of this.#disks) await disk.close();
+      // A connection that closes badly is no reason to leave the guest with an open session.
+      await Promise.allSettled([...this.#disks].map((disk) => disk.close()));
       await work();
     } catch (thrown) {
       throw toPrlError(thrown, PRL_ERR_BACKUP_INTERNAL_ERROR);

@@ -2,12 +2,14 @@
 import { parseUuid } from '../../../core/pointInTime.js';
 import { PHT_VIRTUAL_DISK } from '../constants/handleTypes.js';
 import {
+  PRL_ERR_DISK_DISK_NOT_OPENED,
   PRL_ERR_DISK_OPERATION_NOT_ALLOWED,
   PRL_ERR_DISK_READ_OUT_DISK,
   PRL_ERR_FAILURE,
   PRL_ERR_FILE_READ_ERROR,
   PRL_ERR_FILE_WRITE_ERROR,
   PRL_ERR_NO_DATA,
+  PRL_ERR_UNINITIALIZED,
   type PRL_RESULT,
 } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
@@ -46,6 +48,7 @@ export class Disk implements PrlObject, AsyncDisposable {
    * whole granules. Any other read past the end is PRL_ERR_DISK_READ_OUT_DISK.
    */
   async read(offset: number, target: Uint8Array): Promise<void> {
+    this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
     const at = offset + this.#shiftBytes;
     const { sizeBytes } = this.info;
     const end = at + target.length;
@@ -66,6 +69,7 @@ export class Disk implements PrlObject, AsyncDisposable {
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
     const at = offset + this.#shiftBytes;
     const { sizeBytes, readOnly } = this.info;
     if (readOnly) {
@@ -85,7 +89,12 @@ export class Disk implements PrlObject, AsyncDisposable {
 
   /** Everything written is on stable storage afterwards. */
   async flush(): Promise<void> {
-    if (!this.info.readOnly) await this.#source.data.flush();
+    this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
+    try {
+      if (!this.info.readOnly) await this.#source.data.flush();
+    } catch (thrown) {
+      throw toPrlError(thrown, this.#failure(PRL_ERR_FILE_WRITE_ERROR));
+    }
   }
 
   /** True when reads and writes must be whole sectors. */
@@ -98,6 +107,7 @@ export class Disk implements PrlObject, AsyncDisposable {
    * doubt about the point in time is PRL_ERR_NO_DATA: make a full backup.
    */
   async getChangesMap(pit1: string | null = null, pit2: string | null = null): Promise<DiskMap> {
+    this.#requireOpen(PRL_ERR_UNINITIALIZED);
     try {
       if (pit1 === null) {
         if (pit2 !== null)
@@ -107,6 +117,7 @@ export class Disk implements PrlObject, AsyncDisposable {
       const open = await this.#source.changes(
         pointOf('pit1', pit1),
         pit2 === null ? undefined : pointOf('pit2', pit2),
+        pit1,
       );
       return await this.#toMap(open, this.#source.ownGranularity);
     } catch (thrown) {
@@ -134,6 +145,13 @@ export class Disk implements PrlObject, AsyncDisposable {
     } finally {
       await close();
     }
+  }
+
+  /** A disk is closed by its owner, or by the end of its backup while its handle is still there. */
+  #requireOpen(local: PRL_RESULT): void {
+    if (this.#closing === null) return;
+    const result = this.#source.local ? local : PRL_ERR_UNINITIALIZED;
+    throw new PrlError(result, `${this.#source.name} is closed, by its owner or by the end of its backup`);
   }
 
   /** A local file has codes of its own; of an NBD server the SDK only says that it failed. */

@@ -17,14 +17,20 @@ export interface DiskSource {
   readonly data: DiskData;
   /** Where reads and writes go wrong the way a local file's do; else the way an NBD server's do. */
   readonly local: boolean;
-  /** What changed since a point in time, up to a later one or to what the handle shows. */
-  changes(from: string, to: string | undefined): Promise<OpenMap>;
+  /** What changed since a point in time, up to a later one or to what the handle shows. `spelled`: `from` as the caller wrote it. */
+  changes(from: string, to: string | undefined, spelled: string): Promise<OpenMap>;
   allocated(): Promise<OpenMap>;
   /** Throws when what was read is not what the handle stands for. */
   check(): Promise<void>;
   /** Maps of changes are told at the granularity of the bitmap itself, as for a Parallels image, not at 64 KiB. */
   readonly ownGranularity: boolean;
   close(): Promise<void>;
+}
+
+/** Closes everything, whatever fails; the first failure is thrown. */
+export async function closeAll(...things: readonly { close(): Promise<void> }[]): Promise<void> {
+  const outcomes = await Promise.allSettled(things.map((thing) => thing.close()));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 /** A map whose disk stays open longer than it. */

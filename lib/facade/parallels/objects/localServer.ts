@@ -16,15 +16,20 @@ import {
   PRL_ERR_INVALID_PARAM,
   PRL_ERR_VM_UUID_NOT_FOUND,
 } from '../constants/results.js';
-import { PrlError } from '../errors.js';
+import { PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
-import type { Backup } from './backup.js';
+import { OpenBackups } from './openBackups.js';
 import { VirtualMachine } from './virtualMachine.js';
 
 const vmSchema = z.strictObject({
   name: z.string().min(1),
   /** The VM's `-uuid`, asked from QEMU unless given. */
-  uuid: z.string().optional(),
+  uuid: z
+    .string()
+    .refine((text) => parseUuid(text) !== null, {
+      error: ({ input }) => `${JSON.stringify(input)} is no UUID`,
+    })
+    .optional(),
   /** QMP socket. */
   qmp: z.string().min(1),
   /** Socket of the guest agent; file systems are frozen through it. */
@@ -36,7 +41,14 @@ const vmSchema = z.strictObject({
   /** Socket of an NBD server that the VM's QEMU runs already. */
   nbdSocket: z.string().optional(),
 });
-const fileSchema = z.strictObject({ vms: z.array(vmSchema) });
+const fileSchema = z.strictObject({
+  vms: z.array(vmSchema).superRefine((vms, context) => {
+    const names = vms.map(({ name }) => name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined)
+      context.addIssue({ code: 'custom', message: `two VMs are named ${JSON.stringify(twice)}` });
+  }),
+});
 
 export type VmEntry = z.infer<typeof vmSchema>;
 
@@ -51,18 +63,19 @@ export function configureLocalServer(vms: string | readonly VmEntry[] | undefine
 
 export class LocalServer implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_SERVER;
-  #entries: readonly VmEntry[] | null = null;
-  readonly #backups = new Set<Backup>();
+  #login: { entries: readonly VmEntry[]; backups: OpenBackups } | null = null;
 
-  /** Reads who the VMs are. */
+  /** Reads who the VMs are; again where one is logged in already, whose backups go on. */
   async login(): Promise<void> {
-    this.#entries = await readEntries();
+    const entries = await readEntries();
+    this.#login = { entries, backups: this.#login?.backups ?? new OpenBackups() };
   }
 
   /** The VMs, in the order of the file, or by name. */
   async vms(): Promise<VirtualMachine[]> {
-    if (this.#entries === null) throw new PrlError(PRL_ERR_INVALID_PARAM, 'the server is not logged in to');
-    return this.#entries.map((entry) => new VirtualMachine(entry, this.#backups));
+    if (this.#login === null) throw new PrlError(PRL_ERR_INVALID_PARAM, 'the server is not logged in to');
+    const { entries, backups } = this.#login;
+    return entries.map((entry) => new VirtualMachine(entry, backups));
   }
 
   /** A VM by its UUID or its name. */
@@ -71,18 +84,24 @@ export class LocalServer implements PrlObject, AsyncDisposable {
     const byName = vms.find((vm) => vm.name === name);
     if (byName !== undefined) return byName;
     const wanted = parseUuid(name);
-    if (wanted !== null) for (const vm of vms) if ((await vm.uuid().catch(() => null)) === wanted) return vm;
+    const silent: string[] = [];
+    for (const vm of wanted === null ? [] : vms) {
+      try {
+        if ((await vm.uuid()) === wanted) return vm;
+      } catch (thrown) {
+        silent.push(`${vm.name} did not tell its UUID: ${toPrlError(thrown).message}`);
+      }
+    }
     const known = vms.map((vm) => vm.name).join(', ') || 'none';
-    throw new PrlError(
-      PRL_ERR_VM_UUID_NOT_FOUND,
-      `there is no VM ${JSON.stringify(name)}; there are: ${known}`,
-    );
+    const what = [`there is no VM ${JSON.stringify(name)}`, `there are: ${known}`, ...silent].join('; ');
+    throw new PrlError(PRL_ERR_VM_UUID_NOT_FOUND, what);
   }
 
   /** Ends the session; backups that are still open are rolled back. */
   async logoff(): Promise<void> {
-    this.#entries = null;
-    for (const backup of [...this.#backups]) await backup.close();
+    const login = this.#login;
+    this.#login = null;
+    await login?.backups.end();
   }
 
   async close(): Promise<void> {
@@ -101,9 +120,10 @@ async function readEntries(): Promise<readonly VmEntry[]> {
       PRL_ERR_FILE_NOT_FOUND,
       'no VMs are known: set QEMU_CBT_VMS to a file or a folder of QMP sockets',
     );
-  if (typeof source !== 'string') return source;
-  const info = await stat(source).catch(() => null);
-  if (info === null) throw new PrlError(PRL_ERR_FILE_NOT_FOUND, `${source} is not there`);
+  if (typeof source !== 'string') return checkEntries('configureLocalServer', { vms: source });
+  const info = await stat(source).catch((cause: NodeJS.ErrnoException) => {
+    throw new PrlError(PRL_ERR_FILE_NOT_FOUND, `${source} cannot be read: ${cause.code}`, { cause });
+  });
   return info.isDirectory() ? readFolder(source) : readEntryFile(source, info.size);
 }
 
@@ -127,11 +147,15 @@ async function readEntryFile(path: string, bytes: number): Promise<readonly VmEn
   } catch (cause) {
     throw new PrlError(PRL_ERR_INVALID_PARAM, `${path} is not JSON`, { cause });
   }
+  return checkEntries(path, value);
+}
+
+function checkEntries(where: string, value: unknown): readonly VmEntry[] {
   const checked = fileSchema.safeParse(value);
   if (checked.success) return checked.data.vms;
   const [issue] = checked.error.issues;
   throw new PrlError(
     PRL_ERR_INVALID_PARAM,
-    `${path}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not understood'}`,
+    `${where}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not understood'}`,
   );
 }

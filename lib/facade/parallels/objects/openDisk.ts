@@ -2,19 +2,24 @@
  * Opens what a disk's name may stand for: an `nbd:` URL, a `.hdd` folder or `.hds` image, a qcow2 image. In this order, as the
  * SDK's library detects them; anything else is not recognised.
  */
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { CbtError } from '../../../core/errors.js';
+import { parseUuid } from '../../../core/pointInTime.js';
 import { type DataTarget, openData, openExportMap } from '../../../data.js';
 import { openDisk as openImageMaps } from '../../../open.js';
+import { parallelsImages } from '../../../parallelsImages.js';
 import { PRL_DISK_READ, PRL_DISK_WRITE } from '../constants/flags.js';
 import {
+  PRL_ERR_DISK_FILE_OPEN_ERROR,
   PRL_ERR_DISK_OPERATION_NOT_ALLOWED,
   PRL_ERR_FAILURE,
+  PRL_ERR_NO_DATA,
   PRL_ERR_UNIMPLEMENTED,
 } from '../constants/results.js';
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import { Disk } from './disk.js';
-import { type DiskSource, type OpenMap, openMap } from './diskSource.js';
+import { closeAll, type DiskSource, type OpenMap, openMap } from './diskSource.js';
 
 export interface OpenDiskOptions {
   /** PRL_DISK_ flags; reading unless told. */
@@ -39,10 +44,10 @@ async function openNbd(uri: string): Promise<DiskSource> {
       data,
       local: false,
       ownGranularity: false,
-      changes: async (from, to) => {
+      changes: async (from, to, spelled) => {
         if (to !== undefined)
           throw new PrlError(PRL_ERR_FAILURE, 'an NBD export tells nothing between two points in time');
-        return exportChanges(target, from);
+        return exportChanges(target, from, spelled);
       },
       allocated: () => openExportMap(target, null),
       check: async () => undefined,
@@ -53,25 +58,36 @@ async function openNbd(uri: string): Promise<DiskSource> {
   }
 }
 
-/** A bitmap may be named with braces, as the SDK writes UUIDs, or without, as QEMU reads them from Parallels images. */
-async function exportChanges(target: DataTarget, from: string): Promise<OpenMap> {
-  let failure: unknown;
-  for (const bitmap of [`{${from}}`, from]) {
+/**
+ * The bitmap of the name that the caller wrote; else, where that is a UUID, of one of its usual spellings: with braces, as
+ * the SDK writes them, or without, as QEMU reads them from Parallels images.
+ */
+async function exportChanges(target: DataTarget, from: string, spelled: string): Promise<OpenMap> {
+  const upper = from.toUpperCase();
+  const usual = parseUuid(from) === null ? [] : [`{${from}}`, from, `{${upper}}`, upper];
+  const names = [...new Set([spelled, ...usual])];
+  for (const bitmap of names) {
     try {
       return await openExportMap(target, bitmap);
     } catch (thrown) {
-      failure = thrown;
+      if (!(thrown instanceof CbtError) || thrown.code !== 'ERR_CBT_UNSUPPORTED') throw thrown;
     }
   }
-  throw failure;
+  throw new PrlError(PRL_ERR_NO_DATA, `the export offers no dirty bitmap of the names ${names.join(', ')}`);
 }
 
 async function openLocal(path: string, flags: number): Promise<DiskSource> {
   const writable = (flags & PRL_DISK_WRITE) !== 0;
   if (!writable && (flags & PRL_DISK_READ) === 0)
     throw invalid('flags', 'PRL_DISK_READ, PRL_DISK_WRITE or both');
-  const maps = await openImageMaps(path).catch((thrown: unknown) => {
+  // Absolute: nothing in a file's name is taken for another kind of name.
+  const absolute = resolve(path);
+  await stat(absolute).catch((thrown: unknown) => {
     throw unrecognised(path, thrown);
+  });
+  const maps = await openImageMaps(diskOf(absolute)).catch((thrown: unknown) => {
+    const unreachable = thrown instanceof CbtError && thrown.code === 'ERR_CBT_BACKEND_UNAVAILABLE';
+    throw unreachable ? toPrlError(thrown, PRL_ERR_DISK_FILE_OPEN_ERROR) : unrecognised(path, thrown);
   });
   try {
     const { format } = await maps.topLayer();
@@ -80,8 +96,8 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
       // QEMU 7.2 drops the bitmaps of such an image as soon as it opens it for writing, and leaves the file damaged.
       throw new PrlError(PRL_ERR_DISK_OPERATION_NOT_ALLOWED, `${path}: Parallels images are only read`);
     }
-    const file = format === 'parallels' ? await imageOf(path) : path;
-    const data = await openData({ kind: 'qemu-nbd', file, format, readOnly: !writable });
+    const image = format === 'parallels' ? await imageOf(path, diskOf(absolute)) : { file: absolute, format };
+    const data = await openData({ kind: 'qemu-nbd', ...image, readOnly: !writable });
     return {
       name: path,
       data,
@@ -90,10 +106,7 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
       changes: async (from, to) => openMap(await maps.changes({ from, to })),
       allocated: async () => openMap(await maps.allocated()),
       check: async () => undefined,
-      close: async () => {
-        await maps.close();
-        await data.close();
-      },
+      close: () => closeAll(maps, data),
     };
   } catch (thrown) {
     await maps.close();
@@ -101,20 +114,20 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
   }
 }
 
-/** The file that holds the data of a Parallels disk. */
-async function imageOf(path: string): Promise<string> {
-  const folder = (await stat(path)).isDirectory()
-    ? path
-    : basename(path) === 'DiskDescriptor.xml'
-      ? join(path, '..')
-      : null;
-  if (folder === null) return path;
-  const images = (await readdir(folder)).filter((name) => name.endsWith('.hds'));
+/** A descriptor stands for the folder that it is in. */
+function diskOf(path: string): string {
+  return basename(path) === 'DiskDescriptor.xml' ? dirname(path) : path;
+}
+
+/** The file that holds the data of a Parallels disk, as its descriptor names it. */
+async function imageOf(name: string, path: string): Promise<{ file: string; format: 'parallels' | 'raw' }> {
+  const images = await parallelsImages(path);
   const [image] = images;
-  if (image !== undefined && images.length === 1) return join(folder, image);
+  if (image !== undefined && images.length === 1)
+    return { file: image.path, format: image.raw ? 'raw' : 'parallels' };
   throw new PrlError(
     PRL_ERR_UNIMPLEMENTED,
-    `${path} has ${images.length} images: QEMU reads the data of one, without snapshots`,
+    `${name} has ${images.length} images, one on another: QEMU reads the data of one`,
   );
 }
 

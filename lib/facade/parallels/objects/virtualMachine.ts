@@ -1,5 +1,6 @@
 /** A VM of the local server: who it is, and where its backups begin. */
 import { randomUUID } from 'node:crypto';
+import { parseUuid } from '../../../core/pointInTime.js';
 import { connectVm } from '../../../vm.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
@@ -7,6 +8,7 @@ import { PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { Backup } from './backup.js';
 import type { VmEntry } from './localServer.js';
+import type { OpenBackups } from './openBackups.js';
 
 export interface BeginBackupOptions {
   /** Keep a new point in time, which a later backup can ask changes since (PBMBF_CREATE_MAP). */
@@ -19,10 +21,10 @@ export interface BeginBackupOptions {
 export class VirtualMachine implements PrlObject {
   readonly handleType = PHT_VIRTUAL_MACHINE;
   readonly #entry: VmEntry;
-  readonly #open: Set<Backup>;
+  readonly #open: OpenBackups;
 
-  /** `open`: the server's backups that have not ended. */
-  constructor(entry: VmEntry, open: Set<Backup>) {
+  /** `open`: the backups of the login that this VM was found under. */
+  constructor(entry: VmEntry, open: OpenBackups) {
     this.#entry = entry;
     this.#open = open;
   }
@@ -33,7 +35,8 @@ export class VirtualMachine implements PrlObject {
 
   /** RFC 4122 text, lower case; from the configuration, else from QEMU's `-uuid`. */
   async uuid(): Promise<string> {
-    if (this.#entry.uuid !== undefined) return this.#entry.uuid.toLowerCase().replace(/[{}]/g, '');
+    const configured = parseUuid(this.#entry.uuid ?? '');
+    if (configured !== null) return configured;
     await using vm = await connectVm(this.#entry.qmp);
     const { uuid } = await vm.facts();
     if (uuid !== null) return uuid;
@@ -45,7 +48,14 @@ export class VirtualMachine implements PrlObject {
 
   /** Fixes all disks at one instant and keeps it readable until the backup ends. */
   async beginBackup(options: BeginBackupOptions = {}): Promise<Backup> {
-    const { createMap = false, fsSync = false, signal } = options;
+    return this.#open.begin((signal) => this.#begin({ ...options, signal }), options.signal);
+  }
+
+  async close(): Promise<void> {
+    // Connections are made for each call.
+  }
+
+  async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
     const { qmp, agent, disks, scratch, nbdSocket } = this.#entry;
     if (fsSync && agent === undefined)
       throw new PrlError(
@@ -63,16 +73,11 @@ export class VirtualMachine implements PrlObject {
         ...(agent !== undefined && { quiesce: { agentSocket: agent, onFailure: fsSync ? 'fail' : 'warn' } }),
         signal,
       });
-      const backup: Backup = new Backup(vm, session, createMap, () => this.#open.delete(backup));
-      this.#open.add(backup);
+      const backup: Backup = new Backup(vm, session, createMap, () => this.#open.forget(backup));
       return backup;
     } catch (thrown) {
       await vm.close();
       throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
     }
-  }
-
-  async close(): Promise<void> {
-    // Connections are made for each call.
   }
 }
