@@ -1,0 +1,88 @@
+import { parseChangeId } from '../../../core/changeId.js';
+import type { ChangeMap } from '../../../core/changeMap.js';
+import { CbtError } from '../../../core/errors.js';
+import { fileFault, invalidArgument, toFault } from '../faults.js';
+import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
+import type { VirtualMachine } from '../virtualMachine.js';
+import type { DiskRecord, SnapshotRecord } from '../vmRecord.js';
+
+/**
+ * What changed on a disk between the instant that `changeId` names and the snapshot, from byte `startOffset` on; `*` for all that held data
+ * at the snapshot. Any changeId of the disk's history answers, not only the last. One answer covers the rest of the disk unless the
+ * service was told to answer at most so many areas a call: then ask again from `startOffset + length` until that is the capacity.
+ *
+ * FileFault: tracking is off, was lost or reset, or never knew this changeId; the reason is in `faultMessage`. The same without a
+ * snapshot, since the VM runs. InvalidArgument: `deviceKey`, `startOffset` at or past the capacity, or `changeId` that is none.
+ */
+export async function QueryChangedDiskAreas(
+  vm: VirtualMachine,
+  snapshot: ManagedObjectReference | undefined,
+  deviceKey: number,
+  startOffset: number,
+  changeId: string,
+): Promise<DiskChangeInfo> {
+  if (snapshot === undefined)
+    throw fileFault(vm.name, 'the VM runs: what changed can be asked of a snapshot only');
+  const { record } = await vm.findSnapshot(snapshot);
+  const disk = record.disks.find(({ key }) => key === deviceKey);
+  if (disk === undefined) {
+    const keys = record.disks.map(({ key }) => key).join(', ');
+    throw invalidArgument('deviceKey', `the snapshot has no disk with key ${deviceKey}; it has ${keys}`);
+  }
+  const { capacityInBytes, fileName } = disk;
+  if (!Number.isSafeInteger(startOffset) || startOffset < 0 || startOffset >= capacityInBytes) {
+    throw invalidArgument(
+      'startOffset',
+      `startOffset is ${startOffset}, expected 0 to ${capacityInBytes - 1}`,
+    );
+  }
+  if (changeId !== '*' && (typeof changeId !== 'string' || parseChangeId(changeId) === null))
+    throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/81"');
+  try {
+    return await vm.withVm(async (connected) => {
+      // Between two points in time the map is in the bitmaps; what held data is in the snapshot's content alone.
+      await using opened =
+        changeId === '*'
+          ? await (await connected.resume(record.session)).openDisk(disk.disk)
+          : await connected.openDisk(disk.disk);
+      const map = await opened.changes({
+        from: changeId,
+        ...(changeId !== '*' && { to: endOf(record, disk) }),
+        start: startOffset,
+      });
+      return await answer(map, startOffset, capacityInBytes, vm.options.maxAreasPerCall);
+    });
+  } catch (thrown) {
+    const ended = thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED' && changeId === '*';
+    throw ended
+      ? fileFault(
+          fileName,
+          'the content of the snapshot is gone (QEMU was restarted): what it held cannot be told',
+        )
+      : toFault(thrown, fileName);
+  }
+}
+
+function endOf(record: SnapshotRecord, disk: DiskRecord): string {
+  if (disk.changeId !== undefined) return record.session;
+  throw fileFault(disk.fileName, 'the disk was not tracked when the snapshot was taken');
+}
+
+/** A span is never empty, and a span without areas always reaches the end of the disk. */
+async function answer(
+  map: ChangeMap,
+  startOffset: number,
+  capacity: number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<DiskChangeInfo> {
+  const changedArea: DiskChangeExtent[] = [];
+  for await (const batch of map.batches()) {
+    for (let i = 0; i < batch.length; i += 2) {
+      const last = changedArea[changedArea.length - 1];
+      if (changedArea.length === most && last !== undefined)
+        return { startOffset, length: last.start + last.length - startOffset, changedArea };
+      changedArea.push({ start: batch[i] ?? 0, length: batch[i + 1] ?? 0 });
+    }
+  }
+  return { startOffset, length: capacity - startOffset, changedArea };
+}

@@ -1,0 +1,53 @@
+import { toFault, VimFault } from '../faults.js';
+import { Task } from '../task.js';
+import type { VirtualMachineConfigSpec } from '../types.js';
+import type { VirtualMachine } from '../virtualMachine.js';
+
+/**
+ * Switches change tracking on or off, by `changeTrackingEnabled` or by extraConfig `ctkEnabled`. On takes effect at once, on all
+ * disks at one instant, and is refused while there are snapshots; off forgets all history, so every changeId is a FileFault
+ * afterwards. Anything else in the specification is NotSupported.
+ */
+export function ReconfigVM_Task(vm: VirtualMachine, spec: VirtualMachineConfigSpec): Task<void> {
+  return new Task('ReconfigVM_Task', vm.moref, (signal) =>
+    vm.inTurn(async () => {
+      const wanted = wantedTracking(spec);
+      if (wanted === undefined) return;
+      const { snapshots } = await vm.record();
+      if (snapshots.length > 0) {
+        const names = snapshots.map(({ name }) => name).join(', ');
+        throw new VimFault('InvalidState', `tracking is not switched while there are snapshots: ${names}`);
+      }
+      await vm.withVm(async (connected) => {
+        const disks = (await vm.disksOf(connected)).map(({ disk }) => disk);
+        const untracked: string[] = [];
+        for (const disk of disks) {
+          await using opened = await connected.openDisk(disk);
+          if ((await opened.pits()).epoch === null) untracked.push(disk);
+        }
+        const { disks: outcomes } = wanted
+          ? untracked.length === 0
+            ? { disks: [] }
+            : await connected.enable({ disks: untracked, signal })
+          : await connected.disable({ disks, signal });
+        const failed = outcomes.find(
+          ({ error }) => error !== undefined && error.code !== 'ERR_CBT_ABORTED',
+        )?.error;
+        if (failed !== undefined) throw toFault(failed);
+      }, signal);
+      await vm.refresh();
+    }),
+  );
+}
+
+function wantedTracking(spec: VirtualMachineConfigSpec): boolean | undefined {
+  const known = new Set(['changeTrackingEnabled', 'extraConfig']);
+  const other = Object.keys(spec).find((key) => !known.has(key));
+  if (other !== undefined) throw new VimFault('NotSupported', `${other} cannot be reconfigured here`);
+  let wanted = spec.changeTrackingEnabled;
+  for (const { key, value } of spec.extraConfig ?? []) {
+    if (key !== 'ctkEnabled') throw new VimFault('NotSupported', `extraConfig ${key} cannot be changed here`);
+    wanted ??= /^true$/i.test(value);
+  }
+  return wanted;
+}

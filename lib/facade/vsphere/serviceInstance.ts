@@ -1,0 +1,124 @@
+/** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
+import { invalidArgument } from './faults.js';
+import type { ManagedObjectReference } from './types.js';
+import { type ServiceOptions, VirtualMachine, type VmEntry } from './virtualMachine.js';
+import { defaultStateFolder } from './vmRecord.js';
+
+export interface AboutInfo {
+  name: string;
+  fullName: string;
+  vendor: string;
+  version: string;
+  build: string;
+  osType: string;
+  productLineId: string;
+  apiType: 'HostAgent';
+  apiVersion: string;
+}
+
+export interface Folder {
+  moref: ManagedObjectReference;
+  name: string;
+  childEntity: readonly VirtualMachine[];
+}
+
+export interface Datacenter {
+  moref: ManagedObjectReference;
+  name: string;
+  vmFolder: Folder;
+}
+
+export interface SearchIndex {
+  FindByUuid(datacenter: unknown, uuid: string, vmSearch: boolean): Promise<VirtualMachine | null>;
+  FindByInventoryPath(path: string): Promise<VirtualMachine | null>;
+}
+
+export interface ServiceContent {
+  about: AboutInfo;
+  rootFolder: { moref: ManagedObjectReference; name: string; childEntity: readonly Datacenter[] };
+  searchIndex: SearchIndex;
+}
+
+export interface ConnectOptions extends ServiceOptions {
+  vms: readonly VmEntry[];
+}
+
+const ABOUT: AboutInfo = {
+  name: 'qemu-cbt',
+  fullName: 'qemu-cbt, changed-block tracking for QEMU',
+  vendor: 'qemu-cbt',
+  version: '6.7.1',
+  build: '0',
+  osType: 'linux-x64',
+  productLineId: 'embeddedEsx',
+  apiType: 'HostAgent',
+  apiVersion: '6.7.1',
+};
+const DATACENTER = 'ha-datacenter';
+
+export class ServiceInstance {
+  readonly content: ServiceContent;
+  readonly #vms: readonly VirtualMachine[];
+
+  constructor({ vms, stateFolder, maxAreasPerCall }: ConnectOptions) {
+    if (maxAreasPerCall !== undefined && !(Number.isSafeInteger(maxAreasPerCall) && maxAreasPerCall >= 1))
+      throw invalidArgument('maxAreasPerCall', `maxAreasPerCall is ${maxAreasPerCall}, expected at least 1`);
+    const names = new Set(vms.map(({ name }) => name));
+    if (names.size !== vms.length) throw invalidArgument('vms', 'two VMs have one name');
+    const options = { stateFolder: stateFolder ?? defaultStateFolder(), maxAreasPerCall };
+    this.#vms = vms.map((entry, index) => new VirtualMachine(entry, options, index + 1));
+    const vmFolder: Folder = {
+      moref: { type: 'Folder', value: 'ha-folder-vm' },
+      name: 'vm',
+      childEntity: this.#vms,
+    };
+    this.content = {
+      about: ABOUT,
+      rootFolder: {
+        moref: { type: 'Folder', value: 'ha-folder-root' },
+        name: 'ha-folder-root',
+        childEntity: [{ moref: { type: 'Datacenter', value: DATACENTER }, name: DATACENTER, vmFolder }],
+      },
+      searchIndex: {
+        FindByUuid: (_datacenter, uuid) => this.findByUuid(uuid),
+        FindByInventoryPath: async (path) => this.#byPath(path)?.refresh() ?? null,
+      },
+    };
+  }
+
+  /** The content of the service, as over the wire. */
+  RetrieveContent(): ServiceContent {
+    return this.content;
+  }
+
+  /** The host's clock, ISO 8601. */
+  CurrentTime(): string {
+    return new Date().toISOString();
+  }
+
+  /** A VM by its name, its reference, its inventory path or its UUID, with its properties read; null where there is none. */
+  async findVm(search: string): Promise<VirtualMachine | null> {
+    const found =
+      this.#vms.find(({ name, moref }) => name === search || moref.value === search) ?? this.#byPath(search);
+    return found === undefined ? this.findByUuid(search) : found.refresh();
+  }
+
+  /** VMs that cannot be asked are passed over: they may be off. */
+  async findByUuid(uuid: string): Promise<VirtualMachine | null> {
+    const wanted = uuid.toLowerCase();
+    for (const vm of this.#vms) {
+      const read = await vm.refresh().catch(() => null);
+      if (read?.config.uuid.toLowerCase() === wanted) return read;
+    }
+    return null;
+  }
+
+  #byPath(path: string): VirtualMachine | undefined {
+    return this.#vms.find(({ name }) => path.replace(/^\//, '') === `${DATACENTER}/vm/${name}`);
+  }
+}
+
+/** The service over these VMs; nothing is asked of them before they are looked for. */
+export function connect(options: ConnectOptions): ServiceInstance {
+  return new ServiceInstance(options);
+}

@@ -1,0 +1,307 @@
+/**
+ * A VM as the vSphere API shows it. Properties are what {@link VirtualMachine.refresh} read last, plain data; methods act on QEMU as it
+ * is now, each with a connection of its own, because a QMP monitor serves one client at a time.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Vm } from '../../core/vm.js';
+import { connectVm } from '../../vm.js';
+import { VimFault } from './faults.js';
+import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
+import { CreateSnapshot_Task } from './methods/CreateSnapshot_Task.js';
+import { CreateSnapshotEx_Task } from './methods/CreateSnapshotEx_Task.js';
+import { QueryChangedDiskAreas } from './methods/QueryChangedDiskAreas.js';
+import { ReconfigVM_Task } from './methods/ReconfigVM_Task.js';
+import { RemoveAllSnapshots_Task } from './methods/RemoveAllSnapshots_Task.js';
+import { RevertToCurrentSnapshot_Task } from './methods/RevertToCurrentSnapshot_Task.js';
+import { VirtualMachineSnapshot } from './snapshot.js';
+import type { Task } from './task.js';
+import type {
+  DiskChangeInfo,
+  ManagedObjectReference,
+  VirtualDisk,
+  VirtualMachineCapability,
+  VirtualMachineConfigInfo,
+  VirtualMachineConfigSpec,
+  VirtualMachineGuestQuiesceSpec,
+  VirtualMachineRuntimeInfo,
+  VirtualMachineSnapshotInfo,
+  VirtualMachineSnapshotTree,
+} from './types.js';
+import { readRecord, type SnapshotRecord, type VmRecord, writeRecord } from './vmRecord.js';
+
+/** A VM of the inventory, as its owner configures it. */
+export interface VmEntry {
+  name: string;
+  /** QMP socket. */
+  qmp: string;
+  /** Asked from QEMU unless given. */
+  uuid?: string | undefined;
+  /** Socket of the guest agent, for quiesced snapshots. */
+  agent?: string | undefined;
+  /** Names of disks that take part; all that can be tracked unless given. */
+  disks?: readonly string[] | undefined;
+  /** Folder for what the guest overwrites while a snapshot exists. */
+  scratch?: string | undefined;
+  /** Socket of an NBD server that this QEMU runs already. */
+  nbdSocket?: string | undefined;
+}
+
+export interface ServiceOptions {
+  /** Most areas in one answer of QueryChangedDiskAreas; all in one unless given. Real hosts answer 2000. */
+  maxAreasPerCall?: number | undefined;
+  /** Where names of snapshots are kept; /var/lib/qemu-cbt, or the user's own state folder, unless given. */
+  stateFolder?: string | undefined;
+}
+
+export class VirtualMachine {
+  readonly moref: ManagedObjectReference;
+  #config: VirtualMachineConfigInfo | null = null;
+  #runtime: VirtualMachineRuntimeInfo | null = null;
+  #snapshot: VirtualMachineSnapshotInfo | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly entry: VmEntry,
+    readonly options: ServiceOptions & { stateFolder: string },
+    number: number,
+  ) {
+    this.moref = { type: 'VirtualMachine', value: `vm-${number}` };
+  }
+
+  get name(): string {
+    return this.entry.name;
+  }
+
+  get config(): VirtualMachineConfigInfo {
+    return this.#read(this.#config);
+  }
+
+  get capability(): VirtualMachineCapability {
+    return { changeTrackingSupported: true };
+  }
+
+  get runtime(): VirtualMachineRuntimeInfo {
+    return this.#read(this.#runtime);
+  }
+
+  /** Undefined without snapshots, as in the API. */
+  get snapshot(): VirtualMachineSnapshotInfo | undefined {
+    this.#read(this.#config);
+    return this.#snapshot ?? undefined;
+  }
+
+  /** Reads the properties anew from QEMU and from what is remembered. */
+  async refresh(): Promise<this> {
+    const record = await this.record();
+    await this.withVm(async (vm) => {
+      const facts = await vm.facts();
+      const devices: VirtualDisk[] = [];
+      let tracked = false;
+      for (const disk of await this.disksOf(vm)) {
+        await using opened = await vm.openDisk(disk.disk);
+        const { pits, epoch } = await opened.pits();
+        tracked ||= epoch !== null;
+        const key = keyOf(record, disk.disk);
+        const changeId = pits.at(-1)?.changeId;
+        devices.push(
+          deviceOf({
+            key,
+            disk: disk.disk,
+            fileName: fileNameOf(disk.filename ?? disk.disk),
+            capacityInBytes: disk.sizeBytes ?? 0,
+            ...(changeId !== undefined && { changeId }),
+          }),
+        );
+      }
+      await this.saveRecord(record);
+      const uuid = this.entry.uuid ?? facts.uuid ?? uuidOf(this.entry.qmp);
+      this.#config = {
+        name: this.name,
+        uuid,
+        instanceUuid: uuid,
+        template: false,
+        version: 'vmx-13',
+        changeTrackingEnabled: tracked,
+        extraConfig: [{ key: 'ctkEnabled', value: String(tracked) }],
+        hardware: { device: devices },
+      };
+      this.#runtime = {
+        powerState: facts.status === 'suspended' ? 'suspended' : 'poweredOn',
+        consolidationNeeded: false,
+      };
+    });
+    this.#snapshot = treeOf(this.moref, record.snapshots);
+    return this;
+  }
+
+  /** A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone. */
+  async findSnapshot(reference: ManagedObjectReference | string): Promise<VirtualMachineSnapshot> {
+    const value = typeof reference === 'string' ? reference : reference.value;
+    const found = (await this.record()).snapshots.find(({ id }) => snapshotMoref(id).value === value);
+    if (found !== undefined) return new VirtualMachineSnapshot(this, found);
+    const what = `The object '${value}' has already been deleted or has not been completely created`;
+    throw new VimFault('ManagedObjectNotFound', what, { obj: value });
+  }
+
+  ReconfigVM_Task(spec: VirtualMachineConfigSpec): Task<void> {
+    return ReconfigVM_Task(this, spec);
+  }
+
+  CreateSnapshot_Task(
+    name: string,
+    description: string | undefined,
+    memory: boolean,
+    quiesce: boolean,
+  ): Task<ManagedObjectReference> {
+    return CreateSnapshot_Task(this, name, description, memory, quiesce);
+  }
+
+  CreateSnapshotEx_Task(
+    name: string,
+    description: string | undefined,
+    memory: boolean,
+    quiesceSpec?: VirtualMachineGuestQuiesceSpec,
+  ): Task<ManagedObjectReference> {
+    return CreateSnapshotEx_Task(this, name, description, memory, quiesceSpec);
+  }
+
+  RemoveAllSnapshots_Task(consolidate?: boolean): Task<void> {
+    return RemoveAllSnapshots_Task(this, consolidate);
+  }
+
+  ConsolidateVMDisks_Task(): Task<void> {
+    return ConsolidateVMDisks_Task(this);
+  }
+
+  RevertToCurrentSnapshot_Task(): Task<void> {
+    return RevertToCurrentSnapshot_Task(this);
+  }
+
+  QueryChangedDiskAreas(
+    snapshot: ManagedObjectReference | undefined,
+    deviceKey: number,
+    startOffset: number,
+    changeId: string,
+  ): Promise<DiskChangeInfo> {
+    return QueryChangedDiskAreas(this, snapshot, deviceKey, startOffset, changeId);
+  }
+
+  /** Runs with a connection to QEMU that ends afterwards. */
+  async withVm<T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { qmp, nbdSocket } = this.entry;
+    await using vm = await connectVm(qmp, { nbdSocket, signal });
+    return await work(vm);
+  }
+
+  /** The VM's disks that take part. */
+  async disksOf(vm: Vm) {
+    const { disks } = this.entry;
+    const all = (await vm.disks()).filter(({ trackable }) => trackable);
+    return disks === undefined
+      ? all
+      : all.filter(({ disk, node }) => disks.includes(disk) || disks.includes(node ?? ''));
+  }
+
+  record(): Promise<VmRecord> {
+    return readRecord(this.#recordFile());
+  }
+
+  saveRecord(record: VmRecord): Promise<void> {
+    return writeRecord(this.options.stateFolder, this.#recordFile(), record);
+  }
+
+  /** Changes of one VM follow each other. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work, work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #recordFile(): string {
+    const plain = this.name.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
+    return join(this.options.stateFolder, `${plain}-${hashOf(this.name).slice(0, 8)}.json`);
+  }
+
+  #read<T>(value: T | null): T {
+    if (value !== null) return value;
+    throw new VimFault(
+      'InvalidState',
+      `the properties of ${this.name} have not been read: call refresh() first`,
+    );
+  }
+}
+
+export function snapshotMoref(id: number): ManagedObjectReference {
+  return { type: 'VirtualMachineSnapshot', value: `snapshot-${id}` };
+}
+
+/** The key of a disk, given out once. */
+export function keyOf(record: VmRecord, disk: string): number {
+  const known = record.keys[disk];
+  if (known !== undefined) return known;
+  const key = record.nextKey;
+  record.nextKey += 1;
+  record.keys[disk] = key;
+  return key;
+}
+
+export function fileNameOf(path: string): string {
+  return `[local] ${path}`;
+}
+
+/** A disk in a configuration. */
+export function deviceOf(disk: SnapshotRecord['disks'][number]): VirtualDisk {
+  const { key, fileName, capacityInBytes, changeId } = disk;
+  return {
+    key,
+    deviceInfo: { label: disk.disk, summary: `${capacityInBytes / 1024} KB` },
+    backing: {
+      fileName,
+      uuid: uuidOf(fileName),
+      ...(changeId !== undefined && { changeId }),
+      diskMode: 'persistent',
+      thinProvisioned: true,
+    },
+    capacityInKB: Math.floor(capacityInBytes / 1024),
+    capacityInBytes,
+    diskObjectId: `1-${key}`,
+  };
+}
+
+/** Each snapshot is the child of the one before it. */
+function treeOf(
+  vm: ManagedObjectReference,
+  snapshots: readonly SnapshotRecord[],
+): VirtualMachineSnapshotInfo | null {
+  const newest = snapshots.at(-1);
+  if (newest === undefined) return null;
+  let below: VirtualMachineSnapshotTree[] = [];
+  for (const { id, name, description, createTime, quiesced } of [...snapshots].reverse()) {
+    const snapshot = snapshotMoref(id);
+    below = [
+      {
+        snapshot,
+        vm,
+        name,
+        description,
+        id,
+        createTime,
+        state: 'poweredOff',
+        quiesced,
+        childSnapshotList: below,
+      },
+    ];
+  }
+  return { currentSnapshot: snapshotMoref(newest.id), rootSnapshotList: below };
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A UUID that is always the same for the same text. */
+function uuidOf(text: string): string {
+  const hex = hashOf(text);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,96 @@
+/**
+ * What is remembered about a VM beside QEMU: names of snapshots, and which number each disk has. It survives this process and
+ * QEMU; the truth about points in time is in QEMU alone, so a record that is lost loses names and never a change.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VimFault } from './faults.js';
+
+const diskSchema = z.object({
+  disk: z.string(),
+  key: z.number().int(),
+  fileName: z.string(),
+  capacityInBytes: z.number().int().nonnegative(),
+  /** Absent where the snapshot's disk was not tracked. */
+  changeId: z.string().optional(),
+});
+const snapshotSchema = z.object({
+  id: z.number().int().positive(),
+  name: z.string(),
+  description: z.string(),
+  createTime: z.string(),
+  quiesced: z.boolean(),
+  /** The session that keeps the snapshot readable, and the UUID of its point in time. */
+  session: z.string(),
+  /** The point in time stays when the snapshot goes. */
+  tracked: z.boolean(),
+  disks: z.array(diskSchema),
+});
+const recordSchema = z.object({
+  version: z.literal(1),
+  nextSnapshot: z.number().int().positive(),
+  nextKey: z.number().int().positive(),
+  keys: z.record(z.string(), z.number().int()),
+  snapshots: z.array(snapshotSchema),
+});
+
+export type DiskRecord = z.infer<typeof diskSchema>;
+export type SnapshotRecord = z.infer<typeof snapshotSchema>;
+export type VmRecord = z.infer<typeof recordSchema>;
+
+/** Keys of disks on a first SCSI controller begin here. */
+const FIRST_KEY = 2000;
+const MAX_BYTES = 16 << 20;
+
+export function defaultStateFolder(): string {
+  if (process.getuid?.() === 0) return '/var/lib/qemu-cbt';
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'qemu-cbt');
+}
+
+export async function readRecord(file: string): Promise<VmRecord> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      return { version: 1, nextSnapshot: 1, nextKey: FIRST_KEY, keys: {}, snapshots: [] };
+    throw new VimFault('InvalidState', `${file} cannot be read`, {}, cause);
+  }
+  const checked = text.length > MAX_BYTES ? null : recordSchema.safeParse(parse(text));
+  if (checked?.success) return checked.data;
+  const what = checked?.error.issues[0];
+  throw new VimFault(
+    'InvalidState',
+    `${file} is damaged (${what === undefined ? 'too large' : `${what.path.join('.')}: ${what.message}`}); without it the names of snapshots are lost, and no change is: remove it to go on`,
+  );
+}
+
+/** Written beside, synced and renamed: there is always one whole record. */
+export async function writeRecord(folder: string, file: string, record: VmRecord): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${randomUUID()}`;
+  try {
+    const handle = await open(temporary, 'wx', 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(record, null, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
