@@ -47,6 +47,17 @@ describe('PrlDiskMap_Read', () => {
     const words = (n: number): boolean => (buffer.readUInt32LE((n >> 5) * 4) & (1 << (n & 31))) !== 0;
     for (let n = 0; n < 64; n += 1) expect([n, words(n)]).toEqual([n, set.includes(n)]);
   });
+  test('any typed array is a buffer, at its own offset; one that is shorter than it is said to be is refused', async () => {
+    const { file, pits } = await makeImage([[[KIB64, 512]]]);
+    const map = await mapOf(await open(file), pits[0]!);
+    const memory = new ArrayBuffer(24);
+    expect(prl.PrlDiskMap_Read(map, new Uint32Array(memory, 8, 2), ref(8))).toBe(0);
+    expect([...new Uint8Array(memory)]).toEqual(Array.from({ length: 24 }, (_, n) => (n === 8 ? 2 : 0)));
+    for (const wrong of [Buffer.alloc(7), 'text', {}, memory])
+      expect(prl.PrlDiskMap_Read(map, wrong as Buffer, ref(8))).toBe(prl.PRL_ERR_INVALID_ARG);
+    structuredClone(memory, { transfer: [memory] });
+    expect(prl.PrlDiskMap_Read(map, new Uint8Array(memory), ref(8))).toBe(prl.PRL_ERR_INVALID_ARG);
+  });
   test('the old habit of a buffer rounded down fails in the open', async () => {
     const { file, pits } = await makeImage([[[8 * KIB64, 512]]], 8 * KIB64 + 512);
     const map = await mapOf(await open(file), pits[0]!);

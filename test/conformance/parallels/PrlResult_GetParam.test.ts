@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { codeOf, handleOf, prl, ref, useLibrary } from './support.js';
+import { codeOf, handleOf, prl, ref, startVm, useLibrary } from './support.js';
 
 useLibrary();
 
@@ -18,5 +18,19 @@ describe('PrlResult_GetParam', () => {
     const result = ref<number>();
     prl.PrlJob_GetResult(empty, result);
     expect(prl.PrlResult_GetParam(Number(result.value), ref<number>())).toBe(prl.PRL_ERR_NO_DATA);
+  });
+  test('taken twice it is one handle with two references: a backup goes on until both are freed', async () => {
+    const { daemon, vm } = await startVm();
+    await using _ = daemon;
+    const job = prl.PrlVm_BeginBackup(vm, prl.PBMBF_CREATE_MAP);
+    const backup = await handleOf(job);
+    const result = ref<number>();
+    expect(prl.PrlJob_GetResult(job, result)).toBe(0);
+    const again = ref<number>();
+    expect(prl.PrlResult_GetParam(Number(result.value), again)).toBe(0);
+    expect(again.value).toBe(backup);
+    expect(await prl.PrlHandle_Free(backup)).toBe(0);
+    expect(await prl.PrlVmBackup_GetDisk(backup, 0, ref<number>())).toBe(0);
+    expect(await codeOf(prl.PrlVmBackup_Commit(backup))).toBe(0);
   });
 });

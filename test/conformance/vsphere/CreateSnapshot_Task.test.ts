@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { enable, faultOf, MIB, snapshot, startVm } from './support.js';
+
+describe('CreateSnapshot_Task', () => {
+  test('gives a reference; the snapshot names the instant of each disk', async () => {
+    const { vm, again } = await startVm();
+    await enable(vm);
+    const task = vm.CreateSnapshot_Task('one', 'the first', false, false);
+    const reference = await task.wait();
+    expect(task.info.result).toEqual({ type: 'VirtualMachineSnapshot', value: 'snapshot-1' });
+    expect(vm.snapshot).toMatchObject({
+      currentSnapshot: reference,
+      rootSnapshotList: [
+        { snapshot: reference, name: 'one', description: 'the first', state: 'poweredOff', quiesced: false },
+      ],
+    });
+    const device = (await vm.findSnapshot(reference)).config.hardware.device[0]!;
+    expect(device).toMatchObject({
+      key: vm.config.hardware.device[0]!.key,
+      capacityInBytes: 64 * MIB,
+      diskObjectId: `1-${device.key}`,
+    });
+    expect(device.backing.changeId).toMatch(/\/2$/);
+    // Another process sees the same, and can end it.
+    const other = await again();
+    expect(other.snapshot).toEqual(vm.snapshot);
+    await (await other.findSnapshot('snapshot-1')).RemoveSnapshot_Task(false).wait();
+    expect(other.snapshot).toBeUndefined();
+    expect(JSON.parse(JSON.stringify(other.config))).toEqual(other.config);
+  });
+  test('a disk that is not tracked has no changeId, and does not become tracked', async () => {
+    const { vm } = await startVm();
+    const { taken, changeId } = await snapshot(vm);
+    expect(changeId).toBeUndefined();
+    await taken.RemoveSnapshot_Task(false).wait();
+    expect(vm.config.changeTrackingEnabled).toBe(false);
+  });
+  test('faults: memory, a name, a snapshot that is still there, cancelled', async () => {
+    const { vm } = await startVm();
+    await enable(vm);
+    expect((await faultOf(vm.CreateSnapshot_Task('x', '', true, false).wait())).name).toBe('NotSupported');
+    expect((await faultOf(vm.CreateSnapshot_Task('', '', false, false).wait())).name).toBe('InvalidName');
+    const cancelled = vm.CreateSnapshot_Task('x', '', false, false);
+    cancelled.CancelTask();
+    expect((await faultOf(cancelled.wait())).name).toBe('RequestCanceled');
+    await snapshot(vm, 'first');
+    const fault = await faultOf(vm.CreateSnapshot_Task('second', '', false, false).wait());
+    expect(fault.name).toBe('TaskInProgress');
+    expect(fault.message).toContain('first');
+  });
+});

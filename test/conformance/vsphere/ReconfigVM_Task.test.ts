@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'vitest';
+import { enable, faultOf, snapshot, startVm } from './support.js';
+
+describe('ReconfigVM_Task', () => {
+  test('switches tracking on and off, with the states of a task', async () => {
+    const { vm } = await startVm();
+    expect(vm.capability.changeTrackingSupported).toBe(true);
+    expect(vm.config.changeTrackingEnabled).toBe(false);
+    expect(vm.config.hardware.device[0]!.backing.changeId).toBeUndefined();
+    const task = vm.ReconfigVM_Task({ changeTrackingEnabled: true });
+    expect(task.info).toMatchObject({ state: 'queued', name: 'ReconfigVM_Task', entity: vm.moref });
+    await task.wait();
+    expect(task.info).toMatchObject({ state: 'success' });
+    expect(vm.config.changeTrackingEnabled).toBe(true);
+    expect(vm.config.extraConfig).toEqual([{ key: 'ctkEnabled', value: 'true' }]);
+    expect(vm.config.hardware.device[0]!.backing.changeId).toMatch(/^([0-9a-f]{2}[ -]){15}[0-9a-f]{2}\/1$/);
+    await vm.ReconfigVM_Task({ extraConfig: [{ key: 'ctkEnabled', value: 'FALSE' }] }).wait();
+    expect(vm.config.changeTrackingEnabled).toBe(false);
+  });
+  test('twice on changes nothing; off and on again is another history', async () => {
+    const { vm } = await startVm();
+    await enable(vm);
+    const id = vm.config.hardware.device[0]!.backing.changeId!;
+    await enable(vm);
+    expect(vm.config.hardware.device[0]!.backing.changeId).toBe(id);
+    await vm.ReconfigVM_Task({ changeTrackingEnabled: false }).wait();
+    await enable(vm);
+    expect(vm.config.hardware.device[0]!.backing.changeId!.split('/')[0]).not.toBe(id.split('/')[0]);
+  });
+  test('is refused while there are snapshots, and for what it cannot do', async () => {
+    const { vm } = await startVm();
+    const { taken } = await snapshot(vm, 'before');
+    const fault = await faultOf(vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait());
+    expect(fault).toMatchObject({ name: 'InvalidState', message: expect.stringContaining('before') });
+    await taken.RemoveSnapshot_Task(false).wait();
+    expect((await faultOf(vm.ReconfigVM_Task({ numCPUs: 4 } as object).wait())).name).toBe('NotSupported');
+  });
+});

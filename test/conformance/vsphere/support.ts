@@ -1,0 +1,106 @@
+/** What the conformance tests of this facade share: a VM of a real QEMU, and the ways of a client. */
+import { join } from 'node:path';
+import { afterEach, expect } from 'vitest';
+import {
+  connect,
+  type DiskChangeExtent,
+  type ServiceInstance,
+  type ServiceOptions,
+  VimFault,
+  type VirtualMachine,
+} from '../../../lib/facade/vsphere/index.js';
+import { qemuImg } from '../../helpers/qemuTools.js';
+import { StorageDaemon } from '../../helpers/storageDaemon.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
+
+export const MIB = 1 << 20;
+export const KIB64 = 65_536;
+
+export interface TestVm {
+  service: ServiceInstance;
+  vm: VirtualMachine;
+  daemon: StorageDaemon;
+  folder: string;
+  /** Key of the first disk. */
+  key: number;
+  /** A service of another process over the same VM. */
+  again(): Promise<VirtualMachine>;
+}
+
+const ends: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+/** A running QEMU with a disk `d` of so many bytes, not tracked yet. */
+export async function startVm(
+  options: ServiceOptions & { sizeBytes?: number; discard?: boolean; folder?: string } = {},
+): Promise<TestVm> {
+  const { sizeBytes = 64 * MIB, discard = false, ...service } = options;
+  const folder: TemporaryFolder = await makeTemporaryFolder();
+  ends.push(() => folder.remove());
+  const file = join(folder.path, 'd.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', file, String(sizeBytes));
+  return { ...(await startOn(folder.path, service, discard)), folder: folder.path };
+}
+
+/** QEMU on the disk of a folder that was used before: a restart of the VM. */
+export async function startOn(
+  folder: string,
+  service: ServiceOptions = {},
+  discard = false,
+): Promise<TestVm> {
+  const file = join(folder, 'd.qcow2');
+  const disk = { node: 'd', file, ...(discard && { options: { discard: 'unmap' } }) };
+  const daemon = await StorageDaemon.start({ disks: [disk] });
+  ends.push(() => daemon[Symbol.asyncDispose]());
+  await daemon.exportWritable('d');
+  const vms = [
+    {
+      name: 'web',
+      qmp: daemon.process.file('qmp.sock'),
+      scratch: folder,
+      nbdSocket: daemon.nbdPath,
+      disks: ['d'],
+    },
+  ];
+  const make = (): ServiceInstance => connect({ stateFolder: join(folder, 'state'), ...service, vms });
+  const found = async (from: ServiceInstance): Promise<VirtualMachine> => (await from.findVm('web'))!;
+  const one = make();
+  const vm = await found(one);
+  const key = vm.config.hardware.device[0]!.key;
+  return { service: one, vm, daemon, folder, key, again: () => found(make()) };
+}
+
+export async function enable(vm: VirtualMachine): Promise<void> {
+  await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
+}
+
+/** Takes a snapshot; its reference and the changeId of the first disk. */
+export async function snapshot(vm: VirtualMachine, name = 'backup') {
+  const reference = await vm.CreateSnapshot_Task(name, '', false, false).wait();
+  const taken = await vm.findSnapshot(reference);
+  return { reference, taken, changeId: taken.config.hardware.device[0]!.backing.changeId! };
+}
+
+/** Takes a snapshot, removes it, and keeps its changeId: a point in time. */
+export async function pointInTime(vm: VirtualMachine): Promise<string> {
+  const { taken, changeId } = await snapshot(vm);
+  await taken.RemoveSnapshot_Task(false).wait();
+  return changeId;
+}
+
+export function pairs(areas: readonly DiskChangeExtent[]): [number, number][] {
+  return areas.map(({ start, length }) => [start, length]);
+}
+
+/** The fault that this ends with. */
+export async function faultOf(work: Promise<unknown>): Promise<VimFault> {
+  try {
+    await work;
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(VimFault);
+    return thrown as VimFault;
+  }
+  throw new Error('no fault');
+}
