@@ -15,7 +15,7 @@ import { CbtError, throwIfAborted } from '../core/errors.js';
 import { openData } from '../data.js';
 import { chooseBase } from './chooseBase.js';
 import { copyLayer } from './copyLayer.js';
-import { removeFile, replaceFile, syncFile, syncFolder } from './durable.js';
+import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { onFile } from './fileFault.js';
 import type { BackupFolder } from './folder.js';
 import { createLayer } from './layerFile.js';
@@ -24,6 +24,7 @@ import { layerName, makeKey, manifestName, PART, sumsName } from './names.js';
 import { RateLimit } from './rate.js';
 import type { BackupSource, SourceDisk, SourceSession } from './source.js';
 import { SumsWriter } from './sums.js';
+import { WriteBehind } from './writeBehind.js';
 import { clearIntent, openForWriting, writeIntent } from './writing.js';
 
 export interface BackupOptions {
@@ -68,7 +69,9 @@ export interface BackupResult {
 }
 
 /** Both queues of all disks together. */
-const QUEUE_BUDGET_BYTES = 64 << 20;
+const QUEUE_BUDGET_BYTES = 32 << 20;
+/** More in flight than this makes no copy faster. */
+const MAX_QUEUE_BYTES = 8 << 20;
 const MAX_JOBS = 16;
 
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
@@ -164,7 +167,7 @@ async function copyDisks(
       failed.push({ disk: disk.disk, error: await ofOneDisk(work, disk, error) });
     }
   }
-  const queueBytes = Math.floor(QUEUE_BUDGET_BYTES / jobs / 2);
+  const queueBytes = Math.min(MAX_QUEUE_BYTES, Math.floor(QUEUE_BUDGET_BYTES / jobs / 2));
   const waiting = planned.values();
   const worker = async (): Promise<void> => {
     for (const { disk, plan } of waiting) {
@@ -229,7 +232,7 @@ async function copyDisk(
   await createLayer(folder.path, file + PART, { sizeBytes, base: base?.disk.file ?? null, signal });
   const sums = await SumsWriter.create(folder.file(sumsFile + PART), sizeBytes);
   try {
-    const { storedBytes, zeroBytes } = await copyInto(folder.file(file + PART), async (target) => {
+    const { storedBytes, zeroBytes } = await copyInto(folder.file(file + PART), async (target, behind) => {
       return withData(await disk.openData(signal), async (source) => {
         if (source.info.sizeBytes !== sizeBytes) {
           throw new CbtError(
@@ -248,6 +251,7 @@ async function copyDisk(
           ...limits,
           signal,
           onBytes: (bytes) => {
+            behind.note(bytes);
             progress.doneBytes += bytes;
             // Ranges are widened to whole clusters, so more may be read than the map tells.
             progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
@@ -313,27 +317,22 @@ async function withData<T>(data: DiskData, work: (data: DiskData) => Promise<T>)
 /** Opens the new layer for writing; when the work is done, all of it is on stable storage. */
 async function copyInto<T>(
   path: string,
-  work: (target: Awaited<ReturnType<typeof openData>>) => Promise<T>,
+  work: (target: DiskData, behind: WriteBehind) => Promise<T>,
 ): Promise<T> {
-  const target = await openData({
-    kind: 'qemu-nbd',
-    file: path,
-    format: 'qcow2',
-    readOnly: false,
-    withoutBacking: true,
-  });
-  let result: T;
+  const behind = await WriteBehind.start(path);
   try {
-    result = await work(target);
-    await target.flush();
-  } catch (error) {
-    // The failure counts; what a server says of its end after one does not.
-    await target.close().catch(() => undefined);
-    throw error;
+    const image = { file: path, format: 'qcow2', readOnly: false, withoutBacking: true };
+    const target = await openData({ kind: 'qemu-nbd', ...image });
+    const result = await withData(target, async () => {
+      const worked = await work(target, behind);
+      await target.flush();
+      return worked;
+    });
+    await behind.finish();
+    return result;
+  } finally {
+    await behind.close();
   }
-  await target.close();
-  await syncFile(path);
-  return result;
 }
 
 async function publish(folder: BackupFolder, manifest: Manifest): Promise<void> {

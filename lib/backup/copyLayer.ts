@@ -1,17 +1,17 @@
 /**
- * Copies the changed ranges of a disk into a fresh layer: reads ahead, looks for zeros cluster by cluster, sums up, and
- * keeps many writes in flight. Memory is bounded by the two queues.
+ * Copies the changed ranges of a disk into a fresh layer: keeps many reads and writes in flight, looks for zeros cluster by
+ * cluster, sums up. Memory is bounded by the pieces in flight.
  *
  *   map      [======]   [=]          in any granularity
  *   clusters [..====.]  [=..]        widened to whole clusters of the layer, merged
  *   layer    |data|zero|data|        zero clusters are marked, never stored
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { ChangeMap } from '../core/changeMap.js';
-import type { DiskData, DiskPiece } from '../core/diskData.js';
-import { CbtError } from '../core/errors.js';
+import type { DiskData } from '../core/diskData.js';
 import type { Ranges } from '../core/rangePage.js';
 import { CLUSTER_BYTES } from './manifest.js';
+import { signalForMany } from './manyCalls.js';
 import type { RateLimit } from './rate.js';
 import { ENTRY_BYTES, type SumsWriter } from './sums.js';
 
@@ -24,7 +24,7 @@ export interface CopyOptions {
   full: boolean;
   sums: SumsWriter;
   rate: RateLimit | null;
-  /** Bytes read ahead, and as many on their way to the target. */
+  /** Bytes being read, and as many on their way to the target. */
   queueBytes: number;
   signal: AbortSignal | undefined;
   /** Told as bytes are read. */
@@ -41,83 +41,110 @@ const ZERO_PAIRS = 2 * 512;
 const ZEROS = Buffer.alloc(CLUSTER_BYTES);
 
 export async function copyLayer(options: CopyOptions): Promise<Copied> {
-  const { target, queueBytes, signal } = options;
   const copy = new LayerCopy(options);
-  await target.writeStream(copy.pieces(), { queueBytes, ...(signal === undefined ? {} : { signal }) });
+  await copy.run();
   return { storedBytes: copy.storedBytes, zeroBytes: copy.zeroBytes };
 }
 
+/**
+ * Pieces of at most one MiB, each in memory of its own that reads come into and writes go out of, without a copy in
+ * between. Reads and writes of many pieces are in flight; what happens between the two goes in order of offset.
+ */
 class LayerCopy {
   storedBytes = 0;
   zeroBytes = 0;
   readonly #options: CopyOptions;
+  readonly #call: { signal?: AbortSignal };
+  readonly #pieces: AsyncGenerator<Piece, void, undefined>;
   #zeros: number[] = [];
-  /** The entry of the sums that is being filled. */
-  #entry: { offset: number; end: number; hash: Hash } | null = null;
+  /** Settles when the piece before the next one has been summed up. */
+  #turn: Promise<void> = Promise.resolve();
+  #failed = false;
 
   constructor(options: CopyOptions) {
     this.#options = options;
+    this.#call = signalForMany(options.signal);
+    this.#pieces = pieces(options.map, options.sizeBytes);
   }
 
-  /** What is to be written. A piece's memory is only lent: it is copied when its write starts. */
-  async *pieces(): AsyncGenerator<DiskPiece, void, undefined> {
-    const { source, map, sizeBytes, rate, queueBytes, signal, onBytes } = this.#options;
-    for await (const ranges of wholeClusters(map, sizeBytes)) {
-      const stream = source.stream(ranges, { queueBytes, lend: true, ...(signal && { signal }) });
-      for await (const { offset, data } of stream) {
-        if (rate !== null) await rate.take(data.length, signal);
-        yield* this.#split(offset, data);
-        onBytes(data.length);
-      }
-    }
-    await this.#endEntry();
+  async run(): Promise<void> {
+    const count = Math.max(2, Math.floor((2 * this.#options.queueBytes) / ENTRY_BYTES));
+    const ended = await Promise.allSettled(Array.from({ length: count }, () => this.#work()));
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
     await this.#sendZeros();
   }
 
-  async *#split(offset: number, data: Buffer): AsyncGenerator<DiskPiece, void, undefined> {
-    if (offset % CLUSTER_BYTES !== 0)
-      throw new CbtError('ERR_CBT_INTERNAL', `a piece of data starts at ${offset}, within a cluster`);
-    for (let at = 0; at < data.length; ) {
-      const zero = isZero(data, at);
-      let end = Math.min(at + CLUSTER_BYTES, data.length);
-      while (end < data.length && isZero(data, end) === zero)
-        end = Math.min(end + CLUSTER_BYTES, data.length);
-      if (zero) await this.#addZeros(offset + at, end - at);
-      else {
-        const run = data.subarray(at, end);
-        await this.#addData(offset + at, run);
-        yield { offset: offset + at, data: run };
+  async #work(): Promise<void> {
+    const memory = Buffer.from(new SharedArrayBuffer(ENTRY_BYTES));
+    while (!this.#failed) {
+      const next = await this.#next();
+      if (next === null) return;
+      try {
+        await this.#copy(next, memory.subarray(0, next.length));
+      } catch (error) {
+        this.#failed = true;
+        throw error;
+      } finally {
+        next.done();
       }
-      at = end;
     }
   }
 
-  async #addData(offset: number, data: Buffer): Promise<void> {
-    this.storedBytes += data.length;
-    for (let at = 0; at < data.length; ) {
-      const start = offset + at;
-      const edge = (Math.floor(start / ENTRY_BYTES) + 1) * ENTRY_BYTES;
-      const end = Math.min(offset + data.length, edge);
-      if (this.#entry !== null && this.#entry.end !== start) await this.#endEntry();
-      this.#entry ??= { offset: start, end: start, hash: createHash('sha256') };
-      this.#entry.hash.update(data.subarray(at, end - offset));
-      this.#entry.end = end;
-      if (end === edge) await this.#endEntry();
-      at = end - offset;
-    }
+  /** Pieces are given out in order, and so are their turns. */
+  async #next(): Promise<(Piece & { turn: Promise<void>; done: () => void }) | null> {
+    const { value, done: over } = await this.#pieces.next().catch((error: unknown) => {
+      this.#failed = true;
+      throw error;
+    });
+    if (over || value === undefined) return null;
+    const turn = this.#turn;
+    let done = (): void => undefined;
+    this.#turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    return { ...value, turn, done };
   }
 
-  async #endEntry(): Promise<void> {
-    const entry = this.#entry;
-    if (entry === null) return;
-    this.#entry = null;
-    const { offset, end, hash } = entry;
-    await this.#options.sums.add({ offset, length: end - offset, sha256: hash.digest('hex') });
+  async #copy(
+    { offset, length, turn, done }: Piece & { turn: Promise<void>; done: () => void },
+    memory: Buffer,
+  ): Promise<void> {
+    const { source, target, rate, signal, onBytes } = this.#options;
+    if (rate !== null) await rate.take(length, signal);
+    await source.readRanges(Float64Array.of(offset, length), { ...this.#call, into: memory });
+    await turn;
+    if (this.#failed) return;
+    const runs = await this.#sumUp(offset, memory);
+    done();
+    onBytes(length);
+    const writes = runs.map(({ from, to }) =>
+      target.write(offset + from, memory.subarray(from, to), this.#call),
+    );
+    for (const end of await Promise.allSettled(writes)) if (end.status === 'rejected') throw end.reason;
+  }
+
+  /** Tells the sums what the piece holds; the stretches of it that are to be written. */
+  async #sumUp(offset: number, data: Buffer): Promise<{ from: number; to: number }[]> {
+    const runs: { from: number; to: number }[] = [];
+    for (let from = 0; from < data.length; ) {
+      const zero = isZero(data, from);
+      let to = Math.min(from + CLUSTER_BYTES, data.length);
+      while (to < data.length && isZero(data, to) === zero) to = Math.min(to + CLUSTER_BYTES, data.length);
+      const length = to - from;
+      if (zero) await this.#addZeros(offset + from, length);
+      else {
+        const sha256 = createHash('sha256').update(data.subarray(from, to)).digest('hex');
+        await this.#options.sums.add({ offset: offset + from, length, sha256 });
+        this.storedBytes += length;
+        runs.push({ from, to });
+      }
+      from = to;
+    }
+    return runs;
   }
 
   async #addZeros(offset: number, length: number): Promise<void> {
     this.zeroBytes += length;
-    await this.#endEntry();
     if (this.#options.full) return;
     await this.#options.sums.add({ offset, length, sha256: null });
     const last = this.#zeros.length - 2;
@@ -131,8 +158,7 @@ class LayerCopy {
     if (this.#zeros.length === 0) return;
     const ranges = Float64Array.from(this.#zeros);
     this.#zeros = [];
-    const { target, signal } = this.#options;
-    await target.zero(ranges, signal === undefined ? {} : { signal });
+    await this.#options.target.zero(ranges, this.#call);
   }
 }
 
@@ -141,6 +167,25 @@ function isZero(data: Buffer, at: number): boolean {
   if (data[at] !== 0) return false;
   const end = Math.min(at + CLUSTER_BYTES, data.length);
   return data.compare(ZEROS, 0, end - at, at, end) === 0;
+}
+
+interface Piece {
+  offset: number;
+  length: number;
+}
+
+/** What is to be copied, cut at every MiB of the disk. */
+async function* pieces(map: ChangeMap, sizeBytes: number): AsyncGenerator<Piece, void, undefined> {
+  for await (const ranges of wholeClusters(map, sizeBytes)) {
+    for (let i = 0; i < ranges.length; i += 2) {
+      const end = (ranges[i] ?? 0) + (ranges[i + 1] ?? 0);
+      for (let offset = ranges[i] ?? 0; offset < end; ) {
+        const until = Math.min(end, (Math.floor(offset / ENTRY_BYTES) + 1) * ENTRY_BYTES);
+        yield { offset, length: until - offset };
+        offset = until;
+      }
+    }
+  }
 }
 
 /** The map's ranges widened to whole clusters, merged, clipped to the disk, in batches. */

@@ -12,6 +12,7 @@ import { removeFile, syncFile, syncFolder } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkChain, readLayers } from './layerReader.js';
+import { signalForMany } from './manyCalls.js';
 import { PART } from './names.js';
 import { openForReading, type Selection, selectChain } from './reading.js';
 
@@ -121,7 +122,7 @@ async function fillTarget(
   target: DiskData,
   { signal, onProgress, blank }: RestoreOptions & { blank: boolean },
 ): Promise<number> {
-  const call = signal === undefined ? {} : { signal };
+  const call = signalForMany(signal);
   const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
   let doneBytes = 0;
   let zeros: number[] = [];
