@@ -61,6 +61,8 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 /** QEMU gets memory for each request: from 1 MiB on that is fresh pages every time, and half as fast (measured on 7.2). */
 export const DEFAULT_CHUNK_BYTES = 256 * 1024;
+/** A write costs qcow2 the same work on its tables whatever its size: a sixth less time than with 256 KiB (measured on 7.2). */
+const WRITE_CHUNK_BYTES = 1024 * 1024;
 const DEFAULT_QUEUE_BYTES = 32 * 1024 * 1024;
 const NO_RANGES: Ranges = new Float64Array(0);
 
@@ -221,7 +223,7 @@ export class NbdConnection implements DiskData {
   ): Promise<void> {
     const { signal, forceUnitAccess = false, keepAllocated = false } = options;
     await this.#run(signal, (job) =>
-      this.#native.change(job, command, ranges, data, DEFAULT_CHUNK_BYTES, forceUnitAccess, keepAllocated),
+      this.#native.change(job, command, ranges, data, WRITE_CHUNK_BYTES, forceUnitAccess, keepAllocated),
     );
   }
 

@@ -1,0 +1,115 @@
+/** The backup commands as a script sees them: results, exit codes, refusals. */
+import { readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { cli, cliWith } from '../../helpers/cli.js';
+import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { StorageDaemon } from '../../helpers/storageDaemon.js';
+
+let folder: TemporaryFolder;
+let image: string;
+let to: string;
+beforeEach(async () => {
+  folder = await makeTemporaryFolder();
+  image = join(folder.path, 'disk.qcow2');
+  to = join(folder.path, 'backups');
+  await qemuImg('create', '-q', '-f', 'qcow2', image, '8M');
+  await qemuIo(['-f', 'qcow2', image], 'write -P 1 0 1M');
+});
+afterEach(() => folder.remove());
+
+async function json(...argv: string[]) {
+  const { code, stdout, stderr } = await cli(...argv, '--json');
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  return JSON.parse(stdout);
+}
+
+test('a running VM: estimate, backup, verify against it, prune its chain, restore to an NBD export', async () => {
+  const daemon = await StorageDaemon.start({ disks: [{ node: 'a', file: image }] });
+  try {
+    await daemon.exportWritable('a');
+    const vm = ['--vm', daemon.process.file('qmp.sock'), '--nbd-socket', daemon.nbdPath];
+    const backup = () => json('backup', ...vm, '--scratch', folder.path, '--to', to);
+    expect((await json('estimate', ...vm, '--to', to)).disks).toMatchObject([
+      { disk: 'a', verdict: 'full', changedBytes: 1 << 20 },
+    ]);
+    const first = await backup();
+    expect(first).toMatchObject({
+      run: 1,
+      pit: expect.any(String),
+      disks: [{ disk: 'a', verdict: 'full', reason: 'NOT_RECORDING', file: 'a-000001.qcow2' }],
+    });
+    await daemon.guestIo('a', 'write -P 2 4M 100k');
+    expect((await json('estimate', ...vm, '--to', to)).disks).toMatchObject([
+      { disk: 'a', verdict: 'incremental', base: { run: 1 }, changedBytes: 131_072 },
+    ]);
+    expect((await backup()).disks).toMatchObject([{ verdict: 'incremental', changedBytes: 131_072 }]);
+    expect(await json('verify', '--from', to)).toMatchObject({ sound: true, runs: 2, layers: 2 });
+    expect(await json('verify', '--from', to, ...vm)).toMatchObject({
+      sound: true,
+      disks: [{ disk: 'a', run: 2, mappedBytes: 0, comparedBytes: 8 << 20 }],
+    });
+    const dry = await json('prune', '--from', to, ...vm, '--keep-last', '1', '--dry-run');
+    expect(dry).toMatchObject({ dryRun: true, layers: [{ run: 1, action: 'merged', into: 2 }] });
+    expect(await json('prune', '--from', to, ...vm, '--keep-last', '1')).toMatchObject({
+      kept: [2],
+      forgotten: [{ pit: first.pit, disk: 'a' }],
+      waiting: [],
+    });
+    const pits = await json('pits', `qmp:${daemon.process.file('qmp.sock')}#a`);
+    expect(pits.pits.map(({ uuid }: { uuid: string }) => uuid)).not.toContain(first.pit);
+    expect((await backup()).disks).toMatchObject([{ verdict: 'incremental', base: { run: 2 } }]);
+
+    // Back into the disk itself, over what it held in the meantime.
+    const { stdout } = await cli('restore', '--from', to, '--to', join(folder.path, 'r.raw'));
+    expect(stdout).toContain('run 3');
+    await daemon.guestIo('a', 'write -P 9 0 8M');
+    await json('restore', '--from', to, '--to', `nbd+unix:///a?socket=${daemon.nbdPath}`);
+    await daemon.process.terminate();
+    await qemuImg('convert', '-O', 'raw', image, join(folder.path, 'now.raw'));
+    const now = await readFile(join(folder.path, 'now.raw'));
+    expect(now.equals(await readFile(join(folder.path, 'r.raw')))).toBe(true);
+    expect(now.subarray(4 << 20, (4 << 20) + 102_400).every((byte) => byte === 2)).toBe(true);
+  } finally {
+    await daemon[Symbol.asyncDispose]();
+  }
+});
+
+test('a restored file is sparse, and none is replaced without --force', async () => {
+  await json('backup', image, '--to', to);
+  const target = join(folder.path, 'r.raw');
+  await json('restore', '--from', to, '--to', target);
+  const { size, blocks } = await stat(target);
+  expect(size).toBe(8 << 20);
+  expect(blocks * 512).toBeLessThan(2 << 20);
+  const again = await cli('restore', '--from', to, '--to', target);
+  expect(again.code).toBe(2);
+  expect(again.stderr).toContain('--force');
+  expect((await cli('restore', '--from', to, '--to', target, '--force')).code).toBe(0);
+});
+
+test('exit codes: damage is 4, an unknown point 3, no folder 5, misuse 2, a cancelled run 130 with nothing left', async () => {
+  await json('backup', image, '--to', to);
+  expect((await cli('restore', '--from', to, '--pit', '7', '--to', join(folder.path, 'x'))).code).toBe(3);
+  expect((await cli('verify', '--from', join(folder.path, 'none'))).code).toBe(5);
+  for (const argv of [
+    ['backup', '--to', to],
+    ['backup', image, '--to', to, '--vm', '/x'],
+    ['backup', image, '--to', to, '--full', '--incremental'],
+    ['backup', image, '--to', to, '--rate', 'fast'],
+    ['backup', image, '--to', to, '--quiesce'],
+    ['prune', '--from', to],
+    ['verify', image, '--from', to, '--depth', 'data'],
+  ])
+    expect((await cli(...argv)).code, argv.join(' ')).toBe(2);
+  const cancel = new AbortController();
+  setTimeout(() => cancel.abort(), 300);
+  await qemuIo(['-f', 'qcow2', image], 'write -P 1 0 8M');
+  const cancelled = await cliWith({ signal: cancel.signal }, 'backup', image, '--to', to, '--rate', '1M');
+  expect(cancelled.code).toBe(130);
+  expect((await json('verify', '--from', to)).runs).toBe(1);
+  await rm(join(to, 'disk-000001.qcow2'));
+  await qemuImg('create', '-q', '-f', 'qcow2', join(to, 'disk-000001.qcow2'), '8M');
+  expect((await cli('verify', '--from', to)).code).toBe(4);
+});
