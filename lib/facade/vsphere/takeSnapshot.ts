@@ -6,7 +6,7 @@ import { toFault, VimFault } from './faults.js';
 import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
 import { fileNameOf, keyOf, snapshotMoref, type VirtualMachine } from './virtualMachine.js';
-import type { DiskRecord, VmRecord } from './vmRecord.js';
+import { type DiskRecord, noteChangeId, type VmRecord } from './vmRecord.js';
 
 export interface SnapshotRequest {
   name: string;
@@ -91,6 +91,8 @@ async function begin(
         };
       }),
     });
+    for (const { changeId } of record.snapshots.at(-1)?.disks ?? [])
+      noteChangeId(record, changeId, session.pit);
     await vm.saveRecord(record);
     return snapshotMoref(id);
   } catch (thrown) {

@@ -28,7 +28,7 @@ import type {
   VirtualMachineSnapshotInfo,
   VirtualMachineSnapshotTree,
 } from './types.js';
-import { readRecord, type SnapshotRecord, type VmRecord, writeRecord } from './vmRecord.js';
+import { noteChangeId, readRecord, type SnapshotRecord, type VmRecord, writeRecord } from './vmRecord.js';
 
 /** A VM of the inventory, as its owner configures it. */
 export interface VmEntry {
@@ -103,7 +103,9 @@ export class VirtualMachine {
         const { pits, epoch } = await opened.pits();
         tracked ||= epoch !== null;
         const key = keyOf(record, disk.disk);
-        const changeId = pits.at(-1)?.changeId;
+        const newest = pits.at(-1);
+        const changeId = newest?.changeId;
+        if (newest !== undefined) noteChangeId(record, changeId, newest.uuid);
         devices.push(
           deviceOf({
             key,

@@ -35,6 +35,8 @@ const recordSchema = z.object({
   nextKey: z.number().int().positive(),
   keys: z.record(z.string(), z.number().int()),
   snapshots: z.array(snapshotSchema),
+  /** Which point in time each changeId that was given out names: an image that was copied back may give its number again. */
+  changeIds: z.record(z.string(), z.string()).default({}),
 });
 
 export type DiskRecord = z.infer<typeof diskSchema>;
@@ -56,7 +58,7 @@ export async function readRecord(file: string): Promise<VmRecord> {
     text = await readFile(file, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
-      return { version: 1, nextSnapshot: 1, nextKey: FIRST_KEY, keys: {}, snapshots: [] };
+      return { version: 1, nextSnapshot: 1, nextKey: FIRST_KEY, keys: {}, snapshots: [], changeIds: {} };
     throw new VimFault('InvalidState', `${file} cannot be read`, {}, cause);
   }
   const checked = text.length > MAX_BYTES ? null : recordSchema.safeParse(parse(text));
@@ -66,6 +68,18 @@ export async function readRecord(file: string): Promise<VmRecord> {
     'InvalidState',
     `${file} is damaged (${what === undefined ? 'too large' : `${what.path.join('.')}: ${what.message}`}); without it the names of snapshots are lost, and no change is: remove it to go on`,
   );
+}
+
+/** ChangeIds that are remembered, newest last; older ones are taken by their number alone. */
+const MAX_CHANGE_IDS = 20_000;
+
+/** Remembers which point in time a changeId names. */
+export function noteChangeId(record: VmRecord, changeId: string | undefined, pit: string): void {
+  if (changeId === undefined || record.changeIds[changeId] !== undefined) return;
+  record.changeIds[changeId] = pit;
+  const [oldest] = Object.keys(record.changeIds);
+  if (oldest !== undefined && Object.keys(record.changeIds).length > MAX_CHANGE_IDS)
+    delete record.changeIds[oldest];
 }
 
 /** Written beside, synced and renamed: there is always one whole record. */

@@ -24,6 +24,7 @@ export async function QueryChangedDiskAreas(
   if (snapshot === undefined)
     throw fileFault(vm.name, 'the VM runs: what changed can be asked of a snapshot only');
   const { record } = await vm.findSnapshot(snapshot);
+  const { changeIds } = await vm.record();
   const disk = record.disks.find(({ key }) => key === deviceKey);
   if (disk === undefined) {
     const keys = record.disks.map(({ key }) => key).join(', ');
@@ -46,7 +47,8 @@ export async function QueryChangedDiskAreas(
           ? await (await connected.resume(record.session)).openDisk(disk.disk)
           : await connected.openDisk(disk.disk);
       const map = await opened.changes({
-        from: changeId,
+        // By the point in time where it is known: its UUID is given once, the number of a changeId may be given again.
+        from: changeIds[changeId] ?? changeId,
         ...(changeId !== '*' && { to: endOf(record, disk) }),
         start: startOffset,
       });
