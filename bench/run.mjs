@@ -5,6 +5,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openDisk } from 'qemu-cbt';
+import { backupCases } from './backup.mjs';
 import { bitmapName, bitsAlternating, bitsAtRandom, bitsInRuns, makeImage, PIT } from './images.mjs';
 import { kernelCases } from './kernel.mjs';
 import { run, summary, timed, timedCommand } from './measure.mjs';
@@ -145,6 +146,7 @@ try {
   );
   for (const row of await kernelCases(only)) record(row);
   await mapCases();
+  for (const row of await backupCases(work, only)) record(row);
   const missed = rows.filter((row) => row.holds === false);
   mkdirSync(join(here, 'results'), { recursive: true });
   const result = {

@@ -1,0 +1,25 @@
+/** The backup program as a library: runs into a folder, restores, checks and prunes, of a VM's disks or of images. */
+export type { BackupOptions, BackupProgress, BackupResult, DiskPlan, DiskResult } from './backup.js';
+export { backup } from './backup.js';
+export type { CheckMapOptions, CheckMapResult } from './checkMap.js';
+export { checkMap } from './checkMap.js';
+export type { DiskEstimate } from './estimate.js';
+export { estimateDisk, readForEstimate } from './estimate.js';
+export type { DamagedRun, Layer } from './folder.js';
+export { BackupFolder } from './folder.js';
+export type { ImagesSourceOptions } from './imagesSource.js';
+export { imagesSource } from './imagesSource.js';
+export type { KeepRules } from './keepRules.js';
+export { runsToKeep } from './keepRules.js';
+export type { DiskRun, Manifest } from './manifest.js';
+export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
+export { prune } from './prune.js';
+export type { RestoreOptions, RestoreResult } from './restore.js';
+export { restore } from './restore.js';
+export type { BackupSource, SourceDisk, SourceFacts, SourceSession } from './source.js';
+export type { VerifyDepth, VerifyOptions, VerifyProblem, VerifyResult } from './verify.js';
+export { verify } from './verify.js';
+export type { MapVerdict, VerifyAgainstOptions } from './verifyAgainst.js';
+export { verifyAgainst } from './verifyAgainst.js';
+export type { VmSourceOptions } from './vmSource.js';
+export { vmSource } from './vmSource.js';
