@@ -60,6 +60,8 @@ export class VirtualMachine {
   #runtime: VirtualMachineRuntimeInfo | null = null;
   #snapshot: VirtualMachineSnapshotInfo | null = null;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Who reads the disks and wants the VM left as it is; null for nobody. */
+  holder: string | null = null;
 
   constructor(
     readonly entry: VmEntry,
@@ -213,9 +215,14 @@ export class VirtualMachine {
     return writeRecord(this.options.stateFolder, this.#recordFile(), record);
   }
 
-  /** Changes of one VM follow each other. */
+  /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work, work);
+    const allowed = async (): Promise<T> => {
+      if (this.holder === null) return work();
+      const message = `${this.name} is held by ${this.holder} until VixDiskLib_EndAccess`;
+      throw new VimFault('TaskInProgress', message, { task: this.holder });
+    };
+    const turn = this.#turn.then(allowed, allowed);
     this.#turn = turn.catch(() => undefined);
     return turn;
   }

@@ -1,0 +1,15 @@
+import type { VixError } from '../constants/codes.js';
+import { VIX_E_NOT_SUPPORTED } from '../constants/codes.js';
+import { callAsync, VixFailure } from '../errors.js';
+
+/**
+ * Not supported: a QEMU image is given its parent when it is made, and another one by qemu-img rebase.
+ */
+export async function VixDiskLib_Attach(..._parameters: unknown[]): Promise<VixError> {
+  return callAsync(async () => {
+    throw new VixFailure(
+      VIX_E_NOT_SUPPORTED,
+      'an image keeps the parent it was made with: see qemu-img rebase',
+    );
+  });
+}

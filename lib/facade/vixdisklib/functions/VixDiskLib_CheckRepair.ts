@@ -1,0 +1,27 @@
+import { VIX_E_DISK_NEEDSREPAIR, VIX_E_FILE_NOT_FOUND, type VixError } from '../constants/codes.js';
+import { callAsync, codeOf, VixFailure } from '../errors.js';
+import { fileOf } from '../library.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+import { checkImage, requireFile } from '../objects/image.js';
+import { requireLocal } from '../objects/parameters.js';
+
+/**
+ * Checks an image, and repairs it where asked to; VIX_E_DISK_NEEDSREPAIR where something is wrong with it still.
+ */
+export async function VixDiskLib_CheckRepair(
+  connection: VixDiskLibConnection | null,
+  filename: string | null,
+  repair: boolean,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireLocal(VixDiskLibConnection.of(connection));
+    const file = fileOf(filename);
+    await requireFile(file);
+    await checkImage(file, repair).catch((cause: unknown) => {
+      if (codeOf(cause) === VIX_E_FILE_NOT_FOUND || cause instanceof VixFailure) throw cause;
+      throw new VixFailure(VIX_E_DISK_NEEDSREPAIR, cause instanceof Error ? cause.message : String(cause), {
+        cause,
+      });
+    });
+  });
+}

@@ -1,0 +1,31 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { fileOf } from '../library.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+import { cloneImage } from '../objects/image.js';
+import { requireCreateParams, requireLocal } from '../objects/parameters.js';
+import { withProgress } from '../objects/progress.js';
+import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js';
+
+/**
+ * Copies the content of an image, all its layers, into a new one. The target appears whole or not at all.
+ */
+export async function VixDiskLib_Clone(
+  dstConnection: VixDiskLibConnection | null,
+  dstPath: string | null,
+  srcConnection: VixDiskLibConnection | null,
+  srcPath: string | null,
+  createParams: VixDiskLibCreateParams | null,
+  progressFunc: VixDiskLibProgressFunc | null = null,
+  progressCallbackData: unknown = null,
+  overWrite = false,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireLocal(VixDiskLibConnection.of(dstConnection));
+    VixDiskLibConnection.of(srcConnection);
+    const params = requireCreateParams(createParams);
+    await withProgress(progressFunc, progressCallbackData, () =>
+      cloneImage(fileOf(srcPath), fileOf(dstPath), params, overWrite),
+    );
+  });
+}

@@ -1,0 +1,10 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+
+/**
+ * Closes a disk, after what is still on its way.
+ */
+export async function VixDiskLib_Close(diskHandle: VixDiskLibHandle | null): Promise<VixError> {
+  return callAsync(() => VixDiskLibHandle.of(diskHandle).close());
+}

@@ -1,0 +1,30 @@
+import type { VixError } from '../constants/codes.js';
+import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
+import { callAsync } from '../errors.js';
+import { fileOf, requireCount } from '../library.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+import { createImage } from '../objects/image.js';
+import { requireCreateParams, requireLocal } from '../objects/parameters.js';
+import { withProgress } from '../objects/progress.js';
+import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js';
+
+/**
+ * Makes an image of `capacity` sectors: a VMDK of the disk type, or what the name says (.qcow2, .raw). A file of that name stays as it is:
+ * VIX_E_FILE_ALREADY_EXISTS.
+ */
+export async function VixDiskLib_Create(
+  connection: VixDiskLibConnection | null,
+  path: string | null,
+  createParams: VixDiskLibCreateParams | null,
+  progressFunc: VixDiskLibProgressFunc | null = null,
+  progressCallbackData: unknown = null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireLocal(VixDiskLibConnection.of(connection));
+    const params = requireCreateParams(createParams);
+    const sizeBytes = requireCount('capacity', params.capacity) * VIXDISKLIB_SECTOR_SIZE;
+    await withProgress(progressFunc, progressCallbackData, () =>
+      createImage(fileOf(path), params, sizeBytes),
+    );
+  });
+}

@@ -1,0 +1,26 @@
+import type { VixError } from '../constants/codes.js';
+import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
+import { callAsync, VixFailure } from '../errors.js';
+import { fileOf } from '../library.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import { createChild } from '../objects/image.js';
+import { withProgress } from '../objects/progress.js';
+import type { VixDiskLibProgressFunc } from '../types.js';
+
+/**
+ * Makes an empty image over the open disk: what is written to it leaves the disk below as it is.
+ */
+export async function VixDiskLib_CreateChild(
+  diskHandle: VixDiskLibHandle | null,
+  childPath: string | null,
+  _diskType: number,
+  progressFunc: VixDiskLibProgressFunc | null = null,
+  progressCallbackData: unknown = null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    const { file } = VixDiskLibHandle.of(diskHandle).disk;
+    if (file === null)
+      throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, 'a snapshot has no file to stand on');
+    await withProgress(progressFunc, progressCallbackData, () => createChild(file, fileOf(childPath)));
+  });
+}

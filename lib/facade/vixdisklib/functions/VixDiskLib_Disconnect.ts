@@ -1,0 +1,10 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+
+/**
+ * Closes a connection and every disk that is still open on it.
+ */
+export async function VixDiskLib_Disconnect(connection: VixDiskLibConnection | null): Promise<VixError> {
+  return callAsync(() => VixDiskLibConnection.of(connection).close());
+}

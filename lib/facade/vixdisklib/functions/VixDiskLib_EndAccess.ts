@@ -1,0 +1,18 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { requireInitialised } from '../library.js';
+import { endAccess } from '../objects/access.js';
+import type { VixDiskLibConnectParams } from '../types.js';
+
+/**
+ * Ends what {@link VixDiskLib_PrepareForAccess} began, for the same VM and identity.
+ */
+export async function VixDiskLib_EndAccess(
+  connectParams: VixDiskLibConnectParams | null,
+  identity: string | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireInitialised();
+    await endAccess(connectParams, identity);
+  });
+}

@@ -1,0 +1,19 @@
+import type { Ref } from '../../ref.js';
+import type { VixError } from '../constants/codes.js';
+import { call } from '../errors.js';
+import { requireRef } from '../library.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+import type { VixDiskLibConnectParams } from '../types.js';
+
+/**
+ * A copy of the parameters of a connection; without credentials.
+ */
+export function VixDiskLib_GetConnectParams(
+  connection: VixDiskLibConnection | null,
+  connectParams: Ref<VixDiskLibConnectParams | undefined> | null,
+): VixError {
+  return call(() => {
+    const { creds: _, ...params } = VixDiskLibConnection.of(connection).params ?? {};
+    requireRef('connectParams', connectParams).value = params;
+  });
+}

@@ -1,0 +1,19 @@
+import type { Ref } from '../../ref.js';
+import type { VixError } from '../constants/codes.js';
+import { call } from '../errors.js';
+import { requireRef } from '../library.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import type { VixDiskLibInfo } from '../types.js';
+
+/**
+ * Facts about the disk. The geometry is worked out from the capacity.
+ */
+export function VixDiskLib_GetInfo(
+  diskHandle: VixDiskLibHandle | null,
+  info: Ref<VixDiskLibInfo | undefined> | null,
+): VixError {
+  return call(() => {
+    const { info: facts } = VixDiskLibHandle.of(diskHandle);
+    requireRef('info', info).value = facts;
+  });
+}

@@ -1,0 +1,29 @@
+import type { Ref } from '../../ref.js';
+import { VIX_E_BUFFER_TOOSMALL, type VixError } from '../constants/codes.js';
+import { callAsync, VixFailure } from '../errors.js';
+import { requireCount } from '../library.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import { readMetadata } from '../objects/metadata.js';
+
+/**
+ * The keys, each ended by NUL, and one more NUL behind the last. `requiredLen`, where given, becomes the bytes needed.
+ */
+export async function VixDiskLib_GetMetadataKeys(
+  diskHandle: VixDiskLibHandle | null,
+  keys: Uint8Array | null,
+  maxLen: number,
+  requiredLen: Ref<number | undefined> | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    const metadata = await readMetadata(VixDiskLibHandle.of(diskHandle).disk.file);
+    const bytes = Buffer.from(
+      `${Object.keys(metadata)
+        .map((key) => `${key}\0`)
+        .join('')}\0`,
+    );
+    if (requiredLen !== null) requiredLen.value = bytes.length;
+    if (keys === null || Math.min(requireCount('maxLen', maxLen), keys.length) < bytes.length)
+      throw new VixFailure(VIX_E_BUFFER_TOOSMALL, `the keys need ${bytes.length} bytes`);
+    keys.set(bytes);
+  });
+}

@@ -1,0 +1,21 @@
+import type { VixError } from '../constants/codes.js';
+import { call } from '../errors.js';
+import { initialise } from '../library.js';
+import type { VixDiskLibGenericLogFunc } from '../types.js';
+
+/**
+ * Initialises the library, once. Any version from 1.0 on is taken. `log` gets what calls fail with, and the lines by which importers tell
+ * the library's version; `warn`, `panic`, `libDir` and `configFile` do nothing: there is nothing to warn of beyond the results, and
+ * no setting of VDDK's transports applies.
+ */
+export function VixDiskLib_InitEx(
+  majorVersion: number,
+  minorVersion: number,
+  log: VixDiskLibGenericLogFunc | null,
+  _warn: VixDiskLibGenericLogFunc | null = null,
+  _panic: VixDiskLibGenericLogFunc | null = null,
+  _libDir: string | null = null,
+  _configFile: string | null = null,
+): VixError {
+  return call(() => initialise({ major: majorVersion, minor: minorVersion, log }));
+}

@@ -1,0 +1,24 @@
+import type { Ref } from '../../ref.js';
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { requireCount, requireRef } from '../library.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+import type { VixDiskLibHandle } from '../objects/handle.js';
+import { openDisk } from '../objects/openDisk.js';
+
+/**
+ * Opens a disk: an image by its absolute path or `[store] folder/name`, or, on a connection to a snapshot, one of its disks by the file name in the
+ * snapshot's configuration. Flags: read-only, single link (what the layers below hold is left out); the others do nothing.
+ */
+export async function VixDiskLib_Open(
+  connection: VixDiskLibConnection | null,
+  path: string | null,
+  flags: number,
+  diskHandle: Ref<VixDiskLibHandle | undefined> | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    const opened = VixDiskLibConnection.of(connection);
+    const out = requireRef('diskHandle', diskHandle);
+    out.value = await openDisk(opened, path, requireCount('flags', flags));
+  });
+}

@@ -1,0 +1,19 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { requireInitialised } from '../library.js';
+import { prepareAccess } from '../objects/access.js';
+import type { VixDiskLibConnectParams } from '../types.js';
+
+/**
+ * Keeps the VM as it is until {@link VixDiskLib_EndAccess}: until then no snapshot is taken or removed, and tracking is not switched.
+ * `identity` says who, to whoever is refused.
+ */
+export async function VixDiskLib_PrepareForAccess(
+  connectParams: VixDiskLibConnectParams | null,
+  identity: string | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireInitialised();
+    await prepareAccess(connectParams, identity);
+  });
+}

@@ -1,0 +1,26 @@
+import type { Ref } from '../../ref.js';
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { requireRef } from '../library.js';
+import { allocatedBlocks } from '../objects/allocatedBlocks.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import type { VixDiskLibBlockList } from '../types.js';
+
+/**
+ * Where the disk holds data, in chunks of `chunkSize` sectors: what lies between the blocks reads as zeros. Start, count and chunk are multiples of 128
+ * sectors, at most 524288 chunks a call. A window that passes the end of the disk is cut there, so a rounded tail needs no care.
+ */
+export async function VixDiskLib_QueryAllocatedBlocks(
+  diskHandle: VixDiskLibHandle | null,
+  startSector: number | bigint,
+  numSectors: number | bigint,
+  chunkSize: number | bigint,
+  blockList: Ref<VixDiskLibBlockList | undefined> | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    const handle = VixDiskLibHandle.of(diskHandle);
+    const out = requireRef('blockList', blockList);
+    const blocks = await allocatedBlocks(handle, startSector, numSectors, chunkSize);
+    out.value = { numBlocks: blocks.length, blocks };
+  });
+}

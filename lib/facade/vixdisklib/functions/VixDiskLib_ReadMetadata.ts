@@ -1,0 +1,30 @@
+import type { Ref } from '../../ref.js';
+import { VIX_E_BUFFER_TOOSMALL, VIX_E_DISK_KEY_NOTFOUND, type VixError } from '../constants/codes.js';
+import { callAsync, VixFailure } from '../errors.js';
+import { requireCount } from '../library.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import { readMetadata } from '../objects/metadata.js';
+
+/**
+ * Text of a key, NUL-terminated. A key that is not there is VIX_E_DISK_KEY_NOTFOUND; too short a buffer is VIX_E_BUFFER_TOOSMALL. `requiredLen`, where
+ * given, becomes the bytes needed.
+ */
+export async function VixDiskLib_ReadMetadata(
+  diskHandle: VixDiskLibHandle | null,
+  key: string,
+  buffer: Uint8Array | null,
+  bufLen: number,
+  requiredLen: Ref<number | undefined> | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    const metadata = await readMetadata(VixDiskLibHandle.of(diskHandle).disk.file);
+    const value = Object.hasOwn(metadata, key) ? metadata[key] : undefined;
+    if (value === undefined)
+      throw new VixFailure(VIX_E_DISK_KEY_NOTFOUND, `there is no key ${JSON.stringify(key)}`);
+    const bytes = Buffer.from(`${value}\0`);
+    if (requiredLen !== null) requiredLen.value = bytes.length;
+    if (buffer === null || Math.min(requireCount('bufLen', bufLen), buffer.length) < bytes.length)
+      throw new VixFailure(VIX_E_BUFFER_TOOSMALL, `the text needs ${bytes.length} bytes`);
+    buffer.set(bytes);
+  });
+}

@@ -1,0 +1,17 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { fileOf, requireInitialised } from '../library.js';
+import { renameImage } from '../objects/image.js';
+
+/**
+ * Renames an image, on one file system. Extents of a VMDK that lie in files of their own are not renamed.
+ */
+export async function VixDiskLib_Rename(
+  srcFileName: string | null,
+  dstFileName: string | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireInitialised();
+    await renameImage(fileOf(srcFileName), fileOf(dstFileName));
+  });
+}

@@ -1,0 +1,24 @@
+import type { Ref } from '../../ref.js';
+import type { VixError } from '../constants/codes.js';
+import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
+import { callAsync, VixFailure } from '../errors.js';
+import { requireRef } from '../library.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import { spaceForClone } from '../objects/image.js';
+
+/**
+ * Bytes that a clone of this disk type needs, about; for sparse types what qemu-img measures for a qcow2.
+ */
+export async function VixDiskLib_SpaceNeededForClone(
+  diskHandle: VixDiskLibHandle | null,
+  diskType: number,
+  spaceNeeded: Ref<number | undefined> | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    const { file } = VixDiskLibHandle.of(diskHandle).disk;
+    const out = requireRef('spaceNeeded', spaceNeeded);
+    if (file === null)
+      throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, 'a snapshot is not measured');
+    out.value = await spaceForClone(file, diskType);
+  });
+}

@@ -1,0 +1,19 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { fileOf } from '../library.js';
+import { VixDiskLibConnection } from '../objects/connection.js';
+import { unlinkImage } from '../objects/image.js';
+import { requireLocal } from '../objects/parameters.js';
+
+/**
+ * Removes an image; what is no image is left alone.
+ */
+export async function VixDiskLib_Unlink(
+  connection: VixDiskLibConnection | null,
+  path: string | null,
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireLocal(VixDiskLibConnection.of(connection));
+    await unlinkImage(fileOf(path));
+  });
+}

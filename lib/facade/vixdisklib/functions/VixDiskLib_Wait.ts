@@ -1,0 +1,10 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+
+/**
+ * Until every asynchronous call of the disk has told its outcome.
+ */
+export async function VixDiskLib_Wait(diskHandle: VixDiskLibHandle | null): Promise<VixError> {
+  return callAsync(() => VixDiskLibHandle.of(diskHandle).wait());
+}

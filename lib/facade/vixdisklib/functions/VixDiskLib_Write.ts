@@ -1,0 +1,15 @@
+import type { VixError } from '../constants/codes.js';
+import { callAsync } from '../errors.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+
+/**
+ * Writes whole sectors from the buffer; past the end of the disk is VIX_E_DISK_OUTOFRANGE.
+ */
+export async function VixDiskLib_Write(
+  diskHandle: VixDiskLibHandle | null,
+  startSector: number | bigint,
+  numSectors: number | bigint,
+  writeBuffer: Uint8Array | null,
+): Promise<VixError> {
+  return callAsync(() => VixDiskLibHandle.of(diskHandle).write(startSector, numSectors, writeBuffer));
+}

@@ -1,0 +1,31 @@
+import { VIX_ASYNC, VIX_OK, type VixError } from '../constants/codes.js';
+import { call, callAsync, invalid } from '../errors.js';
+import { VixDiskLibHandle } from '../objects/handle.js';
+import type { VixDiskLibCompletionCB } from '../types.js';
+
+/**
+ * As {@link VixDiskLib_Write}, many at a time: answers VIX_ASYNC at once, and the callback gets the outcome. The buffer is the library's until then. What
+ * is on its way is bounded; the rest waits its turn.
+ */
+export function VixDiskLib_WriteAsync(
+  diskHandle: VixDiskLibHandle | null,
+  startSector: number | bigint,
+  numSectors: number | bigint,
+  writeBuffer: Uint8Array | null,
+  callback: VixDiskLibCompletionCB | null,
+  cbData: unknown,
+): VixError {
+  const started = call(() => {
+    const handle = VixDiskLibHandle.of(diskHandle);
+    if (typeof callback !== 'function') throw invalid('callback', 'a function');
+    handle.start(
+      numSectors,
+      async () => {
+        const result = await callAsync(() => handle.write(startSector, numSectors, writeBuffer));
+        callback(cbData, result);
+      },
+      () => undefined,
+    );
+  });
+  return started === VIX_OK ? VIX_ASYNC : started;
+}

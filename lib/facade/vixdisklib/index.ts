@@ -1,0 +1,54 @@
+/**
+ * VixDiskLib over QEMU disks: the calls by their names, with their parameters in order, `ref()` boxes for out parameters, and codes for
+ * results. Offsets and sizes are sectors of 512 bytes. Calls that do I/O return a promise of their code.
+ */
+export { type Ref, ref } from '../ref.js';
+export * from './constants/codes.js';
+export * from './constants/values.js';
+export { VixDiskLib_AllocateConnectParams } from './functions/VixDiskLib_AllocateConnectParams.js';
+export { VixDiskLib_Attach } from './functions/VixDiskLib_Attach.js';
+export { VixDiskLib_CheckRepair } from './functions/VixDiskLib_CheckRepair.js';
+export { VixDiskLib_Cleanup } from './functions/VixDiskLib_Cleanup.js';
+export { VixDiskLib_Clone } from './functions/VixDiskLib_Clone.js';
+export { VixDiskLib_Close } from './functions/VixDiskLib_Close.js';
+export { VixDiskLib_Connect } from './functions/VixDiskLib_Connect.js';
+export { VixDiskLib_ConnectEx } from './functions/VixDiskLib_ConnectEx.js';
+export { VixDiskLib_Create } from './functions/VixDiskLib_Create.js';
+export { VixDiskLib_CreateChild } from './functions/VixDiskLib_CreateChild.js';
+export { VixDiskLib_Defragment } from './functions/VixDiskLib_Defragment.js';
+export { VixDiskLib_Disconnect } from './functions/VixDiskLib_Disconnect.js';
+export { VixDiskLib_EndAccess } from './functions/VixDiskLib_EndAccess.js';
+export { VixDiskLib_Exit } from './functions/VixDiskLib_Exit.js';
+export { VixDiskLib_Flush } from './functions/VixDiskLib_Flush.js';
+export { VixDiskLib_FreeBlockList } from './functions/VixDiskLib_FreeBlockList.js';
+export { VixDiskLib_FreeConnectParams } from './functions/VixDiskLib_FreeConnectParams.js';
+export { VixDiskLib_FreeErrorText } from './functions/VixDiskLib_FreeErrorText.js';
+export { VixDiskLib_FreeInfo } from './functions/VixDiskLib_FreeInfo.js';
+export { VixDiskLib_GetConnectParams } from './functions/VixDiskLib_GetConnectParams.js';
+export { VixDiskLib_GetErrorText } from './functions/VixDiskLib_GetErrorText.js';
+export { VixDiskLib_GetInfo } from './functions/VixDiskLib_GetInfo.js';
+export { VixDiskLib_GetMetadataKeys } from './functions/VixDiskLib_GetMetadataKeys.js';
+export { VixDiskLib_GetTransportMode } from './functions/VixDiskLib_GetTransportMode.js';
+export { VixDiskLib_Grow } from './functions/VixDiskLib_Grow.js';
+export { VixDiskLib_Init } from './functions/VixDiskLib_Init.js';
+export { VixDiskLib_InitEx } from './functions/VixDiskLib_InitEx.js';
+export { VixDiskLib_IsAttachPossible } from './functions/VixDiskLib_IsAttachPossible.js';
+export { VixDiskLib_ListTransportModes } from './functions/VixDiskLib_ListTransportModes.js';
+export { VixDiskLib_Open } from './functions/VixDiskLib_Open.js';
+export { VixDiskLib_PrepareForAccess } from './functions/VixDiskLib_PrepareForAccess.js';
+export { VixDiskLib_QueryAllocatedBlocks } from './functions/VixDiskLib_QueryAllocatedBlocks.js';
+export { VixDiskLib_Read } from './functions/VixDiskLib_Read.js';
+export { VixDiskLib_ReadAsync } from './functions/VixDiskLib_ReadAsync.js';
+export { VixDiskLib_ReadMetadata } from './functions/VixDiskLib_ReadMetadata.js';
+export { VixDiskLib_Rename } from './functions/VixDiskLib_Rename.js';
+export { VixDiskLib_Shrink } from './functions/VixDiskLib_Shrink.js';
+export { VixDiskLib_SpaceNeededForClone } from './functions/VixDiskLib_SpaceNeededForClone.js';
+export { VixDiskLib_Unlink } from './functions/VixDiskLib_Unlink.js';
+export { VixDiskLib_Wait } from './functions/VixDiskLib_Wait.js';
+export { VixDiskLib_Write } from './functions/VixDiskLib_Write.js';
+export { VixDiskLib_WriteAsync } from './functions/VixDiskLib_WriteAsync.js';
+export { VixDiskLib_WriteMetadata } from './functions/VixDiskLib_WriteMetadata.js';
+export { configureVixDiskLib, type VixDiskLibSettings } from './library.js';
+export { VixDiskLibConnection } from './objects/connection.js';
+export { VixDiskLibHandle } from './objects/handle.js';
+export type * from './types.js';

@@ -1,0 +1,189 @@
+/**
+ * An open disk: reads and writes in bytes below the calls that count sectors. What is read from a snapshot counts only once its
+ * session was looked at after the reading; reads that wait for that look share it.
+ */
+import type { DiskData } from '../../../core/diskData.js';
+import type { RangePager } from '../../../core/rangePage.js';
+import {
+  VIX_E_DISK_NOIO,
+  VIX_E_DISK_OUTOFRANGE,
+  VIX_E_FILE_READ_ONLY,
+  VIX_E_INVALID_HANDLE,
+} from '../constants/codes.js';
+import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
+import { invalid, VixFailure } from '../errors.js';
+import { requireCount } from '../library.js';
+import type { VixDiskLibInfo } from '../types.js';
+
+/** Bytes of asynchronous calls on their way at a time; the others wait their turn. */
+const MAX_FLYING_BYTES = 64 << 20;
+const HEADS = 255;
+const TRACK_SECTORS = 63;
+
+export interface OpenedDisk {
+  data: DiskData;
+  /** Path as it was given. */
+  path: string;
+  /** The image file; null for a disk of a snapshot. */
+  file: string | null;
+  transport: 'file' | 'nbd';
+  numLinks: number;
+  parent: string | null;
+  adapterType: number;
+  /** Throws when what was read is not what the handle stands for. */
+  check(): Promise<void>;
+}
+
+export class VixDiskLibHandle {
+  readonly disk: OpenedDisk;
+  readonly #onClose: (handle: VixDiskLibHandle) => void;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #waiting: (() => void)[] = [];
+  #flyingBytes = 0;
+  #looking: Promise<void> | null = null;
+  #nextLook: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(disk: OpenedDisk, onClose: (handle: VixDiskLibHandle) => void) {
+    this.disk = disk;
+    this.#onClose = onClose;
+  }
+
+  /** The handle of a call's argument, open. */
+  static of(argument: unknown): VixDiskLibHandle {
+    if (argument instanceof VixDiskLibHandle && argument.#closing === null) return argument;
+    throw new VixFailure(VIX_E_INVALID_HANDLE, 'handle is not one that is open');
+  }
+
+  /** Whole sectors; what a disk has past them is not reached. */
+  get capacity(): number {
+    return Math.floor(this.disk.data.info.sizeBytes / VIXDISKLIB_SECTOR_SIZE);
+  }
+
+  get info(): VixDiskLibInfo {
+    const { numLinks, parent, adapterType } = this.disk;
+    const cylinders = Math.min(Math.floor(this.capacity / (HEADS * TRACK_SECTORS)), 2 ** 32 - 1);
+    const geometry = { cylinders, heads: HEADS, sectors: TRACK_SECTORS };
+    return {
+      biosGeo: geometry,
+      physGeo: { ...geometry },
+      capacity: this.capacity,
+      adapterType,
+      numLinks,
+      parentFileNameHint: parent,
+      uuid: null,
+      logicalSectorSize: VIXDISKLIB_SECTOR_SIZE,
+      physicalSectorSize: VIXDISKLIB_SECTOR_SIZE,
+    };
+  }
+
+  async read(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
+    const { offset, bytes } = this.#place(startSector, numSectors, buffer);
+    if (bytes.length === 0) return;
+    await this.#io(() => this.disk.data.readRanges(Float64Array.of(offset, bytes.length), { into: bytes }));
+    await this.#look();
+  }
+
+  async write(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
+    const { offset, bytes } = this.#place(startSector, numSectors, buffer);
+    if (this.disk.data.info.readOnly)
+      throw new VixFailure(VIX_E_FILE_READ_ONLY, `${this.disk.path} is open for reading`);
+    if (bytes.length > 0) await this.#io(() => this.disk.data.write(offset, bytes));
+  }
+
+  /** Runs reads and writes of asynchronous calls, bounded in bytes; what is wrong with the arguments throws at once. */
+  start(numSectors: unknown, work: () => Promise<void>, done: (thrown: unknown) => void): void {
+    const bytes = requireCount('numSectors', numSectors) * VIXDISKLIB_SECTOR_SIZE;
+    const running = this.#admit(bytes)
+      .then(work)
+      .then(
+        () => done(undefined),
+        (thrown: unknown) => done(thrown),
+      )
+      .finally(() => {
+        this.#running.delete(running);
+        this.#flyingBytes -= bytes;
+        this.#waiting.shift()?.();
+      });
+    this.#running.add(running);
+  }
+
+  /** Until every asynchronous call has told its outcome. */
+  async wait(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled([...this.#running]);
+  }
+
+  async flush(): Promise<void> {
+    await this.wait();
+    if (!this.disk.data.info.readOnly) await this.#io(() => this.disk.data.flush());
+  }
+
+  /** Where the disk holds data, as it is now: nothing is remembered, because a hole that has been written would be lost data. */
+  dataPager(): RangePager {
+    const pager = this.disk.data.pager('base:allocation', 'data');
+    return {
+      page: async (window) => {
+        const page = await this.#io(() => pager.page(window));
+        await this.#look();
+        return page;
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.wait();
+    this.#onClose(this);
+    await this.disk.data.close();
+  }
+
+  #place(startSector: unknown, numSectors: unknown, buffer: unknown): { offset: number; bytes: Uint8Array } {
+    const start = requireCount('startSector', startSector);
+    const count = requireCount('numSectors', numSectors);
+    const length = count * VIXDISKLIB_SECTOR_SIZE;
+    if (!(buffer instanceof Uint8Array) || buffer.length < length)
+      throw invalid('buffer', `a Uint8Array of at least ${length} bytes`);
+    if (start + count > this.capacity) {
+      const what = `sectors ${start} to ${start + count} pass the end of ${this.disk.path} at ${this.capacity}`;
+      throw new VixFailure(VIX_E_DISK_OUTOFRANGE, what);
+    }
+    return { offset: start * VIXDISKLIB_SECTOR_SIZE, bytes: buffer.subarray(0, length) };
+  }
+
+  /** A failing look at the session is a failing read. */
+  #look(): Promise<void> {
+    if (this.#looking === null) {
+      this.#looking = this.disk.check().finally(() => {
+        this.#looking = null;
+      });
+      return this.#looking;
+    }
+    // The look that is on its way may have begun before this read ended; the one after it is shared.
+    this.#nextLook ??= this.#looking
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextLook = null;
+        return this.disk.check();
+      });
+    return this.#nextLook;
+  }
+
+  async #admit(bytes: number): Promise<void> {
+    while (this.#flyingBytes > 0 && this.#flyingBytes + bytes > MAX_FLYING_BYTES)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#flyingBytes += bytes;
+  }
+
+  async #io<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new VixFailure(VIX_E_DISK_NOIO, `${this.disk.path}: ${message}`, { cause });
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Metadata of a disk: named texts, kept in a small file beside the image (`<image>.metadata.json`), because the formats that QEMU
+ * writes have no place for them.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { VIX_E_DISK_INVAL, VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
+import { VixFailure } from '../errors.js';
+
+const schema = z.record(z.string(), z.string());
+
+export type Metadata = Record<string, string>;
+
+export async function readMetadata(image: string | null): Promise<Metadata> {
+  const file = fileOf(image);
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '{}';
+    throw error;
+  });
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new VixFailure(VIX_E_DISK_INVAL, `${file} is damaged`, { cause });
+  }
+}
+
+export async function writeMetadata(image: string | null, key: string, value: string): Promise<void> {
+  const file = fileOf(image);
+  const metadata = await readMetadata(image);
+  Object.defineProperty(metadata, key, { value, enumerable: true, configurable: true, writable: true });
+  const temporary = `${file}.${randomUUID()}`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(metadata, null, 2)}\n`, { flag: 'wx', flush: true });
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+function fileOf(image: string | null): string {
+  if (image !== null) return `${image}.metadata.json`;
+  throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, 'a disk of a snapshot has no metadata');
+}
