@@ -1,0 +1,10 @@
+import { describe, expect, test } from 'vitest';
+import { useLibrary, vix } from './support.js';
+
+useLibrary();
+
+describe('VixDiskLib_IsAttachPossible', () => {
+  test('is there, and not supported', async () => {
+    expect(await vix.VixDiskLib_IsAttachPossible(null, null, null)).toBe(vix.VIX_E_NOT_SUPPORTED);
+  });
+});
