@@ -1,0 +1,48 @@
+/** Which real clients copy every changed area: all of them from one answer, the right ones also from pages. */
+import { describe, expect, test } from 'vitest';
+import { enable, KIB64, MIB, pointInTime, snapshot, startVm } from '../support.js';
+import * as models from './models.js';
+
+const CAPACITY = 64 * MIB;
+/** Between them nothing changed; the last one leaves the end of the disk alone. */
+const CHANGED = Array.from({ length: 40 }, (_, i) => i * 20 + 3);
+
+/** With pages: `all` copies everything, `misses` ends with less, `fails` ends with an error, `never` does not end. */
+const PAGED: Record<keyof typeof models, 'all' | 'misses' | 'fails' | 'never'> = {
+  bareos: 'all',
+  xenOrchestra: 'all',
+  cdiChangeId: 'all',
+  cdiSnapshot: 'never',
+  v2vConversion: 'misses',
+  powerCli: 'all',
+  govmomi: 'all',
+  migratekit: 'misses',
+};
+
+async function outcomeOf(client: models.Client, maxAreasPerCall?: number): Promise<string> {
+  const { vm, daemon, key } = await startVm(maxAreasPerCall === undefined ? {} : { maxAreasPerCall });
+  await enable(vm);
+  const base = await pointInTime(vm);
+  await daemon.guestIo('d', ...CHANGED.map((n) => `write ${n * KIB64} 512`));
+  const { reference } = await snapshot(vm);
+  try {
+    const areas = await client((offset) => vm.QueryChangedDiskAreas(reference, key, offset, base), CAPACITY);
+    const copied = new Set(areas.map(([start]) => start));
+    return CHANGED.every((n) => copied.has(n * KIB64)) ? 'all' : 'misses';
+  } catch (error) {
+    return (error as Error).message.includes('for ever') ? 'never' : 'fails';
+  }
+}
+
+describe('clients of QueryChangedDiskAreas', () => {
+  test.each(Object.keys(models) as (keyof typeof models)[])(
+    '%s copies everything from one answer',
+    async (name) => {
+      expect(await outcomeOf(models[name])).toBe('all');
+    },
+  );
+
+  test.each(Object.entries(PAGED))('%s over pages, as over a real host: %s', async (name, expected) => {
+    expect(await outcomeOf(models[name as keyof typeof models], 7)).toBe(expected);
+  });
+});
