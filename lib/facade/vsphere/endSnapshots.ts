@@ -25,8 +25,9 @@ export async function endSnapshots(
           );
       }
     });
-    record.snapshots = record.snapshots.filter(({ id }) => id !== snapshot.id);
-    await vm.saveRecord(record);
+    await vm.updateRecord((known) => {
+      known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
+    });
   }
   await vm.refresh();
 }

@@ -81,7 +81,7 @@ export class ServiceInstance {
       },
       searchIndex: {
         FindByUuid: (_datacenter, uuid) => this.findByUuid(uuid),
-        FindByInventoryPath: async (path) => this.#byPath(path)?.refresh() ?? null,
+        FindByInventoryPath: async (path) => (await this.#byPath(path)?.refresh()) ?? null,
       },
     };
   }

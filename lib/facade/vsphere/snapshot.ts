@@ -1,9 +1,10 @@
 /** A snapshot: a point in time on all disks and, while it exists, their content at that instant. */
 import { RemoveSnapshot_Task } from './methods/RemoveSnapshot_Task.js';
 import { RevertToSnapshot_Task } from './methods/RevertToSnapshot_Task.js';
+import { deviceOf, snapshotMoref } from './shapes.js';
 import type { Task } from './task.js';
 import type { ManagedObjectReference, VirtualDisk } from './types.js';
-import { deviceOf, snapshotMoref, type VirtualMachine } from './virtualMachine.js';
+import type { VirtualMachine } from './virtualMachine.js';
 import type { SnapshotRecord } from './vmRecord.js';
 
 export class VirtualMachineSnapshot {

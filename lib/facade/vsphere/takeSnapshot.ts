@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
+import { isAlive, ownOwner } from '../../processOwner.js';
 import { toFault, VimFault } from './faults.js';
+import { fileNameOf, keyOf, snapshotMoref } from './shapes.js';
 import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
-import { fileNameOf, keyOf, snapshotMoref, type VirtualMachine } from './virtualMachine.js';
+import type { VirtualMachine } from './virtualMachine.js';
 import { type DiskRecord, noteChangeId, type VmRecord } from './vmRecord.js';
 
 export interface SnapshotRequest {
@@ -44,19 +46,22 @@ async function begin(
   { name, description = '', quiesce, quiesceTimeoutMs }: SnapshotRequest,
   signal: AbortSignal,
 ): Promise<ManagedObjectReference> {
-  const record = await vm.record();
-  const { agent, scratch, nbdSocket } = vm.entry;
+  await endPending(vm, connected);
+  const { agent, scratch, nbdSocket, allowUnwatchedScratch } = vm.entry;
   const infos = await vm.disksOf(connected);
-  const tracked = await isTracked(
-    connected,
-    infos.map(({ disk }) => disk),
-  );
+  const disks = infos.map(({ disk }) => disk);
+  const tracked = (await vm.record()).trackingEnabled ?? (await isTracked(connected, disks));
   const frozen = quiesce && agent !== undefined;
+  const pit = randomUUID();
+  // Noted before it begins: whoever finds this after we died knows whose session it is.
+  const owner = await ownOwner();
+  const noted = await vm.updateRecord(({ pending }) => void pending.push({ session: pit, owner }));
   const session = await connected
     .begin({
-      pit: randomUUID(),
-      disks: infos.map(({ disk }) => disk),
+      pit,
+      disks,
       detached: true,
+      allowUnwatchedScratch,
       scratch: { folder: scratch },
       nbdSocket,
       signal,
@@ -64,44 +69,64 @@ async function begin(
         quiesce: { agentSocket: agent, ...(quiesceTimeoutMs && { timeoutMs: quiesceTimeoutMs }) },
       }),
     })
-    .catch((thrown: unknown) => {
-      throw beginFault(thrown, record, frozen);
+    .catch(async (thrown: unknown) => {
+      await vm.updateRecord((record) => dropPending(record, pit));
+      throw beginFault(thrown, noted, frozen);
     });
   try {
     const failed = session.disks.find(({ error }) => error !== undefined)?.error;
     if (failed !== undefined) throw new VimFault('SnapshotFault', failed.message, {}, failed);
-    const id = record.nextSnapshot;
-    record.nextSnapshot += 1;
-    record.snapshots.push({
-      id,
-      name,
-      description,
-      createTime: new Date().toISOString(),
-      quiesced: frozen,
-      session: session.session,
-      tracked,
-      disks: session.disks.map(({ disk, sizeBytes = 0, changeId }): DiskRecord => {
-        const info = infos.find((one) => one.disk === disk);
-        return {
-          disk,
-          key: keyOf(record, disk),
-          fileName: fileNameOf(info?.filename ?? disk),
-          capacityInBytes: sizeBytes,
-          ...(tracked && changeId !== undefined && { changeId }),
-        };
-      }),
+    let id = 0;
+    await vm.updateRecord((record) => {
+      dropPending(record, pit);
+      id = record.nextSnapshot;
+      record.nextSnapshot += 1;
+      record.snapshots.push({
+        id,
+        name,
+        description,
+        createTime: new Date().toISOString(),
+        quiesced: frozen,
+        session: pit,
+        tracked,
+        disks: session.disks.map(({ disk, sizeBytes = 0, changeId }): DiskRecord => {
+          if (tracked) noteChangeId(record, changeId, pit);
+          return {
+            disk,
+            key: keyOf(record, disk),
+            fileName: fileNameOf(infos.find((one) => one.disk === disk)?.filename ?? disk),
+            capacityInBytes: sizeBytes,
+            ...(tracked && changeId !== undefined && { changeId }),
+          };
+        }),
+      });
     });
-    for (const { changeId } of record.snapshots.at(-1)?.disks ?? [])
-      noteChangeId(record, changeId, session.pit);
-    await vm.saveRecord(record);
     return snapshotMoref(id);
   } catch (thrown) {
     await session.rollback().catch(() => undefined);
+    await vm.updateRecord((record) => dropPending(record, pit)).catch(() => undefined);
     throw thrown;
   }
 }
 
-/** A disk that is not tracked must not become so by a snapshot alone. */
+function dropPending(record: VmRecord, session: string): void {
+  record.pending = record.pending.filter((one) => one.session !== session);
+}
+
+/** Ends sessions whose process died before it could remember them as snapshots: nobody knows of them. */
+async function endPending(vm: VirtualMachine, connected: Vm): Promise<void> {
+  for (const { session, owner } of (await vm.record()).pending) {
+    if ((await isAlive(owner)) !== false) continue;
+    try {
+      await (await connected.resume(session)).rollback();
+    } catch (thrown) {
+      if (!(thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED')) throw thrown;
+    }
+    await vm.updateRecord((record) => dropPending(record, session));
+  }
+}
+
+/** Where it was not switched here, the bitmaps tell whether the VM is tracked. */
 async function isTracked(vm: Vm, disks: readonly string[]): Promise<boolean> {
   for (const disk of disks) {
     await using opened = await vm.openDisk(disk);

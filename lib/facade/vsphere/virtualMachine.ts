@@ -2,7 +2,6 @@
  * A VM as the vSphere API shows it. Properties are what {@link VirtualMachine.refresh} read last, plain data; methods act on QEMU as it
  * is now, each with a connection of its own, because a QMP monitor serves one client at a time.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Vm } from '../../core/vm.js';
 import { connectVm } from '../../vm.js';
@@ -14,21 +13,21 @@ import { QueryChangedDiskAreas } from './methods/QueryChangedDiskAreas.js';
 import { ReconfigVM_Task } from './methods/ReconfigVM_Task.js';
 import { RemoveAllSnapshots_Task } from './methods/RemoveAllSnapshots_Task.js';
 import { RevertToCurrentSnapshot_Task } from './methods/RevertToCurrentSnapshot_Task.js';
+import { withRecordLock } from './recordLock.js';
+import { deviceOf, fileNameOf, hashOf, keyOf, snapshotMoref, treeOf, uuidOf } from './shapes.js';
 import { VirtualMachineSnapshot } from './snapshot.js';
 import type { Task } from './task.js';
 import type {
   DiskChangeInfo,
   ManagedObjectReference,
-  VirtualDisk,
   VirtualMachineCapability,
   VirtualMachineConfigInfo,
   VirtualMachineConfigSpec,
   VirtualMachineGuestQuiesceSpec,
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
-  VirtualMachineSnapshotTree,
 } from './types.js';
-import { noteChangeId, readRecord, type SnapshotRecord, type VmRecord, writeRecord } from './vmRecord.js';
+import { noteChangeId, readRecord, type VmRecord, writeRecord } from './vmRecord.js';
 
 /** A VM of the inventory, as its owner configures it. */
 export interface VmEntry {
@@ -43,6 +42,8 @@ export interface VmEntry {
   disks?: readonly string[] | undefined;
   /** Folder for what the guest overwrites while a snapshot exists. */
   scratch?: string | undefined;
+  /** Accept a scratch folder that may be too small for all that the guest can overwrite while a snapshot exists. */
+  allowUnwatchedScratch?: boolean | undefined;
   /** Socket of an NBD server that this QEMU runs already. */
   nbdSocket?: string | undefined;
 }
@@ -95,48 +96,58 @@ export class VirtualMachine {
 
   /** Reads the properties anew from QEMU and from what is remembered. */
   async refresh(): Promise<this> {
-    const record = await this.record();
-    await this.withVm(async (vm) => {
-      const facts = await vm.facts();
-      const devices: VirtualDisk[] = [];
-      let tracked = false;
-      for (const disk of await this.disksOf(vm)) {
-        await using opened = await vm.openDisk(disk.disk);
-        const { pits, epoch } = await opened.pits();
-        tracked ||= epoch !== null;
-        const key = keyOf(record, disk.disk);
-        const newest = pits.at(-1);
-        const changeId = newest?.changeId;
-        if (newest !== undefined) noteChangeId(record, changeId, newest.uuid);
-        devices.push(
-          deviceOf({
-            key,
-            disk: disk.disk,
-            fileName: fileNameOf(disk.filename ?? disk.disk),
-            capacityInBytes: disk.sizeBytes ?? 0,
-            ...(changeId !== undefined && { changeId }),
-          }),
-        );
+    const { facts, found } = await this.withVm(async (vm) => ({
+      facts: await vm.facts(),
+      found: await this.#readDisks(vm),
+    }));
+    const record = await this.updateRecord((known) => {
+      for (const { disk, newest } of found) {
+        keyOf(known, disk);
+        if (newest !== undefined) noteChangeId(known, newest.changeId, newest.uuid);
       }
-      await this.saveRecord(record);
-      const uuid = this.entry.uuid ?? facts.uuid ?? uuidOf(this.entry.qmp);
-      this.#config = {
-        name: this.name,
-        uuid,
-        instanceUuid: uuid,
-        template: false,
-        version: 'vmx-13',
-        changeTrackingEnabled: tracked,
-        extraConfig: [{ key: 'ctkEnabled', value: String(tracked) }],
-        hardware: { device: devices },
-      };
-      this.#runtime = {
-        powerState: facts.status === 'suspended' ? 'suspended' : 'poweredOn',
-        consolidationNeeded: false,
-      };
     });
+    const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
+    const uuid = this.entry.uuid ?? facts.uuid ?? uuidOf(this.entry.qmp);
+    this.#config = {
+      name: this.name,
+      uuid,
+      instanceUuid: uuid,
+      template: false,
+      version: 'vmx-13',
+      changeTrackingEnabled: tracked,
+      extraConfig: [{ key: 'ctkEnabled', value: String(tracked) }],
+      hardware: {
+        device: found.map(({ newest, epoch: _, ...disk }) =>
+          deviceOf({
+            ...disk,
+            key: keyOf(record, disk.disk),
+            ...(tracked && newest !== undefined && { changeId: newest.changeId }),
+          }),
+        ),
+      },
+    };
+    this.#runtime = {
+      powerState: facts.status === 'suspended' ? 'suspended' : 'poweredOn',
+      consolidationNeeded: false,
+    };
     this.#snapshot = treeOf(this.moref, record.snapshots);
     return this;
+  }
+
+  async #readDisks(vm: Vm) {
+    const found = [];
+    for (const { disk, filename, sizeBytes } of await this.disksOf(vm)) {
+      await using opened = await vm.openDisk(disk);
+      const { pits, epoch } = await opened.pits();
+      found.push({
+        disk,
+        fileName: fileNameOf(filename ?? disk),
+        capacityInBytes: sizeBytes ?? 0,
+        epoch,
+        newest: pits.at(-1),
+      });
+    }
+    return found;
   }
 
   /** A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone. */
@@ -211,8 +222,16 @@ export class VirtualMachine {
     return readRecord(this.#recordFile());
   }
 
-  saveRecord(record: VmRecord): Promise<void> {
-    return writeRecord(this.options.stateFolder, this.#recordFile(), record);
+  /** Changes the record, alone on this machine; the record as it is then. Nothing is written when nothing changed. */
+  async updateRecord(change: (record: VmRecord) => void): Promise<VmRecord> {
+    const file = this.#recordFile();
+    return withRecordLock(file, async () => {
+      const record = await readRecord(file);
+      const before = JSON.stringify(record);
+      change(record);
+      if (JSON.stringify(record) !== before) await writeRecord(this.options.stateFolder, file, record);
+      return record;
+    });
   }
 
   /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
@@ -239,78 +258,4 @@ export class VirtualMachine {
       `the properties of ${this.name} have not been read: call refresh() first`,
     );
   }
-}
-
-export function snapshotMoref(id: number): ManagedObjectReference {
-  return { type: 'VirtualMachineSnapshot', value: `snapshot-${id}` };
-}
-
-/** The key of a disk, given out once. */
-export function keyOf(record: VmRecord, disk: string): number {
-  const known = record.keys[disk];
-  if (known !== undefined) return known;
-  const key = record.nextKey;
-  record.nextKey += 1;
-  record.keys[disk] = key;
-  return key;
-}
-
-export function fileNameOf(path: string): string {
-  return `[local] ${path}`;
-}
-
-/** A disk in a configuration. */
-export function deviceOf(disk: SnapshotRecord['disks'][number]): VirtualDisk {
-  const { key, fileName, capacityInBytes, changeId } = disk;
-  return {
-    key,
-    deviceInfo: { label: disk.disk, summary: `${capacityInBytes / 1024} KB` },
-    backing: {
-      fileName,
-      uuid: uuidOf(fileName),
-      ...(changeId !== undefined && { changeId }),
-      diskMode: 'persistent',
-      thinProvisioned: true,
-    },
-    capacityInKB: Math.floor(capacityInBytes / 1024),
-    capacityInBytes,
-    diskObjectId: `1-${key}`,
-  };
-}
-
-/** Each snapshot is the child of the one before it. */
-function treeOf(
-  vm: ManagedObjectReference,
-  snapshots: readonly SnapshotRecord[],
-): VirtualMachineSnapshotInfo | null {
-  const newest = snapshots.at(-1);
-  if (newest === undefined) return null;
-  let below: VirtualMachineSnapshotTree[] = [];
-  for (const { id, name, description, createTime, quiesced } of [...snapshots].reverse()) {
-    const snapshot = snapshotMoref(id);
-    below = [
-      {
-        snapshot,
-        vm,
-        name,
-        description,
-        id,
-        createTime,
-        state: 'poweredOff',
-        quiesced,
-        childSnapshotList: below,
-      },
-    ];
-  }
-  return { currentSnapshot: snapshotMoref(newest.id), rootSnapshotList: below };
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-/** A UUID that is always the same for the same text. */
-function uuidOf(text: string): string {
-  const hex = hashOf(text);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -1,9 +1,10 @@
 /**
- * What is remembered about a VM beside QEMU: names of snapshots, and which number each disk has. It survives this process and
- * QEMU; the truth about points in time is in QEMU alone, so a record that is lost loses names and never a change.
+ * What is remembered about a VM beside QEMU: names of snapshots, which number each disk has, and which point in time each changeId
+ * was given for. It survives this process and QEMU. A changeId that it does not know is not answered: after an older image was copied
+ * back the same number may mean another instant. So a record that is lost costs a full backup, and never a change.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -29,12 +30,22 @@ const snapshotSchema = z.object({
   tracked: z.boolean(),
   disks: z.array(diskSchema),
 });
+const ownerSchema = z.object({
+  pid: z.number(),
+  startTime: z.string(),
+  bootId: z.string(),
+  host: z.string(),
+});
 const recordSchema = z.object({
   version: z.literal(1),
   nextSnapshot: z.number().int().positive(),
   nextKey: z.number().int().positive(),
   keys: z.record(z.string(), z.number().int()),
   snapshots: z.array(snapshotSchema),
+  /** Whether tracking was switched on or off here; else QEMU's bitmaps tell. */
+  trackingEnabled: z.boolean().optional(),
+  /** Sessions that are being begun: what a process that died in between left is ended by the next. */
+  pending: z.array(z.object({ session: z.string(), owner: ownerSchema })).default([]),
   /** Which point in time each changeId that was given out names: an image that was copied back may give its number again. */
   changeIds: z.record(z.string(), z.string()).default({}),
 });
@@ -55,22 +66,34 @@ export function defaultStateFolder(): string {
 export async function readRecord(file: string): Promise<VmRecord> {
   let text: string;
   try {
+    const { size } = await stat(file);
+    if (size > MAX_BYTES)
+      throw new VimFault('InvalidState', `${file} has ${size} bytes, at most ${MAX_BYTES} are read`);
     text = await readFile(file, 'utf8');
   } catch (cause) {
+    if (cause instanceof VimFault) throw cause;
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
-      return { version: 1, nextSnapshot: 1, nextKey: FIRST_KEY, keys: {}, snapshots: [], changeIds: {} };
+      return {
+        version: 1,
+        nextSnapshot: 1,
+        nextKey: FIRST_KEY,
+        keys: {},
+        snapshots: [],
+        pending: [],
+        changeIds: {},
+      };
     throw new VimFault('InvalidState', `${file} cannot be read`, {}, cause);
   }
-  const checked = text.length > MAX_BYTES ? null : recordSchema.safeParse(parse(text));
-  if (checked?.success) return checked.data;
-  const what = checked?.error.issues[0];
+  const checked = recordSchema.safeParse(parse(text));
+  if (checked.success) return checked.data;
+  const [what] = checked.error.issues;
   throw new VimFault(
     'InvalidState',
-    `${file} is damaged (${what === undefined ? 'too large' : `${what.path.join('.')}: ${what.message}`}); without it the names of snapshots are lost, and no change is: remove it to go on`,
+    `${file} is damaged (${what?.path.join('.')}: ${what?.message}); without it the names of snapshots and the changeIds are lost, and full backups follow: remove it to go on`,
   );
 }
 
-/** ChangeIds that are remembered, newest last; older ones are taken by their number alone. */
+/** ChangeIds that are remembered, newest last; older ones are no longer answered. */
 const MAX_CHANGE_IDS = 20_000;
 
 /** Remembers which point in time a changeId names. */

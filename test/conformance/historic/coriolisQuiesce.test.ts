@@ -13,7 +13,7 @@ test('quiesced snapshots under write load', async () => {
     const entry = { ...plain.entry, agent: agent.path };
     const vm = (await connect({ vms: [entry], stateFolder: `${folder}/quiesced` }).findVm('web'))!;
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    const [{ key }] = vm.config.hardware.device as [{ key: number }];
+    const { key } = vm.config.hardware.device[0]!;
     await using guest = await openData({ kind: 'unix', path: daemon.nbdPath, exportName: 'd' });
     let going = true;
     const writing = (async () => {
@@ -43,6 +43,6 @@ test('quiesced snapshots under write load', async () => {
     }
     expect(copy.equals(await guest.read(0, 8 * MIB))).toBe(true);
   } finally {
-    await agent.close();
+    await agent[Symbol.asyncDispose]();
   }
 });

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { enable, faultOf, MIB, snapshot, startVm } from './support.js';
 
@@ -47,5 +48,35 @@ describe('CreateSnapshot_Task', () => {
     const fault = await faultOf(vm.CreateSnapshot_Task('second', '', false, false).wait());
     expect(fault.name).toBe('TaskInProgress');
     expect(fault.message).toContain('first');
+  });
+
+  test('others that look at the VM meanwhile lose nothing of it', async () => {
+    const { vm, again } = await startVm();
+    await enable(vm);
+    const others = await Promise.all([again(), again(), again()]);
+    const creating = vm.CreateSnapshot_Task('kept', '', false, false).wait();
+    let going = true;
+    const looking = (async () => {
+      while (going) for (const other of others) await other.refresh();
+    })();
+    const reference = await creating;
+    going = false;
+    await looking;
+    expect((await others[0]!.refresh()).snapshot?.currentSnapshot).toEqual(reference);
+    await others[1]!.RemoveAllSnapshots_Task().wait();
+    await snapshot(vm);
+  });
+  test('a process that died while it took one leaves nothing that holds off the next', async () => {
+    const { vm } = await startVm();
+    await enable(vm);
+    const { taken } = await snapshot(vm);
+    // As it stands when the process dies between the session and its record.
+    const owner = { pid: 2 ** 22, startTime: '1', bootId: 'another', host: hostname() };
+    await vm.updateRecord((record) => {
+      record.snapshots = [];
+      record.pending.push({ session: taken.session, owner });
+    });
+    await snapshot(vm, 'next');
+    expect((await vm.record()).pending).toEqual([]);
   });
 });

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { enable, faultOf, KIB64, MIB, pairs, pointInTime, snapshot, startOn, startVm } from './support.js';
 
@@ -95,8 +97,8 @@ describe('QueryChangedDiskAreas', () => {
       message: expect.stringMatching(/^Error caused by file \[local\] .*d\.qcow2$/),
     });
     expect(lost.faultMessage[0]).toMatchObject({
-      key: 'qemu-cbt.OTHER_EPOCH',
-      message: expect.stringContaining('epoch'),
+      key: 'qemu-cbt.UNKNOWN_PIT',
+      message: expect.stringContaining('take a full backup'),
     });
     expect((await ask(key, 0, `${base.split('/')[0]}/99`)).faultMessage[0]!.key).toBe('qemu-cbt.UNKNOWN_PIT');
     expect((await faultOf(vm.QueryChangedDiskAreas(undefined, key, 0, base))).name).toBe('FileFault');
@@ -135,5 +137,34 @@ describe('QueryChangedDiskAreas', () => {
       (await faultOf(next.vm.QueryChangedDiskAreas(reference, key, 0, '*'))).faultMessage[0]!.message,
     ).toContain('restarted');
     await next.vm.RemoveAllSnapshots_Task().wait();
+  });
+
+  test('a changeId is one however it is spelled; without its record it is not answered', async () => {
+    const { vm, daemon, key, folder } = await startVm();
+    await enable(vm);
+    const base = await pointInTime(vm);
+    await daemon.guestIo('d', 'write 1M 64k');
+    const { reference, taken } = await snapshot(vm);
+    for (const spelled of [base, base.toUpperCase(), base.replaceAll(' ', '')])
+      expect(pairs((await vm.QueryChangedDiskAreas(reference, key, 0, spelled)).changedArea)).toEqual([
+        [MIB, KIB64],
+      ]);
+    await taken.RemoveSnapshot_Task(false).wait();
+    await rm(join(folder, 'state'), { recursive: true });
+    const next = await snapshot(vm);
+    const fault = await faultOf(vm.QueryChangedDiskAreas(next.reference, key, 0, base));
+    expect(fault).toMatchObject({ name: 'FileFault', faultMessage: [{ key: 'qemu-cbt.UNKNOWN_PIT' }] });
+  });
+  test('no snapshot at all, and a changeId of later, are told as what they are', async () => {
+    const { vm, key } = await startVm();
+    await enable(vm);
+    const first = await snapshot(vm);
+    expect((await faultOf(vm.QueryChangedDiskAreas(null, key, 0, first.changeId))).name).toBe('FileFault');
+    await vm.RemoveAllSnapshots_Task().wait();
+    const later = await pointInTime(vm);
+    const record = await vm.record();
+    expect(record.snapshots).toEqual([]);
+    const { reference } = await snapshot(vm);
+    expect((await vm.QueryChangedDiskAreas(reference, key, 0, later)).changedArea).toEqual([]);
   });
 });

@@ -35,4 +35,16 @@ describe('ReconfigVM_Task', () => {
     await taken.RemoveSnapshot_Task(false).wait();
     expect((await faultOf(vm.ReconfigVM_Task({ numCPUs: 4 } as object).wait())).name).toBe('NotSupported');
   });
+
+  test('refuses what is no specification', async () => {
+    const { vm } = await startVm();
+    await enable(vm);
+    for (const spec of [
+      null,
+      { changeTrackingEnabled: 'false' },
+      { extraConfig: [{ key: 'ctkEnabled', value: 'no' }] },
+    ])
+      expect((await faultOf(vm.ReconfigVM_Task(spec as never).wait())).name).toBe('InvalidArgument');
+    expect(vm.config.changeTrackingEnabled).toBe(true);
+  });
 });

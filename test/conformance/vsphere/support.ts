@@ -61,6 +61,7 @@ export async function startOn(
       qmp: daemon.process.file('qmp.sock'),
       scratch: folder,
       nbdSocket: daemon.nbdPath,
+      allowUnwatchedScratch: true,
       disks: ['d'],
     },
   ];

@@ -1,4 +1,4 @@
-import { parseChangeId } from '../../../core/changeId.js';
+import { formatChangeId, parseChangeId } from '../../../core/changeId.js';
 import type { ChangeMap } from '../../../core/changeMap.js';
 import { CbtError } from '../../../core/errors.js';
 import { fileFault, invalidArgument, toFault } from '../faults.js';
@@ -16,12 +16,12 @@ import type { DiskRecord, SnapshotRecord } from '../vmRecord.js';
  */
 export async function QueryChangedDiskAreas(
   vm: VirtualMachine,
-  snapshot: ManagedObjectReference | undefined,
+  snapshot: ManagedObjectReference | null | undefined,
   deviceKey: number,
   startOffset: number,
   changeId: string,
 ): Promise<DiskChangeInfo> {
-  if (snapshot === undefined)
+  if (snapshot === undefined || snapshot === null)
     throw fileFault(vm.name, 'the VM runs: what changed can be asked of a snapshot only');
   const { record } = await vm.findSnapshot(snapshot);
   const { changeIds } = await vm.record();
@@ -37,8 +37,7 @@ export async function QueryChangedDiskAreas(
       `startOffset is ${startOffset}, expected 0 to ${capacityInBytes - 1}`,
     );
   }
-  if (changeId !== '*' && (typeof changeId !== 'string' || parseChangeId(changeId) === null))
-    throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/81"');
+  const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, fileName);
   try {
     return await vm.withVm(async (connected) => {
       // Between two points in time the map is in the bitmaps; what held data is in the snapshot's content alone.
@@ -47,14 +46,16 @@ export async function QueryChangedDiskAreas(
           ? await (await connected.resume(record.session)).openDisk(disk.disk)
           : await connected.openDisk(disk.disk);
       const map = await opened.changes({
-        // By the point in time where it is known: its UUID is given once, the number of a changeId may be given again.
-        from: changeIds[changeId] ?? changeId,
+        from: point,
         ...(changeId !== '*' && { to: endOf(record, disk) }),
         start: startOffset,
       });
       return await answer(map, startOffset, capacityInBytes, vm.options.maxAreasPerCall);
     });
   } catch (thrown) {
+    // The point is of a snapshot taken later than this one.
+    if (thrown instanceof CbtError && thrown.code === 'ERR_CBT_INVALID_ARGUMENT')
+      throw invalidArgument('changeId', thrown.message, thrown);
     const ended = thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED' && changeId === '*';
     throw ended
       ? fileFault(
@@ -63,6 +64,17 @@ export async function QueryChangedDiskAreas(
         )
       : toFault(thrown, fileName);
   }
+}
+
+/** The point in time that a changeId was given for. Its number alone is no proof: an older image may have been copied back. */
+function pointOf(known: Readonly<Record<string, string>>, changeId: string, fileName: string): string {
+  const parsed = typeof changeId === 'string' ? parseChangeId(changeId) : null;
+  if (parsed === null)
+    throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/81"');
+  const pit = known[formatChangeId(parsed)];
+  if (pit !== undefined) return pit;
+  const what = `changeId ${changeId} was never given out for this VM, or the record of it was lost; take a full backup of this disk`;
+  throw fileFault(fileName, new CbtError('ERR_CBT_UNKNOWN_PIT', what, { reason: 'UNKNOWN_PIT' }));
 }
 
 function endOf(record: SnapshotRecord, disk: DiskRecord): string {

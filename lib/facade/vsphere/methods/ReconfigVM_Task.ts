@@ -1,4 +1,4 @@
-import { toFault, VimFault } from '../faults.js';
+import { invalidArgument, toFault, VimFault } from '../faults.js';
 import { Task } from '../task.js';
 import type { VirtualMachineConfigSpec } from '../types.js';
 import type { VirtualMachine } from '../virtualMachine.js';
@@ -35,18 +35,28 @@ export function ReconfigVM_Task(vm: VirtualMachine, spec: VirtualMachineConfigSp
         )?.error;
         if (failed !== undefined) throw toFault(failed);
       }, signal);
+      await vm.updateRecord((record) => {
+        record.trackingEnabled = wanted;
+      });
       await vm.refresh();
     }),
   );
 }
 
 function wantedTracking(spec: VirtualMachineConfigSpec): boolean | undefined {
+  if (typeof spec !== 'object' || spec === null)
+    throw invalidArgument('spec', 'spec is no VirtualMachineConfigSpec');
+  const { changeTrackingEnabled } = spec;
+  if (changeTrackingEnabled !== undefined && typeof changeTrackingEnabled !== 'boolean')
+    throw invalidArgument('spec.changeTrackingEnabled', 'changeTrackingEnabled is neither true nor false');
   const known = new Set(['changeTrackingEnabled', 'extraConfig']);
   const other = Object.keys(spec).find((key) => !known.has(key));
   if (other !== undefined) throw new VimFault('NotSupported', `${other} cannot be reconfigured here`);
-  let wanted = spec.changeTrackingEnabled;
+  let wanted = changeTrackingEnabled;
   for (const { key, value } of spec.extraConfig ?? []) {
     if (key !== 'ctkEnabled') throw new VimFault('NotSupported', `extraConfig ${key} cannot be changed here`);
+    if (!/^(true|false)$/i.test(value))
+      throw invalidArgument('spec.extraConfig', `ctkEnabled is ${JSON.stringify(value)}`);
     wanted ??= /^true$/i.test(value);
   }
   return wanted;

@@ -1,0 +1,83 @@
+/** From what is remembered to the API's data objects: references, disks, the tree of snapshots. */
+import { createHash } from 'node:crypto';
+import type {
+  ManagedObjectReference,
+  VirtualDisk,
+  VirtualMachineSnapshotInfo,
+  VirtualMachineSnapshotTree,
+} from './types.js';
+import type { SnapshotRecord, VmRecord } from './vmRecord.js';
+
+export function snapshotMoref(id: number): ManagedObjectReference {
+  return { type: 'VirtualMachineSnapshot', value: `snapshot-${id}` };
+}
+
+/** The key of a disk, given out once. */
+export function keyOf(record: VmRecord, disk: string): number {
+  const known = record.keys[disk];
+  if (known !== undefined) return known;
+  const key = record.nextKey;
+  record.nextKey += 1;
+  record.keys[disk] = key;
+  return key;
+}
+
+export function fileNameOf(path: string): string {
+  return `[local] ${path}`;
+}
+
+/** A disk in a configuration. */
+export function deviceOf(disk: SnapshotRecord['disks'][number]): VirtualDisk {
+  const { key, fileName, capacityInBytes, changeId } = disk;
+  return {
+    key,
+    deviceInfo: { label: disk.disk, summary: `${capacityInBytes / 1024} KB` },
+    backing: {
+      fileName,
+      uuid: uuidOf(fileName),
+      ...(changeId !== undefined && { changeId }),
+      diskMode: 'persistent',
+      thinProvisioned: true,
+    },
+    capacityInKB: Math.floor(capacityInBytes / 1024),
+    capacityInBytes,
+    diskObjectId: `1-${key}`,
+  };
+}
+
+/** Each snapshot is the child of the one before it. */
+export function treeOf(
+  vm: ManagedObjectReference,
+  snapshots: readonly SnapshotRecord[],
+): VirtualMachineSnapshotInfo | null {
+  const newest = snapshots.at(-1);
+  if (newest === undefined) return null;
+  let below: VirtualMachineSnapshotTree[] = [];
+  for (const { id, name, description, createTime, quiesced } of [...snapshots].reverse()) {
+    const snapshot = snapshotMoref(id);
+    below = [
+      {
+        snapshot,
+        vm,
+        name,
+        description,
+        id,
+        createTime,
+        state: 'poweredOff',
+        quiesced,
+        childSnapshotList: below,
+      },
+    ];
+  }
+  return { currentSnapshot: snapshotMoref(newest.id), rootSnapshotList: below };
+}
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A UUID that is always the same for the same text. */
+export function uuidOf(text: string): string {
+  const hex = hashOf(text);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
