@@ -194,7 +194,7 @@ export class VirtualMachine {
   }
 
   QueryChangedDiskAreas(
-    snapshot: ManagedObjectReference | undefined,
+    snapshot: ManagedObjectReference | null | undefined,
     deviceKey: number,
     startOffset: number,
     changeId: string,

@@ -9,8 +9,8 @@ test('a disk that grows across 128 GiB', async () => {
   await enable(vm);
   const base = await pointInTime(vm);
   await daemon.guestIo('d', `write ${90 * GIB} 64k`);
-  await daemon.process.control.execute('block_resize', { 'node-name': 'd', size: 200 * GIB });
   await daemon.process.control.execute('block-export-del', { id: 'guest-d', mode: 'hard' });
+  await daemon.process.control.execute('block_resize', { 'node-name': 'd', size: 200 * GIB });
   await daemon.process.control.execute('block-export-add', {
     type: 'nbd',
     id: 'guest-e',

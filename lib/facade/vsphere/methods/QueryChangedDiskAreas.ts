@@ -4,7 +4,7 @@ import { CbtError } from '../../../core/errors.js';
 import { fileFault, invalidArgument, toFault } from '../faults.js';
 import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
 import type { VirtualMachine } from '../virtualMachine.js';
-import type { DiskRecord, SnapshotRecord } from '../vmRecord.js';
+import type { DiskRecord } from '../vmRecord.js';
 
 /**
  * What changed on a disk between the instant that `changeId` names and the snapshot, from byte `startOffset` on; `*` for all that held data
@@ -37,7 +37,7 @@ export async function QueryChangedDiskAreas(
       `startOffset is ${startOffset}, expected 0 to ${capacityInBytes - 1}`,
     );
   }
-  const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, fileName);
+  const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, disk);
   try {
     return await vm.withVm(async (connected) => {
       // Between two points in time the map is in the bitmaps; what held data is in the snapshot's content alone.
@@ -47,7 +47,7 @@ export async function QueryChangedDiskAreas(
           : await connected.openDisk(disk.disk);
       const map = await opened.changes({
         from: point,
-        ...(changeId !== '*' && { to: endOf(record, disk) }),
+        ...(changeId !== '*' && { to: record.session }),
         start: startOffset,
       });
       return await answer(map, startOffset, capacityInBytes, vm.options.maxAreasPerCall);
@@ -67,19 +67,17 @@ export async function QueryChangedDiskAreas(
 }
 
 /** The point in time that a changeId was given for. Its number alone is no proof: an older image may have been copied back. */
-function pointOf(known: Readonly<Record<string, string>>, changeId: string, fileName: string): string {
+function pointOf(known: Readonly<Record<string, string>>, changeId: string, disk: DiskRecord): string {
+  const { fileName } = disk;
   const parsed = typeof changeId === 'string' ? parseChangeId(changeId) : null;
   if (parsed === null)
     throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/81"');
+  if (disk.changeId === undefined)
+    throw fileFault(fileName, 'the disk was not tracked when the snapshot was taken');
   const pit = known[formatChangeId(parsed)];
   if (pit !== undefined) return pit;
   const what = `changeId ${changeId} was never given out for this VM, or the record of it was lost; take a full backup of this disk`;
   throw fileFault(fileName, new CbtError('ERR_CBT_UNKNOWN_PIT', what, { reason: 'UNKNOWN_PIT' }));
-}
-
-function endOf(record: SnapshotRecord, disk: DiskRecord): string {
-  if (disk.changeId !== undefined) return record.session;
-  throw fileFault(disk.fileName, 'the disk was not tracked when the snapshot was taken');
 }
 
 /** A span is never empty, and a span without areas always reaches the end of the disk. */

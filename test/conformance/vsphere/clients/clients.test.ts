@@ -3,12 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { enable, KIB64, MIB, pointInTime, snapshot, startVm } from '../support.js';
 import * as models from './models.js';
 
+const CLIENTS = { ...models };
+type Name = keyof typeof CLIENTS;
+
 const CAPACITY = 64 * MIB;
 /** Between them nothing changed; the last one leaves the end of the disk alone. */
 const CHANGED = Array.from({ length: 40 }, (_, i) => i * 20 + 3);
 
 /** With pages: `all` copies everything, `misses` ends with less, `fails` ends with an error, `never` does not end. */
-const PAGED: Record<keyof typeof models, 'all' | 'misses' | 'fails' | 'never'> = {
+const PAGED: Record<Name, 'all' | 'misses' | 'fails' | 'never'> = {
   bareos: 'all',
   xenOrchestra: 'all',
   cdiChangeId: 'all',
@@ -35,14 +38,11 @@ async function outcomeOf(client: models.Client, maxAreasPerCall?: number): Promi
 }
 
 describe('clients of QueryChangedDiskAreas', () => {
-  test.each(Object.keys(models) as (keyof typeof models)[])(
-    '%s copies everything from one answer',
-    async (name) => {
-      expect(await outcomeOf(models[name])).toBe('all');
-    },
-  );
+  test.each(Object.keys(CLIENTS) as Name[])('%s copies everything from one answer', async (name) => {
+    expect(await outcomeOf(CLIENTS[name])).toBe('all');
+  });
 
   test.each(Object.entries(PAGED))('%s over pages, as over a real host: %s', async (name, expected) => {
-    expect(await outcomeOf(models[name as keyof typeof models], 7)).toBe(expected);
+    expect(await outcomeOf(CLIENTS[name as Name], 7)).toBe(expected);
   });
 });
