@@ -14,6 +14,8 @@ export interface VixDiskLibSettings {
   service?: ServiceInstance | undefined;
   /** Folder of each datastore in paths such as `[store] vm/disk.vmdk`; `local` is the file system itself unless given. */
   datastores?: Readonly<Record<string, string>> | undefined;
+  /** Format (as QEMU names it) of images, by absolute path, whose names do not say it; told by the name unless given. */
+  formats?: Readonly<Record<string, string>> | undefined;
 }
 
 let settings: VixDiskLibSettings = {};
@@ -26,6 +28,11 @@ export function configureVixDiskLib(to: VixDiskLibSettings): void {
 
 export function service(): ServiceInstance | undefined {
   return settings.service;
+}
+
+export function toldFormat(file: string): string | undefined {
+  const { formats = {} } = settings;
+  return Object.hasOwn(formats, file) ? formats[file] : undefined;
 }
 
 export interface InitParameters {
@@ -64,7 +71,9 @@ export function fileOf(path: unknown): string {
     );
   }
   const [, store = '', name = ''] = stored;
-  const folder = settings.datastores?.[store] ?? (store === 'local' ? '/' : undefined);
+  const stores = settings.datastores ?? {};
+  const folder =
+    (Object.hasOwn(stores, store) ? stores[store] : undefined) ?? (store === 'local' ? '/' : undefined);
   if (folder === undefined) throw new VixFailure(VIX_E_FILE_NAME_INVALID, `there is no datastore [${store}]`);
   const inside = normalize(`/${name}`);
   if (inside === '/' || name.split('/').includes('..'))

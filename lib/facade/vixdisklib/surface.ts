@@ -11,7 +11,11 @@ export const surface: readonly SurfaceEntry[] = [
   { name: 'VixDiskLib_Attach', status: 'absent', reason: 'an image keeps the parent it was made with' },
   { name: 'VixDiskLib_CheckRepair', status: 'full' },
   { name: 'VixDiskLib_Cleanup', status: 'full' },
-  { name: 'VixDiskLib_Clone', status: 'partial', reason: 'files of this machine; progress at start and end' },
+  {
+    name: 'VixDiskLib_Clone',
+    status: 'partial',
+    reason: 'files of this machine, disk types of one file; progress at start and end',
+  },
   { name: 'VixDiskLib_Close', status: 'full' },
   { name: 'VixDiskLib_Connect', status: 'partial', reason: 'files of this machine only' },
   {
@@ -23,7 +27,11 @@ export const surface: readonly SurfaceEntry[] = [
   { name: 'VixDiskLib_CreateChild', status: 'partial', reason: 'the disk type does not count' },
   { name: 'VixDiskLib_Defragment', status: 'absent', reason: 'there is no such thing for QEMU images' },
   { name: 'VixDiskLib_Disconnect', status: 'full' },
-  { name: 'VixDiskLib_EndAccess', status: 'partial', reason: 'holds off this process, not others' },
+  {
+    name: 'VixDiskLib_EndAccess',
+    status: 'partial',
+    reason: 'holds off the vSphere service of this process, not other programs',
+  },
   { name: 'VixDiskLib_Exit', status: 'full' },
   { name: 'VixDiskLib_Flush', status: 'full' },
   { name: 'VixDiskLib_FreeBlockList', status: 'full' },
@@ -45,7 +53,11 @@ export const surface: readonly SurfaceEntry[] = [
   },
   { name: 'VixDiskLib_ListTransportModes', status: 'full' },
   { name: 'VixDiskLib_Open', status: 'full' },
-  { name: 'VixDiskLib_PrepareForAccess', status: 'partial', reason: 'holds off this process, not others' },
+  {
+    name: 'VixDiskLib_PrepareForAccess',
+    status: 'partial',
+    reason: 'holds off the vSphere service of this process, not other programs',
+  },
   { name: 'VixDiskLib_QueryAllocatedBlocks', status: 'full' },
   { name: 'VixDiskLib_Read', status: 'full' },
   { name: 'VixDiskLib_ReadAsync', status: 'full' },

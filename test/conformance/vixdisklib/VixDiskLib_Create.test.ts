@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { connect, open, path, QCOW2, READ_ONLY, ref, useLibrary, vix } from './support.js';
 
@@ -43,5 +43,14 @@ describe('VixDiskLib_Create', () => {
       vix.VIX_E_FILE_READ_ONLY,
     );
     expect(existsSync(path('f.vmdk'))).toBe(false);
+  });
+
+  test('an extent of somebody is not written over', async () => {
+    writeFileSync(path('v-flat.vmdk'), 'mine');
+    const connection = await connect();
+    expect(await vix.VixDiskLib_Create(connection, path('v.vmdk'), { ...QCOW2, diskType: 2 })).toBe(
+      vix.VIX_E_FILE_ALREADY_EXISTS,
+    );
+    expect(readFileSync(path('v-flat.vmdk'), 'utf8')).toBe('mine');
   });
 });

@@ -1,5 +1,5 @@
-import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
+import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, type VixError } from '../constants/codes.js';
+import { callAsync, VixFailure } from '../errors.js';
 import { fileOf } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { cloneImage } from '../objects/image.js';
@@ -22,7 +22,11 @@ export async function VixDiskLib_Clone(
 ): Promise<VixError> {
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(dstConnection));
-    VixDiskLibConnection.of(srcConnection);
+    if (VixDiskLibConnection.of(srcConnection).remote !== null)
+      throw new VixFailure(
+        VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
+        'a disk of a snapshot is copied by reading it',
+      );
     const params = requireCreateParams(createParams);
     await withProgress(progressFunc, progressCallbackData, () =>
       cloneImage(fileOf(srcPath), fileOf(dstPath), params, overWrite),

@@ -20,6 +20,8 @@ export async function VixDiskLib_ConnectEx(
   return callAsync(async () => {
     requireInitialised();
     const out = requireRef('connection', connection);
+    if (transportModes !== null && typeof transportModes !== 'string')
+      throw invalid('transportModes', 'a text');
     const ours = VixDiskLib_ListTransportModes().split(':');
     const asked = transportModes === null || transportModes === '' ? ours : transportModes.split(':');
     if (!asked.some((mode) => ours.includes(mode) || mode === 'nbdssl'))

@@ -24,7 +24,13 @@ export function VixDiskLib_WriteAsync(
         const result = await callAsync(() => handle.write(startSector, numSectors, writeBuffer));
         callback(cbData, result);
       },
-      () => undefined,
+      // What the callback throws is the program's own, and must not vanish.
+      (thrown) => {
+        if (thrown === undefined) return;
+        queueMicrotask(() => {
+          throw thrown;
+        });
+      },
     );
   });
   return started === VIX_OK ? VIX_ASYNC : started;

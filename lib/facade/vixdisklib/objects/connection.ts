@@ -10,7 +10,7 @@ import {
   VIX_E_SNAPSHOT_NOTFOUND,
   VIX_E_VM_NOT_FOUND,
 } from '../constants/codes.js';
-import { VixFailure } from '../errors.js';
+import { invalid, VixFailure } from '../errors.js';
 import { service } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 import type { VixDiskLibHandle } from './handle.js';
@@ -39,6 +39,7 @@ export class VixDiskLibConnection {
     snapshotRef: string | null,
   ): Promise<VixDiskLibConnection> {
     const spec = params?.vmxSpec ?? '';
+    if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
     if (spec === '') return new VixDiskLibConnection(params, readOnly, null);
     if (snapshotRef === null || snapshotRef === '') {
       throw new VixFailure(
@@ -71,8 +72,13 @@ export class VixDiskLibConnection {
 
   /** The connection of a call's argument, open. */
   static of(argument: unknown): VixDiskLibConnection {
-    if (argument instanceof VixDiskLibConnection && !argument.#closed) return argument;
+    if (typeof argument === 'object' && argument !== null && #closed in argument && !argument.#closed)
+      return argument;
     throw new VixFailure(VIX_E_DISK_INVALID_CONNECTION, 'connection is not one that is open');
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   async close(): Promise<void> {

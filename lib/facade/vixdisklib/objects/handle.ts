@@ -51,7 +51,13 @@ export class VixDiskLibHandle {
 
   /** The handle of a call's argument, open. */
   static of(argument: unknown): VixDiskLibHandle {
-    if (argument instanceof VixDiskLibHandle && argument.#closing === null) return argument;
+    if (
+      typeof argument === 'object' &&
+      argument !== null &&
+      #closing in argument &&
+      argument.#closing === null
+    )
+      return argument;
     throw new VixFailure(VIX_E_INVALID_HANDLE, 'handle is not one that is open');
   }
 
@@ -103,7 +109,8 @@ export class VixDiskLibHandle {
       .finally(() => {
         this.#running.delete(running);
         this.#flyingBytes -= bytes;
-        this.#waiting.shift()?.();
+        // Each looks for itself whether there is room now.
+        for (const wake of this.#waiting.splice(0)) wake();
       });
     this.#running.add(running);
   }

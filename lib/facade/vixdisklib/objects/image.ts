@@ -1,6 +1,6 @@
 /** Image files of this machine, through qemu-img: what they are, and making, growing, copying and checking them. */
-import { rename, rm, stat } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, extname } from 'node:path';
 import { z } from 'zod';
 import { qemuImg } from '../../../imageTool.js';
 import {
@@ -11,7 +11,9 @@ import {
 } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
+import { toldFormat } from '../library.js';
 import type { VixDiskLibCreateParams } from '../types.js';
+import { metadataFile } from './metadata.js';
 
 const infoSchema = z.looseObject({
   format: z.string(),
@@ -26,12 +28,33 @@ export interface ImageInfo {
   parent: string | null;
 }
 
-/** Names that say that a file is raw: what its guest wrote is then never taken for the header of an image. */
-const RAW_NAMES = new Set(['.raw', '.img', '.bin']);
+/**
+ * Formats by name. A file's bytes are never asked: the guest of a raw disk may write the header of an image into it, with any file of
+ * the host as its backing file.
+ */
+const FORMATS: readonly (readonly [RegExp, string])[] = [
+  [/-flat\.vmdk$/i, 'raw'],
+  [/\.(raw|img|bin|dd)$/i, 'raw'],
+  [/\.qcow2?$/i, 'qcow2'],
+  [/\.vmdk$/i, 'vmdk'],
+  [/\.vhdx$/i, 'vhdx'],
+  [/\.vhd$/i, 'vpc'],
+  [/\.vdi$/i, 'vdi'],
+  [/\.hds$/i, 'parallels'],
+];
+
+function formatOf(file: string): string {
+  const told = toldFormat(file) ?? FORMATS.find(([name]) => name.test(file))?.[1];
+  if (told !== undefined) return told;
+  throw new VixFailure(
+    VIX_E_INCORRECT_FILE_TYPE,
+    `the name of ${file} does not say what format it has; configureVixDiskLib({ formats }) can`,
+  );
+}
 
 export async function readImageInfo(file: string): Promise<ImageInfo> {
   await stat(file);
-  const named = RAW_NAMES.has(extname(file)) ? ['-f', 'raw'] : [];
+  const named = ['-f', formatOf(file)];
   const text = await qemuImg([
     'info',
     '--output=json',
@@ -43,21 +66,17 @@ export async function readImageInfo(file: string): Promise<ImageInfo> {
   ]);
   const layers = z.array(infoSchema).min(1).parse(JSON.parse(text));
   const [top] = layers;
-  if (top === undefined || (top.format === 'raw' && named.length === 0)) {
-    throw new VixFailure(
-      VIX_E_INCORRECT_FILE_TYPE,
-      `${file} is no image that QEMU knows; a raw disk is opened when its name ends in .raw or .img`,
-    );
-  }
+  if (top === undefined) throw new VixFailure(VIX_E_INCORRECT_FILE_TYPE, `${file} has no layer`);
   const { format, 'virtual-size': sizeBytes, 'full-backing-filename': parent = null } = top;
   return { format, sizeBytes, links: layers.length, parent };
 }
 
 /** Format and options for a new image, from its name and disk type. */
 function newFormat(file: string, diskType: number): { format: string; options: string[] } {
-  const name = extname(file);
-  if (name === '.qcow2') return { format: 'qcow2', options: [] };
-  if (RAW_NAMES.has(name)) return { format: 'raw', options: [] };
+  const format = formatOf(file);
+  if (format === 'qcow2' || format === 'raw') return { format, options: [] };
+  if (format !== 'vmdk')
+    throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file}: images of format ${format} are not made here`);
   const subformat: Readonly<Record<number, string>> = {
     [v.VIXDISKLIB_DISK_MONOLITHIC_SPARSE]: 'monolithicSparse',
     [v.VIXDISKLIB_DISK_MONOLITHIC_FLAT]: 'monolithicFlat',
@@ -77,6 +96,7 @@ export async function createImage(
   sizeBytes: number,
 ): Promise<void> {
   await requireAbsent(file);
+  await requireNoExtents(file);
   const { format, options } = newFormat(file, params.diskType);
   await removedOnFailure(file, () =>
     qemuImg(['create', '-q', '-f', format, ...options, '--', file, String(sizeBytes)]),
@@ -87,7 +107,9 @@ export async function createImage(
 export async function createChild(parent: string, child: string): Promise<void> {
   await requireAbsent(child);
   const { format } = await readImageInfo(parent);
-  const own = extname(child) === '.qcow2' ? 'qcow2' : 'vmdk';
+  const own = formatOf(child);
+  if (own !== 'qcow2' && own !== 'vmdk')
+    throw new VixFailure(VIX_E_NOT_SUPPORTED, `a child of format ${own} is not made here`);
   await removedOnFailure(child, () =>
     qemuImg(['create', '-q', '-f', own, '-b', parent, '-F', format, '--', child]),
   );
@@ -113,6 +135,8 @@ export async function cloneImage(
   if (!overwrite) await requireAbsent(to);
   const { format } = await readImageInfo(from);
   const target = newFormat(to, params.diskType);
+  if (/flat|Extent/i.test(target.options.join()))
+    throw new VixFailure(VIX_E_NOT_SUPPORTED, `${to}: a clone is one file, and this disk type has more`);
   const temporary = `${to}.cloning${extname(to)}`;
   await removedOnFailure(temporary, async () => {
     await qemuImg(['convert', '-q', '-f', format, '-O', target.format, ...target.options, from, temporary]);
@@ -135,18 +159,24 @@ export async function spaceForClone(file: string, diskType: number): Promise<num
 /** Throws what is wrong with the image. */
 export async function checkImage(file: string, repair: boolean): Promise<void> {
   const { format } = await readImageInfo(file);
+  if (format === 'raw')
+    throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file} is raw: there is nothing to check`);
   await qemuImg(['check', '-q', '-f', format, ...(repair ? ['-r', 'all'] : []), '--', file]);
 }
 
 export async function unlinkImage(file: string): Promise<void> {
   await readImageInfo(file);
   await rm(file);
+  await rm(metadataFile(file), { force: true });
 }
 
 export async function renameImage(from: string, to: string): Promise<void> {
   await readImageInfo(from);
   await requireAbsent(to);
   await rename(from, to);
+  await rename(metadataFile(from), metadataFile(to)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 async function requireAbsent(file: string): Promise<void> {
@@ -158,6 +188,16 @@ async function requireAbsent(file: string): Promise<void> {
     },
   );
   if (there) throw new VixFailure(VIX_E_FILE_ALREADY_EXISTS, `${file} is there already`);
+}
+
+/** Files of their own that a VMDK of this name would get: they are somebody's, and stay as they are. */
+async function requireNoExtents(file: string): Promise<void> {
+  const name = basename(file, extname(file));
+  const extents = (await readdir(dirname(file))).filter(
+    (other) => other.startsWith(`${name}-`) && /-(flat|[sf]\d{3})\.vmdk$/.test(other),
+  );
+  if (extents.length > 0)
+    throw new VixFailure(VIX_E_FILE_ALREADY_EXISTS, `${extents.join(', ')} beside ${file} is there already`);
 }
 
 async function removedOnFailure(file: string, work: () => Promise<unknown>): Promise<void> {

@@ -25,8 +25,22 @@ export async function readMetadata(image: string | null): Promise<Metadata> {
   }
 }
 
+/** Changes of one file follow each other. */
+const turns = new Map<string, Promise<unknown>>();
+
 export async function writeMetadata(image: string | null, key: string, value: string): Promise<void> {
   const file = fileOf(image);
+  const before = turns.get(file) ?? Promise.resolve();
+  const turn = before.catch(() => undefined).then(() => change(image, file, key, value));
+  turns.set(file, turn);
+  try {
+    await turn;
+  } finally {
+    if (turns.get(file) === turn) turns.delete(file);
+  }
+}
+
+async function change(image: string | null, file: string, key: string, value: string): Promise<void> {
   const metadata = await readMetadata(image);
   Object.defineProperty(metadata, key, { value, enumerable: true, configurable: true, writable: true });
   const temporary = `${file}.${randomUUID()}`;
@@ -39,7 +53,11 @@ export async function writeMetadata(image: string | null, key: string, value: st
   }
 }
 
+export function metadataFile(image: string): string {
+  return `${image}.metadata.json`;
+}
+
 function fileOf(image: string | null): string {
-  if (image !== null) return `${image}.metadata.json`;
+  if (image !== null) return metadataFile(image);
   throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, 'a disk of a snapshot has no metadata');
 }

@@ -1,6 +1,6 @@
 /** Opens a disk of a connection: an image file of this machine, or a disk of a snapshot. */
 import { openData } from '../../../data.js';
-import { VIX_E_FILE_NOT_FOUND } from '../constants/codes.js';
+import { VIX_E_DISK_INVALID_CONNECTION, VIX_E_FILE_NOT_FOUND } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import { fileOf } from '../library.js';
@@ -21,6 +21,13 @@ export async function openDisk(
       : await openSnapshot(connection, path);
   const handle = new VixDiskLibHandle(disk, (closed) => connection.handles.delete(closed));
   connection.handles.add(handle);
+  if (connection.closed) {
+    await handle.close();
+    throw new VixFailure(
+      VIX_E_DISK_INVALID_CONNECTION,
+      'the connection was closed while the disk was opened',
+    );
+  }
   return handle;
 }
 
