@@ -373,8 +373,13 @@ void Connection::end(Status status) {
     jobs_.clear();
     const std::lock_guard lock(mutex_);
     done = ended_ = posted_.empty();
-    if (done)
-      when_closed.swap(when_closed_);
+    if (!done)
+      continue;
+    when_closed.swap(when_closed_);
+    // From here on nobody wakes us: a descriptor must not wait for a garbage
+    // collector that knows nothing of it.
+    if (wake_descriptor_ != -1)
+      ::close(std::exchange(wake_descriptor_, -1));
   }
   for (const auto &closed : when_closed)
     closed(goodbye);
