@@ -1,5 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { makeImage, open, useLibrary, vix } from './support.js';
+import { snapshot, startVm } from '../vsphere/support.js';
+import { makeImage, open, ref, useLibrary, vix } from './support.js';
 
 useLibrary();
 
@@ -23,4 +25,29 @@ describe('VixDiskLib_Close', () => {
     expect(await vix.VixDiskLib_Close(handle)).toBe(vix.VIX_E_INVALID_HANDLE);
     expect(await vix.VixDiskLib_Close(null)).toBe(vix.VIX_E_INVALID_HANDLE);
   });
+
+  test('opening and closing again and again leaves nothing behind', async () => {
+    const { vm, service } = await startVm();
+    const { reference } = await snapshot(vm);
+    vix.configureVixDiskLib({ service });
+    const connection = ref<vix.VixDiskLibConnection>();
+    expect(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'web' }, true, reference.value, null, connection)).toBe(
+      vix.VIX_OK,
+    );
+    const { fileName } = vm.config.hardware.device[0]!.backing;
+    const rounds = async (n: number): Promise<void> => {
+      for (let i = 0; i < n; i += 1) {
+        const handle = ref<vix.VixDiskLibHandle>();
+        expect(await vix.VixDiskLib_Open(connection.value!, fileName, 4, handle)).toBe(vix.VIX_OK);
+        expect(await vix.VixDiskLib_Close(handle.value!)).toBe(vix.VIX_OK);
+      }
+    };
+    await rounds(200);
+    const descriptors = readdirSync('/proc/self/fd').length;
+    const memory = process.memoryUsage.rss();
+    await rounds(Number(process.env['ROUNDS'] ?? 1000));
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptors + 2);
+    expect(process.memoryUsage.rss() - memory).toBeLessThan(96 * 2 ** 20);
+    expect(await vix.VixDiskLib_Disconnect(connection.value!)).toBe(vix.VIX_OK);
+  }, 600_000);
 });
