@@ -9,6 +9,7 @@ import { backupCases } from './backup.mjs';
 import { bitmapName, bitsAlternating, bitsAtRandom, bitsInRuns, makeImage, PIT } from './images.mjs';
 import { kernelCases } from './kernel.mjs';
 import { run, summary, timed, timedCommand } from './measure.mjs';
+import { vmwareCases } from './vmware.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const only = process.argv[2] ?? '';
@@ -147,6 +148,7 @@ try {
   for (const row of await kernelCases(only)) record(row);
   await mapCases();
   for (const row of await backupCases(work, only)) record(row);
+  for (const row of await vmwareCases(work, only)) record(row);
   const missed = rows.filter((row) => row.holds === false);
   mkdirSync(join(here, 'results'), { recursive: true });
   const result = {

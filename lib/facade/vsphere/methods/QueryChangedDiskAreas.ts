@@ -1,6 +1,6 @@
 import { formatChangeId, parseChangeId } from '../../../core/changeId.js';
-import type { ChangeMap } from '../../../core/changeMap.js';
 import { CbtError } from '../../../core/errors.js';
+import type { Ranges } from '../../../core/rangePage.js';
 import { fileFault, invalidArgument, toFault } from '../faults.js';
 import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
 import type { VirtualMachine } from '../virtualMachine.js';
@@ -37,6 +37,7 @@ export async function QueryChangedDiskAreas(
       `startOffset is ${startOffset}, expected 0 to ${capacityInBytes - 1}`,
     );
   }
+  const most = vm.options.maxAreasPerCall;
   const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, disk);
   try {
     return await vm.withVm(async (connected) => {
@@ -49,8 +50,10 @@ export async function QueryChangedDiskAreas(
         from: point,
         ...(changeId !== '*' && { to: record.session }),
         start: startOffset,
+        // One more than is answered tells whether there are more.
+        ...(most !== undefined && { max: most + 1 }),
       });
-      return await answer(map, startOffset, capacityInBytes, vm.options.maxAreasPerCall);
+      return answer(await map.ranges(), startOffset, capacityInBytes, most);
     });
   } catch (thrown) {
     // The point is of a snapshot taken later than this one.
@@ -81,20 +84,13 @@ function pointOf(known: Readonly<Record<string, string>>, changeId: string, disk
 }
 
 /** A span is never empty, and a span without areas always reaches the end of the disk. */
-async function answer(
-  map: ChangeMap,
-  startOffset: number,
-  capacity: number,
-  most = Number.POSITIVE_INFINITY,
-): Promise<DiskChangeInfo> {
-  const changedArea: DiskChangeExtent[] = [];
-  for await (const batch of map.batches()) {
-    for (let i = 0; i < batch.length; i += 2) {
-      const last = changedArea[changedArea.length - 1];
-      if (changedArea.length === most && last !== undefined)
-        return { startOffset, length: last.start + last.length - startOffset, changedArea };
-      changedArea.push({ start: batch[i] ?? 0, length: batch[i + 1] ?? 0 });
-    }
-  }
-  return { startOffset, length: capacity - startOffset, changedArea };
+function answer(ranges: Ranges, startOffset: number, capacity: number, most?: number): DiskChangeInfo {
+  const count = ranges.length / 2;
+  const told = most === undefined ? count : Math.min(count, most);
+  const changedArea = new Array<DiskChangeExtent>(told);
+  for (let i = 0; i < told; i += 1)
+    changedArea[i] = { start: ranges[2 * i] ?? 0, length: ranges[2 * i + 1] ?? 0 };
+  const last = told < count ? changedArea[told - 1] : undefined;
+  const end = last === undefined ? capacity : last.start + last.length;
+  return { startOffset, length: end - startOffset, changedArea };
 }

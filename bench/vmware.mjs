@@ -1,0 +1,238 @@
+// The VMware surfaces beside what they stand on: QueryChangedDiskAreas against the core's own map of a live disk, VixDiskLib's reads
+// against nbdcopy on the same export. A qemu-storage-daemon is the running QEMU.
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { connectVm, openData } from 'qemu-cbt';
+import * as vix from 'qemu-cbt/vixdisklib';
+import { connect } from 'qemu-cbt/vsphere';
+import { QmpClient } from '../dist/backend/qemu/qmp/qmpClient.js';
+import { summary, timed } from './measure.mjs';
+
+const exec = promisify(execFile);
+const TiB = 2 ** 40;
+const MiB = 2 ** 20;
+const AREAS = 200_000;
+const DATA = 1024 * MiB;
+const READ = 2 * MiB;
+
+export async function vmwareCases(work, only = '') {
+  if (!'vmware'.includes(only)) return [];
+  const folder = join(work, 'vmware');
+  await mkdir(folder);
+  const daemon = await start(folder);
+  try {
+    const service = connect({
+      stateFolder: join(folder, 'state'),
+      vms: [
+        {
+          name: 'vm',
+          qmp: daemon.qmp,
+          nbdSocket: daemon.nbd,
+          disks: ['big', 'data'],
+          scratch: folder,
+          allowUnwatchedScratch: true,
+        },
+      ],
+    });
+    const vm = await service.findVm('vm');
+    await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
+    const changeId = vm.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'big').backing
+      .changeId;
+    await scatter(daemon.nbd);
+    const reference = await vm.CreateSnapshot_Task('bench', '', false, false).wait();
+    const rows = [
+      await queryCase(vm, reference, changeId, daemon),
+      ...(await readCases(vm, service, reference, daemon)),
+    ];
+    await vm.RemoveAllSnapshots_Task().wait();
+    return rows;
+  } finally {
+    await daemon.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function start(folder) {
+  const [qmp, nbd] = [join(folder, 'q'), join(folder, 'n')];
+  const disks = [];
+  for (const [name, size] of [
+    ['big', TiB],
+    ['data', DATA],
+  ]) {
+    const file = join(folder, `${name}.qcow2`);
+    await exec('qemu-img', ['create', '-q', '-f', 'qcow2', file, String(size)]);
+    disks.push(
+      '--blockdev',
+      JSON.stringify({
+        driver: 'qcow2',
+        'node-name': name,
+        file: { driver: 'file', filename: file, cache: { direct: false } },
+      }),
+    );
+  }
+  const child = spawn(
+    'qemu-storage-daemon',
+    ['--chardev', `socket,id=c,path=${qmp},server=on,wait=off`, '--monitor', 'chardev=c', ...disks],
+    { stdio: 'inherit' },
+  );
+  let client;
+  for (let n = 0; client === undefined && n < 200; n += 1) {
+    client = await QmpClient.connect(qmp).catch(() => undefined);
+    if (client === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await client.execute('nbd-server-start', { addr: { type: 'unix', data: { path: nbd } } });
+  for (const node of ['big', 'data'])
+    await client.execute('block-export-add', {
+      type: 'nbd',
+      id: `g-${node}`,
+      'node-name': node,
+      name: node,
+      writable: true,
+    });
+  await client.close();
+  const data = await openData({ kind: 'unix', path: nbd, exportName: 'data' });
+  const piece = Buffer.alloc(4 * MiB, 0x5a);
+  for (let at = 0; at < DATA; at += piece.length) await data.write(at, piece);
+  await data.close();
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('exit', resolve));
+  };
+  return { qmp, nbd, stop };
+}
+
+/** 200 000 areas far from each other; zeros, which cost no space. */
+async function scatter(nbd) {
+  const big = await openData({ kind: 'unix', path: nbd, exportName: 'big' });
+  const ranges = new Float64Array(2 * AREAS);
+  for (let i = 0; i < AREAS; i += 1)
+    ranges.set([Math.floor((i * TiB) / AREAS / 65536) * 65536, 65536], 2 * i);
+  for (let at = 0; at < ranges.length; at += 2000) await big.zero(ranges.subarray(at, at + 2000));
+  await big.close();
+}
+
+async function queryCase(vm, reference, changeId, { qmp, nbd }) {
+  const { key } = vm.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'big');
+  const snapshot = await vm.findSnapshot(reference);
+  const ours = await timed(() => vm.QueryChangedDiskAreas(reference, key, 0, changeId), {
+    runs: 7,
+    consume: ({ changedArea }) => expectCount(changedArea.length),
+  });
+  const from = (await vm.record()).changeIds[changeId];
+  const core = await timed(
+    async () => {
+      const connected = await connectVm(qmp, { nbdSocket: nbd });
+      const disk = await connected.openDisk('big');
+      const ranges = await (await disk.changes({ from, to: snapshot.session })).ranges();
+      await disk.close();
+      await connected.close();
+      return ranges;
+    },
+    { runs: 7, consume: (ranges) => expectCount(ranges.length / 2) },
+  );
+  const ratio = ours.median / core.median;
+  return {
+    case: 'vmware: QueryChangedDiskAreas, live 1 TiB, 200 k areas',
+    ours,
+    peer: core,
+    note: `${ratio.toFixed(2)}× the core's own map`,
+    wanted: '≤ 1.3×',
+    holds: ratio <= 1.3,
+  };
+}
+
+function expectCount(count) {
+  if (count !== AREAS) throw new Error(`${count} areas, expected ${AREAS}`);
+}
+
+async function readCases(vm, service, reference) {
+  vix.VixDiskLib_InitEx(8, 0, null, null, null, null, null);
+  vix.configureVixDiskLib({ service });
+  const connection = vix.ref();
+  must(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'vm' }, true, reference.value, null, connection));
+  const snapshot = await vm.findSnapshot(reference);
+  const disk = snapshot.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'data');
+  const handle = vix.ref();
+  must(
+    await vix.VixDiskLib_Open(
+      connection.value,
+      disk.backing.fileName,
+      vix.VIXDISKLIB_FLAG_OPEN_READ_ONLY,
+      handle,
+    ),
+  );
+  const uri = connection.value.remote.session.disks.find((one) => one.disk === disk.deviceInfo.label).export;
+  const places = Array.from({ length: DATA / READ }, (_, i) => i * READ);
+  const rows = [];
+  for (const [name, order] of [
+    ['sequential', places],
+    ['scattered', shuffled(places)],
+  ]) {
+    const ours = [];
+    const peers = [];
+    for (let i = 0; i < 5; i += 1) {
+      ours.push(await clock(() => readAll(handle.value, order)));
+      peers.push(await clock(() => exec('nbdcopy', [uri, 'null:'])));
+    }
+    const [a, b] = [summary(ours), summary(peers)];
+    const ratio = b.median / a.median;
+    rows.push({
+      case: `vmware: VixDiskLib reads of 1 GiB, ${name}`,
+      ours: a,
+      peer: b,
+      note: `${ratio.toFixed(2)}× nbdcopy`,
+      wanted: '≥ 0.85×',
+      holds: ratio >= 0.85,
+    });
+  }
+  must(await vix.VixDiskLib_Disconnect(connection.value));
+  return rows;
+}
+
+/** As a backup program does that wants speed: several asynchronous reads on their way, each into a buffer of its own. */
+async function readAll(handle, order) {
+  const buffers = Array.from({ length: 8 }, () => Buffer.alloc(READ));
+  let next = 0;
+  const lane = async (buffer) => {
+    while (next < order.length) {
+      const at = order[next];
+      next += 1;
+      const result = await new Promise((resolve) => {
+        const sector = at / vix.VIXDISKLIB_SECTOR_SIZE;
+        vix.VixDiskLib_ReadAsync(
+          handle,
+          sector,
+          READ / vix.VIXDISKLIB_SECTOR_SIZE,
+          buffer,
+          (_, code) => resolve(code),
+          null,
+        );
+      });
+      must(result);
+    }
+  };
+  await Promise.all(buffers.map(lane));
+}
+
+async function clock(work) {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+function shuffled(list) {
+  let seed = 1;
+  return list
+    .map((value) => {
+      seed = (seed * 48271) % 2147483647;
+      return [seed, value];
+    })
+    .sort(([a], [b]) => a - b)
+    .map(([, value]) => value);
+}
+
+function must(code) {
+  if (code !== vix.VIX_OK) throw new Error(vix.VixDiskLib_GetErrorText(code));
+}
