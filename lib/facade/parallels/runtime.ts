@@ -85,6 +85,8 @@ export type PrlBuffer = ArrayBufferView;
 /** A caller's buffer as bytes; null for what is none. */
 export function bytesOf(buffer: unknown): Uint8Array | null {
   if (!ArrayBuffer.isView(buffer)) return null;
+  // A view whose memory was transferred or shrunk away has no bytes, and none may be made over it.
+  if (buffer.byteLength === 0) return new Uint8Array(0);
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 

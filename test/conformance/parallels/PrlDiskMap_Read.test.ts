@@ -55,8 +55,9 @@ describe('PrlDiskMap_Read', () => {
     expect([...new Uint8Array(memory)]).toEqual(Array.from({ length: 24 }, (_, n) => (n === 8 ? 2 : 0)));
     for (const wrong of [Buffer.alloc(7), 'text', {}, memory])
       expect(prl.PrlDiskMap_Read(map, wrong as Buffer, ref(8))).toBe(prl.PRL_ERR_INVALID_ARG);
+    const gone = new Uint8Array(memory, 8, 8);
     structuredClone(memory, { transfer: [memory] });
-    expect(prl.PrlDiskMap_Read(map, new Uint8Array(memory), ref(8))).toBe(prl.PRL_ERR_INVALID_ARG);
+    expect(prl.PrlDiskMap_Read(map, gone, ref(8))).toBe(prl.PRL_ERR_INVALID_ARG);
   });
   test('the old habit of a buffer rounded down fails in the open', async () => {
     const { file, pits } = await makeImage([[[8 * KIB64, 512]]], 8 * KIB64 + 512);

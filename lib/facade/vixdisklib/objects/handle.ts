@@ -14,9 +14,12 @@ import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
 import { invalid, VixFailure } from '../errors.js';
 import { requireCount } from '../library.js';
 import type { VixDiskLibInfo } from '../types.js';
+import { ReadMemory } from './readMemory.js';
 
 /** Bytes of asynchronous calls on their way at a time; the others wait their turn. */
 const MAX_FLYING_BYTES = 64 << 20;
+/** Memory of one read; longer ones are done in pieces. */
+const MAX_READ_BYTES = 4 << 20;
 const HEADS = 255;
 const TRACK_SECTORS = 63;
 
@@ -39,6 +42,7 @@ export class VixDiskLibHandle {
   readonly #onClose: (handle: VixDiskLibHandle) => void;
   readonly #running = new Set<Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
+  readonly #memory = new ReadMemory();
   #flyingBytes = 0;
   #looking: Promise<void> | null = null;
   #nextLook: Promise<void> | null = null;
@@ -86,7 +90,15 @@ export class VixDiskLibHandle {
   async read(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
     const { offset, bytes } = this.#place(startSector, numSectors, buffer);
     if (bytes.length === 0) return;
-    await this.#io(() => this.disk.data.readRanges(Float64Array.of(offset, bytes.length), { into: bytes }));
+    for (let at = 0; at < bytes.length; at += MAX_READ_BYTES) {
+      const piece = bytes.subarray(at, at + MAX_READ_BYTES);
+      const memory = this.#memory.take(piece.length);
+      await this.#io(() =>
+        this.disk.data.readRanges(Float64Array.of(offset + at, piece.length), { into: memory }),
+      );
+      piece.set(memory);
+      this.#memory.giveBack(memory);
+    }
     await this.#look();
   }
 
