@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 constexpr auto kGoodbye = 2s; // for the server to close its side
 constexpr auto kServerExit =
     30s; // for a server of ours to write what it has and end
+constexpr auto kReaderExit = 1500ms; // for one that only read
 constexpr auto kServerWords = 1s; // for one that failed to say why
 
 int milliseconds_until(Clock::time_point moment) {
@@ -337,11 +338,18 @@ Status Connection::say_goodbye() {
       continue;
     // One that still owes replies was not said goodbye to, and would wait for
     // us; SIGTERM ends it as cleanly.
-    if (!lane->is_over())
+    const bool owes = !lane->is_over();
+    if (owes)
       lane->signal_server(SIGTERM);
-    if (lane->server_log()->wait_for_exit(kServerExit))
+    // One that only read has nothing to bring to safety: it need not be waited
+    // for when it hangs on the replies that nobody takes.
+    const bool expendable = owes && lanes_.info_.read_only;
+    if (lane->server_log()->wait_for_exit(expendable ? kReaderExit
+                                                     : kServerExit))
       continue;
     lane->signal_server(SIGKILL);
+    if (expendable && lane->server_log()->wait_for_exit(kServerExit))
+      continue;
     return Status(Code::timeout, text(name_, " did not end and was killed"));
   }
   return {};
