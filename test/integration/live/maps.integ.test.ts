@@ -136,6 +136,16 @@ describe('a disk of a running QEMU', () => {
     }
   });
 
+  test('many questions at once are answered apart', async () => {
+    const pit = String((await vm.enable()).pit);
+    await daemon.guestIo('a', 'write 4M 64k');
+    const disks = await Promise.all(Array.from({ length: 8 }, () => vm.openDisk('a')));
+    const answers = await Promise.all(disks.map((disk) => ranges(disk, { from: pit })));
+    for (const answer of answers) expect(answer).toEqual([4 << 20, 65536]);
+    for (const disk of disks) await disk.close();
+    expect(await leftovers()).toEqual([]);
+  });
+
   test('a point that is unknown, and a disk that is not there, are said', async () => {
     await vm.enable();
     await using disk = await vm.openDisk('a');

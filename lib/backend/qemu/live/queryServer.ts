@@ -46,7 +46,9 @@ export class QueryServer {
   /** A name for a node and its export that nothing else in this QEMU has. */
   async drawId(): Promise<string> {
     drawn += 1;
-    return makeQueryId(await this.#ownTag(), drawn);
+    // Taken before the wait: another draw may come in between.
+    const index = drawn;
+    return makeQueryId(await this.#ownTag(), index);
   }
 
   /** A server that runs at least until the seat is left, unless a session ends its own before. */
