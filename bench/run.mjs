@@ -8,6 +8,7 @@ import { openDisk } from 'qemu-cbt';
 import { backupCases } from './backup.mjs';
 import { bitmapName, bitsAlternating, bitsAtRandom, bitsInRuns, makeImage, PIT } from './images.mjs';
 import { kernelCases } from './kernel.mjs';
+import { liveCases } from './live.mjs';
 import { run, summary, timed, timedCommand } from './measure.mjs';
 import { vmwareCases } from './vmware.mjs';
 
@@ -148,6 +149,7 @@ try {
   for (const row of await kernelCases(only)) record(row);
   await mapCases();
   for (const row of await backupCases(work, only)) record(row);
+  for (const row of await liveCases(work, only)) record(row);
   for (const row of await vmwareCases(work, only)) record(row);
   const missed = rows.filter((row) => row.holds === false);
   mkdirSync(join(here, 'results'), { recursive: true });

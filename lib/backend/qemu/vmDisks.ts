@@ -33,8 +33,27 @@ async function guestDisks(
   graph: BlockGraph,
   options: WaitOptions | undefined,
 ): Promise<UnnamedDisk[]> {
-  const types = await Promise.all(graph.devices.map(({ qdev }) => deviceTypeOf(client, qdev, options)));
-  return graph.devices.map((device, index) => guestDisk(graph, device, types[index]));
+  const [away, ...types] = await Promise.all([
+    isGuestElsewhere(client, options),
+    ...graph.devices.map(({ qdev }) => deviceTypeOf(client, qdev, options)),
+  ]);
+  return graph.devices.map((device, index) => {
+    const disk = guestDisk(graph, device, types[index]);
+    return disk.trackable && away ? { ...disk, trackable: false, why: WITH_ANOTHER_QEMU } : disk;
+  });
+}
+
+const WITH_ANOTHER_QEMU = 'another QEMU has the disk (migration)';
+
+/** Before QEMU 10 nothing but the run state tells that the guest, and with it the image, is another process's. */
+async function isGuestElsewhere(client: QmpClient, options: WaitOptions | undefined): Promise<boolean> {
+  try {
+    const { status } = await qmp(client, 'query-status', undefined, options);
+    return ['inmigrate', 'finish-migrate', 'postmigrate'].includes(status);
+  } catch (error) {
+    if (error instanceof QmpCommandError && error.qmpClass === 'CommandNotFound') return false;
+    throw error;
+  }
 }
 
 function guestDisk(graph: BlockGraph, device: BlockDevice, deviceType: string | undefined): UnnamedDisk {
@@ -62,7 +81,7 @@ function whyNot(device: BlockDevice, deviceType: string | undefined, node: Graph
 }
 
 function whyNotWritable(node: GraphNode): string | null {
-  if (node.info.active === false) return 'its node is inactive: another QEMU has the disk (migration)';
+  if (node.info.active === false) return `its node is inactive: ${WITH_ANOTHER_QEMU}`;
   return node.info.ro ? 'its medium is read-only' : null;
 }
 

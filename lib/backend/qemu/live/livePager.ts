@@ -67,22 +67,30 @@ export class LivePager {
   }
 
   async #current(signal: AbortSignal | undefined): Promise<LiveMap> {
-    if (this.#map === null && !this.#again) {
-      throw new CbtError(
-        'ERR_CBT_CLOSED',
-        'this map was of a moment that has passed, and was given up: ask for the changes again',
-      );
-    }
-    this.#read = false;
-    this.#map ??= this.#open(signal);
-    this.#held.maps.delete(this);
-    this.#held.maps.add(this);
-    try {
-      return await this.#map;
-    } catch (error) {
-      this.#map = null;
+    for (;;) {
+      if (this.#map === null && !this.#again) {
+        throw new CbtError(
+          'ERR_CBT_CLOSED',
+          'this map was of a moment that has passed, and was given up: ask for the changes again',
+        );
+      }
+      this.#read = false;
+      this.#map ??= this.#open(signal);
+      const map = this.#map;
       this.#held.maps.delete(this);
-      throw error;
+      this.#held.maps.add(this);
+      try {
+        return await map;
+      } catch (error) {
+        // Given back and opened again meanwhile, the newer one stays.
+        if (this.#map === map) {
+          this.#map = null;
+          this.#held.maps.delete(this);
+        }
+        // Cancelled by whoever opened it for both of us: we still want it.
+        const othersWish = error instanceof CbtError && error.code === 'ERR_CBT_ABORTED' && !signal?.aborted;
+        if (!othersWish || this.#held.closed) throw error;
+      }
     }
   }
 }

@@ -4,14 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { ignoreGone } from '../session/jobs.js';
 import { readLease } from '../session/lease.js';
-import { useNbdServer } from '../session/nbdServer.js';
+import { isListening, useNbdServer } from '../session/nbdServer.js';
 import { makeSessionFolder } from '../session/scratch.js';
 import { findSessions, removeExport, stopServer } from '../session/teardown.js';
 import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from './queryIds.js';
@@ -157,15 +156,4 @@ const FOLDER_NAME = /^cbt-q-([0-9a-f]{16})-([0-9a-f]{8})-/;
 /** Stands for a VM in a folder's name. */
 function hashOf(vmSocket: string): string {
   return createHash('sha256').update(path.resolve(vmSocket)).digest('hex').slice(0, 8);
-}
-
-async function isListening(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const connection = createConnection(socket);
-    connection.once('connect', () => {
-      connection.destroy();
-      resolve(true);
-    });
-    connection.once('error', () => resolve(false));
-  });
 }

@@ -13,14 +13,17 @@ import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
 import type { WaitOptions } from '../waiting.js';
 import { exportScratches, type PlannedDisk, prepareScratches, takeInstant } from './fleece.js';
-import { tagOf } from './ids.js';
+import { parseId, tagOf } from './ids.js';
 import { isAlive, type Lease, type LeaseDisk, ownOwner, readLease, writeLease } from './lease.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
-import { useNbdServer } from './nbdServer.js';
+import { isListening, ownSocket, useNbdServer } from './nbdServer.js';
 import { makeSessionFolder, requireRoom, scratchLimit } from './scratch.js';
-import { findSessions, removeFolder, removeParts, stopServer } from './teardown.js';
+import { findSessions, removeFolder, removeParts, type SessionParts, stopServer } from './teardown.js';
 
 export type BeginSessionOptions = BeginVmOptions;
+
+/** Tags of the sessions that this process is beginning. */
+const beginning = new Set<string>();
 
 export async function beginSession(
   client: QmpClient,
@@ -64,24 +67,26 @@ export async function beginSession(
 
   const folder = await makeSessionFolder(vmSocket, options.scratch?.folder);
   let taken = false;
+  beginning.add(tag);
   try {
     const room = await scratchLimit(folder, options.scratch ?? {});
     const worst = planned.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
     if (options.detached && !options.allowUnwatchedScratch) requireRoom(worst, room, folder);
-    const server = await useNbdServer(client, folder, options.nbdSocket, { signal });
     const lease: Lease = {
       version: 1,
       session: pit,
       mode: 'fleece',
       owner: options.detached ? null : await ownOwner(),
       created: new Date().toISOString(),
-      nbdSocket: server.socket,
-      ownServer: server.own,
+      nbdSocket: options.nbdSocket ?? ownSocket(folder),
+      ownServer: options.nbdSocket === undefined,
       warnings: [],
       disks: leased,
     };
     await writeLease(folder, lease);
     await prepareScratches(client, { tag, folder, limitBytes: room.limitBytes }, planned, { signal });
+    // After the scratches: killed in between, their nodes lead to the record that says whose server it is.
+    await useNbdServer(client, folder, options.nbdSocket, { signal });
     // The transaction is not cancelled half-way: whether it happened must be known.
     const instant = async (): Promise<void> => {
       taken = true;
@@ -95,9 +100,11 @@ export async function beginSession(
     if (!options.detached) session.watch();
     return session;
   } catch (error) {
-    await undo(client, tag, folder, options.nbdSocket === undefined);
+    await undo(client, tag, folder, options.nbdSocket === undefined ? ownSocket(folder) : null);
     if (taken) await rollback(namedTarget(client, leased), { pit }).catch(() => undefined);
     throw error;
+  } finally {
+    beginning.delete(tag);
   }
 }
 
@@ -124,11 +131,16 @@ export async function resumeSession(
 /** Sessions on this VM that hold a new one off; those whose owner is dead are taken down and rolled back. */
 export async function clearDeadSessions(client: QmpClient, options?: WaitOptions): Promise<string[]> {
   const cleared: string[] = [];
-  for (const [tag, { folder }] of await findSessions(client, options)) {
+  for (const [tag, parts] of await findSessions(client, options)) {
+    const { folder } = parts;
+    if (isBarelyBegun(parts) && !beginning.has(tag)) {
+      await removeParts(client, tag, undefined, options);
+      continue;
+    }
     const lease = folder === null ? null : await readLease(folder);
     const alive = lease === null ? null : lease.owner === null ? true : await isAlive(lease.owner);
     if (lease === null || folder === null || alive !== false) throw heldBy(tag, lease);
-    await undo(client, tag, folder, lease.ownServer);
+    await undo(client, tag, folder, lease.ownServer ? lease.nbdSocket : null);
     await rollback(namedTarget(client, lease.disks), { pit: lease.session });
     cleared.push(lease.session);
   }
@@ -150,10 +162,19 @@ function heldBy(tag: string, lease: Lease | null): CbtError {
   );
 }
 
-async function undo(client: QmpClient, tag: string, folder: string, ownServer: boolean): Promise<void> {
+/** `ownServer`: socket of the session's own NBD server, null where it uses another's. */
+async function undo(client: QmpClient, tag: string, folder: string, ownServer: string | null): Promise<void> {
+  // The nodes go last: as long as there is one, whoever comes next finds the rest.
+  await removeParts(client, tag, ({ part }) => part !== 'scratchFile');
+  // It may not have been started yet, and another one may run.
+  if (ownServer !== null && (await isListening(ownServer))) await stopServer(client);
   await removeParts(client, tag);
-  if (ownServer) await stopServer(client);
   await removeFolder(folder);
+}
+
+/** Only a job that makes a scratch file is there: nothing of the guest was touched, and no node tells of a record. */
+function isBarelyBegun({ nodes, exports, jobs }: SessionParts): boolean {
+  return nodes.length === 0 && exports.length === 0 && jobs.every((id) => parseId(id)?.part === 'create');
 }
 
 function namedTarget(client: QmpClient, disks: readonly LeaseDisk[]): QmpTrackingTarget {

@@ -179,8 +179,10 @@ export class LiveSession implements Session {
     await writeLease(this.folder, { ...this.lease, ending: true }).catch(() => undefined);
     for (const disk of this.#opened) await disk.close().catch(() => undefined);
     this.#opened.clear();
-    await removeParts(this.client, this.tag, undefined, options);
+    // The scratch files' nodes go last: they lead to what is left, should this process be killed here.
+    await removeParts(this.client, this.tag, ({ part }) => part !== 'scratchFile', options);
     if (this.lease.ownServer) await stopServer(this.client, options);
+    await removeParts(this.client, this.tag, undefined, options);
     await removeFolder(this.folder);
   }
 

@@ -1,5 +1,6 @@
 /** The NBD server of a QEMU process: there is one at most, and it may belong to somebody else. */
 import { chmod } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { qmp } from '../qmp/commands.js';
@@ -28,7 +29,7 @@ export async function useNbdServer(
     checkSocketPath('nbdSocket', running);
     return { socket: running, own: false };
   }
-  const socket = path.join(folder, 'nbd.sock');
+  const socket = ownSocket(folder);
   checkSocketPath('the NBD socket in the scratch folder', socket);
   try {
     await qmp(client, 'nbd-server-start', { addr: { type: 'unix', data: { path: socket } } }, options);
@@ -43,6 +44,23 @@ export async function useNbdServer(
   // The folder keeps others out; the socket says the same. A server of a QEMU in another mount namespace is not seen here.
   await chmod(socket, 0o600).catch(() => undefined);
   return { socket, own: true };
+}
+
+/** Where a session has its own server. */
+export function ownSocket(folder: string): string {
+  return path.join(folder, 'nbd.sock');
+}
+
+/** Whether a server listens there; QEMU does not tell the address of its own. */
+export async function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = createConnection(socket);
+    connection.once('connect', () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once('error', () => resolve(false));
+  });
 }
 
 /** NBD URI of an export on a unix socket. */
