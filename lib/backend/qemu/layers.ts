@@ -11,6 +11,7 @@ import { CbtError } from '../../core/errors.js';
 import { checkGranularity } from '../../core/rangePage.js';
 import type { BlockGraph, GraphNode } from './blockGraph.js';
 import type { DirtyBitmapInfo } from './qmp/schemas.js';
+import { parseId } from './session/ids.js';
 
 /**
  * Drivers that hand every request to one child and hold no data (`is_filter` in QEMU 7.2 to 10.1). blkverify and quorum
@@ -53,6 +54,35 @@ export function passFilters(graph: BlockGraph, top: string): { node: GraphNode; 
     node = nodeOf(graph, below);
   }
   throw circular(top);
+}
+
+/**
+ * Past an overlay of a session of ours, which for the time of the session takes the writes of the image below it. The image
+ * is still the disk; `overlay` is the node above it, null where there is none.
+ */
+export function passOwnOverlay(
+  graph: BlockGraph,
+  seen: { node: GraphNode; filters: string[] },
+): { node: GraphNode; filters: string[]; overlay: GraphNode | null } {
+  const { node, filters } = seen;
+  if (!isOwnOverlay(node.name)) return { ...seen, overlay: overlayOn(graph, node) };
+  const backing = childOf(node, 'backing');
+  if (backing === undefined) return { ...seen, overlay: null };
+  const below = passFilters(graph, backing);
+  return { node: below.node, filters: [...filters, node.name, ...below.filters], overlay: node };
+}
+
+/** The overlay of ours that covers this image, met from below: a storage daemon shows no device that leads to it. */
+function overlayOn(graph: BlockGraph, image: GraphNode): GraphNode | null {
+  // An image that is written itself is covered by none: what stands on it was committed back already.
+  if (!image.info.ro) return null;
+  for (const node of graph.nodes.values())
+    if (isOwnOverlay(node.name) && childOf(node, 'backing') === image.name) return node;
+  return null;
+}
+
+function isOwnOverlay(name: string): boolean {
+  return parseId(name)?.part === 'overlay';
 }
 
 /** The layers of the chain that starts at a node which is no filter; top first. */

@@ -58,6 +58,7 @@ export class QmpTrackingTarget implements TrackingTarget {
       const found = this.#nodes.get(disk);
       if (found === undefined)
         throw new CbtError('ERR_CBT_INTERNAL', `no node is known for ${disk}`, { disk });
+      refuseCovered(found, disk);
       return wanted.map((action) => toNodeAction(action, found));
     });
     await runTransaction(this.#options.client, actions, { signal });
@@ -91,6 +92,16 @@ export class QmpTrackingTarget implements TrackingTarget {
       }
     }
   }
+}
+
+/** The image below an overlay is read-only: QEMU would change its bitmaps in memory only, or not at all. */
+function refuseCovered(found: TrackableDisk, disk: string): void {
+  if (found.overlay === undefined) return;
+  throw new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `a session in overlay mode has ${disk} (${found.overlay}): end it with commit or rollback first, or see qemu-cbt doctor`,
+    { disk, reason: 'BUSY' },
+  );
 }
 
 /** A disk of a running QEMU as the core sees it. */

@@ -26,6 +26,11 @@ export interface DiskImage {
   /** Every path or URI this image is known by: image, protocol node, external data file. */
   files: readonly string[];
   sizeBytes: number;
+  /**
+   * Node of an overlay of ours that takes the guest's writes for now, above `formatNode`. The disk is still the image
+   * below it: its points in time are there, and what the overlay took is committed back when its session ends.
+   */
+  overlay?: string;
   /** Driver of the format node: 'qcow2', 'raw', … */
   format: string;
   /** Whether bitmaps survive a clean stop of QEMU: qcow2 of version 3, opened for writing. */

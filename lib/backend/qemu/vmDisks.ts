@@ -9,7 +9,7 @@
 
 import { type BlockGraph, type GraphNode, readBlockGraph } from './blockGraph.js';
 import { nameDisks } from './diskNames.js';
-import { childOf, filesOf, filteredChild, passFilters, readLayers } from './layers.js';
+import { childOf, filesOf, filteredChild, passFilters, passOwnOverlay, readLayers } from './layers.js';
 import { isOwnName } from './ownNames.js';
 import { qmp } from './qmp/commands.js';
 import type { QmpClient } from './qmp/qmpClient.js';
@@ -67,7 +67,7 @@ function guestDisk(graph: BlockGraph, device: BlockDevice, deviceType: string | 
   // `inserted` leaves out the filters that jobs insert by themselves; the graph's own edge does not.
   const top = graph.tops.get(device.device === '' ? (device.qdev ?? '') : device.device) ?? seen;
   const image = readImage(graph, top);
-  const why = whyNot(device, deviceType, image.node);
+  const why = whyNot(device, deviceType, image.written);
   const rest = { ...names, ...image.image };
   return why === null ? { ...rest, trackable: true } : { ...rest, trackable: false, why };
 }
@@ -93,9 +93,9 @@ function daemonDisks(graph: BlockGraph): UnnamedDisk[] {
   for (const node of graph.nodes.values()) {
     const top = !used.has(node.name);
     if (isOwnName(node.name) || !(top || (exported.has(node.name) && !node.info.ro))) continue;
-    const { image, node: format } = readImage(graph, node.name);
-    if (drafts.some((other) => other.formatNode === format.name)) continue;
-    const why = whyNotWritable(format);
+    const { image, written } = readImage(graph, node.name);
+    if (drafts.some((other) => other.formatNode === image.formatNode)) continue;
+    const why = whyNotWritable(written);
     drafts.push(why === null ? { ...image, trackable: true } : { ...image, trackable: false, why });
   }
   return drafts;
@@ -107,25 +107,28 @@ function usedBy(graph: BlockGraph, node: GraphNode): string[] {
   return node.children.map((child) => child.node).filter((child) => child !== disk);
 }
 
-function readImage(graph: BlockGraph, top: string): { image: DiskImage; node: GraphNode } {
-  const { node, filters } = passFilters(graph, top);
+/** The image below `top`, and the node that takes the guest's writes: the image's own, or that of an overlay of ours. */
+function readImage(graph: BlockGraph, top: string): { image: DiskImage; written: GraphNode } {
+  const { node, filters, overlay } = passOwnOverlay(graph, passFilters(graph, top));
   const layers = readLayers(graph, node);
+  const written = overlay ?? node;
   const image: DiskImage = {
     formatNode: node.name,
     filtersAbove: filters,
     filename: layers[0].filename,
     files: filesOf(graph, node),
     sizeBytes: node.info.image['virtual-size'],
+    ...(overlay !== null && { overlay: overlay.name }),
     format: node.info.drv,
-    persistentCapable: keepsBitmaps(node),
+    persistentCapable: keepsBitmaps(node) && !written.info.ro,
     layers,
   };
-  return { image, node };
+  return { image, written };
 }
 
 /** Only qcow2 stores bitmaps, and only version 3 ("compat 1.1") has the flag that says they are valid. */
 function keepsBitmaps({ info }: GraphNode): boolean {
-  return info.drv === 'qcow2' && !info.ro && info.image['format-specific']?.data['compat'] !== '0.10';
+  return info.drv === 'qcow2' && info.image['format-specific']?.data['compat'] !== '0.10';
 }
 
 async function deviceTypeOf(

@@ -162,10 +162,12 @@ class History {
   // ---- steps ----
 
   async #session(commit: boolean): Promise<void> {
-    this.log.push(commit ? 'commit' : 'rollback');
+    const mode = this.#random(3) === 0 ? 'overlay' : 'fleece';
+    this.log.push(`${commit ? 'commit' : 'rollback'} (${mode})`);
     const marks = this.#writers.map((writer) => writer.mark());
     const surely = this.disks.map((disk) => disk.touches.length);
     const session = await this.#vm.begin({
+      mode,
       nbdSocket: this.#daemon.nbdPath,
       scratch: { folder: this.folder.path },
     });
@@ -199,9 +201,12 @@ class History {
       expect((await shown.readRanges(disk.zones())).equals(bytes)).toBe(true);
     }
     await session.check();
+    // Below an overlay the images are closed for writing, and have all their bitmaps in the file.
+    if (mode === 'overlay') this.#stored = new Set(this.#points.map(({ pit }) => pit));
     if (commit) {
       const { disks } = await session.commit();
       expect(disks.map(({ error }) => error)).toEqual([undefined, undefined]);
+      if (mode === 'overlay') this.#stored.add(point.pit);
       this.#points.push(point);
       this.#shrunk = false;
     } else {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Session } from '../../../lib/core/session.js';
+import type { Session, SessionMode } from '../../../lib/core/session.js';
 import type { Vm } from '../../../lib/core/vm.js';
 import { openData } from '../../../lib/data.js';
 import { connectVm } from '../../../lib/vm.js';
@@ -36,8 +36,9 @@ afterEach(async () => {
   await folder.remove();
 });
 
+let mode: SessionMode = 'fleece';
 const begin = (): Promise<Session> =>
-  vm.begin({ nbdSocket: daemon.nbdPath, scratch: { folder: folder.path } });
+  vm.begin({ mode, nbdSocket: daemon.nbdPath, scratch: { folder: folder.path } });
 
 async function shown(session: Session, disk: string, offset: number, length: number): Promise<Buffer> {
   const { export: uri = '' } = session.disks.find((d) => d.disk === disk) ?? {};
@@ -73,7 +74,11 @@ class OrderedWriter {
   }
 }
 
-describe('sessions under a writing guest', () => {
+describe.each(['fleece', 'overlay'] as const)('sessions under a writing guest, %s', (asked) => {
+  beforeEach(() => {
+    mode = asked;
+  });
+
   test(`show one instant on two disks, ${POINTS} times`, async () => {
     const writer = new OrderedWriter();
     const seen: [number, number][] = [];

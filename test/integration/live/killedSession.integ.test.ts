@@ -7,6 +7,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SessionMode } from '../../../lib/core/session.js';
 import type { Vm } from '../../../lib/core/vm.js';
 import { connectVm } from '../../../lib/vm.js';
 import { GuestWriter } from '../../helpers/guestWriter.js';
@@ -47,7 +48,7 @@ interface Guest {
 }
 
 /** Kills at every step; gives how many kills it took to get through. */
-async function killEverywhere(guest: Guest): Promise<number> {
+async function killEverywhere(guest: Guest, mode: SessionMode): Promise<number> {
   const { qmpPath: socket } = guest.process;
   const { nbdSocket } = guest;
   const options = { ...(nbdSocket && { nbdSocket }), scratch: { folder: scratch.path } };
@@ -67,7 +68,7 @@ async function killEverywhere(guest: Guest): Promise<number> {
     const mebibyte = kills % 48;
     await guest.write(mebibyte);
     since.push(mebibyte);
-    const told = { built, socket, nbdSocket, scratch: scratch.path, from, commands };
+    const told = { built, socket, nbdSocket, scratch: scratch.path, from, commands, mode };
     const ended = await run(
       process.execPath,
       [join(import.meta.dirname, 'doomedSession.mjs'), JSON.stringify(told)],
@@ -106,7 +107,7 @@ async function killEverywhere(guest: Guest): Promise<number> {
   }
 }
 
-describe('our process killed at any command to QEMU', () => {
+describe.each(['fleece', 'overlay'] as const)('our process killed at any command to QEMU, %s', (mode) => {
   test('under a guest that writes all the time', async () => {
     const file = join(folder.path, 'a.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', file, '64M');
@@ -114,17 +115,20 @@ describe('our process killed at any command to QEMU', () => {
     await daemon.exportWritable('a');
     const writer = await GuestWriter.start(daemon.nbdPath, 'a', { zoneBytes: 56 << 20, pages: 64, seed: 8 });
     try {
-      const kills = await killEverywhere({
-        process: daemon.process,
-        nbdSocket: daemon.nbdPath,
-        write: async (mebibyte) => void (await daemon.guestIo('a', `write -P 1 ${mebibyte}M 4k`)),
-      });
+      const kills = await killEverywhere(
+        {
+          process: daemon.process,
+          nbdSocket: daemon.nbdPath,
+          write: async (mebibyte) => void (await daemon.guestIo('a', `write -P 1 ${mebibyte}M 4k`)),
+        },
+        mode,
+      );
       expect(kills).toBeGreaterThan(8);
     } finally {
       await writer.stop();
     }
     expect(writer.failed).toBeNull();
-  }, 120_000);
+  }, 240_000);
 
   test('with an NBD server of the session’s own', async () => {
     const file = join(folder.path, 'b.qcow2');
@@ -136,12 +140,15 @@ describe('our process killed at any command to QEMU', () => {
       '-device',
       'virtio-blk-pci,id=disk,drive=b',
     ]);
-    const kills = await killEverywhere({
-      process: vm,
-      nbdSocket: undefined,
-      write: (mebibyte) =>
-        guestIo(vm, '/machine/peripheral/disk/virtio-backend', `write -P 1 ${mebibyte}M 4k`),
-    });
+    const kills = await killEverywhere(
+      {
+        process: vm,
+        nbdSocket: undefined,
+        write: (mebibyte) =>
+          guestIo(vm, '/machine/peripheral/disk/virtio-backend', `write -P 1 ${mebibyte}M 4k`),
+      },
+      mode,
+    );
     expect(kills).toBeGreaterThan(8);
-  }, 120_000);
+  }, 240_000);
 });

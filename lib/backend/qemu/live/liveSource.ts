@@ -50,7 +50,17 @@ export class LiveDiskSource implements DiskSource {
   }
 
   async state(signal?: AbortSignal): Promise<DiskState> {
-    return diskStateOf(await this.#find(signal), this.disk);
+    const disk = await this.#find(signal);
+    const state = diskStateOf(disk, this.disk);
+    if (disk.overlay === undefined) return state;
+    // What QEMU counts in a bitmap that records leaves out what the overlay took; asked for, it is refused.
+    const layers = state.layers.map((layer) => ({
+      ...layer,
+      bitmaps: layer.bitmaps.map(({ dirtyBytes, ...bitmap }) =>
+        bitmap.recording || dirtyBytes === undefined ? bitmap : { ...bitmap, dirtyBytes },
+      ),
+    }));
+    return { ...state, layers };
   }
 
   async bitmapRanges(
@@ -61,6 +71,9 @@ export class LiveDiskSource implements DiskSource {
     if (bitmaps.length === 0) return emptyPager;
     const disk = await this.#find(signal);
     const layers = bitmaps.map(({ layer }) => this.#layer(disk, layer));
+    for (const [index, layer] of layers.entries())
+      if (layer.bitmaps.find(({ name }) => name === bitmaps[index]?.name)?.recording)
+        this.#refuseCovered(disk);
     const named = bitmaps.map(({ layer, name }) => {
       const info = this.#layer(disk, layer).bitmaps.find((bitmap) => bitmap.name === name);
       if (info === undefined || info.inconsistent) {
@@ -101,6 +114,7 @@ export class LiveDiskSource implements DiskSource {
         LiveMap.ofExport(instant.socket, instant.exportName, stop);
       return checked(await this.#hold(open, signal, { sizeBytes, again: true }), instant);
     }
+    this.#refuseCovered(disk);
     await requireSafeExport(client, disk, { signal });
     const nodes = layers === undefined ? [disk.formatNode] : disk.layers.slice(0, layers).map((l) => l.node);
     const parts: RangePager[] = [];
@@ -143,6 +157,16 @@ export class LiveDiskSource implements DiskSource {
     const disk = await findDisk(await listDisks(client, { signal }), name);
     if (disk.trackable) return disk;
     throw new CbtError('ERR_CBT_UNSUPPORTED', `cannot be tracked: ${disk.why}`, { disk: this.disk });
+  }
+
+  /** The writes of this moment go to an overlay of a session, where no bitmap of the image sees them. */
+  #refuseCovered({ overlay }: TrackableDisk): void {
+    if (overlay === undefined) return;
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `a session in overlay mode has this disk (${overlay}), and what is written meanwhile is told when it has ended: ask up to the session's point in time, or end the session`,
+      { disk: this.disk, reason: 'BUSY' },
+    );
   }
 
   #layer(disk: TrackableDisk, index: number): VmLayer {

@@ -86,7 +86,7 @@ export class QueryServer {
   async #start(): Promise<{ socket: string; folder: string; users: number }> {
     await clearDeadQueries(this.#client, this.#vmSocket);
     const prefix = `${FOLDER}${await this.#ownTag()}-${hashOf(this.#vmSocket)}-`;
-    const folder = await makeSessionFolder(this.#vmSocket, undefined, prefix);
+    const folder = await makeSessionFolder(this.#vmSocket, tmpdir(), prefix);
     try {
       const { socket } = await useNbdServer(this.#client, folder, undefined);
       return { socket, folder, users: 0 };

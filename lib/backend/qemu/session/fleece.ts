@@ -12,7 +12,7 @@ import { capabilitiesOf } from '../capabilities.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { toNodeAction } from '../trackingTarget.js';
-import { runTransaction, type TransactionAction } from '../transaction.js';
+import { type BitmapAction, runTransaction, type TransactionAction } from '../transaction.js';
 import type { TrackableDisk } from '../vmDisk.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId } from './ids.js';
@@ -32,22 +32,30 @@ export async function prepareScratches(
   disks: readonly PlannedDisk[],
   options?: WaitOptions,
 ): Promise<void> {
-  const worst = disks.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
   for (const { index, disk } of disks) {
-    // Each disk's share of the limit; a threshold past the disk's own size would never be reached.
-    const share = worst === 0 ? 0 : Math.floor((session.limitBytes * disk.sizeBytes) / worst);
     const place = { tag: session.tag, folder: session.folder, index };
-    await addScratch(
-      client,
-      {
-        ...place,
-        node: disk.formatNode,
-        sizeBytes: disk.sizeBytes,
-        thresholdBytes: share < disk.sizeBytes ? share : 0,
-      },
-      options,
-    );
+    const thresholdBytes = shareOf(session.limitBytes, disk, disks);
+    const { formatNode: node, sizeBytes } = disk;
+    await addScratch(client, { ...place, node, sizeBytes, thresholdBytes }, options);
   }
+}
+
+/** A disk's share of the bytes that a session may take; 0 where it can hold the whole disk and need not be watched. */
+export function shareOf(
+  limitBytes: number,
+  { sizeBytes }: TrackableDisk,
+  all: readonly PlannedDisk[],
+): number {
+  const worst = all.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
+  const share = worst === 0 ? 0 : Math.floor((limitBytes * sizeBytes) / worst);
+  return share < sizeBytes ? share : 0;
+}
+
+/** What is to be done to the bitmaps of all disks; removals, which edit the image file at once, last. */
+export function inBitmapOrder(disks: readonly PlannedDisk[]): BitmapAction[] {
+  const bitmaps = disks.flatMap(({ disk, actions }) => actions.map((action) => toNodeAction(action, disk)));
+  const removals = bitmaps.filter(({ kind }) => kind === 'remove');
+  return [...bitmaps.filter(({ kind }) => kind !== 'remove'), ...removals];
 }
 
 /** The one transaction: fleecing jobs of all disks, then their bitmaps. */
@@ -75,27 +83,30 @@ export async function takeInstant(
       },
     }),
   );
-  const bitmaps = disks.flatMap(({ disk, actions }) => actions.map((action) => toNodeAction(action, disk)));
-  const removals = bitmaps.filter(({ kind }) => kind === 'remove');
-  const others = bitmaps.filter(({ kind }) => kind !== 'remove');
-  await runTransaction(client, [...backups, ...others, ...removals], options);
+  await runTransaction(client, [...backups, ...inBitmapOrder(disks)], options);
 }
 
-/** Exports each scratch read-only under its own name; returns the names in order. */
-export async function exportScratches(
+/** States of a fleecing job in which its scratch shows the instant. QEMU pauses jobs for a moment on its own. */
+const ALIVE: readonly string[] = ['created', 'running', 'paused', 'ready', 'standby'];
+
+export function isFleecing(status: string): boolean {
+  return ALIVE.includes(status);
+}
+
+/** Why a scratch no longer shows the session's instant; null while all do. */
+export async function findEndedJob(
   client: QmpClient,
   tag: string,
-  disks: readonly { index: number }[],
+  disks: readonly { index: number; disk: string }[],
   options?: WaitOptions,
-): Promise<void> {
-  for (const { index } of disks) {
-    const id = makeId('data', tag, index);
-    const node = makeId('scratch', tag, index);
-    await qmp(
-      client,
-      'block-export-add',
-      { type: 'nbd', id, name: id, 'node-name': node, writable: false },
-      options,
-    );
+): Promise<string | null> {
+  const jobs = await qmp(client, 'query-jobs', undefined, options);
+  for (const { index, disk } of disks) {
+    const job = jobs.find(({ id }) => id === makeId('job', tag, index));
+    if (job !== undefined && isFleecing(job.status)) continue;
+    const how =
+      job === undefined ? 'is gone' : `is ${job.status}${job.error === undefined ? '' : `: ${job.error}`}`;
+    return `the fleecing job of ${disk} ${how}`;
   }
+  return null;
 }

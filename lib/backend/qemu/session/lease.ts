@@ -8,8 +8,9 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { CbtError } from '../../../core/errors.js';
+import { tagOf } from './ids.js';
 
-const LEASE_NAME = 'session.json';
+export const LEASE_NAME = 'session.json';
 const MAX_LEASE_BYTES = 1 << 20;
 
 const ownerSchema = z.object({
@@ -23,12 +24,20 @@ const ownerSchema = z.object({
 const leaseSchema = z.object({
   version: z.literal(1),
   session: z.string(),
+  /** The QMP socket. */
+  vm: z.string(),
   mode: z.enum(['fleece', 'overlay']),
   /** Null for a session that outlives the command which began it. */
   owner: ownerSchema.nullable(),
   created: z.string(),
-  /** Somebody is ending the session in order: its jobs go, and that is no break. */
-  ending: z.boolean().optional(),
+  /** The transaction may have happened: there may be a point in time, and overlays may hold writes of the guest. */
+  taken: z.boolean(),
+  /** Somebody is ending the session, this way: its jobs go, and that is no break. */
+  ending: z.enum(['commit', 'rollback']).optional(),
+  /** Overlay mode: QEMU was told to turn from an overlay to its image; from here on either may hold the newer data. */
+  settling: z.boolean().optional(),
+  /** Overlay mode: every overlay was committed back whole; none holds anything that its image lacks. */
+  emptied: z.boolean().optional(),
   /** Unix socket of the NBD server that serves the exports. */
   nbdSocket: z.string(),
   /** The server is the session's own and ends with it. */
@@ -40,6 +49,8 @@ const leaseSchema = z.object({
       disk: z.string(),
       /** The disk's format node. */
       node: z.string(),
+      /** Path of the image, where it is known: what an overlay must be committed to when QEMU is gone. */
+      image: z.string().optional(),
       sizeBytes: z.number().int().nonnegative(),
       verdict: z.enum(['incremental', 'full']).optional(),
       reason: z.string().optional(),
@@ -67,6 +78,33 @@ export async function isAlive(owner: Owner): Promise<boolean | null> {
   if (owner.host !== hostname()) return null;
   if (owner.bootId !== (await bootId())) return false;
   return (await startTimeOf(owner.pid)) === owner.startTime;
+}
+
+/** Sessions that this very process watches; with its connection lost, a session is nobody's, however alive we are. */
+const watched = new Set<string>();
+
+export function holdSession(session: string): void {
+  watched.add(session);
+}
+
+/** Whether this process watches, or is beginning, the session that this tag stands for. */
+export function isWatched(tag: string): boolean {
+  return [...watched].some((session) => tagOf(session) === tag);
+}
+
+export function letGoOfSession(session: string): void {
+  watched.delete(session);
+}
+
+/** Who looks after a session: a process that runs, one that is gone, nobody by design, or one that cannot be seen from here. */
+export type Keeper = 'alive' | 'dead' | 'detached' | 'unknown';
+
+export async function keeperOf({ owner, session }: Lease): Promise<Keeper> {
+  if (owner === null) return 'detached';
+  const alive = await isAlive(owner);
+  if (alive === null) return 'unknown';
+  if (!alive) return 'dead';
+  return owner.pid === process.pid && !watched.has(session) ? 'dead' : 'alive';
 }
 
 export async function writeLease(folder: string, lease: Lease): Promise<void> {

@@ -5,19 +5,16 @@
 import { CbtError } from '../../../core/errors.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
-import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
-import { qmp } from '../qmp/commands.js';
+import type { TrackingOutcome } from '../../../core/tracking.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { QmpTrackingTarget } from '../trackingTarget.js';
 import { findDisk, listDisks } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
+import { type Ending, endSession, targetOf } from './ending.js';
+import { isFleecing } from './fleece.js';
 import { makeId, tagOf } from './ids.js';
-import { type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
+import { type Lease, type LeaseDisk, letGoOfSession, readLease } from './lease.js';
+import { MODES } from './modes.js';
 import { exportUri } from './nbdServer.js';
-import { removeFolder, removeParts, stopServer } from './teardown.js';
-
-/** States of a fleecing job in which its scratch shows the instant. QEMU pauses jobs for a moment on its own. */
-const ALIVE: readonly string[] = ['created', 'running', 'paused', 'ready', 'standby'];
 
 /** Opens one disk of a session for questions. */
 export type OpenSessionDisk = (session: LiveSession, disk: LeaseDisk) => Promise<TrackedDisk>;
@@ -31,7 +28,10 @@ export class LiveSession implements Session {
   readonly tag: string;
   readonly #opened = new Set<TrackedDisk>();
   #broken: CbtError | null = null;
+  /** Being ended here, or ended. */
   #ended = false;
+  /** Ended, with nothing left. */
+  #over = false;
   /** The clean-up that a break started; later calls wait for it. */
   #breaking: Promise<TrackingOutcome> | null = null;
 
@@ -79,16 +79,10 @@ export class LiveSession implements Session {
 
   async check(options?: WaitOptions): Promise<void> {
     if (this.#broken !== null) throw this.#broken;
-    if (this.#ended) throw new CbtError('ERR_CBT_CLOSED', `session ${this.session} has ended`);
-    const jobs = await qmp(this.client, 'query-jobs', undefined, options);
-    for (const disk of this.lease.disks) {
-      const id = makeId('job', this.tag, disk.index);
-      const job = jobs.find((j) => j.id === id);
-      if (job !== undefined && ALIVE.includes(job.status)) continue;
-      const how =
-        job === undefined ? 'is gone' : `is ${job.status}${job.error === undefined ? '' : `: ${job.error}`}`;
-      throw this.#break(`the fleecing job of ${disk.disk} ${how}`);
-    }
+    if (this.#over) throw this.#closed();
+    if (this.lease.ending !== undefined) throw this.#beingEnded();
+    const why = await MODES[this.mode].findBreak(this.client, this.tag, this.lease.disks, options);
+    if (why !== null) throw this.#break(why);
   }
 
   /** Watches for what breaks the session, until it ends; for the process that owns it. */
@@ -98,15 +92,17 @@ export class LiveSession implements Session {
       for await (const { event, data } of events) {
         if (this.#ended || this.#broken !== null) return;
         const job = this.lease.disks.find((disk) => data?.['id'] === makeId('job', this.tag, disk.index));
-        if (event === 'JOB_STATUS_CHANGE' && job !== undefined && !ALIVE.includes(String(data?.['status']))) {
-          this.#break(`the fleecing job of ${job.disk} ended (${String(data?.['status'])})`);
+        const status = String(data?.['status']);
+        const fleecing = this.mode !== 'fleece' || isFleecing(status);
+        if (event === 'JOB_STATUS_CHANGE' && job !== undefined && !fleecing) {
+          this.#break(`the fleecing job of ${job.disk} ended (${status})`);
         }
         const full = this.lease.disks.find(
-          (disk) => data?.['node-name'] === makeId('scratchFile', this.tag, disk.index),
+          ({ index }) => data?.['node-name'] === MODES[this.mode].fileNode(this.tag, index),
         );
         if (event === 'BLOCK_WRITE_THRESHOLD' && full !== undefined) {
           this.#break(
-            `the scratch file of ${full.disk} reached its limit of ${String(data?.['write-threshold'])} bytes`,
+            `the ${this.mode === 'fleece' ? 'scratch' : 'overlay'} file of ${full.disk} reached its limit of ${String(data?.['write-threshold'])} bytes`,
           );
         }
       }
@@ -115,15 +111,21 @@ export class LiveSession implements Session {
       const why = error instanceof Error ? error.message : String(error);
       if (!this.#ended) this.#break(`QEMU can no longer be watched: ${why}`);
     });
-    void this.client.ended.then(() => events.return?.());
+    void this.client.ended.then(() => {
+      // Whoever connects anew finds a session that nobody watches.
+      letGoOfSession(this.session);
+      return events.return?.();
+    });
   }
 
   async commit(options?: WaitOptions): Promise<TrackingOutcome> {
-    await this.check(options);
-    this.#ended = true;
-    await this.#tearDown(options);
+    if (this.#broken !== null) throw this.#broken;
+    if (this.lease.ending === 'rollback') throw this.#beingEnded();
+    // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
+    if (this.lease.ending === undefined || this.#over) await this.check(options);
+    await this.#end('commit', options);
     // Looked at last: what is returned is what the next session will find.
-    const states = await this.#target().disks(options?.signal);
+    const states = await targetOf(this.client, this.lease.disks).disks(options?.signal);
     const disks = this.lease.disks.map(({ disk, changeId, epoch }) => {
       const tracked = states.find((s) => s.disk === disk);
       const lost = tracked === undefined || 'error' in tracked;
@@ -144,9 +146,8 @@ export class LiveSession implements Session {
 
   async rollback(options?: WaitOptions): Promise<TrackingOutcome> {
     if (this.#breaking !== null) return this.#breaking;
-    this.#ended = true;
-    await this.#tearDown(options);
-    return rollback(this.#target(), { pit: this.pit, signal: options?.signal });
+    if (this.#over) throw this.#closed();
+    return this.#end('rollback', options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,29 +172,30 @@ export class LiveSession implements Session {
   async #cleanUpBreak(): Promise<TrackingOutcome> {
     const lease = await readLease(this.folder);
     if (lease === null || lease.ending) return { pit: this.pit, disks: [] };
-    await this.#tearDown();
-    return rollback(this.#target(), { pit: this.pit });
+    return this.#end('rollback');
   }
 
-  async #tearDown(options?: WaitOptions): Promise<void> {
-    await writeLease(this.folder, { ...this.lease, ending: true }).catch(() => undefined);
+  async #end(how: Ending, options?: WaitOptions): Promise<TrackingOutcome> {
+    this.#ended = true;
     for (const disk of this.#opened) await disk.close().catch(() => undefined);
     this.#opened.clear();
-    // The scratch files' nodes go last: they lead to what is left, should this process be killed here.
-    await removeParts(this.client, this.tag, ({ part }) => part !== 'scratchFile', options);
-    if (this.lease.ownServer) await stopServer(this.client, options);
-    await removeParts(this.client, this.tag, undefined, options);
-    await removeFolder(this.folder);
+    const { folder, lease } = this;
+    const outcome = await endSession(this.client, { folder, lease }, how, options);
+    this.#over = true;
+    return outcome;
   }
 
-  #target(): QmpTrackingTarget {
-    const { disks } = this.lease;
-    const label = (_: unknown, name: string | undefined): string =>
-      disks.find((d) => d.node === name)?.disk ?? String(name);
-    return new QmpTrackingTarget({ client: this.client, names: disks.map((d) => d.node), label });
+  #closed(): CbtError {
+    return new CbtError('ERR_CBT_CLOSED', `session ${this.session} has ended`);
   }
 
-  #describe({ index: _, node: __, reason, ...disk }: LeaseDisk): SessionDisk {
+  #beingEnded(): CbtError {
+    const how = this.lease.ending ?? 'rollback';
+    const message = `session ${this.session} is being ended by ${how}, which was left half-way or goes on elsewhere: ${how} it again to finish that`;
+    return new CbtError('ERR_CBT_CLOSED', message, { details: { session: this.session, ending: how } });
+  }
+
+  #describe({ index: _, node: __, image: ___, reason, ...disk }: LeaseDisk): SessionDisk {
     const known = this.lease.disks.find((d) => d.disk === disk.disk);
     const uri = known === undefined ? undefined : exportUri(this.lease.nbdSocket, this.exportName(known));
     return {

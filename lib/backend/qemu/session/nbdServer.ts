@@ -51,7 +51,7 @@ export function ownSocket(folder: string): string {
   return path.join(folder, 'nbd.sock');
 }
 
-/** Whether a server listens there; QEMU does not tell the address of its own. */
+/** Whether a server listens there (QEMU does not tell the address of its own). Only an answer that nobody is there counts as no. */
 export async function isListening(socket: string): Promise<boolean> {
   return new Promise((resolve) => {
     const connection = createConnection(socket);
@@ -59,7 +59,9 @@ export async function isListening(socket: string): Promise<boolean> {
       connection.destroy();
       resolve(true);
     });
-    connection.once('error', () => resolve(false));
+    connection.once('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED'),
+    );
   });
 }
 

@@ -1,14 +1,16 @@
 /**
- * Scratch files of a fleecing session: where they go, how large they may grow, and their nodes in QEMU. QEMU itself makes
- * them, so they are its own to write whoever it runs as.
+ * The files of a session: where they go, how large they may grow, and their nodes in QEMU. QEMU itself makes them, so they
+ * are its own to write whoever it runs as.
  */
 import { chmod, chown, mkdtemp, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
+import type { SessionMode } from '../../../core/session.js';
 import type { ScratchOptions } from '../../../core/vm.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
+import type { TrackableDisk } from '../vmDisk.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId } from './ids.js';
 import { finishJob } from './jobs.js';
@@ -17,12 +19,8 @@ import { finishJob } from './jobs.js';
 const DEFAULT_SHARE = 0.8;
 
 /** Makes the session's folder, which only QEMU's user and root can enter. */
-export async function makeSessionFolder(
-  vmSocket: string,
-  base: string | undefined,
-  prefix = 'cbt-',
-): Promise<string> {
-  const parent = path.resolve(base ?? tmpdir());
+export async function makeSessionFolder(vmSocket: string, base: string, prefix = 'cbt-'): Promise<string> {
+  const parent = path.resolve(base);
   let folder: string;
   try {
     folder = await mkdtemp(path.join(parent, prefix));
@@ -40,7 +38,28 @@ export async function makeSessionFolder(
   return folder;
 }
 
-/** Bytes the scratch files may take together. */
+/**
+ * Where a session's files go unless the caller says: scratch files to the system's folder for temporary files, overlays
+ * beside the first disk's image, because what the guest writes to them must outlive a restart of the machine.
+ */
+export async function placeOfFiles(
+  mode: SessionMode,
+  disks: readonly TrackableDisk[],
+  { folder }: ScratchOptions = {},
+): Promise<string> {
+  if (folder !== undefined) return folder;
+  if (mode === 'fleece') return tmpdir();
+  const image = disks[0]?.filename ?? '';
+  const seen = image.startsWith('/') ? await stat(image).catch(() => null) : null;
+  if (seen?.isFile()) return path.dirname(image);
+  throw new CbtError(
+    'ERR_CBT_INVALID_ARGUMENT',
+    `overlay mode needs a folder that outlives a restart of the machine, and ${JSON.stringify(image)} is no image file beside which to put one: name it (--scratch)`,
+    { details: { image } },
+  );
+}
+
+/** Bytes the files may take together. */
 export async function scratchLimit(
   folder: string,
   options: ScratchOptions,
@@ -52,8 +71,8 @@ export async function scratchLimit(
 }
 
 /**
- * Nobody watches the scratch of a session that outlives its command, and a full one hurts the guest on QEMU before 10.1:
- * such a session must be able to hold all that the guest can overwrite.
+ * Nobody watches the files of a session that outlives its command, and a full one hurts the guest (a full scratch on QEMU
+ * before 10.1, a full overlay on any): such a session must be able to hold all that the guest can overwrite.
  */
 export function requireRoom(
   worstBytes: number,
@@ -63,7 +82,7 @@ export function requireRoom(
   if (room.limitBytes >= worstBytes) return;
   throw new CbtError(
     'ERR_CBT_BACKEND_UNAVAILABLE',
-    `the scratch files in ${folder} may need ${worstBytes} bytes and ${room.limitBytes} are allowed (${room.freeBytes} are free): ` +
+    `the session's files in ${folder} may need ${worstBytes} bytes and ${room.limitBytes} are allowed (${room.freeBytes} are free): ` +
       'nobody watches them while no process of ours holds the session, and a full one would fail writes of the guest; ' +
       'give a scratch folder with more room, or accept the risk (--scratch-unwatched)',
     { details: { worstBytes, limitBytes: room.limitBytes, freeBytes: room.freeBytes } },
@@ -97,11 +116,20 @@ export async function addScratch(
     { driver: 'qcow2', 'node-name': node, file, backing: scratch.node },
     options,
   );
-  if (scratch.thresholdBytes > 0) {
-    const threshold = { 'node-name': file, 'write-threshold': scratch.thresholdBytes };
-    await qmp(client, 'block-set-write-threshold', threshold, options);
-  }
+  await watchFile(client, file, scratch.thresholdBytes, options);
   return node;
+}
+
+/** Has QEMU say so when the file reaches this many bytes; 0 is no limit. */
+export async function watchFile(
+  client: QmpClient,
+  node: string,
+  thresholdBytes: number,
+  options?: WaitOptions,
+): Promise<void> {
+  if (thresholdBytes === 0) return;
+  const threshold = { 'node-name': node, 'write-threshold': thresholdBytes };
+  await qmp(client, 'block-set-write-threshold', threshold, options);
 }
 
 /** A new qcow2 file of this virtual size, opened as a protocol node. */
@@ -113,10 +141,12 @@ export async function createFileNode(
     filename: string;
     part: 'scratchFile' | 'overlayFile';
     sizeBytes: number;
+    /** What the header says it stands on; nothing unless given. */
+    backing?: { path: string; format: string };
   },
   options?: WaitOptions,
 ): Promise<string> {
-  const { tag, index, filename, sizeBytes } = file;
+  const { tag, index, filename, sizeBytes, backing } = file;
   const job = makeId('create', tag, index);
   const node = makeId(file.part, tag, index);
   await qmp(
@@ -130,7 +160,15 @@ export async function createFileNode(
   await qmp(
     client,
     'blockdev-create',
-    { 'job-id': job, options: { driver: 'qcow2', file: node, size: sizeBytes } },
+    {
+      'job-id': job,
+      options: {
+        driver: 'qcow2',
+        file: node,
+        size: sizeBytes,
+        ...(backing && { 'backing-file': backing.path, 'backing-fmt': backing.format }),
+      },
+    },
     options,
   );
   await finishJob(client, job, `formatting ${filename}`, options);

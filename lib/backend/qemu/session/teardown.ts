@@ -11,6 +11,7 @@ import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
 import { type ParsedId, parseId } from './ids.js';
 import { dropJob, ignoreGone } from './jobs.js';
+import { LEASE_NAME } from './lease.js';
 
 /** What of a session there is in QEMU now. */
 export interface SessionParts {
@@ -21,8 +22,6 @@ export interface SessionParts {
   /** Folder of the session's files, where one of its nodes tells it. */
   folder: string | null;
 }
-
-type Mine = (id: ParsedId) => boolean;
 
 const REMOVAL_ORDER = ['map', 'scratch', 'scratchFile', 'overlay', 'overlayFile'] as const;
 const FILE_PARTS: readonly string[] = ['scratchFile', 'overlayFile'];
@@ -63,23 +62,23 @@ export async function findSessions(
   return sessions;
 }
 
-/** Removes the exports, jobs and nodes of a session that `mine` picks; the session's other parts stay. */
+/** Removes what is picked of a session's exports, jobs and nodes, in this order; its other parts stay. */
 export async function removeParts(
   client: QmpClient,
   tag: string,
-  mine: Mine = () => true,
+  picked: { exports?: true; jobs?: (id: ParsedId) => boolean; nodes?: true },
   options?: WaitOptions,
 ): Promise<void> {
   const parts = (await findSessions(client, options)).get(tag);
   if (parts === undefined) return;
-  const wanted = (id: string): boolean => {
+  if (picked.exports) for (const id of parts.exports) await removeExport(client, id, options);
+  for (const id of parts.jobs) {
     const parsed = parseId(id);
-    return parsed !== null && mine(parsed);
-  };
-  for (const id of parts.exports.filter(wanted)) await removeExport(client, id, options);
-  for (const id of parts.jobs.filter(wanted)) await dropJob(client, id, options);
-  for (const node of parts.nodes.filter(wanted))
-    await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }, options));
+    if (parsed !== null && picked.jobs?.(parsed)) await dropJob(client, id, options);
+  }
+  if (picked.nodes)
+    for (const node of parts.nodes)
+      await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }, options));
 }
 
 /** Deletes an export and waits until QEMU says that it is gone; clients are cut off. */
@@ -105,12 +104,21 @@ export async function stopServer(client: QmpClient, options?: WaitOptions): Prom
 }
 
 /** What a session puts into its folder; nothing else is ever deleted, whatever path a node's name led to. */
-const OWN_FILES = /^(scratch-\d+\.qcow2|nbd\.sock|session\.json(\.[0-9a-f-]{36})?)$/;
+const OWN_FILES = /^(scratch-\d+\.qcow2|nbd\.sock|session\.json\.[0-9a-f-]{36})$/;
+const OVERLAY_FILE = /^overlay-\d+\.qcow2$/;
 
-/** Removes the session's files and, when nothing else is in it, its folder. */
-export async function removeFolder(folder: string): Promise<void> {
+/**
+ * Removes the session's files and, when nothing else is in it, its folder. An overlay holds what the guest wrote: it goes
+ * only where the caller knows that its image has it all; one that stays keeps the lease beside it, which says whose it is.
+ */
+export async function removeFolder(folder: string, { overlays }: { overlays: boolean }): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names) if (OWN_FILES.test(name)) await rm(path.join(folder, name), { force: true });
+  const kept = names.some((name) => OVERLAY_FILE.test(name)) && !overlays;
+  for (const name of names)
+    if (OWN_FILES.test(name) || (overlays && OVERLAY_FILE.test(name)))
+      await rm(path.join(folder, name), { force: true });
+  if (kept) return;
+  await rm(path.join(folder, LEASE_NAME), { force: true });
   await rmdir(folder).catch(() => undefined);
 }
 

@@ -1,0 +1,80 @@
+/**
+ * Sessions that QEMU holds and nobody looks after any more: which they are, and how they end. A session that was being
+ * committed ends committed, any other is rolled back.
+ */
+import { CbtError } from '../../../core/errors.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import type { WaitOptions } from '../waiting.js';
+import { endSession } from './ending.js';
+import { parseId } from './ids.js';
+import { isWatched, type Keeper, keeperOf, type Lease, readLease } from './lease.js';
+import { findSessions, removeParts, type SessionParts } from './teardown.js';
+
+/** A session that QEMU holds parts of. */
+export interface HeldSession {
+  tag: string;
+  parts: SessionParts;
+  /** Null where its record cannot be read from here. */
+  lease: Lease | null;
+  /** 'unbegun': only a job that makes a file is there; nothing of the guest was touched, and no node tells of a record. */
+  keeper: Keeper | 'unbegun';
+}
+
+/** Every session of this QEMU, with who looks after it. */
+export async function findHeldSessions(client: QmpClient, options?: WaitOptions): Promise<HeldSession[]> {
+  const held: HeldSession[] = [];
+  for (const [tag, parts] of await findSessions(client, options)) {
+    const lease = parts.folder === null ? null : await readLease(parts.folder);
+    const unbegun = isBarelyBegun(parts) && !isWatched(tag);
+    const keeper = unbegun ? 'unbegun' : lease === null ? 'unknown' : await keeperOf(lease);
+    held.push({ tag, parts, lease, keeper });
+  }
+  return held;
+}
+
+/** Ends a session that nobody keeps; returns its name, or null where it has one that does. */
+export async function endDeadSession(
+  client: QmpClient,
+  { tag, parts: { folder }, lease, keeper }: HeldSession,
+  options?: WaitOptions,
+): Promise<string | null> {
+  if (keeper === 'unbegun') {
+    await removeParts(client, tag, { exports: true, jobs: () => true, nodes: true }, options);
+    return `${tag}…`;
+  }
+  if (keeper !== 'dead' || lease === null || folder === null) return null;
+  await endSession(client, { folder, lease }, lease.ending ?? 'rollback', options);
+  return lease.session;
+}
+
+/** Ends every session that nobody keeps; throws BUSY for one that holds a new session off. */
+export async function clearDeadSessions(client: QmpClient, options?: WaitOptions): Promise<string[]> {
+  const cleared: string[] = [];
+  for (const held of await findHeldSessions(client, options)) {
+    const ended = await endDeadSession(client, held, options);
+    if (ended === null) throw heldBy(held);
+    cleared.push(ended);
+  }
+  return cleared;
+}
+
+function heldBy({ tag, lease }: HeldSession): CbtError {
+  const session = lease?.session ?? `${tag}…`;
+  return new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `session ${session} is open on this VM: ${describeKeeper(lease)}. End it with commit or rollback --session ${session}, or see qemu-cbt doctor`,
+    { reason: 'BUSY', details: { session } },
+  );
+}
+
+/** In words, who has a session. */
+export function describeKeeper(lease: Lease | null): string {
+  if (lease === null) return 'its record cannot be read from here';
+  const { owner, created } = lease;
+  if (owner === null) return `it was begun ${created} by a command and waits for its end`;
+  return `process ${owner.pid} on ${owner.host} holds it since ${created}`;
+}
+
+function isBarelyBegun({ nodes, exports, jobs }: SessionParts): boolean {
+  return nodes.length === 0 && exports.length === 0 && jobs.every((id) => parseId(id)?.part === 'create');
+}

@@ -1,0 +1,111 @@
+/**
+ * Ending a session, whoever does it and however far somebody else got: every step asks QEMU what there is, and what leads
+ * a later process to the session (its file nodes, the folder with the lease) goes last.
+ *
+ *   exports ─→ jobs (overlays are committed back) ─→ roll back the point in time ─→ NBD server ─→ nodes ─→ folder
+ */
+import { CbtError } from '../../../core/errors.js';
+import { parseSegmentName } from '../../../core/segmentName.js';
+import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { QmpTrackingTarget } from '../trackingTarget.js';
+import { listDisks } from '../vmDisks.js';
+import type { WaitOptions } from '../waiting.js';
+import { commitBack } from './commitBack.js';
+import { tagOf } from './ids.js';
+import { type Lease, type LeaseDisk, letGoOfSession, writeLease } from './lease.js';
+import { isListening } from './nbdServer.js';
+import { removeFolder, removeParts, stopServer } from './teardown.js';
+
+export type Ending = 'commit' | 'rollback';
+
+/**
+ * Ends the session; the lease says afterwards how far it came. Rolled back, what became of the point in time is returned;
+ * a disk that no longer has it is as it should be.
+ */
+export async function endSession(
+  client: QmpClient,
+  { folder, lease }: { folder: string; lease: Lease },
+  how: Ending,
+  options?: WaitOptions,
+): Promise<TrackingOutcome> {
+  const tag = tagOf(lease.session);
+  const note = async (news: Partial<Lease>): Promise<void> => {
+    Object.assign(lease, news);
+    await writeLease(folder, lease);
+  };
+  // A folder that cannot be written keeps nobody from ending a session that holds nothing of the guest.
+  await note({ ending: how }).catch(failUnless(lease.mode === 'fleece'));
+  await removeParts(client, tag, { exports: true, jobs: ({ part }) => part === 'create' }, options);
+  if (lease.mode === 'overlay') {
+    const settling = (): Promise<void> => note({ settling: true });
+    const failed: unknown[] = [];
+    for (const { index, disk } of lease.disks)
+      await commitBack(client, { tag, index, disk, settling }, options).catch((e: unknown) => failed.push(e));
+    if (failed.length > 0) throw failed[0];
+    await note({ emptied: true });
+  } else {
+    await removeParts(client, tag, { jobs: () => true }, options);
+  }
+  const outcome =
+    how === 'rollback' && lease.taken ? await rollBack(client, lease, options) : nothingDone(lease);
+  // It may not have been started yet, and another one may run.
+  if (lease.ownServer && (await isListening(lease.nbdSocket))) await stopServer(client, options);
+  await removeParts(client, tag, { nodes: true }, options);
+  await removeFolder(folder, { overlays: holdsNothing(lease) });
+  letGoOfSession(lease.session);
+  return outcome;
+}
+
+/** Whether the session's overlays, if it has any, can go without losing what the guest wrote. */
+export function holdsNothing({ taken, emptied }: Lease): boolean {
+  return !taken || emptied === true;
+}
+
+/** The disks of a session as a target, called as the session calls them. */
+export function targetOf(client: QmpClient, disks: readonly LeaseDisk[]): QmpTrackingTarget {
+  const label = (_: unknown, name: string | undefined): string =>
+    disks.find((d) => d.node === name)?.disk ?? String(name);
+  return new QmpTrackingTarget({ client, names: disks.map((d) => d.node), label });
+}
+
+async function rollBack(
+  client: QmpClient,
+  lease: Lease,
+  options: WaitOptions | undefined,
+): Promise<TrackingOutcome> {
+  const { disks, session: pit } = lease;
+  const nodes = new Set((await listDisks(client, options)).map(({ formatNode }) => formatNode));
+  const there = disks.filter(({ node }) => nodes.has(node));
+  const { signal } = options ?? {};
+  const states = there.length === 0 ? [] : await targetOf(client, there).disks(signal);
+  const rolled = there.filter(({ disk }) =>
+    states.some(
+      (known) =>
+        known.disk === disk &&
+        ('error' in known ||
+          known.state.layers[0]?.bitmaps.some(({ name }) => parseSegmentName(name)?.pit === pit)),
+    ),
+  );
+  const outcome =
+    rolled.length === 0 ? nothingDone(lease) : await rollback(targetOf(client, rolled), { pit, signal });
+  return {
+    pit,
+    disks: disks.map(({ disk, node }) => {
+      const done = outcome.disks.find((d) => d.disk === disk);
+      if (nodes.has(node)) return done ?? { disk };
+      const message = `node ${node} is no longer a disk of this VM: its point in time ${pit} could not be rolled back`;
+      return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk }) };
+    }),
+  };
+}
+
+function nothingDone({ session, disks }: Lease): TrackingOutcome {
+  return { pit: session, disks: disks.map(({ disk }) => ({ disk })) };
+}
+
+function failUnless(harmless: boolean): (error: unknown) => void {
+  return (error) => {
+    if (!harmless) throw error;
+  };
+}

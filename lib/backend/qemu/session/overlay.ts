@@ -1,0 +1,122 @@
+/**
+ * Beginning a session in overlay mode: the guest writes to a new file above its image, and the image, which nobody
+ * writes, shows the instant. No write of the guest waits for a copy, and whatever becomes of us its data is on disk; in
+ * return the session's end has to bring what came in back into the image.
+ *
+ *   guest ─→ filters ─→ overlay ─backing→ image (read-only, with its bitmaps, stored)
+ *                                           └─ export of the session
+ *
+ * One transaction: the snapshots first, because each keeps its disk drained to the end of it; then the bitmaps of the
+ * images, which are read-only only when the whole transaction stands.
+ */
+import { CbtError } from '../../../core/errors.js';
+import { type BlockGraph, type GraphNode, readBlockGraph } from '../blockGraph.js';
+import { capabilitiesOf } from '../capabilities.js';
+import { childOf, passFilters } from '../layers.js';
+import { qmp } from '../qmp/commands.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { runTransaction, type TransactionAction } from '../transaction.js';
+import type { TrackableDisk } from '../vmDisk.js';
+import type { WaitOptions } from '../waiting.js';
+import { inBitmapOrder, type PlannedDisk, shareOf } from './fleece.js';
+import { makeId } from './ids.js';
+import { createFileNode, watchFile } from './scratch.js';
+
+/** Throws where an overlay cannot be put on the disk. */
+export function requireOverlayable({ id, overlay }: TrackableDisk): void {
+  if (overlay === undefined) return;
+  const message = `${id} has an overlay of a session already (${overlay}): end that session, or see qemu-cbt doctor`;
+  throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: id, reason: 'BUSY' });
+}
+
+/** Makes the overlay files and nodes; nothing of the guest is touched yet. */
+export async function prepareOverlays(
+  client: QmpClient,
+  session: { tag: string; folder: string; limitBytes: number },
+  disks: readonly PlannedDisk[],
+  options?: WaitOptions,
+): Promise<void> {
+  const { tag, folder } = session;
+  for (const { index, disk } of disks) {
+    const filename = `${folder}/overlay-${index}.qcow2`;
+    // The header names the image: with QEMU gone, the file says by itself what it belongs to.
+    const backing = disk.filename.startsWith('/') ? { path: disk.filename, format: disk.format } : undefined;
+    const part = 'overlayFile';
+    const { sizeBytes } = disk;
+    const file = await createFileNode(
+      client,
+      { tag, index, filename, part, sizeBytes, ...(backing && { backing }) },
+      options,
+    );
+    const node = makeId('overlay', tag, index);
+    await qmp(client, 'blockdev-add', { driver: 'qcow2', 'node-name': node, file, backing: null }, options);
+    await watchFile(client, file, shareOf(session.limitBytes, disk, disks), options);
+  }
+}
+
+/** The one transaction: overlays on all disks, then their images' bitmaps. */
+export async function takeSnapshots(
+  client: QmpClient,
+  tag: string,
+  disks: readonly PlannedDisk[],
+  options?: WaitOptions,
+): Promise<void> {
+  const capabilities = await capabilitiesOf(client, options);
+  capabilities.require('transaction action blockdev-snapshot', 'block-commit');
+  const snapshots = disks.map(
+    ({ index, disk }): TransactionAction => ({
+      type: 'blockdev-snapshot',
+      data: { node: disk.formatNode, overlay: makeId('overlay', tag, index) },
+    }),
+  );
+  await runTransaction(client, [...snapshots, ...inBitmapOrder(disks)], options);
+}
+
+/** Why an image no longer shows the session's instant; null while every one is below its overlay and read-only. */
+export async function findMovedImage(
+  client: QmpClient,
+  tag: string,
+  disks: readonly { index: number; disk: string; node: string }[],
+  options?: WaitOptions,
+): Promise<string | null> {
+  const nodes = await qmp(client, 'query-named-block-nodes', { flat: true }, options);
+  for (const { index, disk, node } of disks) {
+    const image = nodes.find((n) => n['node-name'] === node);
+    if (image === undefined) return `the image of ${disk} (node ${node}) is gone`;
+    if (!image.ro) return `the image of ${disk} (node ${node}) is written again`;
+    const overlay = makeId('overlay', tag, index);
+    if (!nodes.some((n) => n['node-name'] === overlay)) return `the overlay of ${disk} (${overlay}) is gone`;
+  }
+  return null;
+}
+
+/** An overlay that takes writes for an image now, with what is needed to bring them back; null where there is none. */
+export async function findCovering(
+  client: QmpClient,
+  tag: string,
+  index: number,
+  options?: WaitOptions,
+): Promise<{ root: string; overlay: string; image: string } | null> {
+  const graph = await readBlockGraph(client, options);
+  const overlay = graph.nodes.get(makeId('overlay', tag, index));
+  const backing = overlay === undefined ? undefined : childOf(overlay, 'backing');
+  if (overlay === undefined || backing === undefined) return null;
+  const image = passFilters(graph, backing).node;
+  // Written again, the image has what the overlay held.
+  if (!image.info.ro) return null;
+  return { root: rootAbove(graph, overlay).name, overlay: overlay.name, image: image.name };
+}
+
+/** The topmost node above: QEMU wants a job to be named after a node that no other node uses. */
+function rootAbove(graph: BlockGraph, start: GraphNode): GraphNode {
+  let node = start;
+  // Each step goes up by one node, and no node comes twice.
+  for (let steps = 0; steps < graph.nodes.size; steps += 1) {
+    const above = [...graph.nodes.values()].find(({ children }) =>
+      children.some((c) => c.node === node.name),
+    );
+    if (above === undefined) return node;
+    node = above;
+  }
+  return node;
+}

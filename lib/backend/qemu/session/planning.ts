@@ -1,0 +1,89 @@
+/** Which disks take part in a session, and what is to be done to their bitmaps. */
+import { randomUUID } from 'node:crypto';
+import { CbtError, invalidArgument } from '../../../core/errors.js';
+import type { Point } from '../../../core/point.js';
+import type { SessionDisk, SessionMode } from '../../../core/session.js';
+import { type BeginOutcome, planBegin } from '../../../core/tracking.js';
+import { requireSafeExport } from '../ioThreads.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpTrackingTarget } from '../trackingTarget.js';
+import type { PlannedDisk } from './fleece.js';
+import type { LeaseDisk } from './lease.js';
+import { requireOverlayable } from './overlay.js';
+
+export interface SessionPlan {
+  planned: PlannedDisk[];
+  leased: LeaseDisk[];
+  /** Disks that take no part, each with its error. */
+  refused: SessionDisk[];
+}
+
+/** The plan of every disk as it is now. Throws when none can take part: the first one's reason. */
+export async function planSession(
+  client: QmpClient,
+  target: QmpTrackingTarget,
+  session: { pit: string; base: Point | undefined; mode: SessionMode },
+  signal: AbortSignal | undefined,
+): Promise<SessionPlan> {
+  const plan: SessionPlan = { planned: [], leased: [], refused: [] };
+  for (const tracked of await target.disks(signal)) {
+    try {
+      if ('error' in tracked) throw tracked.error;
+      const begun = planBegin(tracked.state, session.pit, session.base, randomUUID);
+      const disk = target.nodeOf(tracked.disk);
+      await requireSafeExport(client, disk, { signal });
+      if (session.mode === 'overlay') requireOverlayable(disk);
+      const index = plan.planned.length;
+      plan.planned.push({ index, disk, actions: begun.plan.actions });
+      const image = disk.filename.startsWith('/') ? { image: disk.filename } : {};
+      plan.leased.push({
+        ...toLease(index, disk.formatNode, { ...begun.outcome, disk: tracked.disk }),
+        ...image,
+      });
+    } catch (error) {
+      if (!(error instanceof CbtError)) throw error;
+      plan.refused.push({ disk: tracked.disk, error: error.about(tracked.disk) });
+    }
+  }
+  if (plan.planned.length > 0) return plan;
+  throw plan.refused[0]?.error ?? invalidArgument('disks', 'none', 'at least one disk that can be tracked');
+}
+
+/**
+ * The same disks planned again, now that everything is prepared and no other session can come in between: a plan made
+ * before may have met a point in time that another session took since.
+ */
+export async function planAgain(
+  client: QmpClient,
+  target: QmpTrackingTarget,
+  session: { pit: string; base: Point | undefined; mode: SessionMode },
+  before: SessionPlan,
+  signal: AbortSignal | undefined,
+): Promise<SessionPlan> {
+  const now = await planSession(client, target, session, signal);
+  if (placesOf(now) === placesOf(before)) return now;
+  throw new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `the disks of ${client.name} changed while a session was prepared: begin again`,
+    { reason: 'BUSY' },
+  );
+}
+
+function placesOf({ leased }: SessionPlan): string {
+  return JSON.stringify(leased.map(({ index, node, sizeBytes, image }) => [index, node, sizeBytes, image]));
+}
+
+function toLease(index: number, node: string, outcome: BeginOutcome): LeaseDisk {
+  const { disk, sizeBytes = 0, verdict, reason, base, epoch, changeId } = outcome;
+  return {
+    index,
+    node,
+    disk,
+    sizeBytes,
+    ...(verdict && { verdict }),
+    ...(reason && { reason }),
+    ...(base && { base }),
+    ...(epoch && { epoch }),
+    ...(changeId && { changeId }),
+  };
+}
