@@ -25,8 +25,11 @@ export type {
 } from './core/vm.js';
 export type { DataTarget, NbdTls, OpenDataOptions } from './data.js';
 export { openData } from './data.js';
+export { findImageLeftovers } from './imageLeftovers.js';
 export type { BeginOptions, ImageSession, StartOptions } from './imageTracking.js';
 export { ImageTracking } from './imageTracking.js';
+export type { Leftover, LeftoverOptions } from './leftovers.js';
+export { findVmLeftovers } from './leftovers.js';
 export type { OpenDiskOptions } from './open.js';
 export { openDisk } from './open.js';
 export type { ConnectOptions } from './vm.js';

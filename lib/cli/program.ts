@@ -98,11 +98,16 @@ Examples:
     .action(async (disk, flags) => (await import('./commands/map.js')).map(io, disk, flags));
 
   reading(program.command('doctor'), 'what is wrong with a disk’s tracking, and what to do')
-    .argument('[disk...]', 'images or folders of images; none: only this machine')
+    .argument('[disk...]', 'images, folders of images, or VMs (qmp:<socket>); none: only this machine')
+    .option('--fix', 'mend what is safe to mend, then look again (without: only look)')
+    .option(
+      '--scratch <folder>',
+      'a folder that sessions were given for their files, to be looked through too',
+    )
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      `\nReads only. ${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor /var/lib/libvirt/images --json`,
+      `\nReads only, unless --fix is given. ${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
     )
     .action(async (disks, flags) => {
       context.result.exitCode = await (await import('./commands/doctor.js')).doctor(io, disks, flags);

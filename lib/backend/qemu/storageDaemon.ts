@@ -3,11 +3,12 @@
  * write to an image. It is told to quit at the end on every path, for only a clean end stores bitmaps; a kill would
  * leave all of them in use, which is what a crash looks like.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError, throwIfAborted, trackingLost } from '../../core/errors.js';
+import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from './live/queryIds.js';
 import { type ImageToOpen, openImage } from './openImage.js';
 import { findProgram, RunningProgram } from './program.js';
 import { qmp } from './qmp/commands.js';
@@ -51,8 +52,9 @@ export async function withStorageDaemon<T>(
   const stopMs = checkTimeout('stopTimeoutMs', options.stopTimeoutMs ?? DEFAULT_STOP_MS);
   throwIfAborted(options.signal);
   const file = findProgram(PROGRAM);
+  await removeDeadFolders();
   // mkdtemp makes folders with mode 0700.
-  const folder = await mkdtemp(path.join(tmpdir(), 'cbt-qsd-'));
+  const folder = await mkdtemp(path.join(tmpdir(), `cbt-qsd-${await ownQueryTag()}-`));
   try {
     const daemon = RunningProgram.start(file, [
       '--chardev',
@@ -188,4 +190,16 @@ function combine<T>(outcome: Outcome<T>, stopped: Outcome<void>): T {
     details: error.details,
     cause: error,
   });
+}
+
+const FOLDER_NAME = /^cbt-qsd-([0-9a-f]{16})-/;
+
+/** Sockets of processes of ours that were killed; their daemons ended with them. */
+async function removeDeadFolders(): Promise<void> {
+  for (const name of await readdir(tmpdir()).catch(() => [])) {
+    const [, tag = ''] = FOLDER_NAME.exec(name) ?? [];
+    const owner = parseQueryId(makeQueryId(tag, 0));
+    if (owner === null || (await isAsking(owner))) continue;
+    await rm(path.join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
+  }
 }

@@ -3,33 +3,57 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
+import { findImageLeftovers } from '../../imageLeftovers.js';
+import { ImageTracking } from '../../imageTracking.js';
+import { findVmLeftovers, type Leftover } from '../../leftovers.js';
 import { parseQmpName } from '../../open.js';
 import { connectVm } from '../../vm.js';
 import { exitCodeOf } from '../exitCode.js';
 import type { CliIo } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { toCbtError } from '../report.js';
-import { type DiskReport, findingOfError, findingsOf } from './findings.js';
+import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from './findings.js';
 
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
-export async function examine(io: CliIo, name: string, flags: OpenOptions): Promise<DiskReport[]> {
-  if (name.startsWith('qmp:') && parseQmpName(name).disk === '') return examineVm(io, name, flags);
-  const paths = name.startsWith('qmp:') ? [name] : await expandFolder(name);
-  const reports: DiskReport[] = [];
-  for (const path of paths) reports.push(await examineDisk(io, path, () => openForCommand(io, path, flags)));
+export async function examine(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
+  if (!name.startsWith('qmp:')) return examineImages(io, name, flags);
+  const { socket, disk } = parseQmpName(name);
+  if (disk === '') return examineVm(io, name, flags);
+  const reset = (signal?: AbortSignal): Promise<unknown> => resetOnVm(socket, disk, flags, signal);
+  return [await examineDisk(io, name, () => openForCommand(io, name, flags), reset)];
+}
+
+export interface ExamineFlags extends OpenOptions {
+  /** A folder that sessions were given for their files. */
+  scratch?: string;
+}
+
+async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
+  const { signal } = io;
+  const paths = await expandFolder(name);
+  const left = await leftoversOf(name, () => findImageLeftovers(paths, { scratch: flags.scratch, signal }));
+  const reports = left === null ? [] : [left];
+  for (const path of paths) {
+    const reset = (stop?: AbortSignal): Promise<unknown> => new ImageTracking([path]).reset({ signal: stop });
+    reports.push(await examineDisk(io, path, () => openForCommand(io, path, flags), reset));
+  }
   return reports;
 }
 
-async function examineVm(io: CliIo, name: string, { kernel, nbdSocket }: OpenOptions): Promise<DiskReport[]> {
+async function examineVm(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
   const { signal } = io;
+  const { kernel, nbdSocket, scratch } = flags;
+  const { socket } = parseQmpName(name);
   try {
-    await using vm = await connectVm(parseQmpName(name).socket, { kernel, nbdSocket, signal });
-    const reports: DiskReport[] = [];
+    await using vm = await connectVm(socket, { kernel, nbdSocket, signal });
+    const left = await leftoversOf(name, () => findVmLeftovers(socket, { scratch, signal }));
+    const reports: DiskReport[] = left === null ? [] : [left];
     for (const { disk, trackable, why } of await vm.disks({ signal })) {
       const label = `${name}#${disk}`;
+      const reset = (stop?: AbortSignal): Promise<unknown> => resetOnVm(socket, disk, flags, stop);
       reports.push(
         trackable
-          ? await examineDisk(io, label, () => vm.openDisk(disk, { signal }))
+          ? await examineDisk(io, label, () => vm.openDisk(disk, { signal }), reset)
           : { disk: label, findings: [{ level: 'note', message: `cannot be tracked: ${why}` }], exitCode: 0 },
       );
     }
@@ -39,11 +63,39 @@ async function examineVm(io: CliIo, name: string, { kernel, nbdSocket }: OpenOpt
   }
 }
 
-async function examineDisk(io: CliIo, disk: string, open: () => Promise<TrackedDisk>): Promise<DiskReport> {
+async function resetOnVm(
+  socket: string,
+  disk: string,
+  { kernel, nbdSocket }: ExamineFlags,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  await using vm = await connectVm(socket, { kernel, nbdSocket, signal });
+  return await vm.reset({ disks: [disk], signal });
+}
+
+/** What is left of sessions, as a report of its own; null where nothing is. */
+async function leftoversOf(name: string, find: () => Promise<Leftover[]>): Promise<DiskReport | null> {
+  try {
+    const findings = findingsOfLeftovers(await find());
+    if (findings.length === 0) return null;
+    // What is left holds something up, as a lock does.
+    const exitCode = findings.some(({ level }) => level === 'problem') ? 5 : 0;
+    return { disk: `sessions on ${name}`, findings, exitCode };
+  } catch (thrown) {
+    return failed(`sessions on ${name}`, thrown);
+  }
+}
+
+async function examineDisk(
+  io: CliIo,
+  disk: string,
+  open: () => Promise<TrackedDisk>,
+  reset: (signal?: AbortSignal) => Promise<unknown>,
+): Promise<DiskReport> {
   try {
     await using opened = await open();
     const list = await opened.pits({ signal: io.signal });
-    return { disk, findings: findingsOf(list), exitCode: list.state === 'lost' ? 3 : 0 };
+    return { disk, findings: findingsOf(list, reset), exitCode: list.state === 'lost' ? 3 : 0 };
   } catch (thrown) {
     return failed(disk, thrown);
   }

@@ -1,6 +1,7 @@
 /** What `doctor` says about one disk: each finding with what it means and what to do. */
 import type { CbtError, CbtReason } from '../../core/errors.js';
 import type { PitList } from '../../core/trackedDisk.js';
+import type { Leftover } from '../../leftovers.js';
 
 export interface Finding {
   level: 'ok' | 'note' | 'problem';
@@ -9,6 +10,8 @@ export interface Finding {
   message: string;
   /** What to do about it. */
   advice?: string;
+  /** What --fix does about it. */
+  mend?: Leftover['mend'];
 }
 
 export interface DiskReport {
@@ -35,7 +38,11 @@ export const ADVICE: Record<CbtReason, string> = {
   FOREIGN: 'it belongs to another program and is left alone',
 };
 
-export function findingsOf(list: PitList): Finding[] {
+/** What a new history heals: the one that was kept is over, and every point of it says so. */
+const RESETTABLE: ReadonlySet<CbtReason> = new Set(['CRASHED', 'MISSING', 'NOT_RECORDING', 'GRANULARITY']);
+
+/** `reset` starts a new history of this disk. */
+export function findingsOf(list: PitList, reset: (signal?: AbortSignal) => Promise<unknown>): Finding[] {
   const findings: Finding[] = [];
   if (list.state === 'untracked')
     findings.push({ level: 'note', message: 'not tracked: no point in time of ours' });
@@ -48,6 +55,13 @@ export function findingsOf(list: PitList): Finding[] {
       message: problem.message,
       advice: ADVICE[problem.reason],
     });
+  }
+  const lost = findings.find(({ level, reason }) => level === 'problem' && reason && RESETTABLE.has(reason));
+  if (lost !== undefined) {
+    lost.mend = {
+      what: 'reset: start a new history; the next backup of this disk is a full one',
+      run: async (signal) => void (await reset(signal)),
+    };
   }
   for (const message of list.notes) findings.push({ level: 'note', message });
   for (const bitmap of list.foreign) {
@@ -66,4 +80,13 @@ export function findingOfError(error: CbtError): Finding {
     message: error.message,
     ...(error.reason === undefined ? {} : { advice: ADVICE[error.reason] }),
   };
+}
+
+export function findingsOfLeftovers(leftovers: readonly Leftover[]): Finding[] {
+  return leftovers.map(({ problem, message, advice, mend }) => ({
+    level: problem ? 'problem' : 'note',
+    message,
+    ...(advice !== undefined && { advice }),
+    ...(mend !== null && { mend }),
+  }));
 }

@@ -1,9 +1,9 @@
 // A process that is made to be killed: it begins a session, asks what changed, and commits; right before the n-th command
-// to QEMU it kills itself.
+// to QEMU, or with the session open, it kills itself.
 import net from 'node:net';
 import { pathToFileURL } from 'node:url';
 
-const { built, socket, nbdSocket, scratch, from, commands, mode } = JSON.parse(process.argv[2]);
+const { built, socket, nbdSocket, scratch, from, commands, mode, dieOpen } = JSON.parse(process.argv[2]);
 let left = commands;
 const real = net.Socket.prototype.write;
 net.Socket.prototype.write = function write(...args) {
@@ -16,6 +16,7 @@ net.Socket.prototype.write = function write(...args) {
 const { connectVm } = await import(pathToFileURL(`${built}/vm.js`).href);
 const vm = await connectVm(socket, { nbdSocket });
 const session = await vm.begin({ mode, nbdSocket, scratch: { folder: scratch } });
+if (dieOpen) process.kill(process.pid, 'SIGKILL');
 const disk = await session.openDisk((await vm.disks())[0].disk);
 await (await disk.changes({ from })).ranges();
 await session.commit();

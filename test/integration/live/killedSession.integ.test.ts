@@ -3,7 +3,7 @@
  * on, and whoever comes next finds the chain whole: nothing that changed since the last committed point is lost.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -103,6 +103,7 @@ async function killEverywhere(guest: Guest, mode: SessionMode): Promise<number> 
         'node-name': string;
       }[];
       expect(names.filter((node) => node['node-name'].startsWith('cbt'))).toEqual([]);
+      expect(await readdir(scratch.path)).toEqual([]);
     });
   }
 }

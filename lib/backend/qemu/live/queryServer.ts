@@ -108,8 +108,14 @@ export class QueryServer {
   }
 }
 
-/** Removes what questions of processes that are gone left in this QEMU; returns what it removed. */
-export async function clearDeadQueries(client: QmpClient, vmSocket: string): Promise<string[]> {
+/** What questions of processes that are gone left: in this QEMU, and in the folder for temporary files. */
+export interface DeadQueries {
+  exports: string[];
+  nodes: string[];
+  folders: string[];
+}
+
+export async function findDeadQueries(client: QmpClient, vmSocket: string): Promise<DeadQueries> {
   const [exports, nodes] = await Promise.all([
     qmp(client, 'query-block-exports'),
     qmp(client, 'query-named-block-nodes', { flat: true }),
@@ -122,32 +128,28 @@ export async function clearDeadQueries(client: QmpClient, vmSocket: string): Pro
     dead.set(parsed.tag, known);
     return known;
   };
-  const cleared: string[] = [];
-  for (const { id } of exports) {
-    if (!(await isLeft(id))) continue;
-    await removeExport(client, id);
-    cleared.push(id);
-  }
-  for (const node of nodes) {
-    const name = node['node-name'];
-    if (!(await isLeft(name))) continue;
-    await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': name }));
-    cleared.push(name);
-  }
-  await stopDeadServer(client, vmSocket);
-  return cleared;
-}
-
-/** A server whose asker is gone still listens in the asker's folder, whose name says for which VM. */
-async function stopDeadServer(client: QmpClient, vmSocket: string): Promise<void> {
+  const left: DeadQueries = { exports: [], nodes: [], folders: [] };
+  for (const { id } of exports) if (await isLeft(id)) left.exports.push(id);
+  for (const node of nodes) if (await isLeft(node['node-name'])) left.nodes.push(node['node-name']);
+  // A server whose asker is gone still listens in the asker's folder, whose name says for which VM.
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     const [, tag = '', vm] = FOLDER_NAME.exec(name) ?? [];
-    const asker = vm === hashOf(vmSocket) ? parseQueryId(makeQueryId(tag, 0)) : null;
-    if (asker === null || (await isAsking(asker))) continue;
-    const folder = path.join(tmpdir(), name);
+    if (vm === hashOf(vmSocket) && (await isLeft(makeQueryId(tag, 0))))
+      left.folders.push(path.join(tmpdir(), name));
+  }
+  return left;
+}
+
+/** Removes what questions of processes that are gone left; returns what it removed. */
+export async function clearDeadQueries(client: QmpClient, vmSocket: string): Promise<string[]> {
+  const { exports, nodes, folders } = await findDeadQueries(client, vmSocket);
+  for (const id of exports) await removeExport(client, id);
+  for (const node of nodes) await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
+  for (const folder of folders) {
     if (await isListening(path.join(folder, 'nbd.sock'))) await stopServer(client);
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
+  return [...exports, ...nodes, ...folders];
 }
 
 const FOLDER = 'cbt-q-';

@@ -1,5 +1,6 @@
 /** Beginning a session on a running QEMU; whatever fails, nothing stays behind. */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
 import { requireUuid } from '../../../core/pointInTime.js';
@@ -14,11 +15,12 @@ import { clearDeadSessions } from './deadSessions.js';
 import { endSession } from './ending.js';
 import { makeId, tagOf } from './ids.js';
 import { holdSession, type Lease, letGoOfSession, ownOwner, readLease, writeLease } from './lease.js';
+import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { MODES } from './modes.js';
 import { ownSocket, useNbdServer } from './nbdServer.js';
 import { planAgain, planSession } from './planning.js';
-import { makeSessionFolder, placeOfFiles, requireRoom, scratchLimit } from './scratch.js';
+import { makeSessionFolder, placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 import { findSessions } from './teardown.js';
 
 export type BeginSessionOptions = BeginVmOptions;
@@ -37,6 +39,14 @@ export async function beginSession(
   await clearDeadSessions(client, { signal });
   await clearDeadQueries(client, vmSocket);
 
+  const places = await placesOfFiles(client, options.scratch, { signal });
+  const stranded: string[] = [];
+  for (const lost of await findLostSessions(client, vmSocket, places, { signal })) {
+    await endLostSession(client, lost, { signal });
+    const why = strandedBecause(lost);
+    if (why !== null) stranded.push(`${why.message}: see qemu-cbt doctor`);
+  }
+
   const target = new QmpTrackingTarget({ client, names: options.disks });
   const asked = { pit, base, mode };
   const plan = await planSession(client, target, asked, signal);
@@ -50,13 +60,14 @@ export async function beginSession(
     version: 1,
     session: pit,
     vm: vmSocket,
+    host: hostname(),
     mode,
-    owner: options.detached ? null : await ownOwner(),
+    owner: await ownOwner(),
     created: new Date().toISOString(),
     taken: false,
     nbdSocket: options.nbdSocket ?? ownSocket(folder),
     ownServer: options.nbdSocket === undefined,
-    warnings: [],
+    warnings: stranded,
     disks: plan.leased,
   };
   holdSession(pit);
@@ -77,7 +88,9 @@ export async function beginSession(
     const instant = (): Promise<void> => MODES[mode].take(client, tag, planned);
     lease.warnings.push(...(await quiesced(options.quiesce, instant, signal)));
     await exportData(client, lease, { signal });
-    if (lease.warnings.length > 0) await writeLease(folder, lease);
+    // From here on it needs nobody; until here it was this process's to finish.
+    if (options.detached) lease.owner = null;
+    if (options.detached || lease.warnings.length > 0) await writeLease(folder, lease);
     const session = new LiveSession(client, lease, folder, open, refused);
     await session.check({ signal });
     if (!options.detached) session.watch();

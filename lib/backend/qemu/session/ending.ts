@@ -48,7 +48,7 @@ export async function endSession(
     await removeParts(client, tag, { jobs: () => true }, options);
   }
   const outcome =
-    how === 'rollback' && lease.taken ? await rollBack(client, lease, options) : nothingDone(lease);
+    how === 'rollback' && lease.taken ? await rollBackPoint(client, lease, options) : nothingDone(lease);
   // It may not have been started yet, and another one may run.
   if (lease.ownServer && (await isListening(lease.nbdSocket))) await stopServer(client, options);
   await removeParts(client, tag, { nodes: true }, options);
@@ -69,7 +69,8 @@ export function targetOf(client: QmpClient, disks: readonly LeaseDisk[]): QmpTra
   return new QmpTrackingTarget({ client, names: disks.map((d) => d.node), label });
 }
 
-async function rollBack(
+/** Rolls back the session's point in time on every disk that still has it. */
+export async function rollBackPoint(
   client: QmpClient,
   lease: Lease,
   options: WaitOptions | undefined,

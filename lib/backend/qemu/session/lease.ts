@@ -24,8 +24,9 @@ const ownerSchema = z.object({
 const leaseSchema = z.object({
   version: z.literal(1),
   session: z.string(),
-  /** The QMP socket. */
+  /** The QMP socket, and the machine it is on. */
   vm: z.string(),
+  host: z.string(),
   mode: z.enum(['fleece', 'overlay']),
   /** Null for a session that outlives the command which began it. */
   owner: ownerSchema.nullable(),

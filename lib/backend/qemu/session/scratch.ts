@@ -11,6 +11,7 @@ import type { ScratchOptions } from '../../../core/vm.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { TrackableDisk } from '../vmDisk.js';
+import { listDisks } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId } from './ids.js';
 import { finishJob } from './jobs.js';
@@ -57,6 +58,17 @@ export async function placeOfFiles(
     `overlay mode needs a folder that outlives a restart of the machine, and ${JSON.stringify(image)} is no image file beside which to put one: name it (--scratch)`,
     { details: { image } },
   );
+}
+
+/** Every folder in which sessions on this VM may have put their files, in either mode. */
+export async function placesOfFiles(
+  client: QmpClient,
+  { folder }: ScratchOptions = {},
+  options?: WaitOptions,
+): Promise<string[]> {
+  const images = (await listDisks(client, options)).flatMap(({ filename }) => filename ?? []);
+  const beside = images.filter((image) => image.startsWith('/')).map((image) => path.dirname(image));
+  return [...new Set([tmpdir(), ...beside, ...(folder === undefined ? [] : [folder])])];
 }
 
 /** Bytes the files may take together. */

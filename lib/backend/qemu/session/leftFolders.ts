@@ -1,0 +1,137 @@
+/**
+ * Folders of sessions whose QEMU is gone or knows nothing of them any more: the VM was shut down or killed in the middle of
+ * a session, or our process was before QEMU had heard of it. What their records say is believed only where nobody else
+ * could have written them.
+ */
+import { lstat, readdir, rmdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { CbtError } from '../../../core/errors.js';
+import type { TrackingOutcome } from '../../../core/tracking.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { listDisks, type VmDisk } from '../vmDisks.js';
+import type { WaitOptions } from '../waiting.js';
+import { holdsNothing, rollBackPoint } from './ending.js';
+import { tagOf } from './ids.js';
+import { keeperOf, type Lease, type LeaseDisk, readLease } from './lease.js';
+import { findSessions, removeFolder } from './teardown.js';
+
+export interface LeftFolder {
+  folder: string;
+  lease: Lease;
+}
+
+const FOLDER_NAME = /^cbt-[A-Za-z0-9]{6}$/;
+/** An empty folder may be that of a session which is just being begun. */
+const EMPTY_FOR_MS = 3_600_000;
+
+/** The session folders right below these, with a record that can be trusted, whoever keeps them. */
+export async function findSessionFolders(parents: readonly string[]): Promise<LeftFolder[]> {
+  const found: LeftFolder[] = [];
+  for (const parent of new Set(parents.map((folder) => path.resolve(folder)))) {
+    for (const name of await readdir(parent).catch(() => [])) {
+      const folder = path.join(parent, name);
+      if (!FOLDER_NAME.test(name) || !(await isTrusted(folder))) continue;
+      const lease = await readLease(folder);
+      if (lease !== null) found.push({ folder, lease });
+      else await removeOldEmpty(folder);
+    }
+  }
+  return found;
+}
+
+/**
+ * Whether a session that QEMU does not hold is over: it is, unless a process is just beginning it. (Null: that process
+ * cannot be seen from here.) To be asked only when QEMU holds nothing of it, or is gone.
+ */
+export async function isOver(lease: Lease): Promise<boolean | null> {
+  const keeper = await keeperOf(lease);
+  if (keeper === 'unknown' || lease.host !== hostname()) return null;
+  return keeper !== 'alive';
+}
+
+/**
+ * The folders of sessions that are over although nobody ended them: this QEMU does not hold them, and they were this
+ * socket's, or had an image that this QEMU has now, which no other then can have.
+ */
+export async function findLostSessions(
+  client: QmpClient,
+  vmSocket: string,
+  parents: readonly string[],
+  options?: WaitOptions,
+): Promise<LeftFolder[]> {
+  const folders = await findSessionFolders(parents);
+  if (folders.length === 0) return [];
+  const disks = await listDisks(client, options);
+  const held = await findSessions(client, options);
+  const lost: LeftFolder[] = [];
+  for (const found of folders) {
+    const { lease } = found;
+    const ours =
+      path.resolve(lease.vm) === path.resolve(vmSocket) ||
+      lease.disks.some((disk) => disk.image !== undefined && findSame(disks, disk) !== undefined);
+    if (ours && !held.has(tagOf(lease.session)) && (await isOver(lease))) lost.push(found);
+  }
+  return lost;
+}
+
+/** The disk with the same image; where that is not known, of the same name. Node names change with every start. */
+function findSame(disks: readonly VmDisk[], { image, disk }: LeaseDisk): VmDisk | undefined {
+  if (image === undefined) return disks.find(({ id }) => id === disk);
+  return disks.find(
+    ({ filename }) => filename !== undefined && path.resolve(filename) === path.resolve(image),
+  );
+}
+
+/**
+ * Ends a lost session on the VM that runs now: its point in time, which nobody committed, is rolled back where a disk still
+ * has it, and its files go. An overlay that holds writes of the guest stays, with its record.
+ */
+export async function endLostSession(
+  client: QmpClient,
+  { folder, lease }: LeftFolder,
+  options?: WaitOptions,
+): Promise<TrackingOutcome> {
+  let outcome: TrackingOutcome = { pit: lease.session, disks: [] };
+  if (lease.taken && lease.ending !== 'commit') {
+    const now = await listDisks(client, options);
+    const there = lease.disks.flatMap((disk) => {
+      const node = findSame(now, disk)?.formatNode;
+      return node === undefined ? [] : [{ ...disk, node }];
+    });
+    outcome = await rollBackPoint(client, { ...lease, disks: there }, options);
+    const failed = outcome.disks.find(({ error }) => error !== undefined)?.error;
+    if (failed !== undefined) throw failed;
+  }
+  await removeFolder(folder, { overlays: holdsNothing(lease) });
+  return outcome;
+}
+
+/** Why an overlay of a lost session must not go; null where there is none. */
+export function strandedBecause({ folder, lease }: LeftFolder): CbtError | null {
+  if (lease.mode !== 'overlay' || holdsNothing(lease)) return null;
+  const disks = lease.disks.map(({ disk }) => disk).join(', ');
+  return new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `QEMU ended during session ${lease.session}: what the guest wrote to ${disks} from ${lease.created} on is in the overlays in ${folder}, and not in the images`,
+    { reason: 'OVERLAY', details: { session: lease.session, folder } },
+  );
+}
+
+/** A folder in a place where anybody may make one is believed only if it is ours, or root's. */
+async function isTrusted(folder: string): Promise<boolean> {
+  const info = await lstat(folder).catch(() => null);
+  if (info === null || !info.isDirectory() || (info.mode & 0o022) !== 0) return false;
+  const own = process.geteuid?.() ?? 0;
+  if (info.uid === own || info.uid === 0) return true;
+  // Made by root for a QEMU that runs as somebody else: the record is root's.
+  const record = await lstat(path.join(folder, 'session.json')).catch(() => null);
+  return record?.isFile() === true && (record.uid === own || record.uid === 0);
+}
+
+async function removeOldEmpty(folder: string): Promise<void> {
+  const info = await lstat(folder).catch(() => null);
+  if (info === null || Date.now() - info.mtimeMs < EMPTY_FOR_MS) return;
+  // Refused by the system when anything is in it.
+  await rmdir(folder).catch(() => undefined);
+}

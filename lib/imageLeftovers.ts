@@ -1,0 +1,177 @@
+/**
+ * What sessions left beside images whose QEMU is gone: files, points in time that nobody committed, and overlays with
+ * writes of the guest that the image lacks. An overlay is joined with its image only where the image proves, by its
+ * own empty and intact segment of the session, that nobody wrote to it since.
+ */
+import { realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { holdsNothing } from './backend/qemu/session/ending.js';
+import { tagOf } from './backend/qemu/session/ids.js';
+import { type LeaseDisk, writeLease } from './backend/qemu/session/lease.js';
+import {
+  findSessionFolders,
+  isOver,
+  type LeftFolder,
+  strandedBecause,
+} from './backend/qemu/session/leftFolders.js';
+import { findSessions, removeFolder } from './backend/qemu/session/teardown.js';
+import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
+import { CbtError } from './core/errors.js';
+import type { PitInfo } from './core/trackedDisk.js';
+import { qemuImg } from './imageTool.js';
+import { ImageTracking } from './imageTracking.js';
+import type { Leftover, LeftoverOptions } from './leftovers.js';
+import { openDisk } from './open.js';
+
+/** A monitor that answers at all does so at once; one that somebody else uses never does. */
+const ANSWER_MS = 3_000;
+
+/** What sessions left that had one of these images. */
+export async function findImageLeftovers(
+  images: readonly string[],
+  { scratch, signal }: LeftoverOptions = {},
+): Promise<Leftover[]> {
+  const wanted = new Set(await Promise.all(images.map(truePath)));
+  const parents = [...[...wanted].map(dirname), tmpdir(), ...(scratch === undefined ? [] : [scratch])];
+  const found: Leftover[] = [];
+  for (const left of await findSessionFolders(parents)) {
+    const theirs = await Promise.all(left.lease.disks.map(async ({ image }) => image && truePath(image)));
+    if (theirs.some((image) => image !== undefined && wanted.has(image)))
+      found.push(await examine(left, signal));
+  }
+  return found;
+}
+
+async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promise<Leftover> {
+  const { lease, folder } = left;
+  const session = `session ${lease.session} of ${lease.created} (${folder})`;
+  const qemu = await lookAtQemu(left, signal);
+  if (qemu !== 'gone') {
+    const state = { holds: 'is open', other: 'was never ended', silent: 'may be open' }[qemu];
+    const advice = `the VM runs: ask \`qemu-cbt doctor qmp:${lease.vm}\``;
+    return { problem: qemu === 'other', message: `${session} ${state}`, advice, mend: null };
+  }
+  if ((await isOver(lease)) === null) {
+    const advice = `look there, with \`qemu-cbt doctor qmp:${lease.vm}\``;
+    return { problem: true, message: `${session} belongs to ${lease.host}`, advice, mend: null };
+  }
+  const undo = 'roll back its point in time where an image still has it, and remove its files';
+  const stranded = strandedBecause(left);
+  if (stranded === null) {
+    const run = (stop?: AbortSignal): Promise<void> => clear(left, stop);
+    return {
+      problem: true,
+      message: `${session} was never ended: its QEMU is gone`,
+      mend: { what: undo, run },
+    };
+  }
+  const why = await firstDoubt(left, signal);
+  if (why !== null) {
+    const advice = `${why}. Compare them (\`qemu-img compare <image> <overlay>\`): when they are identical delete the folder; else decide which one holds what the guest needs`;
+    return { problem: true, message: stranded.message, advice, mend: null };
+  }
+  return {
+    problem: true,
+    message: `${stranded.message}. Do not start the VM before this is mended`,
+    mend: { what: `bring the overlays’ data into the images; ${undo}`, run: (stop) => bringBack(left, stop) },
+  };
+}
+
+/** Whether the session's QEMU is there, and still holds it; 'silent' when its monitor is in somebody else's use. */
+async function lookAtQemu(
+  { lease }: LeftFolder,
+  signal: AbortSignal | undefined,
+): Promise<'gone' | 'holds' | 'other' | 'silent'> {
+  try {
+    const connection = await acquireConnection(lease.vm, { signal, timeoutMs: ANSWER_MS });
+    try {
+      return (await findSessions(connection.client, { signal })).has(tagOf(lease.session))
+        ? 'holds'
+        : 'other';
+    } finally {
+      await releaseConnection(connection);
+    }
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'gone' : 'silent';
+  }
+}
+
+/** Why an overlay may not simply be joined with its image; null when all may. */
+async function firstDoubt(left: LeftFolder, signal: AbortSignal | undefined): Promise<string | null> {
+  if (left.lease.settling)
+    return 'QEMU ended while it turned from an overlay to its image: either may be the newer one';
+  for (const disk of left.lease.disks) {
+    const why = await doubtAbout(left, disk, signal);
+    if (why !== null) return why;
+  }
+  return null;
+}
+
+async function doubtAbout(
+  { lease, folder }: LeftFolder,
+  disk: LeaseDisk,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const { image } = disk;
+  if (image === undefined) return `where the image of ${disk.disk} is was not recorded`;
+  const point = await newestPoint(image, signal).catch((error: unknown) => String(error));
+  if (typeof point === 'string') return point;
+  if (point?.uuid !== lease.session || !point.recording || point.changedBytes !== 0)
+    return `${image} does not prove that nobody wrote to it since (its newest point in time is ${point?.uuid ?? 'none'}, not the session’s, or is not empty)`;
+  const facts = JSON.parse(
+    await qemuImg(['info', '--output=json', '-f', 'qcow2', overlayOf(folder, disk)], { signal }),
+  ) as Record<string, unknown>;
+  if (facts['backing-filename'] !== image || facts['virtual-size'] !== disk.sizeBytes)
+    return `${overlayOf(folder, disk)} does not stand on ${image}`;
+  return null;
+}
+
+async function bringBack(left: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
+  const { lease, folder } = left;
+  for (const disk of lease.disks) {
+    const why = await doubtAbout(left, disk, signal);
+    if (why !== null)
+      throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', why, { disk: disk.disk, reason: 'OVERLAY' });
+  }
+  // From here on an image is not empty any more: stopped in between, a person has to look.
+  lease.settling = true;
+  await writeLease(folder, lease);
+  // QEMU takes the image's lock for it, and its recording bitmap sees what is written.
+  for (const disk of lease.disks)
+    await qemuImg(['commit', '-q', '-d', '-f', 'qcow2', overlayOf(folder, disk)], { signal });
+  lease.emptied = true;
+  await writeLease(folder, lease);
+  await clear(left, signal);
+}
+
+async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
+  if (lease.taken && lease.ending !== 'commit') {
+    for (const { image } of lease.disks) {
+      if (image === undefined) continue;
+      const point = await newestPoint(image, signal).catch(() => null);
+      if (point?.uuid !== lease.session) continue;
+      const { disks } = await new ImageTracking([image]).rollback(lease.session, { signal });
+      const failed = disks.find(({ error }) => error !== undefined)?.error;
+      if (failed !== undefined) throw failed;
+    }
+  }
+  await removeFolder(folder, { overlays: holdsNothing(lease) });
+}
+
+/** The newest point in time of an image whose chain is whole; null where it has none. */
+async function newestPoint(image: string, signal: AbortSignal | undefined): Promise<PitInfo | null> {
+  await using disk = await openDisk(image, { signal });
+  const { state, pits } = await disk.pits({ signal });
+  return state === 'recording' ? (pits.at(-1) ?? null) : null;
+}
+
+function overlayOf(folder: string, { index }: LeaseDisk): string {
+  return join(folder, `overlay-${index}.qcow2`);
+}
+
+async function truePath(file: string): Promise<string> {
+  return realpath(file).catch(() => file);
+}

@@ -1,0 +1,117 @@
+/**
+ * What sessions and questions left behind on a running VM: what each is, whether it is still somebody's, and what mending
+ * it does. Looking changes nothing.
+ */
+
+import { clearDeadQueries, findDeadQueries } from './backend/qemu/live/queryServer.js';
+import type { QmpClient } from './backend/qemu/qmp/qmpClient.js';
+import {
+  describeKeeper,
+  endDeadSession,
+  findHeldSessions,
+  type HeldSession,
+} from './backend/qemu/session/deadSessions.js';
+import { endLostSession, findLostSessions, strandedBecause } from './backend/qemu/session/leftFolders.js';
+import { placesOfFiles } from './backend/qemu/session/scratch.js';
+import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
+
+export interface Leftover {
+  /** False for what is still somebody's, told only so that it is known. */
+  problem: boolean;
+  message: string;
+  /** What a person can do about it. */
+  advice?: string;
+  /** What mending does, and the doing; null where nothing is safe to do without a person's decision. */
+  mend: { what: string; run: (signal?: AbortSignal) => Promise<void> } | null;
+}
+
+export interface LeftoverOptions {
+  /** Folder given to sessions for their files, beside the usual ones. */
+  scratch?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Everything of ours on this VM that is in nobody's use, and the sessions that are. */
+export async function findVmLeftovers(socket: string, options: LeftoverOptions = {}): Promise<Leftover[]> {
+  const { signal } = options;
+  return withClient(socket, signal, async (client) => {
+    const found: Leftover[] = [];
+    for (const held of await findHeldSessions(client, { signal })) found.push(ofSession(socket, held));
+    const { exports, nodes, folders } = await findDeadQueries(client, socket);
+    const parts = [...exports, ...nodes, ...folders];
+    if (parts.length > 0) {
+      found.push({
+        problem: true,
+        message: `left by a process that is gone while it asked for a map: ${parts.join(', ')}`,
+        mend: {
+          what: 'remove them',
+          run: (stop) => withClient(socket, stop, async (c) => void (await clearDeadQueries(c, socket))),
+        },
+      });
+    }
+    const places = await placesOfFiles(client, { folder: options.scratch }, { signal });
+    for (const lost of await findLostSessions(client, socket, places, { signal })) {
+      const stranded = strandedBecause(lost);
+      const { lease, folder } = lost;
+      if (stranded !== null) {
+        found.push({
+          problem: true,
+          message: stranded.message,
+          advice: `the VM has started from the images without these writes, and both cannot be had in one: keep the VM as it is and delete ${folder}, or stop it and put the overlay (its header names the image) in the image’s place`,
+          mend: null,
+        });
+        continue;
+      }
+      found.push({
+        problem: true,
+        message: `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})`,
+        mend: {
+          what: 'roll back its point in time where a disk still has it, and remove its files',
+          run: (stop) =>
+            withClient(socket, stop, async (c) => void (await endLostSession(c, lost, { signal: stop }))),
+        },
+      });
+    }
+    return found;
+  });
+}
+
+function ofSession(socket: string, { tag, lease, keeper }: HeldSession): Leftover {
+  const session = lease?.session ?? `${tag}…`;
+  const message = `session ${session} is open: ${describeKeeper(lease)}`;
+  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${session}\``;
+  if (keeper === 'alive' || keeper === 'detached')
+    return { problem: false, message, advice: byHand, mend: null };
+  if (keeper === 'unknown') {
+    const advice = `whether it is still used cannot be seen from here: look on the machine that began it, then ${byHand}`;
+    return { problem: true, message, advice, mend: null };
+  }
+  const ending = lease?.ending ?? 'rollback';
+  const how = ending === 'commit' ? 'finish its commit' : 'roll it back';
+  const back = lease?.mode === 'overlay' ? ', bringing what the guest wrote back into the image' : '';
+  return {
+    problem: true,
+    message: `session ${session} was begun by a process that is gone`,
+    mend: {
+      what: keeper === 'unbegun' ? 'remove what was prepared for it' : `${how}${back}`,
+      run: (stop) =>
+        withClient(socket, stop, async (client) => {
+          const again = (await findHeldSessions(client, { signal: stop })).find((s) => s.tag === tag);
+          if (again !== undefined) await endDeadSession(client, again, { signal: stop });
+        }),
+    },
+  };
+}
+
+async function withClient<T>(
+  socket: string,
+  signal: AbortSignal | undefined,
+  use: (client: QmpClient) => Promise<T>,
+): Promise<T> {
+  const connection = await acquireConnection(socket, { signal });
+  try {
+    return await use(connection.client);
+  } finally {
+    await releaseConnection(connection);
+  }
+}
