@@ -210,7 +210,8 @@ export class QmpClient {
     const timeoutMs = checkTimeout('timeoutMs', options.timeoutMs ?? this.commandTimeoutMs);
     throwIfAborted(options.signal);
     if (this.failure !== undefined) throw this.failure;
-    const id = `cbt-${this.nextId++}`;
+    // Short: QEMU before 10.1 reads a monitor byte by byte, a turn of its main loop each.
+    const id = String(this.nextId++);
     const bytes = encodeMessage({ execute: command, ...(args === undefined ? {} : { arguments: args }), id });
     const entry: Pending = { id, command, settle: undefined };
     this.pending.push(entry);

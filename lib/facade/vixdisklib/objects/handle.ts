@@ -1,6 +1,6 @@
 /**
  * An open disk: reads and writes in bytes below the calls that count sectors. What is read from a snapshot counts only once its
- * session was looked at after the reading; reads that wait for that look share it.
+ * session was looked at after the reading (looks.ts); a reader that goes from piece to piece is read ahead of (readAhead.ts).
  */
 import type { DiskData } from '../../../core/diskData.js';
 import type { RangePager } from '../../../core/rangePage.js';
@@ -14,12 +14,16 @@ import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
 import { invalid, VixFailure } from '../errors.js';
 import { requireCount } from '../library.js';
 import type { VixDiskLibInfo } from '../types.js';
-import { ReadMemory } from './readMemory.js';
+import { Gate } from './gate.js';
+import { Looks } from './looks.js';
+import { ReadAhead } from './readAhead.js';
+import { PIECE_BYTES, ReadMemory } from './readMemory.js';
 
 /** Bytes of asynchronous calls on their way at a time; the others wait their turn. */
 const MAX_FLYING_BYTES = 64 << 20;
-/** Memory of one read; longer ones are done in pieces. */
-const MAX_READ_BYTES = 4 << 20;
+/** Bytes of reads that are asked from the server at a time, and in one request: more of either made the server slower (QEMU 7.2). */
+const MAX_ASKED_BYTES = 3 << 20;
+const REQUEST_BYTES = 512 << 10;
 const HEADS = 255;
 const TRACK_SECTORS = 63;
 
@@ -33,8 +37,11 @@ export interface OpenedDisk {
   numLinks: number;
   parent: string | null;
   adapterType: number;
-  /** Throws when what was read is not what the handle stands for. */
-  check(): Promise<void>;
+  /**
+   * Of a snapshot, whose content never changes: throws when what was read before is not that content. Null for files of this
+   * machine, which are what they are.
+   */
+  check: (() => Promise<void>) | null;
 }
 
 export class VixDiskLibHandle {
@@ -43,14 +50,23 @@ export class VixDiskLibHandle {
   readonly #running = new Set<Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   readonly #memory = new ReadMemory();
+  readonly #gate = new Gate(MAX_ASKED_BYTES);
+  readonly #looks: Looks;
+  readonly #ahead: ReadAhead | null;
+  #reading = 0;
   #flyingBytes = 0;
-  #looking: Promise<void> | null = null;
-  #nextLook: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(disk: OpenedDisk, onClose: (handle: VixDiskLibHandle) => void) {
     this.disk = disk;
     this.#onClose = onClose;
+    this.#looks = new Looks(disk.check);
+    this.#ahead =
+      disk.check === null
+        ? null
+        : new ReadAhead(disk.data.info.sizeBytes, this.#memory, (offset, into) =>
+            this.#looks.after(() => this.#fetch(offset, into)),
+          );
   }
 
   /** The handle of a call's argument, open. */
@@ -87,19 +103,19 @@ export class VixDiskLibHandle {
     };
   }
 
+  /** Straight into a buffer on shared memory; into others by way of memory of ours. */
   async read(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
     const { offset, bytes } = this.#place(startSector, numSectors, buffer);
     if (bytes.length === 0) return;
-    for (let at = 0; at < bytes.length; at += MAX_READ_BYTES) {
-      const piece = bytes.subarray(at, at + MAX_READ_BYTES);
-      const memory = this.#memory.take(piece.length);
-      await this.#io(() =>
-        this.disk.data.readRanges(Float64Array.of(offset + at, piece.length), { into: memory }),
-      );
-      piece.set(memory);
-      this.#memory.giveBack(memory);
+    this.#reading += 1;
+    try {
+      const alone = this.#reading === 1;
+      const ahead = alone && this.#ahead?.follows(offset, bytes.length) ? this.#ahead : null;
+      const done = (await ahead?.read(offset, bytes)) ?? 0;
+      if (done < bytes.length) await this.#readPieces(offset + done, bytes.subarray(done));
+    } finally {
+      this.#reading -= 1;
     }
-    await this.#look();
   }
 
   async write(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
@@ -141,11 +157,7 @@ export class VixDiskLibHandle {
   dataPager(): RangePager {
     const pager = this.disk.data.pager('base:allocation', 'data');
     return {
-      page: async (window) => {
-        const page = await this.#io(() => pager.page(window));
-        await this.#look();
-        return page;
-      },
+      page: (window) => this.#looks.after(() => this.#io(() => pager.page(window))),
     };
   }
 
@@ -173,22 +185,56 @@ export class VixDiskLibHandle {
     return { offset: start * VIXDISKLIB_SECTOR_SIZE, bytes: buffer.subarray(0, length) };
   }
 
-  /** A failing look at the session is a failing read. */
-  #look(): Promise<void> {
-    if (this.#looking === null) {
-      this.#looking = this.disk.check().finally(() => {
-        this.#looking = null;
-      });
-      return this.#looking;
-    }
-    // The look that is on its way may have begun before this read ended; the one after it is shared.
-    this.#nextLook ??= this.#looking
-      .catch(() => undefined)
-      .then(() => {
-        this.#nextLook = null;
-        return this.disk.check();
-      });
-    return this.#nextLook;
+  /** Pieces are copied while later ones arrive, the last while the session is looked at. After a failure nothing is copied. */
+  async #readPieces(offset: number, bytes: Uint8Array): Promise<void> {
+    const direct = bytes.buffer instanceof SharedArrayBuffer;
+    let coming = 0;
+    let failed = false;
+    const last: (() => void)[] = [];
+    const readPiece = async (at: number): Promise<void> => {
+      const piece = bytes.subarray(at, at + PIECE_BYTES);
+      coming += 1;
+      try {
+        if (direct) return await this.#fetch(offset + at, piece);
+        const memory = await this.#gate.run(piece.length, async () => {
+          const taken = this.#memory.take(piece.length);
+          await this.#ask(offset + at, taken);
+          return taken;
+        });
+        const copy = (): void => {
+          if (!failed) piece.set(memory);
+          this.#memory.giveBack(memory);
+        };
+        if (coming > 1) copy();
+        else last.push(copy);
+      } catch (error) {
+        failed = true;
+        throw error;
+      } finally {
+        coming -= 1;
+      }
+    };
+    await this.#looks.after(
+      async () => {
+        const pieces: Promise<void>[] = [];
+        for (let at = 0; at < bytes.length; at += PIECE_BYTES) pieces.push(readPiece(at));
+        const settled = await Promise.allSettled(pieces);
+        const refused = settled.find(({ status }) => status === 'rejected');
+        if (refused?.status === 'rejected') throw refused.reason;
+      },
+      () => {
+        for (const copy of last) copy();
+      },
+    );
+  }
+
+  #fetch(offset: number, into: Uint8Array): Promise<void> {
+    return this.#gate.run(into.length, () => this.#ask(offset, into));
+  }
+
+  async #ask(offset: number, into: Uint8Array): Promise<void> {
+    const range = Float64Array.of(offset, into.length);
+    await this.#io(() => this.disk.data.readRanges(range, { into, chunkBytes: REQUEST_BYTES }));
   }
 
   async #admit(bytes: number): Promise<void> {

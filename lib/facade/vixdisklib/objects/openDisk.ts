@@ -46,7 +46,7 @@ async function openFile(connection: VixDiskLibConnection, path: unknown, flags: 
     numLinks: withoutBacking ? 1 : links,
     parent,
     adapterType: v.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
-    check: async () => undefined,
+    check: null,
   };
 }
 

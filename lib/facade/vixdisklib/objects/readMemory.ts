@@ -1,23 +1,31 @@
 /**
- * Memory that reads go through: shared with the NBD thread, which fills it in place, and used again. A caller's buffer could be taken
- * from under that thread; fresh memory for every read costs more than copying does.
+ * Memory that reads go through: shared with the NBD thread, which fills it in place, and used again, the warmest first. A caller's
+ * ordinary buffer could be taken from under that thread; fresh memory for every read costs more than copying does.
  */
 
-/** Blocks that are kept for the next read. */
+/** Longest piece of a read. */
+export const PIECE_BYTES = 1 << 20;
+const SMALL_BYTES = 64 << 10;
+/** Blocks of each size that are kept for the next reads. */
 const MOST_KEPT = 16;
 
 export class ReadMemory {
-  readonly #kept: Uint8Array[] = [];
+  readonly #small: Uint8Array[] = [];
+  readonly #large: Uint8Array[] = [];
 
-  /** Memory of at least so many bytes, as long as asked for. */
+  /** Memory for a piece. */
   take(bytes: number): Uint8Array {
-    const at = this.#kept.findIndex((block) => block.length >= bytes);
-    const block = at < 0 ? new Uint8Array(new SharedArrayBuffer(bytes)) : this.#kept.splice(at, 1)[0];
-    return (block ?? new Uint8Array(new SharedArrayBuffer(bytes))).subarray(0, bytes);
+    const small = bytes <= SMALL_BYTES;
+    const kept = (small ? this.#small : this.#large).pop();
+    return (
+      kept ?? new Uint8Array(new SharedArrayBuffer(small ? SMALL_BYTES : Math.max(bytes, PIECE_BYTES)))
+    ).subarray(0, bytes);
   }
 
   /** For what a read has ended well with; after one that failed, the thread may still write there. */
   giveBack(memory: Uint8Array): void {
-    if (this.#kept.length < MOST_KEPT) this.#kept.push(new Uint8Array(memory.buffer));
+    const block = new Uint8Array(memory.buffer);
+    const kept = block.length === SMALL_BYTES ? this.#small : this.#large;
+    if (kept.length < MOST_KEPT) kept.push(block);
   }
 }
