@@ -2,7 +2,9 @@
  * vSphere's changed-block tracking over QEMU disks: the objects, methods, faults and changeIds that backup programs know, as plain
  * data and promises.
  */
+export { cleanUpVm } from './cleanUp.js';
 export { type FaultName, type LocalizableMessage, VimFault } from './faults.js';
+export { hold, letGo } from './hold.js';
 export {
   type AboutInfo,
   type ConnectOptions,

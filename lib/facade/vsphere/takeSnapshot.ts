@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
-import { isAlive, ownOwner } from '../../processOwner.js';
+import { ownOwner } from '../../processOwner.js';
+import { dropPending, endPending } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
 import { fileNameOf, keyOf, snapshotMoref } from './shapes.js';
 import { Task } from './task.js';
@@ -26,7 +27,7 @@ export function takeSnapshot(
   request: SnapshotRequest,
 ): Task<ManagedObjectReference> {
   return new Task(method, vm.moref, (signal, progress) =>
-    vm.inTurn(async () => {
+    vm.inTurn(method, async () => {
       const { name, memory } = request;
       if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
         throw new VimFault('InvalidName', `a snapshot's name has 1 to ${MAX_NAME} characters`);
@@ -106,23 +107,6 @@ async function begin(
     await session.rollback().catch(() => undefined);
     await vm.updateRecord((record) => dropPending(record, pit)).catch(() => undefined);
     throw thrown;
-  }
-}
-
-function dropPending(record: VmRecord, session: string): void {
-  record.pending = record.pending.filter((one) => one.session !== session);
-}
-
-/** Ends sessions whose process died before it could remember them as snapshots: nobody knows of them. */
-async function endPending(vm: VirtualMachine, connected: Vm): Promise<void> {
-  for (const { session, owner } of (await vm.record()).pending) {
-    if ((await isAlive(owner)) !== false) continue;
-    try {
-      await (await connected.resume(session)).rollback();
-    } catch (thrown) {
-      if (!(thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED')) throw thrown;
-    }
-    await vm.updateRecord((record) => dropPending(record, session));
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Vm } from '../../core/vm.js';
 import { connectVm } from '../../vm.js';
 import { VimFault } from './faults.js';
+import { changing } from './hold.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
 import { CreateSnapshot_Task } from './methods/CreateSnapshot_Task.js';
 import { CreateSnapshotEx_Task } from './methods/CreateSnapshotEx_Task.js';
@@ -61,8 +62,6 @@ export class VirtualMachine {
   #runtime: VirtualMachineRuntimeInfo | null = null;
   #snapshot: VirtualMachineSnapshotInfo | null = null;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Who reads the disks and wants the VM left as it is; null for nobody. */
-  holder: string | null = null;
 
   constructor(
     readonly entry: VmEntry,
@@ -235,12 +234,8 @@ export class VirtualMachine {
   }
 
   /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const allowed = async (): Promise<T> => {
-      if (this.holder === null) return work();
-      const message = `${this.name} is held by ${this.holder} until VixDiskLib_EndAccess`;
-      throw new VimFault('TaskInProgress', message, { task: this.holder });
-    };
+  inTurn<T>(task: string, work: () => Promise<T>): Promise<T> {
+    const allowed = (): Promise<T> => changing(this, task, work);
     const turn = this.#turn.then(allowed, allowed);
     this.#turn = turn.catch(() => undefined);
     return turn;

@@ -44,6 +44,10 @@ const recordSchema = z.object({
   snapshots: z.array(snapshotSchema),
   /** Whether tracking was switched on or off here; else QEMU's bitmaps tell. */
   trackingEnabled: z.boolean().optional(),
+  /** Who keeps the VM as it is (hold.ts). */
+  holder: z.object({ identity: z.string(), owner: ownerSchema }).nullable().default(null),
+  /** Changes of the VM that are under way. */
+  changes: z.array(z.object({ task: z.string(), owner: ownerSchema })).default([]),
   /** Sessions that are being begun: what a process that died in between left is ended by the next. */
   pending: z.array(z.object({ session: z.string(), owner: ownerSchema })).default([]),
   /** Which point in time each changeId that was given out names: an image that was copied back may give its number again. */
@@ -79,6 +83,8 @@ export async function readRecord(file: string): Promise<VmRecord> {
         nextKey: FIRST_KEY,
         keys: {},
         snapshots: [],
+        holder: null,
+        changes: [],
         pending: [],
         changeIds: {},
       };

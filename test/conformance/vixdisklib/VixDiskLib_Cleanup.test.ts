@@ -1,13 +1,39 @@
 import { describe, expect, test } from 'vitest';
+import { ownOwner } from '../../../lib/processOwner.js';
+import { enable, snapshot, startVm } from '../vsphere/support.js';
 import { ref, useLibrary, vix } from './support.js';
 
 useLibrary();
 
 describe('VixDiskLib_Cleanup', () => {
-  test('has nothing to clean; both outputs may be NULL', () => {
+  test('files of this machine leave nothing to clean; both outputs may be NULL', async () => {
     const [cleaned, remaining] = [ref<number>(), ref<number>()];
-    expect(vix.VixDiskLib_Cleanup(null, cleaned, remaining)).toBe(vix.VIX_OK);
+    expect(await vix.VixDiskLib_Cleanup(null, cleaned, remaining)).toBe(vix.VIX_OK);
     expect([cleaned.value, remaining.value]).toEqual([0, 0]);
-    expect(vix.VixDiskLib_Cleanup({}, null, null)).toBe(vix.VIX_OK);
+    expect(await vix.VixDiskLib_Cleanup({}, null, null)).toBe(vix.VIX_OK);
+    expect(await vix.VixDiskLib_Cleanup({ vmxSpec: 'moref=vm-7' }, null, null)).toBe(vix.VIX_E_VM_NOT_FOUND);
+  });
+
+  test('ends what a process that died held and what it had only begun, and leaves the living alone', async () => {
+    const { vm, service } = await startVm();
+    vix.configureVixDiskLib({ service });
+    await enable(vm);
+    const { taken } = await snapshot(vm);
+    const dead = { ...(await ownOwner()), pid: 2 ** 22, startTime: '1' };
+    await vm.updateRecord((record) => {
+      record.snapshots = [];
+      record.holder = { identity: 'gone', owner: dead };
+      record.pending.push({ session: taken.session, owner: dead });
+    });
+    const [cleaned, remaining] = [ref<number>(), ref<number>()];
+    const params = { vmxSpec: 'web' };
+    expect(await vix.VixDiskLib_Cleanup(params, cleaned, remaining)).toBe(vix.VIX_OK);
+    expect([cleaned.value, remaining.value]).toEqual([2, 0]);
+    expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
+    expect(await vix.VixDiskLib_Cleanup(params, cleaned, remaining)).toBe(vix.VIX_OK);
+    expect([cleaned.value, remaining.value]).toEqual([0, 0]);
+    expect((await vm.record()).holder?.identity).toBe('mine');
+    expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
+    await snapshot(vm);
   });
 });

@@ -1,8 +1,25 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { ownOwner } from '../../../lib/processOwner.js';
 import { faultOf, snapshot, startVm } from '../vsphere/support.js';
 import { useLibrary, vix } from './support.js';
 
 useLibrary();
+
+/** Another process that runs until it is ended. */
+export async function runningProcess() {
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+  await once(child, 'spawn');
+  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8');
+  const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
+  const end = async () => {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  return { owner: { ...(await ownOwner()), pid: child.pid!, startTime }, end };
+}
 
 describe('VixDiskLib_PrepareForAccess', () => {
   test('while a VM is held, no second snapshot is taken and none removed', async () => {
@@ -18,6 +35,60 @@ describe('VixDiskLib_PrepareForAccess', () => {
     expect(await vix.VixDiskLib_EndAccess(params, 'other')).toBe(vix.VIX_E_NOT_FOUND);
     expect(await vix.VixDiskLib_EndAccess(params, 'backup')).toBe(vix.VIX_OK);
     await taken.RemoveSnapshot_Task(false).wait();
+  });
+
+  test('holds off other processes, and is held off by their changes; of a process that died nothing is held', async () => {
+    const { vm, service, again } = await startVm();
+    vix.configureVixDiskLib({ service });
+    const params = { vmxSpec: 'web' };
+    const other = await runningProcess();
+    await vm.updateRecord((record) => {
+      record.holder = { identity: 'theirs', owner: other.owner };
+    });
+    const elsewhere = await again();
+    for (const change of [
+      elsewhere.CreateSnapshot_Task('x', '', false, false),
+      elsewhere.RemoveAllSnapshots_Task(),
+      elsewhere.ReconfigVM_Task({ changeTrackingEnabled: true }),
+    ])
+      expect(await faultOf(change.wait())).toMatchObject({
+        name: 'TaskInProgress',
+        message: expect.stringContaining(`theirs (process ${other.owner.pid}`),
+      });
+    for (const identity of ['mine', 'theirs']) {
+      expect(await vix.VixDiskLib_PrepareForAccess(params, identity)).toBe(vix.VIX_E_OBJECT_IS_BUSY);
+      expect(await vix.VixDiskLib_EndAccess(params, identity)).toBe(vix.VIX_E_NOT_FOUND);
+    }
+    await vm.updateRecord((record) => {
+      record.holder = null;
+      record.changes.push({ task: 'CreateSnapshot_Task', owner: other.owner });
+    });
+    expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_E_OBJECT_IS_BUSY);
+    await vm.updateRecord((record) => {
+      record.holder = { identity: 'theirs', owner: other.owner };
+    });
+    await other.end();
+    expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
+    expect((await vm.record()).changes).toEqual([]);
+    expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
+    await elsewhere.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
+    expect(await vm.record()).toMatchObject({ holder: null, changes: [] });
+  });
+
+  test('a change that is under way is not overtaken', async () => {
+    const { vm, service } = await startVm();
+    vix.configureVixDiskLib({ service });
+    const params = { vmxSpec: 'web' };
+    const creating = vm.CreateSnapshot_Task('x', '', false, false);
+    let held = await vix.VixDiskLib_PrepareForAccess(params, 'mine');
+    await creating.wait().catch(() => undefined);
+    // Either it came first, and the change was refused, or it was refused itself.
+    expect([vix.VIX_OK, vix.VIX_E_OBJECT_IS_BUSY]).toContain(held);
+    expect(creating.info.state).toBe(held === vix.VIX_OK ? 'error' : 'success');
+    held = await vix.VixDiskLib_PrepareForAccess(params, 'mine');
+    expect(held).toBe(vix.VIX_OK);
+    expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
+    await vm.RemoveAllSnapshots_Task().wait();
   });
 
   test('needs to know who, and which VM; files of this machine need no holding', async () => {

@@ -1,18 +1,28 @@
 import type { Ref } from '../../ref.js';
 import type { VixError } from '../constants/codes.js';
-import { call } from '../errors.js';
+import { callAsync } from '../errors.js';
+import { requireInitialised, requireRef } from '../library.js';
+import { cleanUp } from '../objects/access.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 
 /**
- * Cleans up after connections that were lost. Nothing of this library outlives its process, so there is nothing to clean; both outputs may be NULL.
+ * Cleans up after programs that died: their {@link VixDiskLib_PrepareForAccess} is ended, and snapshots that they had only begun go. Files of this
+ * machine leave nothing to clean. Both outputs may be NULL.
  */
-export function VixDiskLib_Cleanup(
-  _connectParams: VixDiskLibConnectParams | null,
+export async function VixDiskLib_Cleanup(
+  connectParams: VixDiskLibConnectParams | null,
   numCleanedUp: Ref<number | undefined> | null,
   numRemaining: Ref<number | undefined> | null,
-): VixError {
-  return call(() => {
-    if (numCleanedUp !== null) numCleanedUp.value = 0;
-    if (numRemaining !== null) numRemaining.value = 0;
+): Promise<VixError> {
+  return callAsync(async () => {
+    requireInitialised();
+    for (const [name, out] of [
+      ['numCleanedUp', numCleanedUp],
+      ['numRemaining', numRemaining],
+    ] as const)
+      if (out !== null) requireRef(name, out);
+    const { cleaned, remaining } = await cleanUp(connectParams);
+    if (numCleanedUp !== null) numCleanedUp.value = cleaned;
+    if (numRemaining !== null) numRemaining.value = remaining;
   });
 }

@@ -1,6 +1,5 @@
-/** Holding a VM as it is while its disks are read: the service refuses to change it until the holder ends. */
-
-import type { VirtualMachine } from '../../vsphere/index.js';
+/** Holding a VM as it is while its disks are read: services of every process refuse to change it until the holder ends. */
+import { cleanUpVm, hold, letGo, VimFault, type VirtualMachine } from '../../vsphere/index.js';
 import { VIX_E_NOT_FOUND, VIX_E_OBJECT_IS_BUSY, VIX_E_VM_NOT_FOUND } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
 import { service } from '../library.js';
@@ -12,10 +11,10 @@ export async function prepareAccess(
 ): Promise<void> {
   const vm = await vmOf(params);
   if (vm === null) return;
-  const holder = requireIdentity(identity);
-  if (vm.holder !== null && vm.holder !== holder)
-    throw new VixFailure(VIX_E_OBJECT_IS_BUSY, `${vm.name} is held by ${vm.holder}`);
-  vm.holder = holder;
+  await hold(vm, requireIdentity(identity)).catch((cause: unknown) => {
+    if (!(cause instanceof VimFault && cause.name === 'TaskInProgress')) throw cause;
+    throw new VixFailure(VIX_E_OBJECT_IS_BUSY, cause.message, { cause });
+  });
 }
 
 export async function endAccess(
@@ -25,18 +24,30 @@ export async function endAccess(
   const vm = await vmOf(params);
   if (vm === null) return;
   const holder = requireIdentity(identity);
-  if (vm.holder !== holder) throw new VixFailure(VIX_E_NOT_FOUND, `${vm.name} is not held by ${holder}`);
-  vm.holder = null;
+  if (!(await letGo(vm, holder)))
+    throw new VixFailure(VIX_E_NOT_FOUND, `${vm.name} is not held by ${holder} of this process`);
+}
+
+/** Frees what processes that died held, and ends the snapshots that they were taking. */
+export async function cleanUp(
+  params: VixDiskLibConnectParams | null,
+): Promise<{ cleaned: number; remaining: number }> {
+  const vm = await vmOf(params);
+  return vm === null ? { cleaned: 0, remaining: 0 } : cleanUpVm(vm);
 }
 
 function requireIdentity(identity: string | null): string {
-  if (typeof identity !== 'string' || identity === '') throw invalid('identity', 'a name');
+  if (typeof identity !== 'string' || identity === '' || identity.length > MAX_IDENTITY)
+    throw invalid('identity', `a name of 1 to ${MAX_IDENTITY} characters`);
   return identity;
 }
+
+const MAX_IDENTITY = 256;
 
 /** Null for files of this machine: nobody changes those behind the caller's back. */
 async function vmOf(params: VixDiskLibConnectParams | null): Promise<VirtualMachine | null> {
   const spec = params?.vmxSpec ?? '';
+  if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
   if (spec === '') return null;
   const found = await service()?.findVm(spec.replace(/^moref=/, ''));
   if (found === undefined || found === null)

@@ -10,7 +10,7 @@ import type { VirtualMachine } from '../virtualMachine.js';
  */
 export function ReconfigVM_Task(vm: VirtualMachine, spec: VirtualMachineConfigSpec): Task<void> {
   return new Task('ReconfigVM_Task', vm.moref, (signal) =>
-    vm.inTurn(async () => {
+    vm.inTurn('ReconfigVM_Task', async () => {
       const wanted = wantedTracking(spec);
       if (wanted === undefined) return;
       const { snapshots } = await vm.record();

@@ -14,7 +14,7 @@ export function RemoveSnapshot_Task(
   _consolidate = true,
 ): Task<void> {
   return new Task('RemoveSnapshot_Task', vm.moref, () =>
-    vm.inTurn(async () => {
+    vm.inTurn('RemoveSnapshot_Task', async () => {
       const { record } = await vm.findSnapshot(snapshot);
       await endSnapshots(vm, ({ id }) => id === record.id || (removeChildren && id > record.id));
     }),
