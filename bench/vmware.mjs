@@ -3,9 +3,12 @@
 // default of four connections and 64 requests, where we have one connection) and throws the bytes away; ours end in ordinary buffers
 // of the caller, each read checked against its session, and the scattered ones in an order that nbdcopy cannot do.
 import { execFile, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { connectVm, openData } from 'qemu-cbt';
 import * as vix from 'qemu-cbt/vixdisklib';
 import { connect } from 'qemu-cbt/vsphere';
@@ -47,6 +50,7 @@ export async function vmwareCases(work, only = '') {
     const rows = [
       await queryCase(vm, reference, changeId, daemon),
       ...(await readCases(vm, service, reference, daemon)),
+      await roundsCase(reference, daemon),
     ];
     await vm.RemoveAllSnapshots_Task().wait();
     return rows;
@@ -194,6 +198,48 @@ async function readCases(vm, service, reference) {
   }
   must(await vix.VixDiskLib_Disconnect(connection.value));
   return rows;
+}
+
+const ROUNDS = 10_000;
+const FEW = 500;
+
+/** Connect, open, read a little, close: nothing may be left of a round. Counted after a few, when every pool has its size. */
+async function roundsCase(reference, { qmp }) {
+  // As in a program that uses the VM all the time: connecting anew to QEMU each time would be most of a round.
+  const kept = await connectVm(qmp);
+  for (let i = 0; i < FEW; i += 1) await round(reference);
+  const before = held();
+  const started = performance.now();
+  for (let i = 0; i < ROUNDS; i += 1) await round(reference);
+  const ms = performance.now() - started;
+  const after = held();
+  await kept.close();
+  const grown = (after.rss - before.rss) / MiB;
+  const files = after.files - before.files;
+  return {
+    case: `vmware: ${ROUNDS} rounds of ConnectEx, Open, Read, Close`,
+    note: `${(ms / ROUNDS).toFixed(1)} ms a round; ${before.files} to ${after.files} descriptors, ${grown.toFixed(1)} MiB more`,
+    wanted: 'no descriptor, ≤ 16 MiB',
+    holds: files <= 0 && grown <= 16,
+  };
+}
+
+async function round(reference) {
+  const connection = vix.ref();
+  must(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'vm' }, true, reference.value, null, connection));
+  const handle = vix.ref();
+  must(await vix.VixDiskLib_Open(connection.value, 'data', vix.VIXDISKLIB_FLAG_OPEN_READ_ONLY, handle));
+  must(await vix.VixDiskLib_Read(handle.value, 0, 128, Buffer.alloc(65536)));
+  must(await vix.VixDiskLib_Close(handle.value));
+  must(await vix.VixDiskLib_Disconnect(connection.value));
+}
+
+/** Memory and descriptors of this process, with as little garbage as can be. */
+function held() {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  for (let i = 0; i < 3; i += 1) collect();
+  return { rss: process.memoryUsage.rss(), files: readdirSync('/proc/self/fd').length };
 }
 
 /** The plain loop of most programs: one call at a time, into one buffer. */

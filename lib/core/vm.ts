@@ -20,6 +20,8 @@ export interface VmDiskInfo {
   deviceType?: string;
   /** Path or URI of the image. */
   filename?: string;
+  /** Paths or URIs of the images below it, the nearest first; absent where there is none. */
+  backing?: readonly string[];
   sizeBytes?: number;
   /** Format as QEMU names it. */
   format?: string;

@@ -174,8 +174,18 @@ function start(options: StartVmOptions) {
 }
 
 function describe(disk: VmDisk): VmDiskInfo {
-  const { id, formatNode, filename, sizeBytes, format, persistentCapable, deviceId, qdevPath, deviceType } =
-    disk;
+  const {
+    id,
+    formatNode,
+    filename,
+    sizeBytes,
+    format,
+    persistentCapable,
+    layers,
+    deviceId,
+    qdevPath,
+    deviceType,
+  } = disk;
   return {
     disk: id,
     ...(formatNode !== undefined && { node: formatNode }),
@@ -183,6 +193,8 @@ function describe(disk: VmDisk): VmDiskInfo {
     ...(qdevPath !== undefined && { qdevPath }),
     ...(deviceType !== undefined && { deviceType }),
     ...(filename !== undefined && { filename }),
+    ...(layers !== undefined &&
+      layers.length > 1 && { backing: layers.slice(1).map((layer) => layer.filename) }),
     ...(sizeBytes !== undefined && { sizeBytes }),
     ...(format !== undefined && { format }),
     ...(persistentCapable !== undefined && { persistent: persistentCapable }),

@@ -30,7 +30,8 @@ export const surface: readonly SurfaceEntry[] = [
   {
     name: 'VixDiskLib_EndAccess',
     status: 'partial',
-    reason: 'holds off the vSphere service of this process, not other programs',
+    reason:
+      'holds off vSphere services of every process of the machine, not programs that talk to QEMU themselves',
   },
   { name: 'VixDiskLib_Exit', status: 'full' },
   { name: 'VixDiskLib_Flush', status: 'full' },
@@ -56,7 +57,8 @@ export const surface: readonly SurfaceEntry[] = [
   {
     name: 'VixDiskLib_PrepareForAccess',
     status: 'partial',
-    reason: 'holds off the vSphere service of this process, not other programs',
+    reason:
+      'holds off vSphere services of every process of the machine, not programs that talk to QEMU themselves',
   },
   { name: 'VixDiskLib_QueryAllocatedBlocks', status: 'full' },
   { name: 'VixDiskLib_Read', status: 'full' },

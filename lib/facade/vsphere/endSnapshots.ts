@@ -1,5 +1,6 @@
 /** Ending what keeps snapshots readable, and forgetting their names; their points in time stay where they were tracked. */
 import { CbtError } from '../../core/errors.js';
+import type { Vm } from '../../core/vm.js';
 import { VimFault } from './faults.js';
 import type { VirtualMachine } from './virtualMachine.js';
 import type { SnapshotRecord } from './vmRecord.js';
@@ -10,7 +11,7 @@ export async function endSnapshots(
 ): Promise<void> {
   const record = await vm.record();
   for (const snapshot of record.snapshots.filter(chosen)) {
-    await vm.withVm(async (connected) => {
+    const end = async (connected: Vm): Promise<void> => {
       try {
         const session = await connected.resume(snapshot.session);
         await (snapshot.tracked ? session.commit() : session.rollback());
@@ -24,7 +25,9 @@ export async function endSnapshots(
             thrown,
           );
       }
-    });
+    };
+    // Off: sessions went with QEMU, and what the images hold of the snapshot is its point in time, which stays.
+    await vm.onOrOff(end, async () => undefined);
     await vm.updateRecord((known) => {
       known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
     });

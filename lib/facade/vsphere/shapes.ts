@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type {
   ManagedObjectReference,
   VirtualDisk,
+  VirtualDiskBackingParent,
   VirtualMachineSnapshotInfo,
   VirtualMachineSnapshotTree,
 } from './types.js';
@@ -26,15 +27,40 @@ export function fileNameOf(path: string): string {
   return `[local] ${path}`;
 }
 
+/** Disks sit on SCSI controllers with 16 units each, in the order of their keys. */
+export const FIRST_KEY = 2000;
+const FIRST_CONTROLLER = 1000;
+const UNITS = 16;
+const busOf = (key: number): number => Math.floor((key - FIRST_KEY) / UNITS);
+const unitOf = (key: number): number => (key - FIRST_KEY) % UNITS;
+
+/** Name of a disk's own option in extraConfig. */
+export function ctkOptionOf(key: number): string {
+  return `scsi${busOf(key)}:${unitOf(key)}.ctkEnabled`;
+}
+
+function parentOf(parents: readonly string[]): VirtualDiskBackingParent | undefined {
+  let below: VirtualDiskBackingParent | undefined;
+  for (const path of [...parents].reverse()) {
+    const fileName = fileNameOf(path);
+    below = { fileName, uuid: uuidOf(fileName), ...(below !== undefined && { parent: below }) };
+  }
+  return below;
+}
+
 /** A disk in a configuration. */
 export function deviceOf(disk: SnapshotRecord['disks'][number]): VirtualDisk {
-  const { key, fileName, capacityInBytes, changeId } = disk;
+  const { key, fileName, capacityInBytes, changeId, parents = [] } = disk;
+  const parent = parentOf(parents);
   return {
     key,
+    controllerKey: FIRST_CONTROLLER + busOf(key),
+    unitNumber: unitOf(key),
     deviceInfo: { label: disk.disk, summary: `${capacityInBytes / 1024} KB` },
     backing: {
       fileName,
       uuid: uuidOf(fileName),
+      ...(parent !== undefined && { parent }),
       ...(changeId !== undefined && { changeId }),
       diskMode: 'persistent',
       thinProvisioned: true,

@@ -21,11 +21,7 @@ export const surface: readonly SurfaceEntry[] = [
   { name: 'CurrentTime', status: 'full' },
   { name: 'FindByInventoryPath', status: 'full' },
   { name: 'FindByUuid', status: 'full' },
-  {
-    name: 'QueryChangedDiskAreas',
-    status: 'partial',
-    reason: 'of a snapshot only: a VM that is off is not asked',
-  },
+  { name: 'QueryChangedDiskAreas', status: 'full' },
   { name: 'ReconfigVM_Task', status: 'partial', reason: 'change tracking only, for all disks of the VM' },
   { name: 'RemoveAllSnapshots_Task', status: 'full' },
   { name: 'RemoveSnapshot_Task', status: 'full' },

@@ -5,6 +5,7 @@ import type { Vm } from '../../core/vm.js';
 import { ownOwner } from '../../processOwner.js';
 import { dropPending, endPending } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
+import { type Images, snapshotOff } from './offDisks.js';
 import { fileNameOf, keyOf, snapshotMoref } from './shapes.js';
 import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
@@ -33,12 +34,57 @@ export function takeSnapshot(
         throw new VimFault('InvalidName', `a snapshot's name has 1 to ${MAX_NAME} characters`);
       if (memory)
         throw new VimFault('NotSupported', 'the memory of the guest is not part of a snapshot here');
-      const reference = await vm.withVm((connected) => begin(vm, connected, request, signal), signal);
+      const reference = await vm.onOrOff(
+        (connected) => begin(vm, connected, request, signal),
+        (images) => beginOff(vm, images, request, signal),
+        signal,
+      );
       progress(90);
       await vm.refresh();
       return reference;
     }),
   );
+}
+
+/** Of a VM that is off: a point in time on its images; there is no guest to be quiesced. */
+async function beginOff(
+  vm: VirtualMachine,
+  images: Images,
+  { name, description = '' }: SnapshotRequest,
+  signal: AbortSignal,
+): Promise<ManagedObjectReference> {
+  const { session, disks, undo } = await snapshotOff(images, signal);
+  try {
+    let id = 0;
+    await vm.updateRecord((record) => {
+      id = record.nextSnapshot;
+      record.nextSnapshot += 1;
+      record.snapshots.push({
+        id,
+        name,
+        description,
+        createTime: new Date().toISOString(),
+        quiesced: false,
+        session,
+        tracked: true,
+        disks: disks.map(({ disk, fileName, parents, capacityInBytes, changeId }): DiskRecord => {
+          noteChangeId(record, changeId, session);
+          return {
+            disk,
+            key: keyOf(record, disk),
+            fileName,
+            parents: [...parents],
+            capacityInBytes,
+            changeId,
+          };
+        }),
+      });
+    });
+    return snapshotMoref(id);
+  } catch (thrown) {
+    await undo().catch(() => undefined);
+    throw thrown;
+  }
 }
 
 async function begin(
@@ -96,6 +142,7 @@ async function begin(
             disk,
             key: keyOf(record, disk),
             fileName: fileNameOf(infos.find((one) => one.disk === disk)?.filename ?? disk),
+            parents: [...(infos.find((one) => one.disk === disk)?.backing ?? [])],
             capacityInBytes: sizeBytes,
             ...(tracked && changeId !== undefined && { changeId }),
           };

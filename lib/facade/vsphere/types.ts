@@ -5,10 +5,19 @@ export interface ManagedObjectReference {
   value: string;
 }
 
+/** A lower layer of a disk. */
+export interface VirtualDiskBackingParent {
+  fileName: string;
+  uuid: string;
+  parent?: VirtualDiskBackingParent;
+}
+
 export interface VirtualDiskBacking {
   /** `[local] <path>`. */
   fileName: string;
   uuid: string;
+  /** What the disk's image stands on; absent where it stands alone. */
+  parent?: VirtualDiskBackingParent;
   /** The instant of the snapshot whose configuration this is; absent where the disk is not tracked. */
   changeId?: string;
   diskMode: 'persistent';
@@ -18,6 +27,8 @@ export interface VirtualDiskBacking {
 export interface VirtualDisk {
   /** Stays the same for the life of the VM's record here. */
   key: number;
+  controllerKey: number;
+  unitNumber: number;
   deviceInfo: { label: string; summary: string };
   backing: VirtualDiskBacking;
   capacityInKB: number;
@@ -39,6 +50,22 @@ export interface VirtualMachineConfigInfo {
   changeTrackingEnabled: boolean;
   extraConfig: OptionValue[];
   hardware: { device: VirtualDisk[] };
+}
+
+/** The files of a VM. Sizes in bytes: `size` is the file's length, `uniqueSize` what it takes on its file system. */
+export interface VirtualMachineFileLayoutEx {
+  file: {
+    key: number;
+    name: string;
+    type: 'diskExtent';
+    size: number;
+    uniqueSize: number;
+    /** False where it is no file of this machine: then its sizes are 0. */
+    accessible: boolean;
+  }[];
+  /** Files of each disk by the disk's key, the base first. */
+  disk: { key: number; chain: { fileKey: number[] }[] }[];
+  timestamp: string;
 }
 
 export interface VirtualMachineCapability {

@@ -3,10 +3,12 @@
  * is now, each with a connection of its own, because a QMP monitor serves one client at a time.
  */
 import { join } from 'node:path';
+import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import { connectVm } from '../../vm.js';
 import { VimFault } from './faults.js';
 import { changing } from './hold.js';
+import { layoutOf } from './layout.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
 import { CreateSnapshot_Task } from './methods/CreateSnapshot_Task.js';
 import { CreateSnapshotEx_Task } from './methods/CreateSnapshotEx_Task.js';
@@ -14,8 +16,9 @@ import { QueryChangedDiskAreas } from './methods/QueryChangedDiskAreas.js';
 import { ReconfigVM_Task } from './methods/ReconfigVM_Task.js';
 import { RemoveAllSnapshots_Task } from './methods/RemoveAllSnapshots_Task.js';
 import { RevertToCurrentSnapshot_Task } from './methods/RevertToCurrentSnapshot_Task.js';
+import { type DiskFacts, type Images, readOffDisks } from './offDisks.js';
 import { withRecordLock } from './recordLock.js';
-import { deviceOf, fileNameOf, hashOf, keyOf, snapshotMoref, treeOf, uuidOf } from './shapes.js';
+import { ctkOptionOf, deviceOf, fileNameOf, hashOf, keyOf, snapshotMoref, treeOf, uuidOf } from './shapes.js';
 import { VirtualMachineSnapshot } from './snapshot.js';
 import type { Task } from './task.js';
 import type {
@@ -24,6 +27,7 @@ import type {
   VirtualMachineCapability,
   VirtualMachineConfigInfo,
   VirtualMachineConfigSpec,
+  VirtualMachineFileLayoutEx,
   VirtualMachineGuestQuiesceSpec,
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
@@ -39,6 +43,11 @@ export interface VmEntry {
   uuid?: string | undefined;
   /** Socket of the guest agent, for quiesced snapshots. */
   agent?: string | undefined;
+  /**
+   * Path of the qcow2 image of each disk, by the name it has in `disks` of the running VM. With it the VM can be asked while it is off: it is
+   * off when nobody listens on `qmp`.
+   */
+  images?: Images | undefined;
   /** Names of disks that take part; all that can be tracked unless given. */
   disks?: readonly string[] | undefined;
   /** Folder for what the guest overwrites while a snapshot exists. */
@@ -56,9 +65,25 @@ export interface ServiceOptions {
   stateFolder?: string | undefined;
 }
 
+const OFF = 'off';
+const POWER: Readonly<Record<string, VirtualMachineRuntimeInfo['powerState']>> = {
+  suspended: 'suspended',
+  [OFF]: 'poweredOff',
+};
+
+/** Whether nobody listens on the socket. A monitor that is busy or silent is not gone. */
+function isGone(thrown: unknown): boolean {
+  return (
+    thrown instanceof CbtError &&
+    thrown.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
+    ['ENOENT', 'ECONNREFUSED'].includes(String(thrown.details['errno']))
+  );
+}
+
 export class VirtualMachine {
   readonly moref: ManagedObjectReference;
   #config: VirtualMachineConfigInfo | null = null;
+  #layoutEx: VirtualMachineFileLayoutEx | null = null;
   #runtime: VirtualMachineRuntimeInfo | null = null;
   #snapshot: VirtualMachineSnapshotInfo | null = null;
   #turn: Promise<unknown> = Promise.resolve();
@@ -83,6 +108,11 @@ export class VirtualMachine {
     return { changeTrackingSupported: true };
   }
 
+  /** The files of its disks. */
+  get layoutEx(): VirtualMachineFileLayoutEx {
+    return this.#read(this.#layoutEx);
+  }
+
   get runtime(): VirtualMachineRuntimeInfo {
     return this.#read(this.#runtime);
   }
@@ -95,18 +125,22 @@ export class VirtualMachine {
 
   /** Reads the properties anew from QEMU and from what is remembered. */
   async refresh(): Promise<this> {
-    const { facts, found } = await this.withVm(async (vm) => ({
-      facts: await vm.facts(),
-      found: await this.#readDisks(vm),
-    }));
+    const { facts, found } = await this.onOrOff<{
+      facts: { uuid: string | null; status: string | null };
+      found: DiskFacts[];
+    }>(
+      async (vm) => ({ facts: await vm.facts(), found: await this.#readDisks(vm) }),
+      async (images) => ({ facts: { uuid: null, status: OFF }, found: await readOffDisks(images) }),
+    );
     const record = await this.updateRecord((known) => {
+      if (facts.uuid !== null) known.uuid = facts.uuid;
       for (const { disk, newest } of found) {
         keyOf(known, disk);
         if (newest !== undefined) noteChangeId(known, newest.changeId, newest.uuid);
       }
     });
     const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
-    const uuid = this.entry.uuid ?? facts.uuid ?? uuidOf(this.entry.qmp);
+    const uuid = this.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(this.entry.qmp);
     this.#config = {
       name: this.name,
       uuid,
@@ -114,11 +148,18 @@ export class VirtualMachine {
       template: false,
       version: 'vmx-13',
       changeTrackingEnabled: tracked,
-      extraConfig: [{ key: 'ctkEnabled', value: String(tracked) }],
+      extraConfig: [
+        { key: 'ctkEnabled', value: String(tracked) },
+        ...found.map(({ disk, epoch }) => ({
+          key: ctkOptionOf(keyOf(record, disk)),
+          value: String(tracked && epoch !== null),
+        })),
+      ],
       hardware: {
-        device: found.map(({ newest, epoch: _, ...disk }) =>
+        device: found.map(({ newest, parents, ...disk }) =>
           deviceOf({
             ...disk,
+            parents: [...parents],
             key: keyOf(record, disk.disk),
             ...(tracked && newest !== undefined && { changeId: newest.changeId }),
           }),
@@ -126,21 +167,24 @@ export class VirtualMachine {
       },
     };
     this.#runtime = {
-      powerState: facts.status === 'suspended' ? 'suspended' : 'poweredOn',
+      powerState: POWER[facts.status ?? ''] ?? 'poweredOn',
       consolidationNeeded: false,
     };
+    this.#layoutEx = await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) })));
     this.#snapshot = treeOf(this.moref, record.snapshots);
     return this;
   }
 
-  async #readDisks(vm: Vm) {
-    const found = [];
-    for (const { disk, filename, sizeBytes } of await this.disksOf(vm)) {
+  async #readDisks(vm: Vm): Promise<DiskFacts[]> {
+    const found: DiskFacts[] = [];
+    for (const { disk, filename, sizeBytes, backing = [] } of await this.disksOf(vm)) {
       await using opened = await vm.openDisk(disk);
       const { pits, epoch } = await opened.pits();
       found.push({
         disk,
         fileName: fileNameOf(filename ?? disk),
+        path: filename,
+        parents: backing,
         capacityInBytes: sizeBytes ?? 0,
         epoch,
         newest: pits.at(-1),
@@ -206,6 +250,31 @@ export class VirtualMachine {
     const { qmp, nbdSocket } = this.entry;
     await using vm = await connectVm(qmp, { nbdSocket, signal });
     return await work(vm);
+  }
+
+  /** As {@link withVm}; of a VM that is off and whose images are known, the other. */
+  async onOrOff<T>(
+    on: (vm: Vm) => Promise<T>,
+    off: (images: Images) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { qmp, nbdSocket, images } = this.entry;
+    let connected: Vm;
+    try {
+      connected = await connectVm(qmp, { nbdSocket, signal });
+    } catch (thrown) {
+      if (images === undefined || !isGone(thrown)) throw thrown;
+      return off(this.#imagesOf(images));
+    }
+    await using vm = connected;
+    return await on(vm);
+  }
+
+  /** The images that take part. */
+  #imagesOf(images: Images): Images {
+    const { disks } = this.entry;
+    if (disks === undefined) return images;
+    return Object.fromEntries(Object.entries(images).filter(([disk]) => disks.includes(disk)));
   }
 
   /** The VM's disks that take part. */

@@ -9,12 +9,15 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { VimFault } from './faults.js';
+import { FIRST_KEY } from './shapes.js';
 
 const diskSchema = z.object({
   disk: z.string(),
   key: z.number().int(),
   fileName: z.string(),
   capacityInBytes: z.number().int().nonnegative(),
+  /** Paths of what lay below the image, the nearest first. */
+  parents: z.array(z.string()).optional(),
   /** Absent where the snapshot's disk was not tracked. */
   changeId: z.string().optional(),
 });
@@ -42,6 +45,8 @@ const recordSchema = z.object({
   nextKey: z.number().int().positive(),
   keys: z.record(z.string(), z.number().int()),
   snapshots: z.array(snapshotSchema),
+  /** As QEMU told it last, for when the VM is off. */
+  uuid: z.string().optional(),
   /** Whether tracking was switched on or off here; else QEMU's bitmaps tell. */
   trackingEnabled: z.boolean().optional(),
   /** Who keeps the VM as it is (hold.ts). */
@@ -58,8 +63,6 @@ export type DiskRecord = z.infer<typeof diskSchema>;
 export type SnapshotRecord = z.infer<typeof snapshotSchema>;
 export type VmRecord = z.infer<typeof recordSchema>;
 
-/** Keys of disks on a first SCSI controller begin here. */
-const FIRST_KEY = 2000;
 const MAX_BYTES = 16 << 20;
 
 export function defaultStateFolder(): string {

@@ -12,7 +12,10 @@ describe('ReconfigVM_Task', () => {
     await task.wait();
     expect(task.info).toMatchObject({ state: 'success' });
     expect(vm.config.changeTrackingEnabled).toBe(true);
-    expect(vm.config.extraConfig).toEqual([{ key: 'ctkEnabled', value: 'true' }]);
+    expect(vm.config.extraConfig).toEqual([
+      { key: 'ctkEnabled', value: 'true' },
+      { key: 'scsi0:0.ctkEnabled', value: 'true' },
+    ]);
     expect(vm.config.hardware.device[0]!.backing.changeId).toMatch(/^([0-9a-f]{2}[ -]){15}[0-9a-f]{2}\/1$/);
     await vm.ReconfigVM_Task({ extraConfig: [{ key: 'ctkEnabled', value: 'FALSE' }] }).wait();
     expect(vm.config.changeTrackingEnabled).toBe(false);

@@ -2,7 +2,7 @@
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
 import { connectVm } from '../../../vm.js';
-import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
+import type { VirtualMachine, VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
   VIX_E_INVALID_HANDLE,
@@ -15,11 +15,19 @@ import { service } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 import type { VixDiskLibHandle } from './handle.js';
 
+const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotRef';
+
 export class VixDiskLibConnection {
   readonly params: VixDiskLibConnectParams | null;
   readonly readOnly: boolean;
   /** The snapshot's content; null for files of this machine. */
   readonly remote: { vm: Vm; session: Session; snapshot: VirtualMachineSnapshot } | null;
+  /** A VM that is off: its disks are images of this machine; of a snapshot only while nothing wrote to them. */
+  readonly off: {
+    images: Readonly<Record<string, string>>;
+    vm: VirtualMachine;
+    snapshot: VirtualMachineSnapshot | null;
+  } | null;
   readonly handles = new Set<VixDiskLibHandle>();
   #closed = false;
 
@@ -27,10 +35,12 @@ export class VixDiskLibConnection {
     params: VixDiskLibConnectParams | null,
     readOnly: boolean,
     remote: VixDiskLibConnection['remote'],
+    off: VixDiskLibConnection['off'] = null,
   ) {
     this.params = params;
     this.readOnly = readOnly;
     this.remote = remote;
+    this.off = off;
   }
 
   static async open(
@@ -41,22 +51,19 @@ export class VixDiskLibConnection {
     const spec = params?.vmxSpec ?? '';
     if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
     if (spec === '') return new VixDiskLibConnection(params, readOnly, null);
-    if (snapshotRef === null || snapshotRef === '') {
-      throw new VixFailure(
-        VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
-        'the disks of a running VM are read from a snapshot: give snapshotRef',
-      );
-    }
+    const named = snapshotRef !== null && snapshotRef !== '';
+    if (service() === undefined && !named) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
     const found = await service()?.findVm(spec.replace(/^moref=/, ''));
     if (found === undefined || found === null)
       throw new VixFailure(
         VIX_E_VM_NOT_FOUND,
         `there is no VM ${spec}; configureVixDiskLib names the service`,
       );
-    const snapshot = await found.findSnapshot(snapshotRef).catch((cause: unknown) => {
-      throw new VixFailure(VIX_E_SNAPSHOT_NOTFOUND, `VM ${spec} has no snapshot ${snapshotRef}`, { cause });
-    });
-    const { qmp, nbdSocket } = found.entry;
+    const snapshot = named ? await snapshotOf(found, snapshotRef) : null;
+    const { qmp, nbdSocket, images } = found.entry;
+    if (found.runtime.powerState === 'poweredOff' && images !== undefined)
+      return new VixDiskLibConnection(params, readOnly || named, null, { images, vm: found, snapshot });
+    if (snapshot === null) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
     const vm = await connectVm(qmp, { nbdSocket });
     try {
       return new VixDiskLibConnection(params, true, {
@@ -87,4 +94,10 @@ export class VixDiskLibConnection {
     for (const handle of this.handles) await handle.close();
     await this.remote?.vm.close();
   }
+}
+
+async function snapshotOf(vm: VirtualMachine, reference: string): Promise<VirtualMachineSnapshot> {
+  return vm.findSnapshot(reference).catch((cause: unknown) => {
+    throw new VixFailure(VIX_E_SNAPSHOT_NOTFOUND, `VM ${vm.name} has no snapshot ${reference}`, { cause });
+  });
 }

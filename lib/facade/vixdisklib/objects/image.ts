@@ -52,9 +52,10 @@ function formatOf(file: string): string {
   );
 }
 
-export async function readImageInfo(file: string): Promise<ImageInfo> {
+/** The format goes by the name unless it is given. */
+export async function readImageInfo(file: string, given?: string): Promise<ImageInfo> {
   await stat(file);
-  const named = ['-f', formatOf(file)];
+  const named = ['-f', given ?? formatOf(file)];
   const text = await qemuImg([
     'info',
     '--output=json',

@@ -1,6 +1,11 @@
 /** Opens a disk of a connection: an image file of this machine, or a disk of a snapshot. */
 import { openData } from '../../../data.js';
-import { VIX_E_DISK_INVALID_CONNECTION, VIX_E_FILE_NOT_FOUND } from '../constants/codes.js';
+import { openDisk as openTracked } from '../../../open.js';
+import {
+  VIX_E_DISK_INVALID_CONNECTION,
+  VIX_E_FILE_NOT_FOUND,
+  VIX_E_SNAPSHOT_NOTFOUND,
+} from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import { fileOf } from '../library.js';
@@ -16,9 +21,11 @@ export async function openDisk(
   flags: number,
 ): Promise<VixDiskLibHandle> {
   const disk =
-    connection.remote === null
-      ? await openFile(connection, path, flags)
-      : await openSnapshot(connection, path);
+    connection.remote !== null
+      ? await openSnapshot(connection, path)
+      : connection.off !== null
+        ? await openOffDisk(connection, connection.off, path, flags)
+        : await openFile(connection, path, flags);
   const handle = new VixDiskLibHandle(disk, (closed) => connection.handles.delete(closed));
   connection.handles.add(handle);
   if (connection.closed) {
@@ -33,14 +40,54 @@ export async function openDisk(
 
 async function openFile(connection: VixDiskLibConnection, path: unknown, flags: number): Promise<OpenedDisk> {
   const file = fileOf(path);
+  return openImage(connection, { path: String(path), file, given: undefined }, flags);
+}
+
+/** While it is open QEMU's lock on the image keeps everybody from writing, the VM too: what is found unchanged then stays so. */
+async function openOffDisk(
+  connection: VixDiskLibConnection,
+  { images, vm, snapshot }: NonNullable<VixDiskLibConnection['off']>,
+  path: unknown,
+  flags: number,
+): Promise<OpenedDisk> {
+  const devices = vm.config.hardware.device;
+  const device = devices.find(
+    ({ deviceInfo, backing }) => backing.fileName === path || deviceInfo.label === path,
+  );
+  const file = device === undefined ? undefined : images[device.deviceInfo.label];
+  if (device === undefined || file === undefined) {
+    const known = devices.map(({ backing }) => backing.fileName).join(', ');
+    throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the VM has no disk ${String(path)}; it has ${known}`);
+  }
+  const opened = await openImage(connection, { path: device.backing.fileName, file, given: 'qcow2' }, flags);
+  if (snapshot === null) return opened;
+  try {
+    await using image = await openTracked(file, { format: 'qcow2' });
+    const written = await (await image.changes({ from: snapshot.session, max: 1 })).ranges();
+    if (written.length === 0) return opened;
+    throw new VixFailure(
+      VIX_E_SNAPSHOT_NOTFOUND,
+      `${file} was written since the snapshot: its content is gone`,
+    );
+  } catch (thrown) {
+    await opened.data.close();
+    throw thrown;
+  }
+}
+
+async function openImage(
+  connection: VixDiskLibConnection,
+  { path, file, given }: { path: string; file: string; given: string | undefined },
+  flags: number,
+): Promise<OpenedDisk> {
   await requireFile(file);
-  const { format, links, parent } = await readImageInfo(file);
+  const { format, links, parent } = await readImageInfo(file, given);
   const readOnly = connection.readOnly || (flags & v.VIXDISKLIB_FLAG_OPEN_READ_ONLY) !== 0;
   const withoutBacking = (flags & v.VIXDISKLIB_FLAG_OPEN_SINGLE_LINK) !== 0;
   const data = await openData({ kind: 'qemu-nbd', file, format, readOnly, withoutBacking }, ALLOCATION);
   return {
     data,
-    path: String(path),
+    path,
     file,
     transport: 'file',
     numLinks: withoutBacking ? 1 : links,

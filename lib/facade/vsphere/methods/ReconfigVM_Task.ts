@@ -1,4 +1,6 @@
+import type { Vm } from '../../../core/vm.js';
 import { invalidArgument, toFault, VimFault } from '../faults.js';
+import { trackOff } from '../offDisks.js';
 import { Task } from '../task.js';
 import type { VirtualMachineConfigSpec } from '../types.js';
 import type { VirtualMachine } from '../virtualMachine.js';
@@ -18,7 +20,7 @@ export function ReconfigVM_Task(vm: VirtualMachine, spec: VirtualMachineConfigSp
         const names = snapshots.map(({ name }) => name).join(', ');
         throw new VimFault('InvalidState', `tracking is not switched while there are snapshots: ${names}`);
       }
-      await vm.withVm(async (connected) => {
+      const switchLive = async (connected: Vm): Promise<void> => {
         const disks = (await vm.disksOf(connected)).map(({ disk }) => disk);
         const untracked: string[] = [];
         for (const disk of disks) {
@@ -34,7 +36,8 @@ export function ReconfigVM_Task(vm: VirtualMachine, spec: VirtualMachineConfigSp
           ({ error }) => error !== undefined && error.code !== 'ERR_CBT_ABORTED',
         )?.error;
         if (failed !== undefined) throw toFault(failed);
-      }, signal);
+      };
+      await vm.onOrOff(switchLive, (images) => trackOff(images, wanted, signal), signal);
       await vm.updateRecord((record) => {
         record.trackingEnabled = wanted;
       });
