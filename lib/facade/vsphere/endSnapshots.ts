@@ -2,6 +2,7 @@
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import { VimFault } from './faults.js';
+import { readOffDisks } from './offDisks.js';
 import type { VirtualMachine } from './virtualMachine.js';
 import type { SnapshotRecord } from './vmRecord.js';
 
@@ -26,8 +27,9 @@ export async function endSnapshots(
           );
       }
     };
-    // Off: sessions went with QEMU, and what the images hold of the snapshot is its point in time, which stays.
-    await vm.onOrOff(end, async () => undefined);
+    // Off: sessions went with QEMU, and what the images hold of the snapshot is its point in time, which stays. A QEMU whose socket alone
+    // is gone has the images locked, and its session must not be forgotten.
+    await vm.onOrOff(end, async (images) => void (await readOffDisks(images)));
     await vm.updateRecord((known) => {
       known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
     });

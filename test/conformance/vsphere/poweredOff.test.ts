@@ -132,6 +132,7 @@ describe('a VM that is off', () => {
     ]);
     // A QEMU that runs elsewhere than the configuration says is seen by its locks.
     expect((await faultOf(vm.QueryChangedDiskAreas(null, key, 0, changeId))).name).toBe('InvalidState');
+    expect((await faultOf(vm.RemoveAllSnapshots_Task().wait())).name).toBe('InvalidState');
     expect(await faultOf(started.QueryChangedDiskAreas(null, key, 0, changeId))).toMatchObject({
       name: 'FileFault',
     });

@@ -112,6 +112,7 @@ export const govmomi: Client = async (query, capacity) => {
   let offset = 0;
   await turns(async () => {
     if (offset === capacity) return false;
+    if (offset > capacity) throw new Error('an offset past the capacity');
     const info = await query(offset);
     take(areas, info);
     offset = info.startOffset + info.length;
@@ -120,7 +121,7 @@ export const govmomi: Client = async (query, capacity) => {
   return areas;
 };
 
-/** migratekit before its repair: the sum of start and length is added to the offset. */
+/** migratekit before its repair: the sum of start and length is added to the offset, and only the capacity itself ends the loop. */
 export const migratekit: Client = async (query, capacity) => {
   const areas: Areas = [];
   let offset = 0;
@@ -128,7 +129,7 @@ export const migratekit: Client = async (query, capacity) => {
     const info = await query(offset);
     take(areas, info);
     offset += info.startOffset + info.length;
-    return offset < capacity;
+    return offset !== capacity;
   });
   return areas;
 };
