@@ -28,19 +28,15 @@ export async function vmwareCases(work, only = '') {
   await mkdir(folder);
   const daemon = await start(folder);
   try {
-    const service = connect({
-      stateFolder: join(folder, 'state'),
-      vms: [
-        {
-          name: 'vm',
-          qmp: daemon.qmp,
-          nbdSocket: daemon.nbd,
-          disks: ['big', 'data'],
-          scratch: folder,
-          allowUnwatchedScratch: true,
-        },
-      ],
-    });
+    const entry = {
+      name: 'vm',
+      qmp: daemon.qmp,
+      nbdSocket: daemon.nbd,
+      scratch: folder,
+      allowUnwatchedScratch: true,
+    };
+    const serviceOf = (disks) => connect({ stateFolder: join(folder, 'state'), vms: [{ ...entry, disks }] });
+    const service = serviceOf(['big', 'data']);
     const vm = await service.findVm('vm');
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
     const changeId = vm.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'big').backing
@@ -50,7 +46,7 @@ export async function vmwareCases(work, only = '') {
     const rows = [
       await queryCase(vm, reference, changeId, daemon),
       ...(await readCases(vm, service, reference, daemon)),
-      await roundsCase(reference, daemon),
+      await roundsCase(serviceOf(['data']), reference, daemon),
     ];
     await vm.RemoveAllSnapshots_Task().wait();
     return rows;
@@ -204,7 +200,8 @@ const ROUNDS = 10_000;
 const FEW = 500;
 
 /** Connect, open, read a little, close: nothing may be left of a round. Counted after a few, when every pool has its size. */
-async function roundsCase(reference, { qmp }) {
+async function roundsCase(service, reference, { qmp }) {
+  vix.configureVixDiskLib({ service });
   // As in a program that uses the VM all the time: connecting anew to QEMU each time would be most of a round.
   const kept = await connectVm(qmp);
   for (let i = 0; i < FEW; i += 1) await round(reference);
