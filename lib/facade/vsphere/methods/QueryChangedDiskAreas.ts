@@ -33,7 +33,7 @@ export async function QueryChangedDiskAreas(
     );
   }
   const most = vm.options.maxAreasPerCall;
-  const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, disk);
+  const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, disk, to);
   try {
     const ask = async (opened: TrackedDisk, upTo: string | undefined): Promise<DiskChangeInfo> => {
       const map = await opened.changes({
@@ -116,13 +116,21 @@ function runsFault(vm: VirtualMachine): VimFault {
 }
 
 /** The point in time that a changeId was given for. Its number alone is no proof: an older image may have been copied back. */
-function pointOf(known: Readonly<Record<string, string>>, changeId: string, disk: DiskRecord): string {
+function pointOf(
+  known: Readonly<Record<string, string>>,
+  changeId: string,
+  disk: DiskRecord,
+  to: string | undefined,
+): string {
   const { fileName } = disk;
   const parsed = typeof changeId === 'string' ? parseChangeId(changeId) : null;
   if (parsed === null)
     throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/81"');
   if (disk.changeId === undefined)
-    throw fileFault(fileName, 'the disk is not tracked, or was not tracked when the snapshot was taken');
+    throw fileFault(
+      fileName,
+      to === undefined ? 'the disk is not tracked' : 'the disk was not tracked when the snapshot was taken',
+    );
   const pit = known[formatChangeId(parsed)];
   if (pit !== undefined) return pit;
   const what = `changeId ${changeId} was never given out for this VM, or the record of it was lost; take a full backup of this disk`;
