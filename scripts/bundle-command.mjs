@@ -1,6 +1,6 @@
 // The command as one CommonJS file, dist/command/qemu-cbt.cjs, and beside it what V8 made of it, so that a start neither
 // resolves and reads two hundred modules nor compiles them: that would take longer than most commands run.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire, Module } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -65,5 +65,8 @@ async function writeCode() {
 // Removed first: code of an older bundle must never stand beside a newer one.
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
+// What a page is made of is read as it is.
+const page = join('cli', 'picture', 'timeline', 'page');
+cpSync(join(lib, page), join(root, 'dist', page), { recursive: true });
 await writeBundle();
 await writeCode();

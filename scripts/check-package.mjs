@@ -21,6 +21,8 @@ try {
     'dist/index.d.ts',
     'dist/command/qemu-cbt.cjs',
     'dist/command/qemu-cbt.cjs.v8',
+    'dist/cli/picture/timeline/page/page.js',
+    'dist/cli/picture/timeline/page/page.css',
     'native/sources.txt',
     'CMakeLists.txt',
     'binding.gyp',

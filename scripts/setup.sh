@@ -52,6 +52,10 @@ have_fuzzer() {
 }
 have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); }
 
+# Any of the two opens the timeline pages.
+command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
+  { missing_deb+=(chromium-headless-shell); missing_rpm+=(chromium); }
+
 if [ "${#missing_deb[@]}" -gt 0 ]; then
   mapfile -t debs < <(printf '%s\n' "${missing_deb[@]}" | sort -u)
   mapfile -t rpms < <(printf '%s\n' "${missing_rpm[@]}" | sort -u)

@@ -88,12 +88,25 @@ Examples:
 
   reading(program.command('map'), 'draw where a disk changed')
     .argument('<disk>', DISK)
-    .requiredOption('--from <point>', 'the earlier point, or * for all that holds data')
+    .option('--from <point>', 'the earlier point, or * for all that holds data; --html does without')
     .option('--to <point>', 'the later point (default: the disk as it is now)')
-    .option('--svg <file>', 'write an SVG file instead of drawing in the terminal')
+    .addOption(
+      new Option('--svg <file>', 'write an SVG file instead of drawing in the terminal').conflicts('html'),
+    )
+    .option(
+      '--html <file>',
+      'write a page with a timeline over all points in time (or those from --from to --to)',
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  qemu-cbt map disk.qcow2 --from A\n  qemu-cbt map disk.qcow2 --from A --to B --svg changes.svg',
+      `
+The page is one file that loads nothing: zoom, move, and point at a place to learn its offset. An interval that cannot be
+answered is shown with its reason.
+
+Examples:
+  qemu-cbt map disk.qcow2 --from A
+  qemu-cbt map disk.qcow2 --from A --to B --svg changes.svg
+  qemu-cbt map disk.qcow2 --html changes.html`,
     )
     .action(async (disk, flags) => (await import('./commands/map.js')).map(io, disk, flags));
 

@@ -1,46 +1,73 @@
-/** `qemu-cbt map`: a picture of where a disk changed; in the terminal, or as an SVG file. */
+/** `qemu-cbt map`: a picture of where a disk changed; in the terminal, as an SVG file, or as a page with its whole timeline. */
+import { invalidArgument } from '../../core/errors.js';
+import type { TrackedDisk } from '../../core/trackedDisk.js';
 import { type CliIo, write } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { bucketize } from '../picture/buckets.js';
 import { drawSvg } from '../picture/svgMap.js';
-import { cellsPerRow, drawTerminal } from '../picture/terminalMap.js';
+import { drawForTerminal } from '../picture/terminalMap.js';
 import { ProgressBar } from '../progress.js';
 import { warn } from '../report.js';
 import { writeWholeFile } from '../wholeFile.js';
 
 export interface MapFlags extends OpenOptions {
-  from: string;
+  from?: string;
   to?: string;
   svg?: string;
+  html?: string;
 }
 
-const DEFAULT_COLUMNS = 80;
-const TERMINAL_ROWS = 16;
 const SVG_CELLS = 2048;
 
 export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<void> {
+  const { from, to, svg: svgFile, html: htmlFile } = flags;
+  if (from === undefined && htmlFile === undefined)
+    throw invalidArgument('--from', 'missing', 'the earlier point, or --html for all points in time');
   const bar = new ProgressBar(io, 'reading');
   await using opened = await openForCommand(io, disk, flags);
   try {
-    const changed = await opened.changes({
-      from: flags.from,
-      to: flags.to,
-      signal: io.signal,
-      onProgress: bar.update,
-    });
-    for (const warning of changed.warnings) warn(io, warning);
-    if (flags.svg !== undefined) {
-      const svg = drawSvg(await bucketize(changed, SVG_CELLS), changed);
-      await writeWholeFile(flags.svg, (file) => file.writeFile(svg));
+    if (htmlFile !== undefined) {
+      await writePage(io, opened, htmlFile, { from, to, onProgress: bar.update });
       return;
     }
-    const columns = Math.max(40, Math.min(io.stdout.columns ?? DEFAULT_COLUMNS, 200));
-    const colour = Boolean(io.stdout.isTTY) && (io.env['NO_COLOR'] ?? '') === '';
-    const unicode = /utf-?8/i.test(io.env['LC_ALL'] || io.env['LC_CTYPE'] || io.env['LANG'] || '');
-    const buckets = await bucketize(changed, cellsPerRow(columns) * TERMINAL_ROWS);
+    const changed = await opened.changes({ from: from ?? '', to, signal: io.signal, onProgress: bar.update });
+    for (const warning of changed.warnings) warn(io, warning);
+    if (svgFile !== undefined) {
+      const svg = drawSvg(await bucketize(changed, SVG_CELLS), changed);
+      await writeWholeFile(svgFile, (file) => file.writeFile(svg));
+      return;
+    }
+    const drawn = await drawForTerminal(io, changed);
     bar.end();
-    await write(io.stdout, drawTerminal(buckets, changed, { columns, colour, unicode }));
+    await write(io.stdout, drawn);
   } finally {
     bar.end();
   }
+}
+
+/** The page is written also where no interval can be answered, since it says why; the command then fails as any question. */
+async function writePage(
+  io: CliIo,
+  opened: TrackedDisk,
+  file: string,
+  options: { from?: string | undefined; to?: string | undefined; onProgress: ProgressBar['update'] },
+): Promise<void> {
+  const [{ readTimeline }, { drawHtml }] = await Promise.all([
+    import('../picture/timeline/intervals.js'),
+    import('../picture/timeline/htmlPage.js'),
+  ]);
+  const timeline = await readTimeline(opened, { ...options, signal: io.signal });
+  const html = drawHtml(timeline, new Date());
+  await writeWholeFile(file, (target) => target.writeFile(html));
+  const warnings = new Set(
+    timeline.intervals.flatMap(({ from, to, answer }) =>
+      answer.known
+        ? answer.warnings
+        : [`${from.short} to ${to.short} cannot be answered: ${answer.error.message}`],
+    ),
+  );
+  for (const warning of warnings) warn(io, warning);
+  const [first] = timeline.intervals;
+  if (first?.answer.known === false && timeline.intervals.every(({ answer }) => !answer.known))
+    throw first.answer.error;
 }

@@ -1,6 +1,7 @@
 /** The picture of a map in a terminal: a grid of shades, an offset at the start of each row, a legend, and it in words. */
-import type { ChangeMapFacts } from '../../core/changeMap.js';
-import { type Buckets, LEVEL_LABELS, levelOf, shareOf } from './buckets.js';
+import type { ChangeMap, ChangeMapFacts } from '../../core/changeMap.js';
+import type { CliIo } from '../io.js';
+import { type Buckets, bucketize, LEVEL_LABELS, levelOf, shareOf } from './buckets.js';
 import { formatBytes } from './units.js';
 
 export interface TerminalStyle {
@@ -14,6 +15,17 @@ const UNICODE = ['·', '░', '▒', '▓', '█', '█'];
 const ASCII = ['.', '-', '+', 'o', 'O', '#'];
 /** Five steps of one hue of the 256-colour palette, light to strong; readable on dark and on light. */
 const COLOURS = [240, 75, 69, 63, 57, 93];
+
+const DEFAULT_COLUMNS = 80;
+const ROWS = 16;
+
+/** Reads the map and draws it as this terminal can show it. */
+export async function drawForTerminal(io: Pick<CliIo, 'stdout' | 'env'>, map: ChangeMap): Promise<string> {
+  const columns = Math.max(40, Math.min(io.stdout.columns ?? DEFAULT_COLUMNS, 200));
+  const colour = Boolean(io.stdout.isTTY) && (io.env['NO_COLOR'] ?? '') === '';
+  const unicode = /utf-?8/i.test(io.env['LC_ALL'] || io.env['LC_CTYPE'] || io.env['LANG'] || '');
+  return drawTerminal(await bucketize(map, cellsPerRow(columns) * ROWS), map, { columns, colour, unicode });
+}
 
 /** Columns left of the grid, for the offsets. */
 const MARGIN = 11;
