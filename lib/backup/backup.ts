@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
+import type { ChangeMap } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { openData } from '../data.js';
@@ -38,8 +39,8 @@ export interface BackupOptions {
   bytesPerSecond?: number | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: BackupProgress) => void) | undefined;
-  /** Tells the verdict of each disk when its copying starts. */
-  onDisk?: ((disk: DiskPlan) => void) | undefined;
+  /** Tells the verdict of each disk before its copying starts, and waits for what it gives back. */
+  onDisk?: ((disk: DiskPlan) => void | Promise<void>) | undefined;
   /** The time, for manifests. */
   clock?: (() => Date) | undefined;
 }
@@ -56,6 +57,8 @@ export interface DiskPlan {
   reason: string | null;
   message: string | null;
   changedBytes: number;
+  /** What is going to be copied; can be read until the disk's copying ends. */
+  map: ChangeMap;
 }
 
 export type DiskResult = DiskRun | { disk: string; error: CbtError };
@@ -224,7 +227,7 @@ async function copyDisk(
 ): Promise<DiskRun> {
   const { signal } = options;
   const { verdict, reason, message, base, key, map, changedBytes } = plan;
-  options.onDisk?.({ disk: disk.disk, verdict, reason, message, changedBytes });
+  await options.onDisk?.({ disk: disk.disk, verdict, reason, message, changedBytes, map });
   const file = layerName(key, run);
   const sumsFile = sumsName(key, run);
   const sizeBytes = Math.ceil(disk.sizeBytes / 512) * 512;

@@ -15,6 +15,8 @@ export function addBackup(program: Command, context: CliContext): void {
     .option('--scratch-limit <bytes>', 'most bytes it may keep there (default: 80 % of what is free)')
     .option('--rate <bytes>', 'read at most so many bytes a second (K, M, G suffixes)')
     .option('--jobs <n>', 'disks copied at the same time (default: 2)')
+    .addOption(new Option('--map', 'draw what was copied of each disk in the summary').conflicts('json'))
+    .option('--map-svg <folder>', 'the same as an SVG file a disk, named as its qcow2 file')
     .addHelpText(
       'after',
       `

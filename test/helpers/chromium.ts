@@ -45,6 +45,8 @@ export class Chromium {
     this.#child = child;
     this.#folder = folder;
     const output = child.stdio[4] as Readable;
+    // A write to one that died fails beside the message that says so.
+    child.stdio[3]?.on('error', () => undefined);
     output.setEncoding('utf8');
     output.on('data', (chunk: string) => this.#take(chunk));
     child.once('close', () => {
@@ -73,6 +75,8 @@ export class Chromium {
   }
 
   async send(method: string, params: object = {}, sessionId?: string): Promise<Record<string, unknown>> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+      throw new Error(`Chromium has ended with ${this.#child.exitCode ?? this.#child.signalCode}`);
     const id = this.#nextId++;
     const answer = new Promise<Record<string, unknown>>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });

@@ -3,6 +3,7 @@ import { type BackupResult, backup, type DiskResult } from '../../backup/backup.
 import { exitCodeOf } from '../exitCode.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { parseBytes, parseCount } from '../options.js';
+import { BackupPictures } from '../picture/backupPictures.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
 import { errorJson, errorLine, type SourceFlags, withSource } from '../sourceFlags.js';
@@ -13,6 +14,8 @@ export interface BackupFlags extends SourceFlags {
   full?: boolean;
   rate?: string;
   jobs?: string;
+  map?: boolean;
+  mapSvg?: string;
 }
 
 export async function backupCommand(
@@ -24,6 +27,7 @@ export async function backupCommand(
   const bytesPerSecond = flags.rate === undefined ? undefined : parseCountOfBytes(flags.rate);
   const jobs = flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs);
   const bar = new TransferProgress(io, 'backup', { json });
+  const pictures = new BackupPictures(io, flags);
   const started = performance.now();
   const result = await withSource(io, images, flags, (source) =>
     backup(source, {
@@ -32,6 +36,7 @@ export async function backupCommand(
       jobs,
       bytesPerSecond,
       signal: io.signal,
+      onDisk: pictures.draw,
       onProgress: ({ doneBytes, totalBytes }) => bar.update(doneBytes, totalBytes),
     }),
   ).finally(() => bar.end());
@@ -39,9 +44,10 @@ export async function backupCommand(
   if (json) await writeJson(io, { ...result, disks: result.disks.map(toJson), seconds });
   else {
     for (const warning of result.warnings) warn(io, warning);
-    await write(io.stdout, describe(result, seconds));
+    await write(io.stdout, describe(result, seconds, pictures));
     for (const disk of result.disks) if ('error' in disk) io.stderr.write(errorLine(disk.disk, disk.error));
   }
+  await pictures.writeFiles(result.disks);
   const failed = result.disks.find((disk) => 'error' in disk);
   return failed !== undefined && 'error' in failed ? exitCodeOf(failed.error) : 0;
 }
@@ -62,7 +68,7 @@ function toJson(disk: DiskResult): object {
   };
 }
 
-function describe({ run, pit, disks }: BackupResult, seconds: number): string {
+function describe({ run, pit, disks }: BackupResult, seconds: number, pictures: BackupPictures): string {
   if (run === null) return '';
   const lines = [`run ${run}, point in time ${pit}, ${seconds.toFixed(1)} s`];
   for (const disk of disks) {
@@ -73,6 +79,7 @@ function describe({ run, pit, disks }: BackupResult, seconds: number): string {
     lines.push(
       `${printable(disk.disk)}: ${printable(how)}`,
       `  ${formatBytes(changedBytes)} ${verdict === 'full' ? 'hold data' : 'changed'}, ${formatBytes(storedBytes)} stored in ${disk.file}`,
+      ...pictures.inSummary(disk.disk),
     );
   }
   return `${lines.join('\n')}\n`;

@@ -4,7 +4,7 @@ import type { TrackedDisk } from '../../core/trackedDisk.js';
 import { type CliIo, write } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { bucketize } from '../picture/buckets.js';
-import { drawSvg } from '../picture/svgMap.js';
+import { drawSvg, SVG_CELLS } from '../picture/svgMap.js';
 import { drawForTerminal } from '../picture/terminalMap.js';
 import { ProgressBar } from '../progress.js';
 import { warn } from '../report.js';
@@ -16,8 +16,6 @@ export interface MapFlags extends OpenOptions {
   svg?: string;
   html?: string;
 }
-
-const SVG_CELLS = 2048;
 
 export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<void> {
   const { from, to, svg: svgFile, html: htmlFile } = flags;

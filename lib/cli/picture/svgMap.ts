@@ -3,6 +3,9 @@ import type { ChangeMapFacts } from '../../core/changeMap.js';
 import { type Buckets, LEVEL_LABELS, LEVELS, levelOf, shareOf } from './buckets.js';
 import { formatBytes } from './units.js';
 
+/** Buckets for a picture: 32 rows. */
+export const SVG_CELLS = 2048;
+
 const COLUMNS = 64;
 const CELL = 12;
 const GAP = 2;
@@ -24,7 +27,7 @@ export function drawSvg(buckets: Buckets, facts: ChangeMapFacts): string {
   const height = TOP + rows * (CELL + GAP) + 56;
   const until = facts.to === null ? 'now' : facts.to;
   const share = buckets.sizeBytes === 0 ? 0 : (100 * buckets.changedBytes) / buckets.sizeBytes;
-  const summary = `${formatBytes(buckets.changedBytes)} of ${formatBytes(buckets.sizeBytes)} changed (${share.toFixed(2)} %) in ${buckets.rangeCount} areas`;
+  const summary = `${formatBytes(buckets.changedBytes)} of ${formatBytes(buckets.sizeBytes)} ${facts.from === '*' ? 'hold data' : 'changed'} (${share.toFixed(2)} %) in ${buckets.rangeCount} areas`;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="t d">`,
     `<title id="t">${escapeXml(shorten(facts.disk, 90))}</title>`,

@@ -66,9 +66,9 @@ export function drawTerminal(buckets: Buckets, facts: ChangeMapFacts, style: Ter
   const share = buckets.sizeBytes === 0 ? 0 : (100 * buckets.changedBytes) / buckets.sizeBytes;
   const until = facts.to === null ? 'now' : shorten(facts.to);
   lines.push(
-    `${formatBytes(buckets.changedBytes)} of ${formatBytes(buckets.sizeBytes)} changed (${share.toFixed(2)} %)`,
+    `${formatBytes(buckets.changedBytes)} of ${formatBytes(buckets.sizeBytes)} ${facts.from === '*' ? 'hold data' : 'changed'} (${share.toFixed(2)} %)`,
     `in ${buckets.rangeCount} areas; a cell is ${formatBytes(buckets.bytesPerBucket)}`,
-    `from ${shorten(facts.from)} to ${until}`,
+    facts.from === '*' ? `at ${until}` : `from ${shorten(facts.from)} to ${until}`,
   );
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }

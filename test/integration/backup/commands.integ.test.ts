@@ -76,6 +76,23 @@ test('a running VM: estimate, backup, verify against it, prune its chain, restor
   }
 });
 
+test('pictures of what was copied, in the summary and as files', async () => {
+  const full = await cliWith({ env: { LANG: 'C' } }, 'backup', image, '--to', to, '--map');
+  expect(full.stderr).toBe('');
+  expect(full.stdout).toMatch(/full.*\n.*stored in disk-000001.qcow2\n\n {3}0 bytes #{68}\n/);
+  expect(full.stdout).toContain('1 MiB of 8 MiB hold data');
+  await qemuIo(['-f', 'qcow2', image], 'write -P 2 4M 128k');
+  const result = await json('backup', image, '--to', to, '--map-svg', folder.path);
+  const svg = await readFile(join(folder.path, 'disk-000002.svg'), 'utf8');
+  expect(svg).toContain('128 KiB of 8 MiB changed (1.56 %) in 1 areas');
+  expect(svg).toContain(result.pit);
+  const both = await cli('backup', image, '--to', to, '--map', '--json');
+  expect(both.code).toBe(2);
+  const nowhere = join(folder.path, 'none');
+  const { code, stdout } = await cli('backup', image, '--to', to, '--map-svg', nowhere);
+  expect({ code, stdout }).toEqual({ code: 5, stdout: expect.stringContaining('run 3') });
+});
+
 test('a restored file is sparse, and none is replaced without --force', async () => {
   await json('backup', image, '--to', to);
   const target = join(folder.path, 'r.raw');

@@ -152,7 +152,10 @@ function notes({ intervals, problems, notes }: Timeline): string {
   if (first !== undefined && skips(first))
     lines.push('The oldest points in time are many: the first interval stands for all between its two ends.');
   const warnings = new Set(intervals.flatMap(({ answer }) => (answer.known ? answer.warnings : [])));
-  const told = [...warnings, ...problems, ...notes].slice(0, 64);
+  // What keeps an interval from its answer stands in its row already.
+  const reasons = intervals.map(({ answer }) => (answer.known ? '' : answer.error.message));
+  const others = problems.filter(({ message }) => !reasons.some((reason) => reason.includes(message)));
+  const told = [...warnings, ...others.map(({ message }) => message), ...notes].slice(0, 64);
   return [
     `<ul class="notes">${lines.map((line) => `<li>${text(line)}</li>`).join('')}</ul>`,
     told.length === 0

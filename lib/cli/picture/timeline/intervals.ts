@@ -3,6 +3,7 @@
  * each bitmap of somebody else. An interval that cannot be answered is kept, with the reason; only what says nothing about
  * the interval itself (QEMU is gone, the command was stopped) ends the work.
  */
+import type { Problem } from '../../../core/chain.js';
 import type { ChangeMap } from '../../../core/changeMap.js';
 import { CbtError, type CbtErrorCode, trackingLost } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
@@ -31,7 +32,7 @@ export interface Timeline {
   epoch: string | null;
   pitCount: number;
   intervals: Interval[];
-  problems: readonly string[];
+  problems: readonly Problem[];
   notes: readonly string[];
 }
 
@@ -94,7 +95,7 @@ export async function readTimeline(disk: TrackedDisk, options: TimelineOptions):
     epoch: list.epoch,
     pitCount: list.pits.length,
     intervals,
-    problems: list.problems.map(({ reason, message }) => `${message} [${reason}]`),
+    problems: list.problems,
     notes: list.notes,
   };
 }

@@ -1,0 +1,43 @@
+/** Pictures of what a backup copied, a disk each: drawn while the session can still be asked, shown when the run stands. */
+import { join } from 'node:path';
+import type { DiskPlan, DiskResult } from '../../backup/backup.js';
+import type { CliIo } from '../io.js';
+import { writeWholeFile } from '../wholeFile.js';
+import { bucketize } from './buckets.js';
+import { drawSvg, SVG_CELLS } from './svgMap.js';
+import { drawForTerminal } from './terminalMap.js';
+
+export class BackupPictures {
+  readonly #io: CliIo;
+  readonly #inSummary: boolean;
+  readonly #folder: string | undefined;
+  readonly #drawn = new Map<string, string>();
+  readonly #files = new Map<string, string>();
+
+  constructor(io: CliIo, options: { map?: boolean; mapSvg?: string }) {
+    this.#io = io;
+    this.#inSummary = options.map ?? false;
+    this.#folder = options.mapSvg;
+  }
+
+  readonly draw = async ({ disk, map }: DiskPlan): Promise<void> => {
+    if (this.#inSummary) this.#drawn.set(disk, await drawForTerminal(this.#io, map));
+    if (this.#folder !== undefined) this.#files.set(disk, drawSvg(await bucketize(map, SVG_CELLS), map));
+  };
+
+  /** Lines under the disk's own. */
+  inSummary(disk: string): string[] {
+    const drawn = this.#drawn.get(disk);
+    return drawn === undefined ? [] : ['', drawn];
+  }
+
+  /** The SVG files of the disks that were copied, each beside the name of its layer. */
+  async writeFiles(disks: readonly DiskResult[]): Promise<void> {
+    for (const disk of disks) {
+      const svg = this.#files.get(disk.disk);
+      if ('error' in disk || svg === undefined || this.#folder === undefined) continue;
+      const name = disk.file.replace(/\.qcow2$/, '.svg');
+      await writeWholeFile(join(this.#folder, name), (file) => file.writeFile(svg));
+    }
+  }
+}
