@@ -1,6 +1,7 @@
 /** What an NBD connection goes to, as callers name it, and as the addon takes it. */
 import { invalidArgument } from '../../core/errors.js';
 import { endingWithUs } from './endingWithUs.js';
+import { keepingMemory } from './keptMemory.js';
 import type { NativeNbdAddress, NativeNbdTls } from './nbdAddon.js';
 import { type QemuNbdImage, qemuNbdCommand } from './qemuNbdCommand.js';
 
@@ -51,7 +52,7 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
       return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
     }
     case 'qemu-nbd': {
-      const command = endingWithUs(await qemuNbdCommand(target));
+      const command = endingWithUs(keepingMemory(await qemuNbdCommand(target)));
       return { address: { kind: 'command', arguments: command }, exportName: '', tls: undefined };
     }
     default: {
