@@ -212,10 +212,9 @@ describe('our own process', () => {
   });
 
   test('killed, takes its qemu-nbd with it', async () => {
-    const server = await startQemuNbd(folder.path, '-r', '-f', 'raw', image);
-    await server.stop();
     const body = `await connect(ours); process.kill(process.pid, 'SIGKILL');`;
-    const { code } = await node(body, server.socket);
+    // No other server: one that is told to end right after its start may not hear it.
+    const { code } = await node(body, join(folder.path, 'none'));
     expect(code).toBeNull();
     const served = async () =>
       (await allProcesses()).some(({ line }) => line.includes('qemu-nbd') && line.includes(image));
