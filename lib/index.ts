@@ -9,7 +9,7 @@ export type { CbtErrorCode, CbtErrorDetails, CbtReason } from './core/errors.js'
 export { CbtError } from './core/errors.js';
 export type { RangePage, Ranges } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
-export type { Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
+export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
 export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
 export { TrackedDisk } from './core/trackedDisk.js';
 export type { BeginOutcome, DiskOutcome, TrackingOutcome } from './core/tracking.js';

@@ -69,6 +69,7 @@ Examples:
     .option('--max <areas>', 'at most this many areas')
     .option('--json', 'print one JSON object')
     .option('--jsonl', 'print one JSON object an area')
+    .option('--kinds', 'say of each area whether it reads as zeros; up to now, or to a session')
     .option('--bits <file>', 'write the map as bits, least significant first')
     .option('--granularity <bytes>', 'bytes per bit of --bits (default: that of the map)')
     .addHelpText(

@@ -1,5 +1,6 @@
 /** Tracking on a running VM as the commands use it: each call connects, acts and leaves; sessions stay in QEMU. */
 import { CbtError, invalidArgument } from '../core/errors.js';
+import type { EndSessionOptions } from '../core/session.js';
 import type { BeginOutcome, TrackingOutcome } from '../core/tracking.js';
 import type { BeginVmOptions, DisksOptions, StartVmOptions, Vm } from '../core/vm.js';
 import { connectVm } from '../vm.js';
@@ -15,8 +16,8 @@ export interface CommandTracking {
     disks: readonly BeginOutcome[];
     warnings?: readonly string[];
   }>;
-  commit(session: string, options: { signal?: AbortSignal | undefined }): Promise<TrackingOutcome>;
-  rollback(session: string, options: { signal?: AbortSignal | undefined }): Promise<TrackingOutcome>;
+  commit(session: string, options: EndSessionOptions): Promise<TrackingOutcome>;
+  rollback(session: string, options: EndSessionOptions): Promise<TrackingOutcome>;
 }
 
 export function vmTracking(socket: string, disks: readonly string[] | undefined): CommandTracking {
@@ -38,13 +39,15 @@ export function vmTracking(socket: string, disks: readonly string[] | undefined)
         const { session, pit, warnings } = begun;
         return { session, pit, warnings, disks: begun.disks };
       }),
-    commit: (session, { signal }) => {
+    commit: (session, options) => {
       refuseDisks();
-      return withVm(signal, async (vm) => (await vm.resume(session, { signal })).commit());
+      const { signal } = options;
+      return withVm(signal, async (vm) => (await vm.resume(session, { signal })).commit(options));
     },
-    rollback: (session, { signal }) => {
+    rollback: (session, options) => {
       refuseDisks();
-      return withVm(signal, async (vm) => (await vm.resume(session, { signal })).rollback());
+      const { signal } = options;
+      return withVm(signal, async (vm) => (await vm.resume(session, { signal })).rollback(options));
     },
   };
 }

@@ -41,7 +41,14 @@ export interface Session extends SessionFacts, AsyncDisposable {
   /** Why the session broke; null while it is good. */
   readonly broken: CbtError | null;
   /** Ends the session and keeps its point in time. A broken session is rolled back, and this throws why. */
-  commit(): Promise<TrackingOutcome>;
+  commit(options?: EndSessionOptions): Promise<TrackingOutcome>;
   /** Ends the session; its point in time goes, and its changes join those of the point before. */
-  rollback(): Promise<TrackingOutcome>;
+  rollback(options?: EndSessionOptions): Promise<TrackingOutcome>;
+}
+
+/** An end that was cancelled, or failed, is finished by asking for it again. */
+export interface EndSessionOptions {
+  signal?: AbortSignal | undefined;
+  /** Overlay mode: bytes that are back in the images, of all that have to be; the guest's new writes add to both. */
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }

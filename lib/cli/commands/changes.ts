@@ -3,7 +3,7 @@ import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { ChangeMap } from '../../core/changeMap.js';
 import { invalidArgument } from '../../core/errors.js';
 import { loadKernel } from '../../kernel/load.js';
-import { type AreaStyleName, ahead, formatAreas } from '../areaText.js';
+import { type AreaStyleName, ahead, formatAreas, formatKinds } from '../areaText.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { parseBytes, parseCount } from '../options.js';
@@ -21,6 +21,7 @@ export interface ChangesFlags extends OpenOptions {
   json?: boolean;
   jsonl?: boolean;
   bits?: string;
+  kinds?: boolean;
 }
 
 export async function changes(io: CliIo, disk: string, flags: ChangesFlags): Promise<void> {
@@ -29,6 +30,8 @@ export async function changes(io: CliIo, disk: string, flags: ChangesFlags): Pro
   ) {
     throw invalidArgument('--json', true, 'only one of --json, --jsonl and --bits');
   }
+  if (flags.kinds && flags.bits !== undefined)
+    throw invalidArgument('--kinds', true, 'left out with --bits, which has one bit for an area');
   const bar = new ProgressBar(io, 'reading');
   await using opened = await openForCommand(io, disk, flags);
   try {
@@ -37,10 +40,12 @@ export async function changes(io: CliIo, disk: string, flags: ChangesFlags): Pro
       to: flags.to,
       start: flags.start === undefined ? undefined : parseBytes('--start', flags.start),
       max: flags.max === undefined ? undefined : parseCount('--max', flags.max),
+      kinds: flags.kinds,
       signal: io.signal,
       onProgress: bar.update,
     });
-    const printer = { io, map, kernel: await loadKernel({ kernel: flags.kernel ?? 'auto' }) };
+    const kernel = await loadKernel({ kernel: flags.kernel ?? 'auto' });
+    const printer = { io, map, kernel, kinds: flags.kinds === true };
     for (const warning of map.warnings) warn(io, warning);
     if (flags.bits !== undefined) await writeBits(io, map, flags.bits, flags);
     else if (flags.json) await writeAreasJson(printer);
@@ -55,6 +60,8 @@ interface Printer {
   io: CliIo;
   map: ChangeMap;
   kernel: BitmapKernel;
+  /** Each area says whether it reads as zeros. */
+  kinds: boolean;
 }
 
 interface Totals {
@@ -64,10 +71,14 @@ interface Totals {
   endBytes: number;
 }
 
-async function writeAreas({ io, map, kernel }: Printer, style: AreaStyleName, before = ''): Promise<Totals> {
+async function writeAreas(printer: Printer, style: AreaStyleName, before = ''): Promise<Totals> {
+  const { io, map, kernel, kinds } = printer;
   const totals: Totals = { areas: 0, changedBytes: 0, endBytes: 0 };
   let head = before;
-  for await (const { ranges, text } of ahead(formatAreas(kernel, map.batches(), style, io.signal))) {
+  const texts = kinds
+    ? formatKinds(map.kinds(), style)
+    : formatAreas(kernel, map.batches(), style, io.signal);
+  for await (const { ranges, text } of ahead(texts)) {
     // The head goes out with the first batch: what fails before that leaves stdout empty.
     if (head !== '') await write(io.stdout, head);
     head = '';
@@ -96,7 +107,7 @@ async function writeAreasJson(printer: Printer): Promise<void> {
 
 async function writeTable(printer: Printer): Promise<void> {
   const { io, map } = printer;
-  const totals = await writeAreas(printer, 'plain', 'start\tlength\n');
+  const totals = await writeAreas(printer, 'plain', `start\tlength${printer.kinds ? '\tkind' : ''}\n`);
   const until = map.to === null ? 'now' : map.to;
   const share = map.sizeBytes === 0 ? 0 : (100 * totals.changedBytes) / map.sizeBytes;
   const line = `${totals.areas} areas, ${formatBytes(totals.changedBytes)} of ${formatBytes(map.sizeBytes)} (${share.toFixed(2)} %)`;

@@ -8,6 +8,7 @@ import { type CliIo, write, writeJson } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
+import { TransferProgress } from '../transferProgress.js';
 import { type CommandTracking, requireVm, vmTracking } from '../vmTracking.js';
 
 export interface TrackingFlags {
@@ -46,7 +47,10 @@ export async function runTracking(
   const [point, ...others] = images;
   if (name === 'forget' && flags.vm !== undefined && flags.point === undefined && point !== undefined)
     return runTracking(io, name, others, { ...flags, point });
-  const outcome = await act(trackingOf(images, flags), name, flags, io.signal);
+  const bar = new TransferProgress(io, 'bringing back', { json: flags.json ?? false });
+  const outcome = await act(trackingOf(images, flags), name, flags, io.signal, bar.update).finally(() =>
+    bar.end(),
+  );
   const { warnings = [], ...told } = outcome;
   for (const warning of warnings) warn(io, warning);
   if (flags.json) await writeJson(io, { ...told, disks: outcome.disks.map(toJson) });
@@ -83,6 +87,7 @@ async function act(
   name: string,
   flags: TrackingFlags,
   signal: AbortSignal,
+  onProgress: (doneBytes: number, totalBytes: number) => void,
 ): Promise<Outcome> {
   const { pit, session = '' } = flags;
   const granularityBytes =
@@ -95,9 +100,9 @@ async function act(
     case 'begin':
       return tracking.begin({ ...beginOptions(flags), signal });
     case 'commit':
-      return tracking.commit(session, { signal });
+      return tracking.commit(session, { signal, onProgress });
     case 'rollback':
-      return tracking.rollback(session, { signal });
+      return tracking.rollback(session, { signal, onProgress });
     default:
       if (flags.point === undefined)
         throw invalidArgument('--point', 'missing', 'the point in time to forget');

@@ -10,10 +10,23 @@ import { makeId } from './ids.js';
 import { findJob, waitForJob } from './jobs.js';
 import { findCovering } from './overlay.js';
 
-/** Commits the overlay of a disk back; nothing to do where none takes writes. `settling` is told before QEMU turns to the image. */
+/** How often a caller that wants to know is told how far the job is. */
+const TELL_EVERY_MS = 500;
+
+export interface CommitBackPlace {
+  tag: string;
+  index: number;
+  /** How the disk is called, for errors. */
+  disk: string;
+  /** Called before QEMU is told to turn from the overlay to the image. */
+  settling: () => Promise<void>;
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** Commits the overlay of a disk back; nothing to do where none takes writes. */
 export async function commitBack(
   client: QmpClient,
-  session: { tag: string; index: number; disk: string; settling: () => Promise<void> },
+  session: CommitBackPlace,
   options?: WaitOptions,
 ): Promise<void> {
   const { tag, index } = session;
@@ -36,7 +49,12 @@ export async function commitBack(
       options,
     );
   }
-  job = await waitForJob(client, id, ['ready', 'concluded'], options);
+  const ticker = tellProgress(client, id, session.onProgress);
+  try {
+    job = await waitForJob(client, id, ['ready', 'concluded'], options);
+  } finally {
+    clearInterval(ticker);
+  }
   if (job?.status === 'ready') {
     await session.settling();
     await qmp(client, 'job-complete', { id }, options);
@@ -52,4 +70,18 @@ export async function commitBack(
     `what the guest wrote during the session could not be brought back into the image: ${why}. Nothing is lost: the guest goes on writing to the overlay ${overlay}; mend the cause, then end the session again`,
     { disk: session.disk, details: { overlay } },
   );
+}
+
+function tellProgress(
+  client: QmpClient,
+  id: string,
+  onProgress: CommitBackPlace['onProgress'],
+): NodeJS.Timeout | undefined {
+  if (onProgress === undefined) return undefined;
+  const tell = async (): Promise<void> => {
+    const job = await findJob(client, id);
+    if (job !== null) onProgress(job['current-progress'], job['total-progress']);
+  };
+  // A connection that is lost is told by the wait itself.
+  return setInterval(() => void tell().catch(() => undefined), TELL_EVERY_MS);
 }

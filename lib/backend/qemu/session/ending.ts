@@ -6,6 +6,7 @@
  */
 import { CbtError } from '../../../core/errors.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
+import type { EndSessionOptions } from '../../../core/session.js';
 import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
@@ -19,6 +20,10 @@ import { removeFolder, removeParts, stopServer } from './teardown.js';
 
 export type Ending = 'commit' | 'rollback';
 
+export interface EndOptions extends WaitOptions {
+  onProgress?: EndSessionOptions['onProgress'];
+}
+
 /**
  * Ends the session; the lease says afterwards how far it came. Rolled back, what became of the point in time is returned;
  * a disk that no longer has it is as it should be.
@@ -27,7 +32,7 @@ export async function endSession(
   client: QmpClient,
   { folder, lease }: { folder: string; lease: Lease },
   how: Ending,
-  options?: WaitOptions,
+  options?: EndOptions,
 ): Promise<TrackingOutcome> {
   const tag = tagOf(lease.session);
   const note = async (news: Partial<Lease>): Promise<void> => {
@@ -40,8 +45,11 @@ export async function endSession(
   if (lease.mode === 'overlay') {
     const settling = (): Promise<void> => note({ settling: true });
     const failed: unknown[] = [];
-    for (const { index, disk } of lease.disks)
-      await commitBack(client, { tag, index, disk, settling }, options).catch((e: unknown) => failed.push(e));
+    for (const [nth, { index, disk }] of lease.disks.entries()) {
+      const onProgress = shareOfProgress(nth, lease.disks.length, options?.onProgress);
+      const place = { tag, index, disk, settling, onProgress };
+      await commitBack(client, place, options).catch((e: unknown) => failed.push(e));
+    }
     if (failed.length > 0) throw failed[0];
     await note({ emptied: true });
   } else {
@@ -99,6 +107,15 @@ export async function rollBackPoint(
       return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk }) };
     }),
   };
+}
+
+/** The disks come one after the other, and each one's size is known when its turn comes: every one counts as much as the first. */
+function shareOfProgress(
+  nth: number,
+  disks: number,
+  onProgress: EndSessionOptions['onProgress'],
+): EndSessionOptions['onProgress'] {
+  return onProgress && ((done, total) => onProgress(nth * total + done, disks * total));
 }
 
 function nothingDone({ session, disks }: Lease): TrackingOutcome {

@@ -9,7 +9,7 @@ import type { TrackingOutcome } from '../../../core/tracking.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { findDisk, listDisks } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
-import { type Ending, endSession, targetOf } from './ending.js';
+import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { makeId, tagOf } from './ids.js';
 import { type Lease, type LeaseDisk, letGoOfSession, readLease } from './lease.js';
@@ -118,7 +118,7 @@ export class LiveSession implements Session {
     });
   }
 
-  async commit(options?: WaitOptions): Promise<TrackingOutcome> {
+  async commit(options?: EndOptions): Promise<TrackingOutcome> {
     if (this.#broken !== null) throw this.#broken;
     if (this.lease.ending === 'rollback') throw this.#beingEnded();
     // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
@@ -144,7 +144,7 @@ export class LiveSession implements Session {
     return { pit: this.pit, disks };
   }
 
-  async rollback(options?: WaitOptions): Promise<TrackingOutcome> {
+  async rollback(options?: EndOptions): Promise<TrackingOutcome> {
     if (this.#breaking !== null) return this.#breaking;
     if (this.#over) throw this.#closed();
     return this.#end('rollback', options);
@@ -175,7 +175,7 @@ export class LiveSession implements Session {
     return this.#end('rollback');
   }
 
-  async #end(how: Ending, options?: WaitOptions): Promise<TrackingOutcome> {
+  async #end(how: Ending, options?: EndOptions): Promise<TrackingOutcome> {
     this.#ended = true;
     for (const disk of this.#opened) await disk.close().catch(() => undefined);
     this.#opened.clear();
