@@ -1,5 +1,5 @@
 /** The commands on a running VM, each a process of its own in real life: nothing but QEMU carries a session over. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openData } from '../../../lib/data.js';
@@ -108,6 +108,34 @@ describe('a session from the command line', () => {
     expect(lost).toMatchObject({ code: 3, stdout: '' });
     const list = await cli('pits', `qmp:${socket}#vda`);
     expect(list.stdout).toContain(again.session);
+  });
+
+  test('in overlay mode: the files lie beside the image, the end brings back what the guest wrote', async () => {
+    await guest('vda', 'write -P 1 0 1M');
+    const first = await json('enable', '--vm', socket, '--disk', 'vda');
+    await guest('vda', 'write -P 2 8M 64k');
+    await guest('vda', 'write -z 0 64k');
+    const begun = await json('begin', '--vm', socket, '--disk', 'vda', '--mode', 'overlay');
+    await guest('vda', 'write -P 9 8M 1M');
+    const instant = [`qmp:${socket}#vda`, '--session', begun.session, '--from', first.pit];
+    const { areas } = await json('changes', ...instant, '--kinds');
+    expect(areas).toEqual([
+      { start: 0, length: 65536, zero: true },
+      { start: 8 << 20, length: 65536, zero: false },
+    ]);
+    expect((await cli('changes', ...instant, '--kinds')).stdout).toBe(
+      `start\tlength\tkind\n0\t65536\tzero\n${8 << 20}\t65536\tdata\n`,
+    );
+    const now = await cli('changes', `qmp:${socket}#vda`, '--from', first.pit);
+    expect(now).toMatchObject({ code: 5, stdout: '' });
+    expect(now.stderr).toContain('[BUSY]');
+    const beside = await readdir(folder.path);
+    expect(beside.filter((name) => /^cbt-[A-Za-z0-9]{6}$/.test(name))).toHaveLength(1);
+    const ended = await json('commit', '--vm', socket, '--session', begun.session);
+    expect(ended.disks).toMatchObject([{ disk: 'dev-vda' }]);
+    expect(await readdir(folder.path)).toEqual(beside.filter((name) => !name.startsWith('cbt-')));
+    const after = await json('changes', `qmp:${socket}#vda`, '--from', begun.pit);
+    expect(after.areas).toEqual([{ start: 8 << 20, length: 1 << 20 }]);
   });
 
   test('doctor looks at every disk of a VM, or at one', async () => {
