@@ -74,7 +74,8 @@ async function withDaemon(folder, files, use) {
     }
     const vm = await connectVm(qmp, { nbdSocket: nbd });
     try {
-      return await use({ vm, control, nbd, begin: () => vm.begin({ nbdSocket: nbd, scratch: { folder } }) });
+      const begin = (mode = 'fleece') => vm.begin({ mode, nbdSocket: nbd, scratch: { folder } });
+      return await use({ vm, control, nbd, begin });
     } finally {
       await vm.close();
       await control.close();
@@ -273,12 +274,15 @@ async function writeCases(folder) {
           );
           await data.flush();
         });
-      const [alone, session, job] = [[], [], []];
+      const [alone, session, overlay, job] = [[], [], [], []];
       for (let round = 0; round < 5; round += 1) {
         alone.push(await write());
         const begun = await begin();
         session.push(await write());
         await begun.rollback();
+        const above = await begin('overlay');
+        overlay.push(await write());
+        await above.rollback();
         const scratch = await newDisk(folder, 'scratch', size);
         const file = { driver: 'file', filename: scratch };
         await control.execute('blockdev-add', { driver: 'qcow2', 'node-name': 's', file, backing: 'data' });
@@ -305,6 +309,12 @@ async function writeCases(folder) {
           ours,
           peer,
           note: `${(ours.median / base).toFixed(2)}× of without; QEMU's job ${(peer.median / base).toFixed(2)}×`,
+        },
+        {
+          case: 'live: the same in a session in overlay mode',
+          ours: summary(overlay),
+          peer,
+          note: `${(summary(overlay).median / base).toFixed(2)}× of without`,
         },
       ];
     },

@@ -59,7 +59,7 @@ const begin = (options: BeginVmOptions = {}): Promise<Session> =>
   vm.begin({ mode, nbdSocket: daemon.nbdPath, scratch: { folder: scratch.path }, ...options });
 
 /** Calls `act` right before the n-th command goes to QEMU from here on; gives how many went. */
-function atCommand(n: number, act: () => void): () => number {
+function atCommand(n: number, act: (socket: net.Socket) => void): () => number {
   let sent = 0;
   const real = net.Socket.prototype.write;
   const spy = vi.spyOn(net.Socket.prototype, 'write').mockImplementation(function (
@@ -68,7 +68,7 @@ function atCommand(n: number, act: () => void): () => number {
   ) {
     if (String(args[0]).includes('"execute"')) {
       sent += 1;
-      if (sent === n) act();
+      if (sent === n) act(this);
     }
     return (real as (...all: unknown[]) => boolean).apply(this, args);
   });
@@ -160,6 +160,28 @@ describe.each(['fleece', 'overlay'] as const)('a fault at any step, %s', (asked)
     await expectUnharmed(base);
     await expectNothingLeft();
   });
+
+  test('the QMP connection lost at every third command: a coded error, and whoever connects next clears up', async () => {
+    const base = await firstPoint();
+    let lost = 0;
+    for (let n = 2, through = false; !through; n += 3) {
+      const sent = atCommand(n, (socket) => socket.destroy());
+      const ended = await (async () => {
+        const begun = await begin();
+        await begun.rollback();
+      })().catch((error: unknown) => error);
+      through = sent() < n;
+      if (through) break;
+      lost += 1;
+      expect(ended, `command ${n}`).toBeInstanceOf(CbtError);
+      await vm.close();
+      vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
+      await expectUnharmed(base);
+      await expectNothingLeft();
+    }
+    expect(lost).toBeGreaterThan(5);
+    expect(writer.failed).toBeNull();
+  }, 120_000);
 
   test('exports that are cut off end the reading with a coded error; the session still ends in order', async () => {
     const base = await firstPoint();
