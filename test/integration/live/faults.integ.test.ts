@@ -5,7 +5,6 @@
  */
 
 import { readdir } from 'node:fs/promises';
-import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CbtError } from '../../../lib/core/errors.js';
@@ -13,6 +12,7 @@ import type { Session, SessionMode } from '../../../lib/core/session.js';
 import type { BeginVmOptions, Vm } from '../../../lib/core/vm.js';
 import { openData } from '../../../lib/data.js';
 import { connectVm } from '../../../lib/vm.js';
+import { atCommand } from '../../helpers/atCommand.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';
 import { GuestWriter, PAGE } from '../../helpers/guestWriter.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
@@ -57,26 +57,6 @@ afterEach(async () => {
 let mode: SessionMode = 'fleece';
 const begin = (options: BeginVmOptions = {}): Promise<Session> =>
   vm.begin({ mode, nbdSocket: daemon.nbdPath, scratch: { folder: scratch.path }, ...options });
-
-/** Calls `act` right before the n-th command goes to QEMU from here on; gives how many went. */
-function atCommand(n: number, act: (socket: net.Socket) => void): () => number {
-  let sent = 0;
-  const real = net.Socket.prototype.write;
-  const spy = vi.spyOn(net.Socket.prototype, 'write').mockImplementation(function (
-    this: net.Socket,
-    ...args: unknown[]
-  ) {
-    if (String(args[0]).includes('"execute"')) {
-      sent += 1;
-      if (sent === n) act(this);
-    }
-    return (real as (...all: unknown[]) => boolean).apply(this, args);
-  });
-  return () => {
-    spy.mockRestore();
-    return sent;
-  };
-}
 
 /** Nothing of ours is in QEMU or in the scratch folder. */
 async function expectNothingLeft(): Promise<void> {

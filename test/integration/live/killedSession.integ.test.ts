@@ -2,42 +2,34 @@
  * kill -9 of our process before each command it sends to QEMU, from the connection to the end of a session. The guest writes
  * on, and whoever comes next finds the chain whole: nothing that changed since the last committed point is lost.
  */
-import { execFile } from 'node:child_process';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SessionMode } from '../../../lib/core/session.js';
 import type { Vm } from '../../../lib/core/vm.js';
 import { connectVm } from '../../../lib/vm.js';
+import { DoomedSessions } from '../../helpers/doomedSession.js';
 import { GuestWriter } from '../../helpers/guestWriter.js';
 import type { QemuProcess } from '../../helpers/qemuProcess.js';
 import { guestIo, startQemuSystem } from '../../helpers/qemuSystem.js';
 import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 
-const run = promisify(execFile);
-const root = resolve(import.meta.dirname, '../../..');
-// Below node_modules, so that the built library finds its dependencies.
-const built = join(root, 'node_modules', '.cache', `doomed-session-${process.pid}`);
 /** Every how many commands the process is killed. */
 const EVERY = Number(process.env['KILL_EVERY'] ?? 4);
 
 let folder: TemporaryFolder;
 let scratch: TemporaryFolder;
+let doomed: DoomedSessions;
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
   scratch = await makeTemporaryFolder();
-  await mkdir(built, { recursive: true });
-  const tsc = join(root, 'node_modules', '.bin', 'tsc');
-  await run(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', built], { cwd: root }).catch(
-    () => undefined, // What does not compile is told by the type check; it is emitted all the same.
-  );
+  doomed = await DoomedSessions.build();
 });
 afterAll(async () => {
   await folder.remove();
   await scratch.remove();
-  await rm(built, { recursive: true, force: true });
+  await doomed[Symbol.asyncDispose]();
 });
 
 interface Guest {
@@ -68,16 +60,7 @@ async function killEverywhere(guest: Guest, mode: SessionMode): Promise<number> 
     const mebibyte = kills % 48;
     await guest.write(mebibyte);
     since.push(mebibyte);
-    const told = { built, socket, nbdSocket, scratch: scratch.path, from, commands, mode };
-    const ended = await run(
-      process.execPath,
-      [join(import.meta.dirname, 'doomedSession.mjs'), JSON.stringify(told)],
-      { env: { ...process.env, QEMU_CBT_NBD_ADDON_PATH: join(root, 'build', 'Release', 'nbd.node') } },
-    ).catch((error: { signal?: string; stderr?: string }) => {
-      if (error.signal !== 'SIGKILL') throw new Error(`at command ${commands}: ${error.stderr}`);
-      return null;
-    });
-    if (ended !== null) return kills;
+    if (!(await doomed.run({ socket, nbdSocket, scratch: scratch.path, from, commands, mode }))) return kills;
     kills += 1;
     await guest.write(48);
     await withVm(async (vm) => {

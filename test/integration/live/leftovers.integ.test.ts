@@ -2,23 +2,21 @@
  * What a session leaves when QEMU or our process ends in the middle of it: doctor names it and changes nothing, `--fix` returns
  * the disk to clean, and what the guest wrote is where it belongs. The whole states of a killed QEMU are gone through.
  */
-import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import net from 'node:net';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Session } from '../../../lib/core/session.js';
 import type { BeginVmOptions, Vm } from '../../../lib/core/vm.js';
 import { openDisk } from '../../../lib/open.js';
 import { connectVm } from '../../../lib/vm.js';
+import { atCommand } from '../../helpers/atCommand.js';
 import { cli } from '../../helpers/cli.js';
+import { DoomedSessions } from '../../helpers/doomedSession.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
-const run = promisify(execFile);
 const MiB = 2 ** 20;
 let folder: TemporaryFolder;
 let image: string;
@@ -134,26 +132,14 @@ describe('QEMU killed in a session in overlay mode', () => {
       await vm.close();
       await daemon[Symbol.asyncDispose]();
       await startVm();
-      let sent = 0;
-      const real = net.Socket.prototype.write;
-      const spy = vi.spyOn(net.Socket.prototype, 'write').mockImplementation(function (
-        this: net.Socket,
-        ...args: unknown[]
-      ) {
-        if (String(args[0]).includes('"execute"')) {
-          sent += 1;
-          if (sent === n) daemon.process.child.kill('SIGKILL');
-        }
-        return (real as (...all: unknown[]) => boolean).apply(this, args);
-      });
+      const sent = atCommand(n, () => daemon.process.child.kill('SIGKILL'));
       const work = async (): Promise<void> => {
         const session = await begin({ mode: 'overlay' });
         await fill((n % 200) + 1, 5);
         await session.commit();
       };
       const ended = await work().catch((error: unknown) => error);
-      spy.mockRestore();
-      through = sent < n;
+      through = sent() < n;
       if (through) break;
       expect(ended, `command ${n}`).toBeInstanceOf(Error);
       await daemon.process.ended;
@@ -237,48 +223,26 @@ describe('on a VM that runs', () => {
 
   test('a session whose process was killed is ended by --fix', async () => {
     await vm.close();
-    const root = resolve(import.meta.dirname, '../../..');
-    const built = join(root, 'node_modules', '.cache', `left-session-${process.pid}`);
-    await mkdir(built, { recursive: true });
-    try {
-      await run(join(root, 'node_modules', '.bin', 'tsc'), [
-        '-p',
-        join(root, 'tsconfig.build.json'),
-        '--outDir',
-        built,
-      ]);
-      const socket = daemon.process.qmpPath;
-      for (const mode of ['fleece', 'overlay']) {
-        // The session stands; its process dies before it asks for the first map.
-        const told = {
-          built,
-          socket,
-          nbdSocket: daemon.nbdPath,
-          scratch: folder.path,
-          from: '*',
-          commands: 10_000,
-          mode,
-          dieOpen: true,
-        };
-        const died = run(
-          process.execPath,
-          [join(import.meta.dirname, 'doomedSession.mjs'), JSON.stringify(told)],
-          {
-            env: { ...process.env, QEMU_CBT_NBD_ADDON_PATH: join(root, 'build', 'Release', 'nbd.node') },
-          },
-        );
-        await expect(died).rejects.toMatchObject({ signal: 'SIGKILL' });
-        await fill(4, 4);
-        const seen = await cli('doctor', ...target());
-        expect(seen.stdout).toContain('was begun by a process that is gone');
-        expect(seen.code).toBe(5);
-        const fixed = await cli('doctor', ...target(), '--fix');
-        expect(fixed.code, fixed.stdout).toBe(0);
-        expect(await folders()).toEqual([]);
-        expect((await cli('doctor', ...target())).code).toBe(0);
-      }
-    } finally {
-      await rm(built, { recursive: true, force: true });
+    await using doomed = await DoomedSessions.build();
+    for (const mode of ['fleece', 'overlay'] as const) {
+      const { qmpPath: socket } = daemon.process;
+      const doom = {
+        socket,
+        nbdSocket: daemon.nbdPath,
+        scratch: folder.path,
+        from: '*',
+        mode,
+        dieOpen: true,
+      };
+      expect(await doomed.run(doom)).toBe(true);
+      await fill(4, 4);
+      const seen = await cli('doctor', ...target());
+      expect(seen.stdout).toContain('was begun by a process that is gone');
+      expect(seen.code).toBe(5);
+      const fixed = await cli('doctor', ...target(), '--fix');
+      expect(fixed.code, fixed.stdout).toBe(0);
+      expect(await folders()).toEqual([]);
+      expect((await cli('doctor', ...target())).code).toBe(0);
     }
     await startVmAgain();
   });
