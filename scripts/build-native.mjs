@@ -5,7 +5,7 @@
 //     --clang                                      with clang instead of gcc
 //     --sanitize address,undefined                 in build-sanitize/Release; load it with the sanitizer preloaded
 //     --gyp                                        build-gyp/build/Release/*.node, by node-gyp
-//     --if-possible                                for npm's install: never fails, says what happened
+//     --if-possible                                for npm's install: builds only where no addon loads; never fails
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -22,7 +22,7 @@ class BuildError extends Error {}
 
 const say = (text) => process.stderr.write(`qemu-cbt: ${text}\n`);
 
-function main() {
+async function main() {
   const { values: flags } = parseArgs({
     options: {
       debug: { type: 'boolean', default: false },
@@ -33,6 +33,7 @@ function main() {
     },
   });
   try {
+    if (flags['if-possible'] && (await allLoad())) return;
     if (process.platform !== 'linux') throw new BuildError('the native addons are for Linux only');
     const built = flags.gyp ? buildWithGyp(flags) : buildWithCmake(flags);
     say(`built ${built}`);
@@ -45,6 +46,28 @@ function main() {
     }
     say(`the native addon was not built: ${error.message}`);
     say('the script kernel does its work instead, more slowly; npm run build:native tries again');
+  }
+}
+
+/**
+ * Whether the package as it is has addons that load here, by its own loaders. nbd.node alone missing is worth a build only
+ * where libnbd's development files are.
+ */
+async function allLoad() {
+  try {
+    const { loadKernel, describeKernel } = await import('../dist/kernel/load.js');
+    await loadKernel({ kernel: 'native' });
+    say(`nothing to build: ${describeKernel()}`);
+  } catch {
+    return false;
+  }
+  try {
+    (await import('../dist/backend/nbd/nbdAddon.js')).loadNbdAddon();
+    return true;
+  } catch (error) {
+    if (spawnSync('pkg-config', ['--exists', 'libnbd']).status === 0) return false;
+    say(error.message);
+    return true;
   }
 }
 
@@ -125,4 +148,4 @@ function buildWithGyp(flags) {
   return join('build-gyp/build', configuration, 'bitmap.node');
 }
 
-main();
+await main();

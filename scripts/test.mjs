@@ -23,6 +23,7 @@ const stages = {
   parsers: () => check('node', ['test/fuzz/run.mjs', '--seconds', FUZZ_SECONDS]),
   gyp: () => check('node', ['scripts/check-addons.mjs']),
   package: () => check('node', ['scripts/check-package.mjs']),
+  install: () => check('node', ['scripts/check-install.mjs']),
   unit: () => vitest(['test/unit', 'test/types', 'test/property', 'test/contract', 'test/conformance']),
   integration: () => vitest(['test/integration', 'test/examples']),
   // What depends on QEMU itself, once more with a newer one.

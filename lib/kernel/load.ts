@@ -75,14 +75,14 @@ async function scriptKernel(why: string): Promise<BitmapKernel> {
   return createScriptKernel();
 }
 
-/** Addon files in the order in which they are tried. A path from the environment is the only one. */
+/** Addon files in the order in which they are tried: built here, then what the package brought. A path from the environment is the only one. */
 function candidates(): string[] {
   const forced = process.env['QEMU_CBT_ADDON_PATH'];
   if (forced) return [resolve(forced)];
   return [
-    join(root, 'prebuilds', `${process.platform}-${process.arch}`, ADDON),
     join(root, 'build', 'Release', ADDON),
     join(root, 'build', 'Debug', ADDON),
+    join(root, 'prebuilds', `${process.platform}-${process.arch}`, ADDON),
   ];
 }
 

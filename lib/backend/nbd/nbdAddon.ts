@@ -136,14 +136,14 @@ export function loadNbdAddon(): NbdAddon {
   );
 }
 
-/** Addon files in the order in which they are tried. A path from the environment is the only one. */
+/** Addon files in the order in which they are tried: built here, then what the package brought. A path from the environment is the only one. */
 function candidates(): string[] {
   const forced = process.env['QEMU_CBT_NBD_ADDON_PATH'];
   if (forced) return [resolve(forced)];
   return [
-    join(root, 'prebuilds', `${process.platform}-${process.arch}`, ADDON),
     join(root, 'build', 'Release', ADDON),
     join(root, 'build', 'Debug', ADDON),
+    join(root, 'prebuilds', `${process.platform}-${process.arch}`, ADDON),
   ];
 }
 

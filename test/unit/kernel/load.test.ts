@@ -161,12 +161,15 @@ describe('a package folder', () => {
     return copy.describeKernel().replaceAll(home, '.');
   }
 
-  it('gives its prebuilt addon first', async () => {
-    const said = await inPackage('prebuilt', {
-      [prebuilt]: undefined,
-      'build/Release/bitmap.node': 'broken',
-    });
-    expect(said).toBe(`native addon ./${prebuilt}`);
+  it('gives what was built here before what the package brought', async () => {
+    const files = { [prebuilt]: undefined, 'build/Release/bitmap.node': undefined };
+    expect(await inPackage('own', files)).toBe('native addon ./build/Release/bitmap.node');
+  });
+
+  it('gives its prebuilt addon where the own build is missing or does not load', async () => {
+    expect(await inPackage('prebuilt', { [prebuilt]: undefined })).toBe(`native addon ./${prebuilt}`);
+    const broken = { [prebuilt]: undefined, 'build/Release/bitmap.node': 'broken' };
+    expect(await inPackage('broken', broken)).toBe(`native addon ./${prebuilt}`);
   });
 
   it('goes on to the next addon where one does not load', async () => {
