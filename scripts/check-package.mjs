@@ -30,6 +30,7 @@ try {
     'CMakeLists.txt',
     'binding.gyp',
     'LICENSE',
+    'man/qemu-cbt.1',
   ];
   const missing = needed.filter((path) => !paths.includes(path));
   if (unexpected.length + missing.length > 0)

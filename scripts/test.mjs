@@ -17,6 +17,7 @@ const stages = {
   lint: () => check('npm', ['run', '--silent', 'lint']),
   types: () => check('npm', ['run', '--silent', 'typecheck']),
   coverage: () => check('node', ['scripts/make-coverage.mjs', '--check']),
+  manual: () => check('node', ['scripts/make-man.mjs', '--check']),
   native: () => ctest('build-test', ['-DQEMU_CBT_TESTS=ON']),
   sanitizers: () => ctest('build-asan', ['-DQEMU_CBT_TESTS=ON', '-DQEMU_CBT_SANITIZE=address,undefined']),
   fuzz: () => check('bash', ['scripts/fuzz.sh', FUZZ_SECONDS]),
