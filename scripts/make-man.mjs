@@ -81,7 +81,7 @@ function section(command) {
 
 const text = `${[
   `.\\" Made by scripts/make-man.mjs from the declared commands; changes here are lost.`,
-  `.TH QEMU\\-CBT 1 "" "qemu\\-cbt ${version}" "User Commands"`,
+  `.TH QEMU\\-CBT 1 "2026-11-23" "qemu\\-cbt ${version}" "User Commands"`,
   '.SH NAME',
   'qemu\\-cbt \\- changed\\-block tracking for KVM',
   '.SH SYNOPSIS',

@@ -1,7 +1,12 @@
-/** The error index names every code and reason there is, with the exit code it really has. */
-import { readFileSync } from 'node:fs';
+/**
+ * What the documents say exists: every code and reason in the error index with its true exit code, every command and option
+ * printed for readers to type, every file that a link names.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf } from '../../lib/cli/exitCode.js';
+import { buildProgram } from '../../lib/cli/program.js';
 import { CbtError, type CbtErrorCode } from '../../lib/core/errors.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -24,4 +29,57 @@ describe('docs/errors.md', () => {
     expect(rows.filter((name) => !name.startsWith('ERR_')).sort()).toEqual(reasons);
     expect(reasons).toHaveLength(12);
   });
+});
+
+const documents = ['README.md', 'CONTRIBUTING.md', 'bench/README.md'].concat(
+  readdirSync(new URL('../../docs', import.meta.url))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+);
+
+/** What is wrong with the commands printed in a text: those that do not exist, and options that they do not have. */
+function wrongCommands(text: string): string[] {
+  const io = { stdout: process.stdout, stderr: process.stderr, env: {}, signal: AbortSignal.timeout(60_000) };
+  const program = buildProgram({ io, result: { exitCode: 0 } }, '0');
+  const known = new Map(
+    program.commands.map((command) => [command.name(), command.options.map(({ long }) => long)]),
+  );
+  const printed = [
+    ...[...text.matchAll(/^ {4}qemu-cbt (.*)$/gm)].map(([, line = '']) => line.replace(/ #.*$/, '')),
+    ...[...text.matchAll(/`qemu-cbt ([^`\n]*)`/g)].map(([, line = '']) => line),
+    // `doctor --fix` and its like, where the program's name is left out.
+    ...[...text.matchAll(/`([a-z]+ --[^`\n]*)`/g)].flatMap(([, line = '']) =>
+      known.has(line.split(' ')[0] ?? '') ? [line] : [],
+    ),
+  ];
+  return printed.flatMap((line) => {
+    const names = (line.split(/ /)[0] ?? '').split('|');
+    if (names.every((name) => name.startsWith('<') || name.startsWith('-'))) return [];
+    const options = names.map((name) => known.get(name));
+    if (options.includes(undefined)) return [`qemu-cbt ${line}: no such command`];
+    return [...line.matchAll(/(?<=[ [])--[a-z-]+/g)]
+      .filter(([option]) => option !== '--help' && !options.some((of) => of?.includes(option)))
+      .map(([option]) => `qemu-cbt ${line}: no option ${option}`);
+  });
+}
+
+describe.each(documents)('%s', (path) => {
+  const text = read(path);
+
+  test('prints only commands and options that there are', () => {
+    expect(wrongCommands(text)).toEqual([]);
+  });
+
+  test('links only to files that there are', () => {
+    const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = '']) => to);
+    const files = links.filter((to) => !/^[a-z]+:/.test(to));
+    const root = new URL('../../', import.meta.url).pathname;
+    expect(files.filter((to) => !existsSync(join(root, dirname(path), to)))).toEqual([]);
+  });
+});
+
+test('a command or an option that does not exist would be seen', () => {
+  expect(
+    wrongCommands('    qemu-cbt explode disk\n    qemu-cbt pits disk --loud   # x\n`begin --nope`'),
+  ).toHaveLength(3);
 });
