@@ -151,7 +151,8 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
   if (lease.taken && lease.ending !== 'commit') {
     for (const { image } of lease.disks) {
       if (image === undefined) continue;
-      const point = await newestPoint(image, signal).catch(() => null);
+      // One that cannot be looked at, or that another QEMU has, may have the point: the record stays.
+      const point = await newestPoint(image, signal);
       if (point?.uuid !== lease.session) continue;
       const { disks } = await new ImageTracking([image]).rollback(lease.session, { signal });
       const failed = disks.find(({ error }) => error !== undefined)?.error;

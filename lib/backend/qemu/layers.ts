@@ -74,11 +74,26 @@ export function passOwnOverlay(
 
 /** The overlay of ours that covers this image, met from below: a storage daemon shows no device that leads to it. */
 function overlayOn(graph: BlockGraph, image: GraphNode): GraphNode | null {
-  // An image that is written itself is covered by none: what stands on it was committed back already.
-  if (!image.info.ro) return null;
   for (const node of graph.nodes.values())
-    if (isOwnOverlay(node.name) && childOf(node, 'backing') === image.name) return node;
+    if (isOwnOverlay(node.name) && childOf(node, 'backing') === image.name && takesWrites(graph, node, image))
+      return node;
   return null;
+}
+
+/**
+ * Whether an overlay still has what its image lacks. An image that can be written does not prove that it has everything: it can
+ * be while the overlay is being committed to it, after a commit that failed or was called off, and with copy-on-read. Only when
+ * nothing leads to the overlay any more has QEMU turned to the image.
+ */
+export function takesWrites(graph: BlockGraph, overlay: GraphNode, image: GraphNode): boolean {
+  const { name } = overlay;
+  return (
+    image.info.ro ||
+    [...graph.nodes.values()].some(({ children }) => children.some(({ node }) => node === name)) ||
+    [...graph.tops.values()].includes(name) ||
+    graph.devices.some(({ inserted }) => inserted?.['node-name'] === name) ||
+    graph.exports.some((e) => e['node-name'] === name)
+  );
 }
 
 function isOwnOverlay(name: string): boolean {

@@ -1,6 +1,7 @@
 /** Beginning a session on a running QEMU; whatever fails, nothing stays behind. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
 import { requireUuid } from '../../../core/pointInTime.js';
@@ -59,7 +60,7 @@ export async function beginSession(
   const lease: Lease = {
     version: 1,
     session: pit,
-    vm: vmSocket,
+    vm: path.resolve(vmSocket),
     host: hostname(),
     mode,
     owner: await ownOwner(),

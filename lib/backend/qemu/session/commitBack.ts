@@ -7,7 +7,7 @@ import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId } from './ids.js';
-import { findJob, waitForJob } from './jobs.js';
+import { findJob, ignoreGone, waitForJob } from './jobs.js';
 import { findCovering } from './overlay.js';
 
 /** How often a caller that wants to know is told how far the job is. */
@@ -32,6 +32,11 @@ export async function commitBack(
   const { tag, index } = session;
   const id = makeId('job', tag, index);
   let job = await findJob(client, id, options);
+  if (job?.status === 'concluded') {
+    // Of an earlier try: what it came to is told by the graph.
+    await ignoreGone(qmp(client, 'job-dismiss', { id }, options));
+    job = null;
+  }
   if (job === null) {
     const covering = await findCovering(client, tag, index, options);
     if (covering === null) return;

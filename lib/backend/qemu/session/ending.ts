@@ -60,7 +60,13 @@ export async function endSession(
   // It may not have been started yet, and another one may run.
   if (lease.ownServer && (await isListening(lease.nbdSocket))) await stopServer(client, options);
   await removeParts(client, tag, { nodes: true }, options);
-  await removeFolder(folder, { overlays: holdsNothing(lease) });
+  // A disk that was unplugged may still have the point: it leads there whoever finds the disk on a VM again.
+  const away = lease.disks.filter((d) =>
+    outcome.disks.some(({ disk, error }) => disk === d.disk && isAway(error)),
+  );
+  if (away.length > 0)
+    await writeLease(folder, { ...lease, disks: away }).catch(failUnless(lease.mode === 'fleece'));
+  await removeFolder(folder, { overlays: holdsNothing(lease), record: away.length > 0 });
   letGoOfSession(lease.session);
   return outcome;
 }
@@ -104,7 +110,7 @@ export async function rollBackPoint(
       const done = outcome.disks.find((d) => d.disk === disk);
       if (nodes.has(node)) return done ?? { disk };
       const message = `node ${node} is no longer a disk of this VM: its point in time ${pit} could not be rolled back`;
-      return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk }) };
+      return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk, details: AWAY }) };
     }),
   };
 }
@@ -116,6 +122,13 @@ function shareOfProgress(
   onProgress: EndSessionOptions['onProgress'],
 ): EndSessionOptions['onProgress'] {
   return onProgress && ((done, total) => onProgress(nth * total + done, disks * total));
+}
+
+/** Marks the error of a disk that is not on the VM any more. */
+const AWAY = { away: true };
+
+function isAway(error: CbtError | undefined): boolean {
+  return error?.details?.['away'] === true;
 }
 
 function nothingDone({ session, disks }: Lease): TrackingOutcome {

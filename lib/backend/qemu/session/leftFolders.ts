@@ -7,13 +7,14 @@ import { lstat, readdir, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
+import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { listDisks, type VmDisk } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { holdsNothing, rollBackPoint } from './ending.js';
 import { tagOf } from './ids.js';
-import { keeperOf, type Lease, type LeaseDisk, readLease } from './lease.js';
+import { keeperOf, type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
 import { findSessions, removeFolder } from './teardown.js';
 
 export interface LeftFolder {
@@ -69,6 +70,7 @@ export async function findLostSessions(
     const { lease } = found;
     const ours =
       path.resolve(lease.vm) === path.resolve(vmSocket) ||
+      disks.some((disk) => hasPoint(disk, lease)) ||
       lease.disks.some((disk) => disk.image !== undefined && findSame(disks, disk) !== undefined);
     if (ours && !held.has(tagOf(lease.session)) && (await isOver(lease))) lost.push(found);
   }
@@ -83,9 +85,15 @@ function findSame(disks: readonly VmDisk[], { image, disk }: LeaseDisk): VmDisk 
   );
 }
 
+/** Whether the session's point in time is on the disk, by whatever path its image is known now. */
+function hasPoint({ layers }: VmDisk, { session }: Lease): boolean {
+  return layers?.[0].bitmaps.some(({ name }) => parseSegmentName(name)?.pit === session) === true;
+}
+
 /**
  * Ends a lost session on the VM that runs now: its point in time, which nobody committed, is rolled back where a disk still
- * has it, and its files go. An overlay that holds writes of the guest stays, with its record.
+ * has it, and its files go. An overlay that holds writes of the guest stays, with its record; so does the record while
+ * an image that may still have the point is not on this VM, because the point would be taken for a committed one.
  */
 export async function endLostSession(
   client: QmpClient,
@@ -93,17 +101,26 @@ export async function endLostSession(
   options?: WaitOptions,
 ): Promise<TrackingOutcome> {
   let outcome: TrackingOutcome = { pit: lease.session, disks: [] };
+  let away: LeaseDisk[] = [];
   if (lease.taken && lease.ending !== 'commit') {
     const now = await listDisks(client, options);
-    const there = lease.disks.flatMap((disk) => {
-      const node = findSame(now, disk)?.formatNode;
-      return node === undefined ? [] : [{ ...disk, node }];
+    const there = now.flatMap((disk, index): LeaseDisk[] => {
+      const { id, formatNode: node, sizeBytes = 0 } = disk;
+      return node !== undefined && hasPoint(disk, lease) ? [{ index, disk: id, node, sizeBytes }] : [];
     });
+    away = lease.disks.filter((disk) => findSame(now, disk)?.formatNode === undefined);
     outcome = await rollBackPoint(client, { ...lease, disks: there }, options);
-    const failed = outcome.disks.find(({ error }) => error !== undefined)?.error;
+    // A chain that is lost has no base at all: the next session starts it anew.
+    const failed = outcome.disks.find(({ error }) => error !== undefined && !error.fullBackupNeeded)?.error;
     if (failed !== undefined) throw failed;
   }
-  await removeFolder(folder, { overlays: holdsNothing(lease) });
+  // Another VM's, by its name: this one has the socket's path, or a copy of an image, and may not touch its files.
+  if (away.length > 0 && away.length === lease.disks.length) return outcome;
+  const record = away.length > 0 || strandedBecause({ folder, lease }) !== null;
+  // A stranded overlay's record tells of all its disks; otherwise only those remain of which something is to be done.
+  if (away.length > 0 && strandedBecause({ folder, lease }) === null)
+    await writeLease(folder, { ...lease, disks: away });
+  await removeFolder(folder, { overlays: holdsNothing(lease), record });
   return outcome;
 }
 

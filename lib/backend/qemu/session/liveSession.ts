@@ -125,8 +125,10 @@ export class LiveSession implements Session {
     if (this.lease.ending === undefined || this.#over) await this.check(options);
     await this.#end('commit', options);
     // Looked at last: what is returned is what the next session will find.
-    const states = await targetOf(this.client, this.lease.disks).disks(options?.signal);
-    const disks = this.lease.disks.map(({ disk, changeId, epoch }) => {
+    const nodes = new Set((await listDisks(this.client, options)).map(({ formatNode }) => formatNode));
+    const there = this.lease.disks.filter(({ node }) => nodes.has(node));
+    const states = there.length === 0 ? [] : await targetOf(this.client, there).disks(options?.signal);
+    const disks = this.lease.disks.map(({ disk, node, changeId, epoch }) => {
       const tracked = states.find((s) => s.disk === disk);
       const lost = tracked === undefined || 'error' in tracked;
       const kept =
@@ -135,6 +137,10 @@ export class LiveSession implements Session {
           (b) => b.name.endsWith(`.${this.pit}`) && b.recording && !b.inconsistent,
         );
       if (kept) return { disk, ...(epoch && { epoch }), ...(changeId && { changeId }) };
+      if (!nodes.has(node)) {
+        const away = `${disk} is no longer a disk of this VM: whether PIT ${this.pit} is still on it cannot be seen`;
+        return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', away, { disk }) };
+      }
       const message = `PIT ${this.pit} is no longer on ${disk}; take a full backup of this disk`;
       return {
         disk,
@@ -145,7 +151,9 @@ export class LiveSession implements Session {
   }
 
   async rollback(options?: EndOptions): Promise<TrackingOutcome> {
-    if (this.#breaking !== null) return this.#breaking;
+    const cleanedUp = await this.#breaking?.catch(() => null);
+    if (cleanedUp != null) return cleanedUp;
+    // The clean-up failed, perhaps for want of room: with the cause mended it is done now.
     if (this.#over) throw this.#closed();
     return this.#end('rollback', options);
   }

@@ -12,7 +12,7 @@
 import { CbtError } from '../../../core/errors.js';
 import { type BlockGraph, type GraphNode, readBlockGraph } from '../blockGraph.js';
 import { capabilitiesOf } from '../capabilities.js';
-import { childOf, passFilters } from '../layers.js';
+import { childOf, passFilters, takesWrites } from '../layers.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { runTransaction, type TransactionAction } from '../transaction.js';
@@ -102,8 +102,7 @@ export async function findCovering(
   const backing = overlay === undefined ? undefined : childOf(overlay, 'backing');
   if (overlay === undefined || backing === undefined) return null;
   const image = passFilters(graph, backing).node;
-  // Written again, the image has what the overlay held.
-  if (!image.info.ro) return null;
+  if (!takesWrites(graph, overlay, image)) return null;
   return { root: rootAbove(graph, overlay).name, overlay: overlay.name, image: image.name };
 }
 

@@ -110,14 +110,18 @@ const OVERLAY_FILE = /^overlay-\d+\.qcow2$/;
 /**
  * Removes the session's files and, when nothing else is in it, its folder. An overlay holds what the guest wrote: it goes
  * only where the caller knows that its image has it all; one that stays keeps the lease beside it, which says whose it is.
+ * `record`: the lease stays in any case.
  */
-export async function removeFolder(folder: string, { overlays }: { overlays: boolean }): Promise<void> {
+export async function removeFolder(
+  folder: string,
+  { overlays, record = false }: { overlays: boolean; record?: boolean },
+): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   const kept = names.some((name) => OVERLAY_FILE.test(name)) && !overlays;
   for (const name of names)
     if (OWN_FILES.test(name) || (overlays && OVERLAY_FILE.test(name)))
       await rm(path.join(folder, name), { force: true });
-  if (kept) return;
+  if (kept || record) return;
   await rm(path.join(folder, LEASE_NAME), { force: true });
   await rmdir(folder).catch(() => undefined);
 }
