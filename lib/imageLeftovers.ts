@@ -3,7 +3,7 @@
  * writes of the guest that the image lacks. An overlay is joined with its image only where the image proves, by its
  * own empty and intact segment of the session, that nobody wrote to it since.
  */
-import { realpath } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { holdsNothing } from './backend/qemu/session/ending.js';
@@ -121,9 +121,14 @@ async function doubtAbout(
   if (typeof point === 'string') return point;
   if (point?.uuid !== lease.session || !point.recording || point.changedBytes !== 0)
     return `${image} does not prove that nobody wrote to it since (its newest point in time is ${point?.uuid ?? 'none'}, not the session’s, or is not empty)`;
+  // QEMU's user can write the folder, and we may be root: nothing that the overlay is not itself is read or written.
+  const changed = `${overlayOf(folder, disk)} is not as its session made it`;
+  if (!(await lstat(overlayOf(folder, disk)).catch(() => null))?.isFile()) return changed;
   const facts = JSON.parse(
     await qemuImg(['info', '--output=json', '-f', 'qcow2', overlayOf(folder, disk)], { signal }),
   ) as Record<string, unknown>;
+  const { data } = (facts['format-specific'] ?? {}) as { data?: Record<string, unknown> };
+  if (data === undefined || 'data-file' in data) return changed;
   if (facts['backing-filename'] !== image || facts['virtual-size'] !== disk.sizeBytes)
     return `${overlayOf(folder, disk)} does not stand on ${image}`;
   return null;

@@ -3,7 +3,7 @@
  * file system, by another manager or with nobody writing, the overlay goes only when the image has all that it took.
  */
 import { execFile } from 'node:child_process';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -198,6 +198,24 @@ test('an image that cannot grow: the overlay stays until there is room, and ends
     21 * MiB,
     MiB,
   ]);
+});
+
+test('an overlay whose header leads to another file is not read by doctor', async () => {
+  await startVm('a');
+  await begin();
+  await daemon.process.kill();
+  const overlay = join(folder.path, (await folders())[0] ?? '', 'overlay-0.qcow2');
+  const secret = join(folder.path, 'secret');
+  await writeFile(secret, Buffer.alloc(MiB, 'secret'));
+  await rm(overlay);
+  const backing = ['-b', image('a'), '-F', 'qcow2', '-o', `data_file=${join(folder.path, 'other')}`];
+  await qemuImg('create', '-q', '-f', 'qcow2', ...backing, overlay, '64M');
+  await rm(join(folder.path, 'other'));
+  await symlink(secret, join(folder.path, 'other'));
+  const fixed = await cli('doctor', image('a'), '--fix');
+  expect(fixed.stdout).toContain('is not as its session made it');
+  expect(fixed.code).toBe(5);
+  expect(await folders()).toHaveLength(1);
 });
 
 describe('a point in time that nobody committed', () => {
