@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { greeted } from './nbdGreeting.js';
 
 const program = (variable: string, name: string): string => process.env[variable] ?? name;
 
@@ -67,6 +68,7 @@ export class ImageHolder {
     const gone = once(pipe.resume(), 'end');
     const [code] = await once(child, 'exit');
     if (code !== 0) throw new Error(`qemu-nbd ended with ${code}`);
+    await greeted({ path: `${path}.sock` });
     const pid = Number(await readFile(pidFile, 'utf8'));
     return new ImageHolder(async () => {
       process.kill(pid, 'SIGTERM');

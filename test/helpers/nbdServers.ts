@@ -9,6 +9,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { greeted } from './nbdGreeting.js';
 
 const run = promisify(execFile);
 
@@ -28,6 +29,8 @@ export async function startQemuNbd(folder: string, ...args: string[]): Promise<N
   // In the background its stderr would keep ours open.
   const own = ['--fork', '--pid-file', pidFile, '--persistent', '--socket', socket];
   await run(program, [...own, ...args]);
+  // With TLS it greets all the same.
+  await greeted({ path: socket });
   return serverOf(socket, pidFile);
 }
 
@@ -50,6 +53,7 @@ export async function startQemuNbdOnTcp(
     String(port),
   ];
   await run(program, [...own, ...args]);
+  await greeted({ host: '127.0.0.1', port });
   return { ...(await serverOf('', pidFile)), port };
 }
 
