@@ -32,6 +32,8 @@ export interface PitPlan {
   actions: readonly BitmapAction[];
   /** The segment that records from here on; null where tracking ends. */
   recording: { epoch: string; sequence: number; pit: string; name: string } | null;
+  /** Why tracking ends although that was not asked for. */
+  lost?: CbtError;
 }
 
 /** Start tracking: segment 1 of a new epoch. The disk must have no segment of ours. */
@@ -106,7 +108,8 @@ export function planPit(state: DiskState, pit: string): PitPlan {
 /**
  * Roll back the newest point in time: its changes join those of the one before, which records again, as when it is
  * forgotten. The merged name keeps the sequence number taken, so that a changeId handed out for the rolled-back point
- * can never come to mean a later one.
+ * can never come to mean a later one. Where only the point tells that the disk shrank it can neither go nor stay: tracking
+ * of the disk ends, and the next backup is a full one.
  */
 export function planRollback(state: DiskState, pit: string): PitPlan {
   const chain = requireWhole(state);
@@ -127,7 +130,10 @@ export function planRollback(state: DiskState, pit: string): PitPlan {
     refuseHeld(state, [last]);
     return { actions: [{ kind: 'remove', name: last.info.name }], recording: null };
   }
-  return planForget(state, pit);
+  const previous = chain.segments.at(-2);
+  const lost = previous === undefined ? null : hiddenShrink(state, previous, last, undefined);
+  // Kept, a point that nobody committed would be the base of the next increment: rather no base at all.
+  return lost === null ? planForget(state, pit) : { ...planDisable(state), lost };
 }
 
 /**
@@ -161,7 +167,8 @@ export function planForget(state: DiskState, pit: string): PitPlan {
     return { actions: [{ kind: 'remove', name: segment.info.name }], recording: stays };
   }
   refuseHeld(state, [previous, segment]);
-  refuseHiddenShrink(state, previous, segment, chain.segments[index + 1]);
+  const shrink = hiddenShrink(state, previous, segment, chain.segments[index + 1]);
+  if (shrink !== null) throw shrink;
   const merged = formatSegmentName({
     epoch: chain.epoch,
     first: previous.first,
@@ -243,14 +250,14 @@ function refuseUsedPit(state: DiskState, chain: Chain, pit: string): void {
  * A size that only `gone`'s name records, smaller than those around it, tells of dropped bits: it must not vanish. The
  * newest has no later neighbour yet, and the disk may grow at any time: there the one before it decides alone.
  */
-function refuseHiddenShrink(
+function hiddenShrink(
   state: DiskState,
   previous: Segment,
   gone: Segment,
   next: Segment | undefined,
-): void {
-  if (gone.sizeBytes >= Math.min(previous.sizeBytes, next?.sizeBytes ?? previous.sizeBytes)) return;
-  throw trackingLost(
+): CbtError | null {
+  if (gone.sizeBytes >= Math.min(previous.sizeBytes, next?.sizeBytes ?? previous.sizeBytes)) return null;
+  return trackingLost(
     'SIZE',
     `only ${describeSegment(gone)} tells that the disk shrank, from ${previous.sizeBytes} to ${gone.sizeBytes} bytes: it cannot be dropped`,
     { disk: state.disk },

@@ -255,7 +255,11 @@ async function run(
   if (changes.length > 0) await target.apply(changes, signal);
   return {
     pit: ready[0]?.pit ?? null,
-    disks: planned.map((p) => ('plan' in p ? { disk: p.disk, ...recordOf(p.plan) } : p)),
+    disks: planned.map((p) => {
+      if (!('plan' in p)) return p;
+      const { disk, plan } = p;
+      return { disk, ...recordOf(plan), ...(plan.lost !== undefined && { error: plan.lost.about(disk) }) };
+    }),
   };
 }
 

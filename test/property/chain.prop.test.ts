@@ -112,8 +112,10 @@ function live(steps: readonly Step[]): { asked: number; answered: number } {
       }
       case 'rollback':
         attempt(() => {
-          const chain = readCatalogue(disk.state()).chains[0]!;
-          if (chain.segments.length > 1) disk.apply(planRollback(disk.state(), newest(chain).pit).actions);
+          const [chain] = readCatalogue(disk.state()).chains;
+          // A rollback that cannot go back ends tracking.
+          if (chain !== undefined && chain.segments.length > 1)
+            disk.apply(planRollback(disk.state(), newest(chain).pit).actions);
         });
         break;
       case 'resize':

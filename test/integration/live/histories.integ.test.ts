@@ -210,8 +210,18 @@ class History {
       this.#points.push(point);
       this.#shrunk = false;
     } else {
-      await session.rollback();
+      const { disks } = await session.rollback();
       this.#dead.push(point.pit);
+      if (disks.some(({ error }) => error !== undefined)) {
+        // Only the point told that the disks shrank: no history is left, and no base either.
+        expect(disks.map(({ error }) => error?.reason)).toEqual(['SIZE', 'SIZE']);
+        expect(this.#shrunk, this.log.join(', ')).toBe(true);
+        this.#dead.push(...this.#points.map(({ pit }) => pit));
+        this.#points = [];
+        this.#stored.clear();
+        this.#shrunk = false;
+        return;
+      }
       // What the point before had recorded went into a new segment.
       this.#stored.delete(newest?.pit ?? '');
     }

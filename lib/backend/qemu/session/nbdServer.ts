@@ -51,14 +51,27 @@ export function ownSocket(folder: string): string {
   return path.join(folder, 'nbd.sock');
 }
 
+/** Bytes of an NBD server's greeting: NBDMAGIC, IHAVEOPT, flags. */
+const GREETING_BYTES = 18;
+/** Client flags (fixed newstyle, no zeroes), then NBD_OPT_ABORT: a farewell that QEMU does not log as a broken client. */
+const FAREWELL = Buffer.concat([
+  Buffer.from([0, 0, 0, 3]),
+  Buffer.from('IHAVEOPT'),
+  Buffer.from([0, 0, 0, 2, 0, 0, 0, 0]),
+]);
+const GREET_WITHIN_MS = 2_000;
+
 /** Whether a server listens there (QEMU does not tell the address of its own). Only an answer that nobody is there counts as no. */
 export async function isListening(socket: string): Promise<boolean> {
   return new Promise((resolve) => {
     const connection = createConnection(socket);
-    connection.once('connect', () => {
-      connection.destroy();
-      resolve(true);
+    let greeted = 0;
+    connection.setTimeout(GREET_WITHIN_MS, () => connection.destroy());
+    connection.on('data', (chunk: Buffer) => {
+      if (greeted < GREETING_BYTES && greeted + chunk.length >= GREETING_BYTES) connection.end(FAREWELL);
+      greeted += chunk.length;
     });
+    connection.once('close', () => resolve(true));
     connection.once('error', ({ code }: NodeJS.ErrnoException) =>
       resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED'),
     );
