@@ -59,7 +59,7 @@ describe('connecting', () => {
   });
 
   it.each([
-    ['a reply', { return: {} }, /no QMP greeting.*QMP/],
+    ['something else', { hello: {} }, /no QMP greeting.*QMP/],
     ['a greeting without version', { QMP: { capabilities: [] } }, /QMP\.version/],
     ['an array', '[]\n', /not a JSON object/],
     ['a pretty-printed greeting', '{\r\n    "QMP": {\r\n', /not JSON/],
@@ -67,6 +67,43 @@ describe('connecting', () => {
   ])('refuses %s as greeting', async (_what, hello, why) => {
     await using server = await FakeQmpServer.start(hello);
     await expect(QmpClient.connect(server.path)).rejects.toThrow(coded('ERR_CBT_BACKEND_PROTOCOL', why));
+  });
+
+  // QEMU answers a command that was running when its client was lost to whoever is connected by then.
+  it('drops what was meant for the client before, until its own negotiation is answered', async () => {
+    const late = [
+      { return: { of: 'another' }, id: '1' },
+      { return: {} },
+      { error: { class: 'GenericError', desc: 'another' }, id: '186' },
+      { error: { class: 'GenericError', desc: 'without id' } },
+    ];
+    const lines = (messages: object[]) =>
+      messages.map((message) => `${JSON.stringify(message)}\r\n`).join('');
+    const event = { event: 'E', timestamp: { seconds: 1, microseconds: 2 } };
+    await using server = await FakeQmpServer.start(lines([...late, event, GREETING, ...late]));
+    const connecting = QmpClient.connect(server.path);
+    const { command, socket } = await server.receive();
+    expect(command.execute).toBe('qmp_capabilities');
+    socket.write(lines([...late, { return: {}, id: command.id }]));
+    await using client = await connecting;
+    const run = client.execute('a');
+    await server.answer('mine');
+    expect(await run).toBe('mine');
+    await expect(Promise.all([client.execute('b'), server.answer(() => late[0] ?? {})])).rejects.toThrow(
+      coded('ERR_CBT_BACKEND_PROTOCOL', 'expected'),
+    );
+  });
+
+  it('never takes the answer to another negotiation for its own', async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 2 }, async () => {
+        await using server = await FakeQmpServer.start();
+        const [client, command] = await Promise.all([QmpClient.connect(server.path), server.answer()]);
+        await client.close();
+        return command.id;
+      }),
+    );
+    expect(ids[0]).not.toBe(ids[1]);
   });
 
   it('says so when the other end hangs up instead of greeting', async () => {

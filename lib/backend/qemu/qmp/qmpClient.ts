@@ -3,9 +3,12 @@
  *
  * QEMU runs the commands of a connection one after the other and answers in that order (out-of-band execution is never
  * asked for), so a reply must carry the id of the oldest open command; any other is a protocol error and ends the
- * connection. A client never reconnects by itself: what was pending may or may not have happened, and QEMU may be
+ * connection. Only a connection that begins may meet the reply of a command that it never sent: one that was running when
+ * the client before went away. QEMU answers it before it answers `qmp_capabilities`, whose id is therefore unique and not
+ * just unique here; until then strange replies are dropped. A client never reconnects by itself: what was pending may or may not have happened, and QEMU may be
  * another one by now. Whoever wants to go on connects anew and looks at the state first.
  */
+import { randomUUID } from 'node:crypto';
 import type net from 'node:net';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { connectUnix } from '../unixSocket.js';
@@ -66,6 +69,7 @@ export class QmpClient {
   private readonly pending: Pending[] = [];
   private onGreeting: ((message: Message) => void) | undefined;
   private nextId = 1;
+  private negotiated = false;
   /** Why nothing more can be asked; set once. */
   private failure: CbtError | undefined;
   private readonly failed: Promise<CbtError>;
@@ -200,18 +204,20 @@ export class QmpClient {
       throw speaksOddly(this.name, `its first line is no QMP greeting (${describeIssues(checked.error)})`);
     }
     this.version = checked.data.QMP.version;
-    await this.execute('qmp_capabilities', undefined, {
-      timeoutMs: Math.max(1, deadline - Date.now()),
-      signal,
-    });
+    const left = { timeoutMs: Math.max(1, deadline - Date.now()), signal };
+    await this.send('qmp_capabilities', undefined, left, randomUUID());
   }
 
-  private send(command: string, args: object | undefined, options: WaitOptions): Promise<unknown> {
+  private send(
+    command: string,
+    args: object | undefined,
+    options: WaitOptions,
+    // Short: QEMU before 10.1 reads a monitor byte by byte, a turn of its main loop each.
+    id = String(this.nextId++),
+  ): Promise<unknown> {
     const timeoutMs = checkTimeout('timeoutMs', options.timeoutMs ?? this.commandTimeoutMs);
     throwIfAborted(options.signal);
     if (this.failure !== undefined) throw this.failure;
-    // Short: QEMU before 10.1 reads a monitor byte by byte, a turn of its main loop each.
-    const id = String(this.nextId++);
     const bytes = encodeMessage({ execute: command, ...(args === undefined ? {} : { arguments: args }), id });
     const entry: Pending = { id, command, settle: undefined };
     this.pending.push(entry);
@@ -249,6 +255,8 @@ export class QmpClient {
   private dispatch(message: Message): void {
     const { onGreeting } = this;
     if (onGreeting !== undefined) {
+      // Meant for the client before, and written just as this one was let in.
+      if ('event' in message || 'return' in message || 'error' in message) return;
       this.onGreeting = undefined;
       onGreeting(message);
     } else if ('event' in message) {
@@ -265,9 +273,13 @@ export class QmpClient {
   }
 
   private reply(message: Message): void {
+    const oldest = this.pending[0];
+    if (!this.negotiated) {
+      if (message['id'] !== oldest?.id || oldest === undefined) return;
+      this.negotiated = true;
+    }
     const failed = 'error' in message ? errorReply.safeParse(message) : undefined;
     if (failed?.success === false) throw breach(`an error breaks its form: ${describeIssues(failed.error)}`);
-    const oldest = this.pending[0];
     if (oldest === undefined || message['id'] !== oldest.id) {
       const text = failed === undefined ? '' : `: ${failed.data.error.desc}`;
       const expected =
