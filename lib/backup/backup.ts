@@ -13,19 +13,17 @@ import { rename } from 'node:fs/promises';
 import type { ChangeMap } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { openData } from '../data.js';
 import { chooseBase } from './chooseBase.js';
 import { copyLayer } from './copyLayer.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { onFile } from './fileFault.js';
 import type { BackupFolder } from './folder.js';
-import { createLayer } from './layerFile.js';
-import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
+import { LayerWriter } from './layerWriter.js';
+import { CLUSTER_BYTES, type DiskRun, formatManifest, type Manifest } from './manifest.js';
 import { layerName, makeKey, manifestName, PART, sumsName } from './names.js';
 import { RateLimit } from './rate.js';
 import type { BackupSource, SourceDisk, SourceSession } from './source.js';
 import { SumsWriter } from './sums.js';
-import { WriteBehind } from './writeBehind.js';
 import { clearIntent, openForWriting, writeIntent } from './writing.js';
 
 export interface BackupOptions {
@@ -232,37 +230,39 @@ async function copyDisk(
   const sumsFile = sumsName(key, run);
   const sizeBytes = Math.ceil(disk.sizeBytes / 512) * 512;
   made.add(file + PART).add(sumsFile + PART);
-  await createLayer(folder.path, file + PART, { sizeBytes, base: base?.disk.file ?? null, signal });
-  const sums = await SumsWriter.create(folder.file(sumsFile + PART), sizeBytes);
   try {
-    const { storedBytes, zeroBytes } = await copyInto(folder.file(file + PART), async (target, behind) => {
-      return withData(await disk.openData(signal), async (source) => {
-        if (source.info.sizeBytes !== sizeBytes) {
-          throw new CbtError(
-            'ERR_CBT_MAP_MISMATCH',
-            `${disk.disk} has ${sizeBytes} bytes, but its data has ${source.info.sizeBytes}`,
-            { disk: disk.disk },
-          );
-        }
-        return copyLayer({
-          source,
-          target,
-          map,
-          sizeBytes,
-          full: verdict === 'full',
-          sums,
-          ...limits,
-          signal,
-          onBytes: (bytes) => {
-            behind.note(bytes);
-            progress.doneBytes += bytes;
-            // Ranges are widened to whole clusters, so more may be read than the map tells.
-            progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
-            options.onProgress?.(progress);
-          },
-        });
+    await using layer = await LayerWriter.create(folder.file(file + PART), {
+      clusterBytes: CLUSTER_BYTES,
+      sizeBytes,
+      backing: base?.disk.file ?? null,
+    });
+    await using sums = await SumsWriter.create(folder.file(sumsFile + PART), sizeBytes);
+    const { storedBytes, zeroBytes } = await withData(await disk.openData(signal), async (source) => {
+      if (source.info.sizeBytes !== sizeBytes) {
+        throw new CbtError(
+          'ERR_CBT_MAP_MISMATCH',
+          `${disk.disk} has ${sizeBytes} bytes, but its data has ${source.info.sizeBytes}`,
+          { disk: disk.disk },
+        );
+      }
+      return copyLayer({
+        source,
+        target: layer,
+        map,
+        sizeBytes,
+        full: verdict === 'full',
+        sums,
+        ...limits,
+        signal,
+        onBytes: (bytes) => {
+          progress.doneBytes += bytes;
+          // Ranges are widened to whole clusters, so more may be read than the map tells.
+          progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
+          options.onProgress?.(progress);
+        },
       });
     });
+    await layer.finish();
     const summed = await sums.finish();
     return {
       disk: disk.disk,
@@ -281,26 +281,20 @@ async function copyDisk(
       zeroBytes,
     };
   } catch (error) {
-    await sums.close();
-    const full = error instanceof CbtError && error.details['errno'] === 'ENOSPC';
     for (const name of [file + PART, sumsFile + PART]) {
       await removeFile(folder.file(name));
       made.delete(name);
     }
-    if (full) {
-      throw new CbtError(
-        'ERR_CBT_BACKEND_UNAVAILABLE',
-        `no space is left in ${folder.path}: ${error.message}`,
-        {
-          disk: disk.disk,
-          details: error.details,
-          cause: error,
-        },
-      );
-    }
-    throw error;
-  } finally {
-    await sums.close();
+    if (!(error instanceof CbtError) || error.details['errno'] !== 'ENOSPC') throw error;
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `no space is left in ${folder.path}: ${error.message}`,
+      {
+        disk: disk.disk,
+        details: error.details,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -315,27 +309,6 @@ async function withData<T>(data: DiskData, work: (data: DiskData) => Promise<T>)
   }
   await data.close();
   return result;
-}
-
-/** Opens the new layer for writing; when the work is done, all of it is on stable storage. */
-async function copyInto<T>(
-  path: string,
-  work: (target: DiskData, behind: WriteBehind) => Promise<T>,
-): Promise<T> {
-  const behind = await WriteBehind.start(path);
-  try {
-    const image = { file: path, format: 'qcow2', readOnly: false, withoutBacking: true };
-    const target = await openData({ kind: 'qemu-nbd', ...image });
-    const result = await withData(target, async () => {
-      const worked = await work(target, behind);
-      await target.flush();
-      return worked;
-    });
-    await behind.finish();
-    return result;
-  } finally {
-    await behind.close();
-  }
 }
 
 async function publish(folder: BackupFolder, manifest: Manifest): Promise<void> {

@@ -15,9 +15,15 @@ import { signalForMany } from './manyCalls.js';
 import type { RateLimit } from './rate.js';
 import { ENTRY_BYTES, type SumsWriter } from './sums.js';
 
+/** What a layer is made by. Calls come in order of offset and keep to whole clusters; many may be waited for at once. */
+export interface LayerTarget {
+  write(offset: number, data: Uint8Array): Promise<void>;
+  zero(offset: number, length: number): Promise<void>;
+}
+
 export interface CopyOptions {
   source: DiskData;
-  target: DiskData;
+  target: LayerTarget;
   map: ChangeMap;
   sizeBytes: number;
   /** Below a full layer is nothing: its zeros need no mark. */
@@ -36,8 +42,6 @@ export interface Copied {
   zeroBytes: number;
 }
 
-/** Zero ranges told to the target at once. */
-const ZERO_PAIRS = 2 * 512;
 const ZEROS = Buffer.alloc(CLUSTER_BYTES);
 
 export async function copyLayer(options: CopyOptions): Promise<Copied> {
@@ -56,7 +60,6 @@ class LayerCopy {
   readonly #options: CopyOptions;
   readonly #call: { signal?: AbortSignal };
   readonly #pieces: AsyncGenerator<Piece, void, undefined>;
-  #zeros: number[] = [];
   /** Settles when the piece before the next one has been summed up. */
   #turn: Promise<void> = Promise.resolve();
   #failed = false;
@@ -71,7 +74,6 @@ class LayerCopy {
     const count = Math.max(2, Math.floor((2 * this.#options.queueBytes) / ENTRY_BYTES));
     const ended = await Promise.allSettled(Array.from({ length: count }, () => this.#work()));
     for (const end of ended) if (end.status === 'rejected') throw end.reason;
-    await this.#sendZeros();
   }
 
   async #work(): Promise<void> {
@@ -109,56 +111,49 @@ class LayerCopy {
     { offset, length, turn, done }: Piece & { turn: Promise<void>; done: () => void },
     memory: Buffer,
   ): Promise<void> {
-    const { source, target, rate, signal, onBytes } = this.#options;
+    const { source, rate, signal, onBytes } = this.#options;
     if (rate !== null) await rate.take(length, signal);
     await source.readRanges(Float64Array.of(offset, length), { ...this.#call, into: memory });
     await turn;
     if (this.#failed) return;
-    const runs = await this.#sumUp(offset, memory);
-    done();
-    onBytes(length);
-    const writes = runs.map(({ from, to }) =>
-      target.write(offset + from, memory.subarray(from, to), this.#call),
-    );
-    for (const end of await Promise.allSettled(writes)) if (end.status === 'rejected') throw end.reason;
+    const writes: Promise<void>[] = [];
+    try {
+      await this.#store(offset, memory, writes);
+      done();
+      onBytes(length);
+    } finally {
+      // The memory is free for the next piece when all of them have ended, whatever became of them.
+      await Promise.allSettled(writes);
+    }
+    await Promise.all(writes);
   }
 
-  /** Tells the sums what the piece holds; the stretches of it that are to be written. */
-  async #sumUp(offset: number, data: Buffer): Promise<{ from: number; to: number }[]> {
-    const runs: { from: number; to: number }[] = [];
+  /** Sums the piece up and starts to write it, run by run of data or zeros. */
+  async #store(offset: number, data: Buffer, writes: Promise<void>[]): Promise<void> {
+    const { target, full, sums } = this.#options;
+    const started = (write: Promise<void>): void => {
+      write.catch(() => undefined);
+      writes.push(write);
+    };
     for (let from = 0; from < data.length; ) {
       const zero = isZero(data, from);
       let to = Math.min(from + CLUSTER_BYTES, data.length);
       while (to < data.length && isZero(data, to) === zero) to = Math.min(to + CLUSTER_BYTES, data.length);
-      const length = to - from;
-      if (zero) await this.#addZeros(offset + from, length);
-      else {
-        const sha256 = createHash('sha256').update(data.subarray(from, to)).digest('hex');
-        await this.#options.sums.add({ offset: offset + from, length, sha256 });
-        this.storedBytes += length;
-        runs.push({ from, to });
+      const run = { offset: offset + from, length: to - from };
+      if (!zero) {
+        const bytes = data.subarray(from, to);
+        started(target.write(run.offset, bytes));
+        this.storedBytes += run.length;
+        await sums.add({ ...run, sha256: createHash('sha256').update(bytes).digest('hex') });
+      } else {
+        this.zeroBytes += run.length;
+        if (!full) {
+          started(target.zero(run.offset, run.length));
+          await sums.add({ ...run, sha256: null });
+        }
       }
       from = to;
     }
-    return runs;
-  }
-
-  async #addZeros(offset: number, length: number): Promise<void> {
-    this.zeroBytes += length;
-    if (this.#options.full) return;
-    await this.#options.sums.add({ offset, length, sha256: null });
-    const last = this.#zeros.length - 2;
-    const lastEnd = last < 0 ? -1 : (this.#zeros[last] ?? 0) + (this.#zeros[last + 1] ?? 0);
-    if (lastEnd === offset) this.#zeros[last + 1] = (this.#zeros[last + 1] ?? 0) + length;
-    else this.#zeros.push(offset, length);
-    if (this.#zeros.length >= ZERO_PAIRS) await this.#sendZeros();
-  }
-
-  async #sendZeros(): Promise<void> {
-    if (this.#zeros.length === 0) return;
-    const ranges = Float64Array.from(this.#zeros);
-    this.#zeros = [];
-    await this.#options.target.zero(ranges, this.#call);
   }
 }
 

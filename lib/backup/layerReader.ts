@@ -12,7 +12,7 @@ import type { DiskData, DiskPiece } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
 import { openData } from '../data.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { requireLayerHeader } from './layerFile.js';
+import { requireLayerHeader } from './layerHeader.js';
 import { CLUSTER_BYTES } from './manifest.js';
 import { checkSumsFile, readSums, type SumsEntry } from './sums.js';
 import { verifiedEntries } from './verifiedEntries.js';

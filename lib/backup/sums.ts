@@ -28,7 +28,7 @@ const FLUSH_CHARACTERS = 64 * 1024;
 const MAX_LINE = 160;
 const LINE = /^(0|[1-9]\d{0,15}) ([1-9]\d{0,15}) (zero|[0-9a-f]{64})$/;
 
-export class SumsWriter {
+export class SumsWriter implements AsyncDisposable {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #hash: Hash = createHash('sha256');
@@ -73,6 +73,10 @@ export class SumsWriter {
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   #endZero(): void {

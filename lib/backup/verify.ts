@@ -7,7 +7,7 @@ import type { RangePager } from '../core/rangePage.js';
 import { openData } from '../data.js';
 import { qemuImg } from '../imageTool.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { requireLayerHeader } from './layerFile.js';
+import { requireLayerHeader } from './layerHeader.js';
 import type { DiskRun } from './manifest.js';
 import { openForReading } from './reading.js';
 import { checkSumsFile, readSums, type SumsEntry } from './sums.js';

@@ -198,7 +198,7 @@ class Lane {
 
 describe('backups that are killed', () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
-  test(`${ROUNDS} kills lose nothing (SEED=${seed})`, { timeout: 400_000 }, async () => {
+  test(`${ROUNDS} kills lose nothing (SEED=${seed})`, { timeout: 1_200_000 }, async () => {
     const lanes: Lane[] = [];
     for (const index of [0, 1]) {
       const path = join(folder.path, String(index));

@@ -11,15 +11,15 @@ export const QCOW2_MAGIC = 0x514649fb;
 export const KNOWN_HEADER_BYTES = 112;
 
 const V2_HEADER_BYTES = 72;
-const V3_HEADER_BYTES = 104;
+export const V3_HEADER_BYTES = 104;
 const MIN_CLUSTER_BITS = 9;
 const MAX_CLUSTER_BITS = 21;
 const MIN_SUBCLUSTER_BYTES = 512;
-const MAX_L1_BYTES = 32 * 2 ** 20;
+export const MAX_L1_BYTES = 32 * 2 ** 20;
 const MAX_REFTABLE_BYTES = 8 * 2 ** 20;
 const MAX_REFCOUNT_ORDER = 6;
 const MAX_SNAPSHOTS = 65536;
-const MAX_BACKING_NAME_BYTES = 1023;
+export const MAX_BACKING_NAME_BYTES = 1023;
 const SECTOR_BYTES = 512;
 
 const EXTERNAL_DATA = 1n << 2n;

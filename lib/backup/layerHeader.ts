@@ -1,22 +1,8 @@
-/** The qcow2 file of a layer while it is made, and what its header says afterwards. */
+/** What the header of a layer's qcow2 file says, held against the manifest. */
 import { z } from 'zod';
 import { CbtError } from '../core/errors.js';
 import { qemuImg } from '../imageTool.js';
 import { CLUSTER_BYTES } from './manifest.js';
-
-/** Makes an empty layer in the folder; `base` is the name of the layer below, in the same folder. */
-export async function createLayer(
-  folder: string,
-  name: string,
-  { sizeBytes, base, signal }: { sizeBytes: number; base: string | null; signal?: AbortSignal | undefined },
-): Promise<void> {
-  const backing = base === null ? [] : ['-b', base, '-F', 'qcow2'];
-  const options = `cluster_size=${CLUSTER_BYTES},compat=1.1`;
-  await qemuImg(['create', '-q', '-f', 'qcow2', '-o', options, ...backing, name, String(sizeBytes)], {
-    cwd: folder,
-    signal,
-  });
-}
 
 const infoSchema = z.object({
   format: z.string(),
