@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import { connectVm } from '../../vm.js';
-import { VimFault } from './faults.js';
+import { toFault, VimFault } from './faults.js';
 import { changing } from './hold.js';
 import { layoutOf } from './layout.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
@@ -123,8 +123,17 @@ export class VirtualMachine {
     return this.#snapshot ?? undefined;
   }
 
-  /** Reads the properties anew from QEMU and from what is remembered. */
+  /** Reads the properties anew from QEMU and from what is remembered. A VM that cannot be asked is `InvalidState`. */
   async refresh(): Promise<this> {
+    try {
+      await this.#readAll();
+    } catch (thrown) {
+      throw toFault(thrown);
+    }
+    return this;
+  }
+
+  async #readAll(): Promise<void> {
     const { facts, found } = await this.onOrOff<{
       facts: { uuid: string | null; status: string | null };
       found: DiskFacts[];
@@ -172,7 +181,6 @@ export class VirtualMachine {
     };
     this.#layoutEx = await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) })));
     this.#snapshot = treeOf(this.moref, record.snapshots);
-    return this;
   }
 
   async #readDisks(vm: Vm): Promise<DiskFacts[]> {
