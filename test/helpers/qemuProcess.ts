@@ -29,7 +29,13 @@ export interface Exit {
   stderr: string;
 }
 
+/** Signals by which a program ends itself. */
+const CRASHES: readonly (string | null)[] = ['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP'];
+
 export class QemuProcess {
+  /** Somebody looked at how it ended. */
+  #judged = false;
+
   private constructor(
     readonly child: ChildProcess,
     /** Working folder; sockets and images go here. */
@@ -98,6 +104,7 @@ export class QemuProcess {
 
   /** Settles when the process has ended by itself. */
   get ended(): Promise<Exit> {
+    this.#judged = true;
     return this.exit;
   }
 
@@ -105,6 +112,10 @@ export class QemuProcess {
     if (this.child.exitCode === null && this.child.signalCode === null) await this.kill();
     await this.control.close();
     if (this.ownFolder) await rm(this.folder, { recursive: true, force: true });
+    // A crash is why a test failed, or why it should have.
+    const { signal, stderr } = await this.exit;
+    if (!this.#judged && CRASHES.includes(signal))
+      throw new Error(`${this.child.spawnfile} ended itself with ${signal}: ${stderr}`);
   }
 }
 

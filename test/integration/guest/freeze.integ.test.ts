@@ -14,7 +14,7 @@ let guest: Guest;
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
   guest = await Guest.boot({ disks: await makeGuestDisks(folder.path, ['a', 'b']) });
-}, 300_000);
+});
 afterAll(async () => {
   await guest?.[Symbol.asyncDispose]();
   await folder.remove();

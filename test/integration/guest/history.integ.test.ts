@@ -143,4 +143,4 @@ test('points survive shutdowns, taken with and without the guest, until it is ki
     expect((await guest.powerOff()).code).toBe(0);
     await checkMaps([crashed.known, next.known, await contentsNow()]);
   }
-}, 240_000);
+});

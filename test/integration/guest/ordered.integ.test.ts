@@ -66,7 +66,7 @@ describe('two disks, while the guest writes to one after the other', () => {
     await using guest = await boot(false);
     await using client = await guest.vm.connect();
     await takePoints(client, guest);
-  }, 120_000);
+  });
 
   test('show one instant also in an I/O thread each, or are refused where QEMU would not live through it', async () => {
     await using guest = await boot(true);
@@ -74,5 +74,5 @@ describe('two disks, while the guest writes to one after the other', () => {
     if (endsClientsInMainThread(client.version)) return takePoints(client, guest);
     expect(await refusalOf(takePoint(client, guest))).toMatchObject({ code: 'ERR_CBT_UNSUPPORTED' });
     await guest.progress('ordered', 50);
-  }, 120_000);
+  });
 });

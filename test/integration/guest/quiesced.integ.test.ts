@@ -22,7 +22,7 @@ beforeAll(async () => {
   client = await guest.vm.connect();
   await guest.start('writer churn /mnt/a 1');
   await guest.start('writer ordered /mnt/a /mnt/b');
-}, 300_000);
+});
 afterAll(async () => {
   await client?.close();
   await guest?.[Symbol.asyncDispose]();

@@ -12,6 +12,7 @@ import type { Session } from '../../../lib/core/session.js';
 import type { BeginVmOptions, Vm } from '../../../lib/core/vm.js';
 import { connectVm } from '../../../lib/vm.js';
 import { cli } from '../../helpers/cli.js';
+import { eventually } from '../../helpers/eventually.js';
 import { guestIo, startQemuSystem } from '../../helpers/qemuSystem.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
@@ -163,7 +164,7 @@ test('a broken session that cannot be ended yet is ended when the cause is gone'
       },
       () => expect(session.broken).not.toBeNull(),
     );
-  await vi.waitFor(() => expect(session.broken).not.toBeNull());
+  await eventually(() => expect(session.broken).not.toBeNull());
   expect(await refusalOf(session.rollback())).toMatchObject({
     message: expect.stringContaining('Nothing is lost'),
   });

@@ -13,6 +13,7 @@ import type { BeginVmOptions, Vm } from '../../../lib/core/vm.js';
 import { openData } from '../../../lib/data.js';
 import { connectVm } from '../../../lib/vm.js';
 import { atCommand } from '../../helpers/atCommand.js';
+import { eventually } from '../../helpers/eventually.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';
 import { GuestWriter, PAGE } from '../../helpers/guestWriter.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
@@ -161,7 +162,7 @@ describe.each(['fleece', 'overlay'] as const)('a fault at any step, %s', (asked)
     }
     expect(lost).toBeGreaterThan(5);
     expect(writer.failed).toBeNull();
-  }, 120_000);
+  });
 
   test('exports that are cut off end the reading with a coded error; the session still ends in order', async () => {
     const base = await firstPoint();
@@ -189,7 +190,7 @@ describe.each(['fleece', 'overlay'] as const)('a fault at any step, %s', (asked)
     const base = await firstPoint();
     const session = await begin({ scratch: { folder: scratch.path, limitBytes: 2 << 20 } });
     await daemon.guestIo('a', ...filled.map((area) => `write -P 7 ${area}`));
-    await vi.waitFor(() => expect(session.broken).not.toBeNull());
+    await eventually(() => expect(session.broken).not.toBeNull());
     expect(await refusalOf(session.commit())).toMatchObject({
       code: 'ERR_CBT_BACKEND_UNAVAILABLE',
       message: expect.stringContaining('reached its limit'),
@@ -272,5 +273,5 @@ describe('QEMU killed in a fleecing session', () => {
       await writer.progress(5);
       await session.commit();
     }
-  }, 120_000);
+  });
 });

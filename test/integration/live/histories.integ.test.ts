@@ -240,10 +240,10 @@ class History {
         .some(({ moments }) => moments.get(disk.name)!.sizeBytes > sizeBytes);
     });
     this.log.push(`forget ${index} of ${length}`);
-    try {
-      await this.#vm.forget(point.pit);
-    } catch (error) {
-      expect(error).toMatchObject({ reason: 'SIZE' });
+    const { disks } = await this.#vm.forget(point.pit);
+    if (disks.some(({ error }) => error !== undefined)) {
+      // Both disks have the same sizes, and nothing was done to either.
+      expect(disks.map(({ error }) => error?.reason)).toEqual(['SIZE', 'SIZE']);
       expect(isNeck, this.log.join(', ')).toBe(true);
       return;
     }
@@ -462,21 +462,17 @@ const seeds = fixed
   : Array.from({ length: count }, (_, i) => (i === 0 ? 1 : Math.floor(Math.random() * 2 ** 31)));
 
 describe('a random history of a running QEMU', () => {
-  test.each(seeds)(
-    'seed %i: no change is missed, sessions show what was there',
-    async (seed) => {
-      const folder = await makeTemporaryFolder();
-      const history = new History(folder, seed);
-      try {
-        await history.run();
-      } catch (error) {
-        throw new Error(`LIVE_SEED=${seed} after ${history.log.join(', ')}: ${String(error)}`, {
-          cause: error,
-        });
-      } finally {
-        await folder.remove();
-      }
-    },
-    120_000,
-  );
+  test.each(seeds)('seed %i: no change is missed, sessions show what was there', async (seed) => {
+    const folder = await makeTemporaryFolder();
+    const history = new History(folder, seed);
+    try {
+      await history.run();
+    } catch (error) {
+      throw new Error(`LIVE_SEED=${seed} after ${history.log.join(', ')}: ${String(error)}`, {
+        cause: error,
+      });
+    } finally {
+      await folder.remove();
+    }
+  });
 });

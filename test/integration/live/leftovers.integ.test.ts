@@ -165,7 +165,7 @@ describe('QEMU killed in a session in overlay mode', () => {
       await vm.disable();
     }
     expect(mended).toBeGreaterThan(3);
-  }, 180_000);
+  });
 });
 
 test('QEMU shut down in order in the middle of a session: the point that nobody committed is no base', async () => {

@@ -1,8 +1,7 @@
 /** Questions to a running QEMU: the same answers as its image file gives after a clean stop. */
 import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Vm } from '../../../lib/core/vm.js';
 import { openDisk } from '../../../lib/open.js';
 import { connectVm } from '../../../lib/vm.js';
@@ -111,6 +110,8 @@ describe('a disk of a running QEMU', () => {
 
   test('is found through qmp:<socket>#<disk>, with a server of its own while it is asked', async () => {
     const own = await StorageDaemon.start({ disks: [{ node: 'b', file: await copyOf('b') }] });
+    // What lies in the folder for temporary files may be of another test that asks at the same time.
+    vi.stubEnv('TMPDIR', folder.path);
     try {
       const name = `qmp:${own.process.file('qmp.sock')}#b`;
       const pits = await connectVm(own.process.file('qmp.sock'));
@@ -130,8 +131,9 @@ describe('a disk of a running QEMU', () => {
       await expect(disk.changes({ from: first })).rejects.toMatchObject({ reason: 'BUSY', disk: 'b' });
       await using named = await openDisk(name, { nbdSocket: own.nbdPath });
       expect(await ranges(named, { from: first })).toEqual([]);
-      expect((await readdir(tmpdir())).filter((f) => f.startsWith('cbt-q-'))).toEqual([]);
+      expect((await readdir(folder.path)).filter((f) => f.startsWith('cbt-'))).toEqual([]);
     } finally {
+      vi.unstubAllEnvs();
       await own[Symbol.asyncDispose]();
     }
   });

@@ -88,13 +88,14 @@ test('a stopped server is given up on after the timeout', async () => {
   try {
     const connection = await NbdConnection.open(
       { kind: 'unix', path: server.socket },
-      { requestTimeoutMs: 200 },
+      // Long enough for the read before, on any machine.
+      { requestTimeoutMs: 2000 },
     );
     await connection.read(0, 10);
     process.kill(server.pid, 'SIGSTOP');
     const start = performance.now();
     expect((await refusalOf(connection.read(0, 10))).code).toBe('ERR_CBT_TIMEOUT');
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(20_000);
     await connection.close();
     const opening = NbdConnection.open({ kind: 'unix', path: server.socket }, { connectTimeoutMs: 200 });
     expect((await refusalOf(opening)).code).toBe('ERR_CBT_TIMEOUT');
@@ -109,10 +110,10 @@ test('an idle connection waits for nothing and times nothing out', async () => {
   try {
     const connection = await NbdConnection.open(
       { kind: 'unix', path: server.socket },
-      { requestTimeoutMs: 50 },
+      { requestTimeoutMs: 500 },
     );
     // Idle for several times the time-out: what is waited for is the clock itself.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     expect((await connection.read(0, 10)).length).toBe(10);
     await connection.close();
   } finally {

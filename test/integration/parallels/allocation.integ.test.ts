@@ -54,7 +54,7 @@ describe('what holds data', () => {
       ),
       { numRuns: 40 },
     );
-  }, 120_000);
+  });
 
   it('of stacks of images, raw root and all, which QEMU is told to open one on the other', async () => {
     const guid = (n: number): string => `{${n}0000000-0000-4000-8000-000000000000}`;
@@ -88,5 +88,5 @@ describe('what holds data', () => {
       ),
       { numRuns: 25 },
     );
-  }, 120_000);
+  });
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GuestAgent } from '../../../lib/backend/qemu/guestAgent.js';
 import { withFrozenGuest } from '../../../lib/backend/qemu/guestFreeze.js';
+import { eventually } from '../../helpers/eventually.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';
 
 let fake: FakeGuestAgent;
@@ -61,7 +62,7 @@ describe('guest agent', () => {
 
   it('says when nobody answers, though QEMU took the connection', async () => {
     fake.on('guest-sync-delimited', () => SILENT);
-    await expect(GuestAgent.connect(fake.path, { timeoutMs: 30 })).rejects.toThrow(
+    await expect(GuestAgent.connect(fake.path, { timeoutMs: 500 })).rejects.toThrow(
       coded('ERR_CBT_TIMEOUT', /guest-sync-delimited in \d+ ms \(is it running in the guest/),
     );
     await expect(GuestAgent.connect('/nonexistent/agent')).rejects.toThrow(
@@ -173,7 +174,7 @@ describe('withFrozenGuest', () => {
     });
     const run = withFrozenGuest(fake.path, vi.fn(), { freezeTimeoutMs: 30, thawTimeoutMs: 5_000 });
     run.catch(() => undefined);
-    await vi.waitFor(() => expect(fake.log).toContain('guest-fsfreeze-freeze'));
+    await eventually(() => expect(fake.log).toContain('guest-fsfreeze-freeze'));
     // The thaw is already in the channel when the freeze ends.
     setTimeout(slow.open, 100);
     await expect(run).rejects.toThrow(coded('ERR_CBT_TIMEOUT', /guest-fsfreeze-freeze in 30 ms/));
@@ -196,7 +197,7 @@ describe('withFrozenGuest', () => {
       cause: expect.objectContaining({ code: 'ERR_CBT_TIMEOUT' }),
     });
     slow.open();
-    await vi.waitFor(() => expect(fake.log).toContain('guest-fsfreeze-thaw'));
+    await eventually(() => expect(fake.log).toContain('guest-fsfreeze-thaw'));
     expect(fake.frozen).toBe(false);
   });
 
@@ -259,7 +260,7 @@ describe('withFrozenGuest', () => {
       fake.path,
       async (signal) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
-        await vi.waitFor(() => expect(fake.frozen).toBe(false));
+        await eventually(() => expect(fake.frozen).toBe(false));
         thawedWhenTold = true;
         ended = true;
         return 'too late';
@@ -287,7 +288,7 @@ describe('withFrozenGuest', () => {
         { signal: abort.signal },
       );
       await expect(run, moment).rejects.toThrow(coded('ERR_CBT_ABORTED', /cancelled/));
-      await vi.waitFor(() => expect(fake.frozen, moment).toBe(false));
+      await eventually(() => expect(fake.frozen, moment).toBe(false));
       fake.off(moment);
     }
     expect(fake.log.filter((command) => command === 'guest-fsfreeze-freeze')).toHaveLength(2);

@@ -77,11 +77,11 @@ describe.each([
 
   it('serves one client at a time: the second one is told so', async () => {
     await using _first = await target().connect();
-    const second = await QmpClient.connect(target().qmpPath, { timeoutMs: 300 }).catch((e: unknown) => e);
+    const second = await QmpClient.connect(target().qmpPath, { timeoutMs: 1000 }).catch((e: unknown) => e);
     expect(second).toMatchObject({ code: 'ERR_CBT_TIMEOUT', reason: 'BUSY' });
     // More callers than the socket's queue holds are told at once.
     const more = await Promise.allSettled(
-      [1, 2, 3].map(() => QmpClient.connect(target().qmpPath, { timeoutMs: 300 })),
+      [1, 2, 3].map(() => QmpClient.connect(target().qmpPath, { timeoutMs: 1000 })),
     );
     for (const result of more) {
       expect(result).toMatchObject({ status: 'rejected', reason: { reason: 'BUSY' } });

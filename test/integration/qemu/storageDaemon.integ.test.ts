@@ -7,6 +7,7 @@ import { qmp } from '../../../lib/backend/qemu/qmp/commands.js';
 import { withStorageDaemon } from '../../../lib/backend/qemu/storageDaemon.js';
 import { runTransaction } from '../../../lib/backend/qemu/transaction.js';
 import { listDisks } from '../../../lib/backend/qemu/vmDisks.js';
+import { eventually } from '../../helpers/eventually.js';
 import { makeFolder, qemuImg, run } from '../../helpers/qemuProcess.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 
@@ -289,14 +290,14 @@ describe('withStorageDaemon', () => {
   });
 
   it('kills a daemon that does not end', async () => {
-    await replaceProgram(`trap '' TERM; ${REAL} "$@"; echo $$ > ${folder}/hung; exec sleep 600`);
+    await replaceProgram(`trap '' TERM; echo $$ > ${folder}/hung; ${REAL} "$@"; exec sleep 600`);
     const started = performance.now();
     await expect(withStorageDaemon({ images: [], stopTimeoutMs: 300 }, async () => 1)).rejects.toThrow(
       coded('ERR_CBT_TIMEOUT', /did not end in 300 ms and was killed/),
     );
     expect(performance.now() - started).toBeLessThan(20_000);
     const pid = Number(await readFile(`${folder}/hung`, 'utf8'));
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+    await eventually(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
   });
 
   it('ends cleanly, storing the bitmaps, when our process is killed with kill -9', async () => {
@@ -328,7 +329,7 @@ describe('withStorageDaemon', () => {
     const daemon = Number(/ (\d+)\s*$/.exec(said)?.[1]);
     process.kill(daemon, 0);
     child.kill('SIGKILL');
-    await vi.waitFor(() => expect(() => process.kill(daemon, 0)).toThrow('ESRCH'), { timeout: 20_000 });
+    await eventually(() => expect(() => process.kill(daemon, 0)).toThrow('ESRCH'));
     expect(await stored(image)).toEqual([{ name: 'x', flags: ['auto'] }]);
   });
 });

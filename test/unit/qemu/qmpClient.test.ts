@@ -1,8 +1,9 @@
 import net from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { qmp } from '../../../lib/backend/qemu/qmp/commands.js';
 import { QmpClient } from '../../../lib/backend/qemu/qmp/qmpClient.js';
 import { QmpCommandError } from '../../../lib/backend/qemu/qmp/qmpError.js';
+import { eventually } from '../../helpers/eventually.js';
 import { FakeQmpServer, GREETING } from '../../helpers/fakeQmpServer.js';
 
 const coded = (code: string, message: RegExp | string) =>
@@ -52,7 +53,7 @@ describe('connecting', () => {
 
   it('says that another client may hold the monitor when no greeting comes', async () => {
     await using server = await FakeQmpServer.start(null);
-    const error = await QmpClient.connect(server.path, { timeoutMs: 30 }).catch((e: unknown) => e);
+    const error = await QmpClient.connect(server.path, { timeoutMs: 500 }).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'ERR_CBT_TIMEOUT', reason: 'BUSY' });
     expect(String(error)).toMatch(/one client at a time.*libvirt/);
     expect(String(error)).toContain(server.path);
@@ -109,7 +110,7 @@ describe('connecting', () => {
   it('says so when the other end hangs up instead of greeting', async () => {
     await using server = await FakeQmpServer.start(null);
     const connecting = QmpClient.connect(server.path);
-    await vi.waitFor(() => expect(server.connections).toBe(1));
+    await eventually(() => expect(server.connections).toBe(1));
     server.cut();
     await expect(connecting).rejects.toThrow(coded('ERR_CBT_BACKEND_UNAVAILABLE', /before any greeting/));
   });

@@ -1,0 +1,12 @@
+/**
+ * Waits for what another process brings about. Vitest's own `waitFor` gives up after a second, which a busy machine
+ * takes for less; here only the limit of the test ends the wait, and says what did not come true.
+ */
+import { vi } from 'vitest';
+
+const LIMIT_MS = 60_000;
+
+/** Looks again and again until `look` does not throw; gives what it gave, or throws what it threw last. */
+export function eventually<T>(look: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(look, { timeout: LIMIT_MS, interval: 10 });
+}
