@@ -12,7 +12,12 @@ const LAYERS = [
   { name: 'kernel', match: /^kernel\//, may: ['core'], bare: true },
   { name: 'backend/image', match: /^backend\/image\//, may: ['core'], bare: true },
   { name: 'backend/nbd', match: /^backend\/nbd\//, may: ['core'], bare: true },
-  { name: 'backend/qemu', match: /^backend\/qemu\//, may: ['core', 'backend/nbd'], bare: true },
+  {
+    name: 'backend/qemu',
+    match: /^backend\/qemu\//,
+    may: ['core', 'backend/nbd', 'backend/image'],
+    bare: true,
+  },
   { name: 'facade', match: /^facade\//, may: ['core', 'wiring'], bare: true },
   { name: 'backup', match: /^backup\//, may: ['core', 'wiring'], bare: true },
   { name: 'cli', match: /^cli\//, may: ['core', 'wiring', 'kernel', 'backup'], bare: true },

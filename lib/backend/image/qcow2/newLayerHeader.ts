@@ -7,7 +7,6 @@ import { MAX_BACKING_NAME_BYTES, QCOW2_MAGIC, V3_HEADER_BYTES } from './header.j
 
 const VERSION = 3;
 const BACKING_FORMAT_EXTENSION = 0xe2792aca;
-const BACKING_FORMAT = Buffer.from('qcow2');
 /** Counts of 16 bits. */
 const REFCOUNT_ORDER = 4;
 const REFCOUNT_BYTES = 2;
@@ -15,14 +14,17 @@ const REFCOUNT_BYTES = 2;
 export interface HeaderFields {
   sizeBytes: number;
   clusterBytes: number;
-  /** Name of the qcow2 file below; null for none. */
+  /** Name of the file below; null for none. */
   backing: string | null;
+  /** Its format; qcow2 unless given. */
+  backingFormat?: string;
   l1: { entries: number; offsetBytes: number };
   refcountTable: { clusters: number; offsetBytes: number };
 }
 
 /** The first bytes of the file; the rest of its cluster is zeros. */
-export function writeHeader({ sizeBytes, clusterBytes, backing, l1, refcountTable }: HeaderFields): Buffer {
+export function writeHeader(fields: HeaderFields): Buffer {
+  const { sizeBytes, clusterBytes, backing, backingFormat = 'qcow2', l1, refcountTable } = fields;
   const name = Buffer.from(backing ?? '');
   if (name.length > MAX_BACKING_NAME_BYTES)
     throw invalidArgument('backing', backing, `at most ${MAX_BACKING_NAME_BYTES} bytes`);
@@ -39,10 +41,11 @@ export function writeHeader({ sizeBytes, clusterBytes, backing, l1, refcountTabl
   fixed.writeUInt32BE(V3_HEADER_BYTES, 100);
   const end = Buffer.alloc(8);
   if (backing === null) return Buffer.concat([fixed, end]);
-  const format = Buffer.alloc(16);
+  // What an extension holds is padded to whole words.
+  const format = Buffer.alloc(8 + Math.ceil(Buffer.byteLength(backingFormat) / 8) * 8);
   format.writeUInt32BE(BACKING_FORMAT_EXTENSION, 0);
-  format.writeUInt32BE(BACKING_FORMAT.length, 4);
-  BACKING_FORMAT.copy(format, 8);
+  format.writeUInt32BE(Buffer.byteLength(backingFormat), 4);
+  format.write(backingFormat, 8);
   fixed.writeBigUInt64BE(BigInt(fixed.length + format.length + end.length), 8);
   fixed.writeUInt32BE(name.length, 16);
   return Buffer.concat([fixed, format, end, name]);

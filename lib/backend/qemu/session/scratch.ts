@@ -1,6 +1,6 @@
 /**
  * The files of a session: where they go, how large they may grow, and their nodes in QEMU. QEMU itself makes them, so they
- * are its own to write whoever it runs as.
+ * are its own to write whoever it runs as; we are that user, or root.
  */
 import { chmod, chown, mkdtemp, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import type { SessionMode } from '../../../core/session.js';
 import type { ScratchOptions } from '../../../core/vm.js';
+import { formatEmpty } from '../../image/qcow2/emptyImage.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { TrackableDisk } from '../vmDisk.js';
@@ -144,7 +145,11 @@ export async function watchFile(
   await qmp(client, 'block-set-write-threshold', threshold, options);
 }
 
-/** A new qcow2 file of this virtual size, opened as a protocol node. */
+/**
+ * A new qcow2 file of this virtual size, opened as a protocol node. QEMU makes the file, so that it is its own to write; what
+ * makes it an image is written here. QEMU before 8.0 formats in the coroutine of a job (`blockdev-create`), and aborts, guest
+ * and all, when anybody on any monitor asks for its nodes (libvirt does, for statistics) while the new one is half open.
+ */
 export async function createFileNode(
   client: QmpClient,
   file: {
@@ -158,7 +163,7 @@ export async function createFileNode(
   },
   options?: WaitOptions,
 ): Promise<string> {
-  const { tag, index, filename, sizeBytes, backing } = file;
+  const { tag, index, filename, ...image } = file;
   const job = makeId('create', tag, index);
   const node = makeId(file.part, tag, index);
   await qmp(
@@ -168,21 +173,12 @@ export async function createFileNode(
     options,
   );
   await finishJob(client, job, `making ${filename}`, options);
+  await formatEmpty(filename, image).catch((cause: unknown) => {
+    if (cause instanceof CbtError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `${filename}, which QEMU has just made, cannot be written from here: ${why}`;
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { cause });
+  });
   await qmp(client, 'blockdev-add', { driver: 'file', 'node-name': node, filename }, options);
-  await qmp(
-    client,
-    'blockdev-create',
-    {
-      'job-id': job,
-      options: {
-        driver: 'qcow2',
-        file: node,
-        size: sizeBytes,
-        ...(backing && { 'backing-file': backing.path, 'backing-fmt': backing.format }),
-      },
-    },
-    options,
-  );
-  await finishJob(client, job, `formatting ${filename}`, options);
   return node;
 }
