@@ -2,21 +2,17 @@
 // full one against `qemu-img convert` of an export of the same disk. A qemu-storage-daemon is the running QEMU. Both sides
 // end with their file on stable storage; ours is the whole command, from its start to the committed point in time.
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connectVm } from 'qemu-cbt';
 import { QmpClient } from '../dist/backend/qemu/qmp/qmpClient.js';
+import { changeCommands, DISK_BYTES, fillCommands, sync } from './backupLoad.mjs';
 import { run, summary, timedCommand } from './measure.mjs';
 
 const exec = promisify(execFile);
 const bin = fileURLToPath(new URL('../bin/qemu-cbt.js', import.meta.url));
-const GiB = 2 ** 30;
-const MiB = 2 ** 20;
-const SIZE = 20 * GiB;
-/** The disk holds this much data, in its first part and far in. */
-const DATA = 4 * GiB;
 const RUNS = 5;
 
 export async function backupCases(work, only = '') {
@@ -58,7 +54,7 @@ async function incrementalCase(vm, folder) {
   const peers = [];
   let peakMiB = 0;
   for (let i = 0; i < RUNS; i += 1) {
-    await vm.change(i + 1);
+    await vm.io(changeCommands(i + 1));
     const ourTurn = async () => {
       const one = await timedCommand(vm.backup(to), { runs: 1, warmup: 0 });
       ours.push(one.median);
@@ -87,13 +83,6 @@ function row(name, ours, peers, peer, peakMiB) {
   };
 }
 
-/** What a copy wrote is on stable storage afterwards. */
-async function sync(path) {
-  const file = await open(path, 'r');
-  await file.sync();
-  await file.close();
-}
-
 class Vm {
   constructor(folder, child, client) {
     this.folder = folder;
@@ -105,7 +94,7 @@ class Vm {
 
   static async start(folder) {
     const image = join(folder, 'disk.qcow2');
-    await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(SIZE)]);
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(DISK_BYTES)]);
     const own = join(folder, 'own.sock');
     const qmp = join(folder, 'qmp.sock');
     const child = spawn(
@@ -123,13 +112,7 @@ class Vm {
     await vm.qmp('nbd-server-start', { addr: { type: 'unix', data: { path: vm.nbd } } });
     const exported = { type: 'nbd', id: 'guest', 'node-name': 'a', name: 'a', writable: true };
     await vm.qmp('block-export-add', exported);
-    const half = DATA / 2;
-    const writes = [];
-    for (let at = 0; at < half; at += 16 * MiB) {
-      writes.push('-c', `write -P ${1 + ((at / MiB) % 200)} ${at} 16M`);
-      writes.push('-c', `write -P ${2 + ((at / MiB) % 200)} ${SIZE / 2 + at} 16M`);
-    }
-    await vm.io(writes);
+    await vm.io(fillCommands());
     return vm;
   }
 
@@ -137,16 +120,9 @@ class Vm {
     return this.client.execute(command, args);
   }
 
-  /** Writes of a guest. */
+  /** Writes of a guest: commands of qemu-io. */
   async io(commands) {
-    await run('qemu-io', ['-f', 'raw', ...commands, this.uri]);
-  }
-
-  /** 5 % of the disk: 1 MiB in every 20. */
-  async change(pattern) {
-    const writes = [];
-    for (let at = 0; at < SIZE; at += 20 * MiB) writes.push('-c', `write -P ${pattern} ${at} 1M`);
-    await this.io(writes);
+    await run('qemu-io', ['-f', 'raw', ...commands.flatMap((command) => ['-c', command]), this.uri]);
   }
 
   backup(to, ...more) {
@@ -170,7 +146,7 @@ class Vm {
   /** QEMU's own incremental backup into a qcow2 file of its own making; milliseconds. */
   async bitmapBackup(file) {
     const started = performance.now();
-    await run('qemu-img', ['create', '-q', '-f', 'qcow2', file, String(SIZE)]);
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', file, String(DISK_BYTES)]);
     await this.qmp('blockdev-add', {
       driver: 'qcow2',
       'node-name': 'target',

@@ -10,6 +10,7 @@ import { bitmapName, bitsAlternating, bitsAtRandom, bitsInRuns, makeImage, PIT }
 import { kernelCases } from './kernel.mjs';
 import { liveCases } from './live.mjs';
 import { run, summary, timed, timedCommand } from './measure.mjs';
+import { virtnbdbackupCases } from './virtnbdbackup.mjs';
 import { vmwareCases } from './vmware.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -149,6 +150,7 @@ try {
   for (const row of await kernelCases(only)) record(row);
   await mapCases();
   for (const row of await backupCases(work, only)) record(row);
+  for (const row of await virtnbdbackupCases(only)) record(row);
   for (const row of await liveCases(work, only)) record(row);
   for (const row of await vmwareCases(work, only)) record(row);
   const missed = rows.filter((row) => row.holds === false);
