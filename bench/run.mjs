@@ -162,7 +162,10 @@ try {
     node: process.version,
     rows,
   };
-  if (only === '') writeFileSync(join(here, 'results/latest.json'), `${JSON.stringify(result, null, 2)}\n`);
+  if (only === '') {
+    writeFileSync(join(here, 'results/latest.json'), `${JSON.stringify(result, null, 2)}\n`);
+    await import('../scripts/make-comparison.mjs');
+  }
   console.log(`\n${rows.length} cases, ${missed.length} missed`);
 } finally {
   rmSync(work, { recursive: true, force: true });

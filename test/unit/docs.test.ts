@@ -1,7 +1,8 @@
 /**
  * What the documents say exists: every code and reason in the error index with its true exit code, every command and option
- * printed for readers to type, every file that a link names.
+ * printed for readers to type, every file that a link names, the figures of the last bench.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -76,6 +77,12 @@ describe.each(documents)('%s', (path) => {
     const root = new URL('../../', import.meta.url).pathname;
     expect(files.filter((to) => !existsSync(join(root, dirname(path), to)))).toEqual([]);
   });
+});
+
+test('the figures in docs/comparison.md are those that the bench has kept', () => {
+  const script = new URL('../../scripts/make-comparison.mjs', import.meta.url).pathname;
+  const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 });
 
 test('a command or an option that does not exist would be seen', () => {
