@@ -6,8 +6,8 @@
  */
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { CbtError, invalidArgument } from '../../../core/errors.js';
+import { finishFile } from './finishFile.js';
 import { l2CoverageBytes, MAX_L1_BYTES } from './header.js';
-import { refcountLayout, writeHeader } from './newLayerHeader.js';
 
 /** What QEMU takes unless told otherwise. */
 const CLUSTER_BYTES = 65_536;
@@ -25,30 +25,21 @@ export async function formatEmpty(path: string, { sizeBytes, backing }: EmptyIma
   const most = (MAX_L1_BYTES / 8) * covers;
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || sizeBytes % 512 !== 0 || sizeBytes > most)
     throw invalidArgument('sizeBytes', sizeBytes, `a multiple of 512, at most ${most}`);
-  const entries = Math.max(1, Math.ceil(sizeBytes / covers));
-  const refcounts = refcountLayout(1 + Math.ceil((8 * entries) / CLUSTER_BYTES), CLUSTER_BYTES);
-  const header = writeHeader({
-    sizeBytes,
-    clusterBytes: CLUSTER_BYTES,
-    backing: backing?.path ?? null,
-    ...(backing && { backingFormat: backing.format }),
-    l1: { entries, offsetBytes: CLUSTER_BYTES },
-    refcountTable: {
-      clusters: refcounts.tableClusters,
-      offsetBytes: refcounts.tableIndex * CLUSTER_BYTES,
-    },
-  });
+  const l1Entries = Math.max(1, Math.ceil(sizeBytes / covers));
   // Others may write in its folder, and we may be root: nothing is written but a new file that has no other name.
   const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const { size, nlink } = await regular(path, file);
     if (size !== 0 || nlink !== 1)
       throw notNew(path, `it has ${size} bytes and ${nlink} name(s), expected 0 and 1`);
-    for (const { clusterIndex, bytes } of refcounts.writes())
-      await put(file, bytes, clusterIndex * CLUSTER_BYTES);
-    // The L1 table is zeros: nothing is allocated.
-    await file.truncate(refcounts.clusters * CLUSTER_BYTES);
-    await put(file, header, 0);
+    // The L1 table stays a hole: nothing is allocated.
+    await finishFile(file, 1 + Math.ceil((8 * l1Entries) / CLUSTER_BYTES), {
+      sizeBytes,
+      clusterBytes: CLUSTER_BYTES,
+      backing: backing?.path ?? null,
+      ...(backing && { backingFormat: backing.format }),
+      l1Entries,
+    });
   } finally {
     await file.close();
   }
@@ -68,12 +59,4 @@ function notNew(path: string, why: string): CbtError {
       details: { path },
     },
   );
-}
-
-/** A write may take less than it is given, and tells why only with the next one. */
-async function put(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
 }

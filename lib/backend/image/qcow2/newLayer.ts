@@ -9,8 +9,8 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { invalidArgument } from '../../../core/errors.js';
+import { finishFile, writeAt } from './finishFile.js';
 import { l2CoverageBytes, MAX_L1_BYTES } from './header.js';
-import { refcountLayout, writeHeader } from './newLayerHeader.js';
 
 /** The only reference there is (bit 63), in the upper half of an entry. */
 const COPIED = 0x8000_0000;
@@ -73,7 +73,7 @@ export class NewLayer {
     for (const { at, length } of this.#byTable(offset, data.length, writes)) {
       const host = this.#take(Math.ceil(length / this.#clusterBytes));
       this.#map(at, length, host);
-      writes.push(this.#put(data.subarray(at - offset, at - offset + length), host));
+      writes.push(writeAt(this.#file, data.subarray(at - offset, at - offset + length), host));
     }
     await allOf(writes);
   }
@@ -90,20 +90,8 @@ export class NewLayer {
     const writes: Promise<void>[] = [];
     this.#endTable(writes);
     await allOf(writes);
-    await this.#put(this.#l1, this.#clusterBytes);
-    const refcounts = refcountLayout(this.#clusters, this.#clusterBytes);
-    for (const { clusterIndex, bytes } of refcounts.writes())
-      await this.#put(bytes, clusterIndex * this.#clusterBytes);
-    await this.#file.truncate(refcounts.clusters * this.#clusterBytes);
-    const header = writeHeader({
-      ...this.#options,
-      l1: { entries: this.#l1.length / 8, offsetBytes: this.#clusterBytes },
-      refcountTable: {
-        clusters: refcounts.tableClusters,
-        offsetBytes: refcounts.tableIndex * this.#clusterBytes,
-      },
-    });
-    await this.#put(header, 0);
+    await writeAt(this.#file, this.#l1, this.#clusterBytes);
+    await finishFile(this.#file, this.#clusters, { ...this.#options, l1Entries: this.#l1.length / 8 });
   }
 
   async close(): Promise<void> {
@@ -143,7 +131,7 @@ export class NewLayer {
     if (this.#table === null) return;
     const host = this.#take(1);
     setEntry(this.#l1, this.#tableIndex, host);
-    writes.push(this.#put(this.#table, host));
+    writes.push(writeAt(this.#file, this.#table, host));
     this.#table = null;
   }
 
@@ -163,14 +151,6 @@ export class NewLayer {
     const host = this.#clusters * this.#clusterBytes;
     this.#clusters += count;
     return host;
-  }
-
-  /** A write may take less than it is given, and tells why only with the next one. */
-  async #put(bytes: Uint8Array, position: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, position + done);
-      done += bytesWritten;
-    }
   }
 }
 
