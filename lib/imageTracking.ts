@@ -24,6 +24,7 @@ import {
 } from './core/tracking.js';
 import { openDisk } from './open.js';
 
+/** How tracking of images starts, or starts anew. */
 export interface StartOptions {
   /** UUID of the point in time; drawn unless given. */
   pit?: string | undefined;
@@ -32,6 +33,7 @@ export interface StartOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Which point a session on images takes, and from which one it is incremental. */
 export interface BeginOptions {
   /** UUID of the new point in time; drawn unless given. */
   pit?: string | undefined;

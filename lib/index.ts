@@ -28,7 +28,7 @@ export { openData } from './data.js';
 export { findImageLeftovers } from './imageLeftovers.js';
 export type { BeginOptions, ImageSession, StartOptions } from './imageTracking.js';
 export { ImageTracking } from './imageTracking.js';
-export type { Leftover, LeftoverOptions } from './leftovers.js';
+export type { Leftover, LeftoverMending, LeftoverOptions } from './leftovers.js';
 export { findVmLeftovers } from './leftovers.js';
 export type { OpenDiskOptions } from './open.js';
 export { openDisk } from './open.js';

@@ -15,6 +15,7 @@ import { endLostSession, findLostSessions, strandedBecause } from './backend/qem
 import { placesOfFiles } from './backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
 
+/** Something that a process or QEMU left when it ended before its work did. */
 export interface Leftover {
   /** False for what is still somebody's, told only so that it is known. */
   problem: boolean;
@@ -22,9 +23,18 @@ export interface Leftover {
   /** What a person can do about it. */
   advice?: string;
   /** What mending does, and the doing; null where nothing is safe to do without a person's decision. */
-  mend: { what: string; run: (signal?: AbortSignal) => Promise<void> } | null;
+  mend: LeftoverMending | null;
 }
 
+/** How a leftover is mended. */
+export interface LeftoverMending {
+  /** In words, for a dry run. */
+  what: string;
+  /** Does it. */
+  run(signal?: AbortSignal): Promise<void>;
+}
+
+/** Where to look besides the VM itself. */
 export interface LeftoverOptions {
   /** Folder given to sessions for their files, beside the usual ones. */
   scratch?: string | undefined;

@@ -4,6 +4,7 @@ import { TrackedDisk } from './core/trackedDisk.js';
 import { loadKernel } from './kernel/load.js';
 import { connectVm } from './vm.js';
 
+/** How a disk is opened for questions. */
 export interface OpenDiskOptions {
   /** Format of the image; told from the file itself unless given. */
   format?: 'qcow2' | 'raw' | 'parallels' | undefined;

@@ -3,6 +3,7 @@ import { invalidArgument } from './core/errors.js';
 import type { CallOptions, Vm } from './core/vm.js';
 import { loadKernel } from './kernel/load.js';
 
+/** How a VM is connected to. */
 export interface ConnectOptions extends CallOptions {
   /** Which kernel does the bulk work: the native addon, its script twin, or what loads (the default). */
   kernel?: 'native' | 'script' | 'auto' | undefined;

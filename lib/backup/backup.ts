@@ -36,6 +36,7 @@ export interface BackupOptions {
   /** Most bytes read a second, over all disks. */
   bytesPerSecond?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Told as bytes are read. */
   onProgress?: ((progress: BackupProgress) => void) | undefined;
   /** Tells the verdict of each disk before its copying starts, and waits for what it gives back. */
   onDisk?: ((disk: DiskPlan) => void | Promise<void>) | undefined;
@@ -75,6 +76,11 @@ const QUEUE_BUDGET_BYTES = 32 << 20;
 const MAX_QUEUE_BYTES = 8 << 20;
 const MAX_JOBS = 16;
 
+/**
+ * One run: every disk of the source at one instant into the folder, incremental where its chain allows. Disks that fail
+ * are in the result, the others stand; a run that fails as a whole throws a `CbtError`, and leaves the folder and the
+ * points in time as they were.
+ */
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   const { signal, clock = () => new Date() } = options;
   throwIfAborted(signal);

@@ -7,6 +7,7 @@ import type { DiskData } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
 import { CLUSTER_BYTES } from './manifest.js';
 
+/** Two states of a disk, and the map between them. */
 export interface CheckMapOptions {
   /** The disk at the map's earlier point. */
   before: DiskData;
@@ -18,6 +19,7 @@ export interface CheckMapOptions {
   onBytes?: ((bytes: number) => void) | undefined;
 }
 
+/** What the comparison found; no difference means that the map missed nothing. */
 export interface CheckMapResult {
   /** Bytes outside the map, all compared. */
   comparedBytes: number;
@@ -31,6 +33,7 @@ export interface CheckMapResult {
 const STRIDE_BYTES = 4 << 20;
 const MAX_LISTED = 1000;
 
+/** Compares all that the map calls unchanged, as far as both states reach. Memory: a few MiB. */
 export async function checkMap(options: CheckMapOptions): Promise<CheckMapResult> {
   const { before, after, map } = options;
   // What lies behind the end of either disk has no counterpart to be compared with; growth counts as changed.

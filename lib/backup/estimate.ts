@@ -4,6 +4,7 @@ import type { TrackedDisk } from '../core/trackedDisk.js';
 import { chooseBase } from './chooseBase.js';
 import { BackupFolder, folderExists } from './folder.js';
 
+/** What a backup of a disk would be now. `changedBytes` is what the map tells; a copy is widened to clusters of 64 KiB. */
 export interface DiskEstimate {
   disk: string;
   sizeBytes: number;
@@ -20,6 +21,7 @@ export async function readForEstimate(path: string): Promise<BackupFolder | null
   return (await folderExists(path)) ? BackupFolder.read(path) : null;
 }
 
+/** Chooses the base as a run would, and counts; nothing is begun and nothing written. `folder` null: there is no backup yet. */
 export async function estimateDisk(
   disk: TrackedDisk,
   folder: BackupFolder | null,
@@ -54,4 +56,5 @@ export async function estimateDisk(
   };
 }
 
+/** An estimate, or why there is none. */
 export type EstimateOutcome = DiskEstimate | { disk: string; error: CbtError };

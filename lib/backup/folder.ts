@@ -16,12 +16,14 @@ export interface Layer {
   disk: DiskRun;
 }
 
+/** A run whose manifest cannot be believed. */
 export interface DamagedRun {
   run: number;
   file: string;
   error: CbtError;
 }
 
+/** A folder as it was when it was read; it does not follow later changes. */
 export class BackupFolder {
   private constructor(
     readonly path: string,
@@ -54,6 +56,7 @@ export class BackupFolder {
     return new BackupFolder(path, names, runs, damaged);
   }
 
+  /** Path of a file in the folder. */
   file(name: string): string {
     return join(this.path, name);
   }

@@ -12,6 +12,7 @@ import { ImageTracking } from '../imageTracking.js';
 import { type OpenDiskOptions, openDisk } from '../open.js';
 import type { BackupSource, SourceDisk, SourceSession } from './source.js';
 
+/** How the images are opened. */
 export interface ImagesSourceOptions {
   /** Format of the images; told from each file unless given. */
   format?: OpenDiskOptions['format'];
@@ -25,6 +26,7 @@ interface Image {
   untracked: { reason: string; message: string } | null;
 }
 
+/** Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`. */
 export function imagesSource(paths: readonly string[], options: ImagesSourceOptions = {}): BackupSource {
   const images = paths.map((path) => resolve(path));
   if (images.length === 0) throw invalidArgument('images', 'an empty list', 'at least one image');

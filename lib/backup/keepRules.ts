@@ -1,6 +1,7 @@
 /** Which runs are kept: the newest ones, and the newest of each of the last days and weeks that have one (UTC). */
 import { invalidArgument } from '../core/errors.js';
 
+/** Which runs stay, each a whole number of at least 1; a run stays when one rule keeps it. */
 export interface KeepRules {
   /** The newest runs. */
   last?: number | undefined;

@@ -61,7 +61,9 @@ const manifestSchema = z.strictObject({
   ),
 });
 
+/** A disk in a run, as the manifest has it. Sizes in bytes. */
 export type DiskRun = z.infer<typeof diskRunSchema>;
+/** What a run's `run-<number>.json` says; times are ISO 8601. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
 export function formatManifest(manifest: Manifest): string {

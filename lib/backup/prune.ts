@@ -12,6 +12,7 @@ import { mergeLayers, withoutDisk } from './merge.js';
 import { manifestName } from './names.js';
 import { openForWriting } from './writing.js';
 
+/** What is pruned, by which rules. */
 export interface PruneOptions {
   from: string;
   rules: KeepRules;
@@ -20,9 +21,11 @@ export interface PruneOptions {
   /** Forgets a point in time on a disk; resolves when it is gone or was never there. */
   forget?: ((pit: string, disk: string) => Promise<void>) | undefined;
   signal?: AbortSignal | undefined;
+  /** Told as bytes are merged, of all disks. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
+/** What became, or would become, of a layer. */
 export interface PrunedLayer {
   run: number;
   pit: string;
@@ -33,6 +36,7 @@ export interface PrunedLayer {
   into?: number;
 }
 
+/** What a prune did, or with `dryRun` would do. */
 export interface PruneResult {
   kept: number[];
   layers: PrunedLayer[];
@@ -47,6 +51,7 @@ const MAX_FORGOTTEN_BYTES = 64 << 20;
 const forgottenSchema = z.array(z.object({ pit: z.string(), disk: z.string() }));
 type Forgotten = z.infer<typeof forgottenSchema>;
 
+/** Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune. */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
   const { rules, signal } = options;
   if (options.dryRun) return planOnly(await BackupFolder.read(options.from), rules);

@@ -16,6 +16,7 @@ import { signalForMany } from './manyCalls.js';
 import { PART } from './names.js';
 import { openForReading, type Selection, selectChain } from './reading.js';
 
+/** Which disk at which point, and where it goes. */
 export interface RestoreOptions extends Selection {
   from: string;
   /** A file that is not there yet, a block device, or an NBD URI. */
@@ -25,9 +26,11 @@ export interface RestoreOptions extends Selection {
   /** Replace a file that is there. */
   force?: boolean | undefined;
   signal?: AbortSignal | undefined;
+  /** Told as bytes are written, of all disks. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
+/** What was restored. */
 export interface RestoreResult {
   disk: string;
   run: number;
@@ -40,6 +43,10 @@ export interface RestoreResult {
 const QUEUE_BYTES = 32 << 20;
 const ZERO_PAIRS = 2 * 512;
 
+/**
+ * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:
+ * `ERR_CBT_CORRUPT_IMAGE` for what is damaged, and then no new file is left.
+ */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { signal } = options;
   throwIfAborted(signal);

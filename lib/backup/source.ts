@@ -3,6 +3,7 @@ import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import type { CbtError } from '../core/errors.js';
 
+/** What the manifest says of where a run came from. */
 export interface SourceFacts {
   kind: 'vm' | 'images';
   name: string | null;
@@ -22,9 +23,11 @@ export interface SourceDisk {
   changes(from: string, selection: ChangeMapSelection): Promise<ChangeMap>;
   /** What holds data. */
   allocated(selection: ChangeMapSelection): Promise<ChangeMap>;
+  /** Its bytes at the instant, until the session ends. */
   openData(signal: AbortSignal | undefined): Promise<DiskData>;
 }
 
+/** All disks at one instant, until `commit` or `rollback`. */
 export interface SourceSession {
   pit: string;
   disks: readonly SourceDisk[];
@@ -38,9 +41,12 @@ export interface SourceSession {
   rollback(): Promise<void>;
 }
 
+/** What `backup` reads from. `vmSource` and `imagesSource` make one; a program may bring its own. */
 export interface BackupSource {
+  /** Who the source is. */
   facts(signal: AbortSignal | undefined): Promise<SourceFacts>;
   /** Something a crash must leave behind so that the next run can undo the point in time; null when nothing is needed. */
   intent(pit: string): { pit: string; images: string[] } | null;
+  /** Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`. */
   begin(pit: string, signal: AbortSignal | undefined): Promise<SourceSession>;
 }

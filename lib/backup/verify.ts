@@ -13,16 +13,20 @@ import { openForReading } from './reading.js';
 import { checkSumsFile, readSums, type SumsEntry } from './sums.js';
 import { verifiedEntries } from './verifiedEntries.js';
 
+/** `manifest`: manifests, chains, headers and sums files. `data`: every stored byte as well. */
 export type VerifyDepth = 'manifest' | 'data';
 
+/** Which folder, and how deep. */
 export interface VerifyOptions {
   from: string;
   /** 'data' unless given. */
   depth?: VerifyDepth | undefined;
   signal?: AbortSignal | undefined;
+  /** Told as bytes are read, of all disks. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
+/** Something that is not as its run wrote it; `disk` null where it is the whole run. */
 export interface VerifyProblem {
   run: number;
   disk: string | null;
@@ -30,6 +34,7 @@ export interface VerifyProblem {
   error: CbtError;
 }
 
+/** What was looked at, and every problem found. */
 export interface VerifyResult {
   runs: number;
   layers: number;
@@ -41,6 +46,7 @@ export interface VerifyResult {
 const TOP = 'qemu:allocation-depth';
 const ZEROS = Buffer.alloc(1 << 18);
 
+/** Checks a folder without changing it. Problems are in the result; it throws only where the folder itself cannot be read or holds no backup. */
 export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   const { depth = 'data', signal } = options;
   throwIfAborted(signal);

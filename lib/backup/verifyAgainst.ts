@@ -11,16 +11,20 @@ import type { BackupFolder } from './folder.js';
 import { openForReading } from './reading.js';
 import type { BackupSource, SourceDisk } from './source.js';
 
+/** The folder whose newest runs are compared. */
 export interface VerifyAgainstOptions {
   from: string;
   signal?: AbortSignal | undefined;
+  /** Told as bytes are compared, of all disks. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
+/** What the comparison of a disk found; `error` with `ERR_CBT_MAP_MISMATCH` where the map missed a change, or why it could not be made. */
 export type MapVerdict =
   | ({ disk: string; run: number; pit: string; error?: CbtError } & CheckMapResult)
   | { disk: string; error: CbtError };
 
+/** Proves the change maps of a source against its content, in a session that is rolled back. */
 export async function verifyAgainst(
   source: BackupSource,
   options: VerifyAgainstOptions,

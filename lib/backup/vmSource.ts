@@ -5,6 +5,7 @@ import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import { openData } from '../data.js';
 import type { BackupSource, SourceDisk, SourceSession } from './source.js';
 
+/** What the run's session is begun with. */
 export interface VmSourceOptions {
   /** Names of disks; every disk that can be tracked unless given. */
   disks?: readonly string[] | undefined;
@@ -14,6 +15,7 @@ export interface VmSourceOptions {
   nbdSocket?: string | undefined;
 }
 
+/** The disks of a running VM, as one source. The connection stays the caller's. */
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
   return {
     async facts(signal) {

@@ -48,6 +48,7 @@ export interface Catalogue {
   foreign: readonly ForeignBitmap[];
 }
 
+/** Why a chain, or a layer, cannot answer: the reason code, and the same in words. */
 export interface Problem {
   reason: CbtReason;
   message: string;

@@ -15,6 +15,7 @@ import {
   type Ranges,
 } from './rangePage.js';
 
+/** One range of a map. */
 export interface ChangedRange {
   /** Bytes from the start of the disk. */
   offset: number;
@@ -37,6 +38,7 @@ export interface ChangeMapFacts {
   warnings: readonly string[];
 }
 
+/** Which part of a map is read, and how it can be followed and stopped. */
 export interface ChangeMapSelection {
   /** First byte asked about; 0 unless told. */
   start?: number | undefined;

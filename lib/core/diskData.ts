@@ -31,11 +31,17 @@ export interface DiskPiece {
   data: Uint8Array;
 }
 
+/**
+ * An open disk. Offsets and lengths in bytes; a range list is pairs of both. A failure is a `CbtError` that names the
+ * target; what lies outside the disk is `ERR_CBT_INVALID_ARGUMENT`.
+ */
 export interface DiskData extends AsyncDisposable {
   readonly info: { readonly sizeBytes: number; readonly readOnly: boolean };
+  /** `length` bytes from `offset` on, all of them or an error. */
   read(offset: number, length: number, options?: DiskDataReadOptions): Promise<Buffer>;
   /** The bytes of the ranges, one range behind the other, at most 4 GiB. */
   readRanges(ranges: Ranges, options?: DiskDataReadOptions): Promise<Buffer>;
+  /** The same into the caller's memory, which must have exactly that size. */
   readRanges<Into extends Uint8Array>(
     ranges: Ranges,
     options: DiskDataReadOptions & { into: Into },
@@ -45,16 +51,23 @@ export interface DiskData extends AsyncDisposable {
     ranges: Ranges,
     options?: DiskDataStreamOptions,
   ): AsyncGenerator<{ offset: number; data: Buffer }, void, undefined>;
+  /** All of `data`, which must not change before the call is done. On stable storage after `flush`. */
   write(offset: number, data: Uint8Array, options?: DiskDataWriteOptions): Promise<void>;
+  /** `data` cut up by the ranges, in their order; as long as they are together. */
   writeRanges(ranges: Ranges, data: Uint8Array, options?: DiskDataWriteOptions): Promise<void>;
+  /** Writes piece by piece with many on their way; bytes written. A piece's memory may be used again when the next is asked for. */
   writeStream(
     source: AsyncIterable<DiskPiece> | Iterable<DiskPiece>,
     options?: DiskDataWriteOptions & { queueBytes?: number },
   ): Promise<number>;
+  /** Makes the ranges read as zeros; with `keepAllocated` their space stays theirs. */
   zero(ranges: Ranges, options?: DiskDataWriteOptions & { keepAllocated?: boolean }): Promise<void>;
+  /** Says that the content of the ranges is not needed: afterwards they may read as anything. */
   trim(ranges: Ranges, options?: DiskDataWriteOptions): Promise<void>;
+  /** Brings every write that was done before to stable storage. */
   flush(options?: DiskDataCallOptions): Promise<void>;
   /** Where a negotiated context says what is wanted; the context must not change meanwhile. */
   pager(context: string, wanted: 'dirty' | 'data' | 'zero' | 'allocated' | 'top'): RangePager;
+  /** Ends the connection; a qemu-nbd of ours ends too, and its failure to write back is this call's. */
   close(): Promise<void>;
 }

@@ -92,6 +92,7 @@ export class CbtError extends Error {
     });
   }
 
+  /** What `--json` and the facades hand on: no stack, no cause. */
   toJSON(): {
     code: CbtErrorCode;
     reason?: CbtReason;

@@ -22,6 +22,7 @@ import { parsePoint } from './point.js';
 import type { RangePager } from './rangePage.js';
 import { checkSizes } from './sizeHistory.js';
 
+/** A point in time of the current chain. */
 export interface PitInfo {
   /** UUID of the point in time. */
   uuid: string;
@@ -35,6 +36,7 @@ export interface PitInfo {
   changedBytes: number | null;
 }
 
+/** A bitmap that is not ours, as it lies in the image; it is never changed, and may be asked by its name. */
 export interface ForeignInfo {
   name: string;
   /** The point in time that the name spells, null when it is no UUID. */
@@ -48,6 +50,7 @@ export interface ForeignInfo {
 /** `untracked`: no segment of ours. `recording`: every point answers. `overlay`: answers are wider. `lost`: see problems. */
 export type TrackingState = 'untracked' | 'recording' | 'overlay' | 'lost';
 
+/** The points in time of a disk, and what stands beside or against them. */
 export interface PitList {
   disk: string;
   sizeBytes: number;
@@ -61,6 +64,7 @@ export interface PitList {
   notes: string[];
 }
 
+/** The two points between which changes are asked, and how they are read. */
 export interface ChangesOptions extends ChangeMapSelection {
   /** The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. */
   from: string;
@@ -70,6 +74,7 @@ export interface ChangesOptions extends ChangeMapSelection {
   kinds?: boolean | undefined;
 }
 
+/** A disk that is open for questions. Every question reads the state afresh; nothing is ever written. Failures are `CbtError`s with the disk's name. */
 export class TrackedDisk {
   readonly #source: DiskSource;
   readonly #kernel: BitmapKernel;
@@ -200,6 +205,7 @@ export class TrackedDisk {
     return this.#coded(() => this.#allocated(options));
   }
 
+  /** Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -216,6 +222,7 @@ export class TrackedDisk {
     return this;
   }
 
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -44,6 +44,7 @@ export interface DiskOutcome {
   error?: CbtError;
 }
 
+/** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before. */
 export interface TrackingOutcome {
   /** The point in time that was taken, or acted upon; null when nothing was done. */
   pit: string | null;

@@ -32,6 +32,7 @@ export interface VmDiskInfo {
   why?: string;
 }
 
+/** Who a VM is, as QEMU tells it. */
 export interface VmFacts {
   /** The QMP socket. */
   socket: string;
@@ -49,6 +50,7 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How tracking starts, or starts anew. */
 export interface StartVmOptions extends CallOptions {
   /** Names of disks; every disk that can be tracked unless given. */
   disks?: readonly string[] | undefined;
@@ -58,10 +60,12 @@ export interface StartVmOptions extends CallOptions {
   granularityBytes?: number | undefined;
 }
 
+/** Which disks of the VM; all that can be tracked unless given. */
 export interface DisksOptions extends CallOptions {
   disks?: readonly string[] | undefined;
 }
 
+/** Freezing the guest's file systems around the instant, through QEMU's guest agent. They are thawed on every way out. */
 export interface QuiesceOptions {
   /** Unix socket of the guest agent. */
   agentSocket: string;
@@ -71,6 +75,10 @@ export interface QuiesceOptions {
   timeoutMs?: number | undefined;
 }
 
+/**
+ * Where a session keeps what the guest overwrites (or, in overlay mode, writes), and how much of it. Past the limit the
+ * session breaks, never the guest.
+ */
 export interface ScratchOptions {
   /** Folder in which the session makes its own; that of the system for temporary files unless given. */
   folder?: string | undefined;
@@ -78,6 +86,7 @@ export interface ScratchOptions {
   limitBytes?: number | undefined;
 }
 
+/** What a session is of, and how it is kept. */
 export interface BeginVmOptions extends CallOptions {
   /** UUID of the new point in time, which is the session's id; drawn unless given. */
   pit?: string | undefined;
@@ -96,9 +105,11 @@ export interface BeginVmOptions extends CallOptions {
   allowUnwatchedScratch?: boolean | undefined;
 }
 
+/** A running QEMU, held by its QMP socket. Every call asks QEMU afresh; failures are `CbtError`s that name the socket or the disk. */
 export interface Vm extends AsyncDisposable {
   /** The QMP socket. */
   readonly socket: string;
+  /** Name, UUID and state of the VM. */
   facts(options?: CallOptions): Promise<VmFacts>;
   /** Every disk in QEMU's order, also those that cannot be tracked. */
   disks(options?: CallOptions): Promise<VmDiskInfo[]>;

@@ -22,6 +22,7 @@ import { nbdPager } from './nbdPager.js';
 import { type NbdPiece, readPieces, writePieces } from './nbdStream.js';
 import { type NbdTarget, toNativeTarget } from './nbdTarget.js';
 
+/** How a connection to an export is made and watched. Times in milliseconds. */
 export interface NbdConnectOptions {
   /** Contexts to negotiate, such as `qemu:dirty-bitmap:NAME`; one that the export does not offer fails the opening. */
   contexts?: readonly string[];

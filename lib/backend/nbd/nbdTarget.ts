@@ -21,6 +21,7 @@ export type NbdTls =
       username: string;
     };
 
+/** Where a disk's bytes are: an export by socket, by host and port (10809 unless given) or by URI, or an image file that no QEMU holds. */
 export type NbdTarget =
   | { kind: 'unix'; path: string; exportName?: string; tls?: NbdTls }
   | { kind: 'tcp'; host: string; port?: number; exportName?: string; tls?: NbdTls }

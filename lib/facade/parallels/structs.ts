@@ -12,6 +12,7 @@ export interface PRL_STORAGE_PARAMETERS {
   m_FileName: string;
 }
 
+/** Answer of `PrlDisk_GetDiskInfo`; sizes in sectors of 512 bytes. */
 export interface PRL_DISK_PARAMETERS {
   /** Geometry is not kept. */
   m_Heads: number;

@@ -9,6 +9,7 @@ import { VIX_E_DISK_NOINIT, VIX_E_FILE_NAME_INVALID } from './constants/codes.js
 import { invalid, setLog, VixFailure } from './errors.js';
 import type { VixDiskLibGenericLogFunc } from './types.js';
 
+/** Where disks are found that are not named by a plain path. */
 export interface VixDiskLibSettings {
   /** The VMs that `vmxSpec` may name. */
   service?: ServiceInstance | undefined;

@@ -6,6 +6,7 @@ export interface VixDiskLibGeometry {
   sectors: number;
 }
 
+/** What `VixDiskLib_GetInfo` tells. The geometry is made up from the capacity: QEMU keeps none. */
 export interface VixDiskLibInfo {
   biosGeo: VixDiskLibGeometry;
   physGeo: VixDiskLibGeometry;
@@ -20,6 +21,7 @@ export interface VixDiskLibInfo {
   physicalSectorSize: number;
 }
 
+/** A stretch that holds data. */
 export interface VixDiskLibBlock {
   /** Sectors. */
   offset: number;
@@ -27,11 +29,13 @@ export interface VixDiskLibBlock {
   length: number;
 }
 
+/** Answer of `VixDiskLib_QueryAllocatedBlocks`: ascending stretches that do not touch. */
 export interface VixDiskLibBlockList {
   numBlocks: number;
   blocks: VixDiskLibBlock[];
 }
 
+/** What `VixDiskLib_Create` makes. */
 export interface VixDiskLibCreateParams {
   diskType: number;
   adapterType: number;
@@ -42,6 +46,7 @@ export interface VixDiskLibCreateParams {
   physicalSectorSize?: number;
 }
 
+/** Where a connection goes. Fields of a remote server (names, credentials, ports) are taken and not used: nothing leaves this machine. */
 export interface VixDiskLibConnectParams {
   /** `moref=vm-1`, or the VM's name: a disk of a running VM; empty or null for files of this machine. */
   vmxSpec?: string | null;
@@ -57,5 +62,7 @@ export interface VixDiskLibConnectParams {
 
 /** False stops the work. */
 export type VixDiskLibProgressFunc = (progressData: unknown, percentCompleted: number) => boolean;
+/** Called once when an asynchronous read or write has ended; `result` is a `VIX_` code. */
 export type VixDiskLibCompletionCB = (cbData: unknown, result: number) => void;
+/** Takes one line of a log. */
 export type VixDiskLibGenericLogFunc = (message: string) => void;

@@ -4,11 +4,13 @@
  */
 import { CbtError, type CbtErrorCode } from '../../core/errors.js';
 
+/** The true reason of a fault; `key` is `qemu-cbt.` and the core's reason or code. */
 export interface LocalizableMessage {
   key: string;
   message: string;
 }
 
+/** Faults that the calls here end with, by the API's names. */
 export type FaultName =
   | 'FileFault'
   | 'InvalidArgument'
@@ -54,6 +56,7 @@ export class VimFault extends Error {
     Object.assign(this, properties);
   }
 
+  /** The fault as the API's data object, with its type in `_type`. */
   toJSON(): object {
     const { name, faultMessage, invalidProperty, file, obj, task } = this;
     return { _type: name, faultMessage, invalidProperty, file, obj, task };

@@ -4,6 +4,7 @@ import type { ManagedObjectReference } from './types.js';
 import { type ServiceOptions, VirtualMachine, type VmEntry } from './virtualMachine.js';
 import { defaultStateFolder } from './vmRecord.js';
 
+/** What the service says it is. Its version is one that clients of changed-block tracking accept; it is no claim about ESXi. */
 export interface AboutInfo {
   name: string;
   fullName: string;
@@ -16,29 +17,36 @@ export interface AboutInfo {
   apiVersion: string;
 }
 
+/** The folder of all VMs. */
 export interface Folder {
   moref: ManagedObjectReference;
   name: string;
   childEntity: readonly VirtualMachine[];
 }
 
+/** The one data centre of a host. */
 export interface Datacenter {
   moref: ManagedObjectReference;
   name: string;
   vmFolder: Folder;
 }
 
+/** Finding a VM; null where there is none. A VM that cannot be asked is a fault when found by path, and passed over by UUID. */
 export interface SearchIndex {
+  /** By `config.uuid`, in any case; `datacenter` is not looked at, and anything but VMs is not found. */
   FindByUuid(datacenter: unknown, uuid: string, vmSearch: boolean): Promise<VirtualMachine | null>;
+  /** By `ha-datacenter/vm/<name>`. */
   FindByInventoryPath(path: string): Promise<VirtualMachine | null>;
 }
 
+/** Where everything starts from. */
 export interface ServiceContent {
   about: AboutInfo;
   rootFolder: { moref: ManagedObjectReference; name: string; childEntity: readonly Datacenter[] };
   searchIndex: SearchIndex;
 }
 
+/** The VMs of the inventory; two of one name are refused. */
 export interface ConnectOptions extends ServiceOptions {
   vms: readonly VmEntry[];
 }
@@ -56,6 +64,7 @@ const ABOUT: AboutInfo = {
 };
 const DATACENTER = 'ha-datacenter';
 
+/** The service: an inventory of one host. It holds no connection; each call makes its own. */
 export class ServiceInstance {
   readonly content: ServiceContent;
   readonly #vms: readonly VirtualMachine[];

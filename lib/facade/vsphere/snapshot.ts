@@ -7,6 +7,7 @@ import type { ManagedObjectReference, VirtualDisk } from './types.js';
 import type { VirtualMachine } from './virtualMachine.js';
 import type { SnapshotRecord } from './vmRecord.js';
 
+/** A snapshot of a VM. */
 export class VirtualMachineSnapshot {
   readonly moref: ManagedObjectReference;
 
@@ -30,10 +31,12 @@ export class VirtualMachineSnapshot {
     return this.record.session;
   }
 
+  /** Removes the snapshot; its changeIds go on answering. `removeChildren` removes those taken after it as well. */
   RemoveSnapshot_Task(removeChildren: boolean, consolidate?: boolean): Task<void> {
     return RemoveSnapshot_Task(this.vm, this.moref, removeChildren, consolidate);
   }
 
+  /** Always ends with `NotSupported`: see docs/coverage.md. */
   RevertToSnapshot_Task(): Task<void> {
     return RevertToSnapshot_Task(this.vm);
   }

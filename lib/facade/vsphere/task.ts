@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { toFault, type VimFault } from './faults.js';
 import type { ManagedObjectReference } from './types.js';
 
+/** State of a task. Times are ISO 8601; `error` once it is `error`, `result` once it is `success`. */
 export interface TaskInfo<T> {
   key: string;
   /** Name of the method, as on the wire. */
@@ -22,6 +23,7 @@ export interface TaskInfo<T> {
   completeTime?: string;
 }
 
+/** A task that has begun. It never rejects by itself: look at `info`, or `wait` for it. */
 export class Task<T> {
   readonly moref: ManagedObjectReference;
   readonly info: TaskInfo<T>;

@@ -12,6 +12,7 @@ export interface VirtualDiskBackingParent {
   parent?: VirtualDiskBackingParent;
 }
 
+/** What a disk is stored in (`VirtualDiskFlatVer2BackingInfo`); `changeId` as of when the properties were read. */
 export interface VirtualDiskBacking {
   /** `[local] <path>`. */
   fileName: string;
@@ -24,6 +25,7 @@ export interface VirtualDiskBacking {
   thinProvisioned: boolean;
 }
 
+/** A disk of the VM, or of a snapshot's configuration. */
 export interface VirtualDisk {
   /** Stays the same for the life of the VM's record here. */
   key: number;
@@ -36,11 +38,13 @@ export interface VirtualDisk {
   diskObjectId: string;
 }
 
+/** One line of a VM's extra configuration. */
 export interface OptionValue {
   key: string;
   value: string;
 }
 
+/** Configuration of a VM. `changeTrackingEnabled` says what was asked for; a disk tracks when its backing has a `changeId`. */
 export interface VirtualMachineConfigInfo {
   name: string;
   uuid: string;
@@ -68,15 +72,18 @@ export interface VirtualMachineFileLayoutEx {
   timestamp: string;
 }
 
+/** What a VM can do: always true here, since a disk that cannot be tracked has no `changeId`. */
 export interface VirtualMachineCapability {
   changeTrackingSupported: boolean;
 }
 
+/** State of a VM; `poweredOff` also where nobody listens on its socket and its images are configured. */
 export interface VirtualMachineRuntimeInfo {
   powerState: 'poweredOn' | 'poweredOff' | 'suspended';
   consolidationNeeded: boolean;
 }
 
+/** A snapshot with those taken after it. */
 export interface VirtualMachineSnapshotTree {
   snapshot: ManagedObjectReference;
   vm: ManagedObjectReference;
@@ -91,11 +98,13 @@ export interface VirtualMachineSnapshotTree {
   childSnapshotList: VirtualMachineSnapshotTree[];
 }
 
+/** The snapshots of a VM, oldest first down the tree. */
 export interface VirtualMachineSnapshotInfo {
   currentSnapshot: ManagedObjectReference;
   rootSnapshotList: VirtualMachineSnapshotTree[];
 }
 
+/** One area of `DiskChangeInfo`. */
 export interface DiskChangeExtent {
   /** Bytes from the start of the disk. */
   start: number;
@@ -103,6 +112,7 @@ export interface DiskChangeExtent {
   length: number;
 }
 
+/** Answer of `QueryChangedDiskAreas`: ascending areas that do not touch, inside `[startOffset, startOffset + length)`. */
 export interface DiskChangeInfo {
   /** The offset that was asked for. */
   startOffset: number;
@@ -111,11 +121,13 @@ export interface DiskChangeInfo {
   changedArea: DiskChangeExtent[];
 }
 
+/** What `ReconfigVM_Task` changes: change tracking, also as `ctkEnabled` in `extraConfig`. Anything else is refused. */
 export interface VirtualMachineConfigSpec {
   changeTrackingEnabled?: boolean;
   extraConfig?: OptionValue[];
 }
 
+/** How the guest's file systems are frozen for a snapshot. */
 export interface VirtualMachineGuestQuiesceSpec {
   /** Minutes, 5 to 240; 15 unless given. */
   timeout?: number;

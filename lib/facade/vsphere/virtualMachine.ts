@@ -58,6 +58,7 @@ export interface VmEntry {
   nbdSocket?: string | undefined;
 }
 
+/** How the service answers, and where it remembers. */
 export interface ServiceOptions {
   /** Most areas in one answer of QueryChangedDiskAreas; all in one unless given. Real hosts answer 2000. */
   maxAreasPerCall?: number | undefined;
@@ -80,6 +81,7 @@ function isGone(thrown: unknown): boolean {
   );
 }
 
+/** A VM. Reading a property before `refresh` is `InvalidState`; finding a VM refreshes it. */
 export class VirtualMachine {
   readonly moref: ManagedObjectReference;
   #config: VirtualMachineConfigInfo | null = null;
@@ -210,10 +212,12 @@ export class VirtualMachine {
     throw new VimFault('ManagedObjectNotFound', what, { obj: value });
   }
 
+  /** Switches change tracking of all disks on or off; `InvalidState` while there are snapshots. */
   ReconfigVM_Task(spec: VirtualMachineConfigSpec): Task<void> {
     return ReconfigVM_Task(this, spec);
   }
 
+  /** Takes a snapshot of all disks at one instant; its reference. `memory` is refused with `NotSupported`. */
   CreateSnapshot_Task(
     name: string,
     description: string | undefined,
@@ -223,6 +227,7 @@ export class VirtualMachine {
     return CreateSnapshot_Task(this, name, description, memory, quiesce);
   }
 
+  /** The same, with a time-out for freezing the guest. */
   CreateSnapshotEx_Task(
     name: string,
     description: string | undefined,
@@ -232,18 +237,25 @@ export class VirtualMachine {
     return CreateSnapshotEx_Task(this, name, description, memory, quiesceSpec);
   }
 
+  /** Removes every snapshot; their changeIds go on answering. */
   RemoveAllSnapshots_Task(consolidate?: boolean): Task<void> {
     return RemoveAllSnapshots_Task(this, consolidate);
   }
 
+  /** Nothing ever has to be consolidated here; succeeds at once. */
   ConsolidateVMDisks_Task(): Task<void> {
     return ConsolidateVMDisks_Task(this);
   }
 
+  /** Always ends with `NotSupported`: see docs/coverage.md. */
   RevertToCurrentSnapshot_Task(): Task<void> {
     return RevertToCurrentSnapshot_Task(this);
   }
 
+  /**
+   * What changed on a disk from `changeId` (`*`: all that holds data) to the snapshot, or to now where the VM is off
+   * and none is given; from `startOffset` (bytes) on. `FileFault` where a full backup is needed.
+   */
   QueryChangedDiskAreas(
     snapshot: ManagedObjectReference | null | undefined,
     deviceKey: number,
@@ -294,6 +306,7 @@ export class VirtualMachine {
       : all.filter(({ disk, node }) => disks.includes(disk) || disks.includes(node ?? ''));
   }
 
+  /** What is remembered of the VM. */
   record(): Promise<VmRecord> {
     return readRecord(this.#recordFile());
   }

@@ -13,6 +13,7 @@ import type { PrlObject } from '../runtime.js';
 import { Disk } from './disk.js';
 import { closeAll, openMap } from './diskSource.js';
 
+/** A backup that was begun (`PrlVm_BeginBackup`). Left without `commit`, it is rolled back when it is closed. */
 export class Backup implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_BACKUP;
   readonly #vm: Vm;
@@ -107,6 +108,7 @@ export class Backup implements PrlObject, AsyncDisposable {
     else await Promise.allSettled([this.#ending]);
   }
 
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

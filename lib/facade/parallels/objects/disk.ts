@@ -19,12 +19,14 @@ import { type DiskSource, MAP_GRANULARITY_BYTES, type OpenMap } from './diskSour
 
 export const SECTOR_BYTES = 512;
 
+/** Facts of an open disk. */
 export interface DiskInfo {
   sizeBytes: number;
   readOnly: boolean;
   name: string;
 }
 
+/** An open disk: `PrlDisk_` calls as methods, in bytes. Failures are `PrlError`s with the SDK's code. */
 export class Disk implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_VIRTUAL_DISK;
   readonly #source: DiskSource;
@@ -68,6 +70,7 @@ export class Disk implements PrlObject, AsyncDisposable {
     target.fill(0, Math.max(0, inside));
   }
 
+  /** Writes all of `bytes` at `offset`. A disk that is open for reading is PRL_ERR_DISK_OPERATION_NOT_ALLOWED. */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
     const at = offset + this.#shiftBytes;
@@ -131,6 +134,7 @@ export class Disk implements PrlObject, AsyncDisposable {
     await this.#closing;
   }
 
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -7,6 +7,7 @@ import type { PrlObject } from '../runtime.js';
 /** Counts of the SDK are 32 bits wide. */
 const MAX_BITS = 2 ** 32 - 1;
 
+/** A stretch of set bits, as bytes. */
 export interface ChangedArea {
   /** Bytes from the start of the disk. */
   offset: number;
@@ -14,6 +15,7 @@ export interface ChangedArea {
   length: number;
 }
 
+/** A map as the `PrlDiskMap_` calls know it: bits, least significant first. Granules from 0. */
 export class DiskMap implements PrlObject {
   readonly handleType = PHT_VIRTUAL_DISK_MAP;
   readonly #bits: Uint8Array;
@@ -54,10 +56,12 @@ export class DiskMap implements PrlObject {
     return this.#bits.slice();
   }
 
+  /** The whole map into the caller's memory, of `byteLength` bytes at least. */
   copyTo(target: Uint8Array): void {
     target.set(this.#bits);
   }
 
+  /** Whether the granule changed; false past the last one. */
   has(granule: number): boolean {
     return ((this.#bits[granule >>> 3] ?? 0) & (1 << (granule & 7))) !== 0;
   }

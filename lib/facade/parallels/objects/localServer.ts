@@ -50,6 +50,7 @@ const fileSchema = z.strictObject({
   }),
 });
 
+/** A VM of the configuration. */
 export type VmEntry = z.infer<typeof vmSchema>;
 
 const MAX_FILE_BYTES = 1 << 20;
@@ -61,6 +62,7 @@ export function configureLocalServer(vms: string | readonly VmEntry[] | undefine
   configured = vms;
 }
 
+/** The server of `PrlSrv_LoginLocal`: finds the VMs of this machine. Logging off rolls open backups back. */
 export class LocalServer implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_SERVER;
   #login: { entries: readonly VmEntry[]; backups: OpenBackups } | null = null;
@@ -108,6 +110,7 @@ export class LocalServer implements PrlObject, AsyncDisposable {
     await this.logoff();
   }
 
+  /** Logs off. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.logoff();
   }

@@ -21,6 +21,7 @@ import { invalid, PrlError, toPrlError } from '../errors.js';
 import { Disk } from './disk.js';
 import { closeAll, type DiskSource, type OpenMap, openMap } from './diskSource.js';
 
+/** How a disk is opened. */
 export interface OpenDiskOptions {
   /** PRL_DISK_ flags; reading unless told. */
   flags?: number;

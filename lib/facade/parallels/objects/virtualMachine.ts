@@ -10,6 +10,7 @@ import { Backup } from './backup.js';
 import type { VmEntry } from './localServer.js';
 import type { OpenBackups } from './openBackups.js';
 
+/** What `PrlVm_BeginBackup` says by its flags. */
 export interface BeginBackupOptions {
   /** Keep a new point in time, which a later backup can ask changes since (PBMBF_CREATE_MAP). */
   createMap?: boolean;
@@ -18,6 +19,7 @@ export interface BeginBackupOptions {
   signal?: AbortSignal;
 }
 
+/** A VM of the local server. Connections to QEMU are made for each call. */
 export class VirtualMachine implements PrlObject {
   readonly handleType = PHT_VIRTUAL_MACHINE;
   readonly #entry: VmEntry;

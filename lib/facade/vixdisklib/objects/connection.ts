@@ -17,6 +17,7 @@ import type { VixDiskLibHandle } from './handle.js';
 
 const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotRef';
 
+/** What `VixDiskLib_ConnectEx` gives, for the calls that take a connection; not to be used otherwise. */
 export class VixDiskLibConnection {
   readonly params: VixDiskLibConnectParams | null;
   readonly readOnly: boolean;
@@ -43,6 +44,7 @@ export class VixDiskLibConnection {
     this.off = off;
   }
 
+  /** Connects; failures are `VIX_` codes. */
   static async open(
     params: VixDiskLibConnectParams | null,
     readOnly: boolean,
@@ -88,6 +90,7 @@ export class VixDiskLibConnection {
     return this.#closed;
   }
 
+  /** Closes its handles, and the connection. */
   async close(): Promise<void> {
     if (this.#closed) throw new VixFailure(VIX_E_INVALID_HANDLE, 'the connection is closed already');
     this.#closed = true;

@@ -44,6 +44,7 @@ export interface OpenedDisk {
   check: (() => Promise<void>) | null;
 }
 
+/** What `VixDiskLib_Open` gives, for the calls that take a disk handle; not to be used otherwise. */
 export class VixDiskLibHandle {
   readonly disk: OpenedDisk;
   readonly #onClose: (handle: VixDiskLibHandle) => void;
@@ -118,6 +119,7 @@ export class VixDiskLibHandle {
     }
   }
 
+  /** Whole sectors from the buffer. */
   async write(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
     const { offset, bytes } = this.#place(startSector, numSectors, buffer);
     if (this.disk.data.info.readOnly)
@@ -148,6 +150,7 @@ export class VixDiskLibHandle {
     while (this.#running.size > 0) await Promise.allSettled([...this.#running]);
   }
 
+  /** Waits for what is on its way, and brings it to stable storage. */
   async flush(): Promise<void> {
     await this.wait();
     if (!this.disk.data.info.readOnly) await this.#io(() => this.disk.data.flush());
@@ -161,6 +164,7 @@ export class VixDiskLibHandle {
     };
   }
 
+  /** Waits for what is on its way, and closes. */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
