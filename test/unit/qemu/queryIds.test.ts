@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from '../../../lib/backend/qemu/live/queryIds.js';
 import { isOwnName, MAX_ID_LENGTH } from '../../../lib/backend/qemu/ownNames.js';
 import { parseId } from '../../../lib/backend/qemu/session/ids.js';
+import { eventually } from '../../helpers/eventually.js';
 
 test('a name fits, is ours, and leads back to this process', async () => {
   const tag = await ownQueryTag();
@@ -37,6 +38,26 @@ test('a process that ended does not ask, nor does a later one with its number', 
   child.kill('SIGKILL');
   await once(child, 'close');
   expect(await isAsking(asked)).toBe(false);
+});
+
+test('a process that ended does not ask although its parent has not heard of it', async () => {
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(said.toString());
+    const fields = await eventually(async () => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+      const all = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      expect(all[0]).toBe('Z');
+      return all;
+    });
+    expect(await isAsking({ tag: '', pid, startTicks: Number(fields[19]) })).toBe(false);
+  } finally {
+    parent.kill('SIGKILL');
+    await once(parent, 'close');
+  }
 });
 
 test.each([

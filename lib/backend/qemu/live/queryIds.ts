@@ -4,9 +4,9 @@
  *
  *   cbtx-<process number, 6 hex digits><its start in clock ticks, 10 hex digits>-<number of the map>
  */
-import { readFile } from 'node:fs/promises';
 import { CbtError } from '../../../core/errors.js';
 import { OWN_PREFIX } from '../ownNames.js';
+import { startTimeOf } from '../session/lease.js';
 
 const ID = new RegExp(`^${OWN_PREFIX}x-([0-9a-f]{6})([0-9a-f]{10})-(\\d{1,6})$`);
 
@@ -42,10 +42,7 @@ export async function isAsking({ pid, startTicks }: QueryId): Promise<boolean> {
   return (await startTicksOf(pid)) === startTicks;
 }
 
-/** Field 22 of /proc/<pid>/stat. */
 async function startTicksOf(pid: number): Promise<number | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  // The command's name is in parentheses and may hold anything, parentheses included.
-  const text = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return text === undefined ? null : Number(text);
+  const start = await startTimeOf(pid);
+  return start === null ? null : Number(start);
 }

@@ -140,8 +140,13 @@ async function bootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
 
-async function startTimeOf(pid: number): Promise<string | null> {
+const ENDED: readonly string[] = ['Z', 'X', 'x'];
+
+/** Field 22 of /proc/<pid>/stat; null where no such process runs. */
+export async function startTimeOf(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   // The command's name is in parentheses and may hold anything, parentheses included.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  // One that has ended and waits for its parent to hear of it does nothing any more.
+  return ENDED.includes(fields[0] ?? '') ? null : (fields[19] ?? null);
 }
