@@ -21,7 +21,7 @@ export interface RestoreOptions extends Selection {
   from: string;
   /** A file that is not there yet, a block device, or an NBD URI. */
   to: string;
-  /** Format of a new file; 'raw' unless given. */
+  /** Format of a new file; unless given, qcow2 where its name ends in `.qcow2`, else raw. */
   format?: 'raw' | 'qcow2' | undefined;
   /** Replace a file that is there. */
   force?: boolean | undefined;
@@ -75,8 +75,9 @@ async function intoExport({ to, signal }: RestoreOptions, sizeBytes: number, fil
 }
 
 async function intoFile(options: RestoreOptions, sizeBytes: number, fill: Fill): Promise<number> {
-  const { format = 'raw', force = false } = options;
+  const { force = false } = options;
   const path = resolve(options.to);
+  const format = options.format ?? (path.endsWith('.qcow2') ? 'qcow2' : 'raw');
   const found = await onFile(path, 'looking', () =>
     stat(path).catch((error: unknown) => {
       if (isMissing(error)) return null;

@@ -52,7 +52,10 @@ Examples:
     .option('--pit <uuid>', 'point in time of the run, or its number (default: the newest)')
     .option('--disk <name>', 'which disk; needed where the run has several')
     .addOption(
-      new Option('--format <format>', 'format of a new file').choices(['raw', 'qcow2']).default('raw'),
+      new Option('--format <format>', 'format of a new file (default: qcow2 for *.qcow2, else raw)').choices([
+        'raw',
+        'qcow2',
+      ]),
     )
     .option('--force', 'replace a file that is there')
     .option('--json', 'print one JSON object')

@@ -10,7 +10,7 @@ export interface RestoreFlags {
   to: string;
   pit?: string;
   disk?: string;
-  format: 'raw' | 'qcow2';
+  format?: 'raw' | 'qcow2';
   force?: boolean;
   json?: boolean;
 }

@@ -106,6 +106,19 @@ test('a restored file is sparse, and none is replaced without --force', async ()
   expect((await cli('restore', '--from', to, '--to', target, '--force')).code).toBe(0);
 });
 
+test('a restored file is of the format that its name says, unless another is asked for', async () => {
+  await json('backup', image, '--to', to);
+  const formatOf = async (name: string, ...flags: string[]): Promise<unknown> => {
+    const target = join(folder.path, name);
+    await json('restore', '--from', to, '--to', target, ...flags);
+    return (JSON.parse(await qemuImg('info', '--output=json', target)) as { format: string }).format;
+  };
+  expect(await formatOf('r.qcow2')).toBe('qcow2');
+  expect(await formatOf('r')).toBe('raw');
+  expect(await formatOf('raw.qcow2', '--format', 'raw')).toBe('raw');
+  expect(await formatOf('q', '--format', 'qcow2')).toBe('qcow2');
+});
+
 test('exit codes: damage is 4, an unknown point 3, no folder 5, misuse 2, a cancelled run 130 with nothing left', async () => {
   await json('backup', image, '--to', to);
   expect((await cli('restore', '--from', to, '--pit', '7', '--to', join(folder.path, 'x'))).code).toBe(3);
