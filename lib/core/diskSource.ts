@@ -57,6 +57,13 @@ export interface BitmapRef {
   name: string;
 }
 
+/** As {@link DiskSource.bitmapRanges}. */
+export type BitmapReader = (
+  bitmaps: readonly BitmapRef[],
+  granularityBytes: number,
+  signal?: AbortSignal,
+) => Promise<RangePager>;
+
 export interface DiskSource {
   readonly disk: string;
   /** Reads the state afresh; never cached across calls. Throws when the disk must not be trusted at all (`BUSY`). */
@@ -70,6 +77,11 @@ export interface DiskSource {
     granularityBytes: number,
     signal?: AbortSignal,
   ): Promise<RangePager>;
+  /**
+   * Runs questions about many bitmaps on one reading of the disk, where reading it afresh for each would cost more than
+   * the bits; absent where it costs nothing. What `work` found out holds once this resolves, and not before.
+   */
+  onOneReading?<T>(work: (bitmapRanges: BitmapReader) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
    * What holds data as seen from the top through every layer (`layers` left out), or what the first `layers` layers
    * have allocated themselves, explicit zeros included (the writes an overlay took).

@@ -15,7 +15,7 @@ import {
 import { formatChangeId } from './changeId.js';
 import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
 import { planChanges } from './changeQuery.js';
-import type { BitmapInfo, BitmapRef, DiskSource, DiskState } from './diskSource.js';
+import type { BitmapInfo, BitmapReader, BitmapRef, DiskSource, DiskState } from './diskSource.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { parsePoint } from './point.js';
@@ -119,22 +119,29 @@ export class TrackedDisk {
       const chain = currentChain(catalogue);
       const pits: PitInfo[] = [];
       const problems = findProblems(state, catalogue);
-      for (const segment of chain?.segments ?? []) {
-        pits.push({
-          uuid: segment.pit,
-          seq: segment.first,
-          changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first }),
-          granularityBytes: segment.info.granularityBytes,
-          recording: segment.info.recording,
-          changedBytes: await this.#changedBytes(
-            state,
-            { layer: chain?.layer ?? 0, name: segment.info.name },
-            segment.info,
-            problems,
-            signal,
-          ),
-        });
-      }
+      const listSegments = async (bitmapRanges: BitmapReader): Promise<void> => {
+        for (const segment of chain?.segments ?? []) {
+          const bitmap = { layer: chain?.layer ?? 0, name: segment.info.name };
+          pits.push({
+            uuid: segment.pit,
+            seq: segment.first,
+            changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first }),
+            granularityBytes: segment.info.granularityBytes,
+            recording: segment.info.recording,
+            changedBytes: await this.#changedBytes(
+              bitmapRanges,
+              state,
+              bitmap,
+              segment.info,
+              problems,
+              signal,
+            ),
+          });
+        }
+      };
+      const source = this.#source;
+      if (source.onOneReading !== undefined) await source.onOneReading(listSegments, signal);
+      else await listSegments((...question) => source.bitmapRanges(...question));
       return {
         disk: this.disk,
         sizeBytes: state.sizeBytes,
@@ -251,6 +258,7 @@ export class TrackedDisk {
 
   /** Null for a bitmap that cannot be read, its reason among the problems: `pits` lists what there is. */
   async #changedBytes(
+    bitmapRanges: BitmapReader,
     state: DiskState,
     bitmap: BitmapRef,
     info: BitmapInfo,
@@ -269,7 +277,7 @@ export class TrackedDisk {
       granularityBytes: info.granularityBytes,
     };
     try {
-      const pager = await this.#source.bitmapRanges([bitmap], info.granularityBytes, signal);
+      const pager = await bitmapRanges([bitmap], info.granularityBytes, signal);
       const map = new ChangeMap({ ...facts, sizeBytes: layer.sizeBytes }, pager, this.#kernel, { signal });
       return await map.changedBytes();
     } catch (error) {

@@ -3,7 +3,7 @@
  * is watched to its last page, and is refused when the disk is no longer the one whose state was told.
  */
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
-import type { BitmapRef, DiskSource, DiskState } from '../../core/diskSource.js';
+import type { BitmapReader, BitmapRef, DiskSource, DiskState } from '../../core/diskSource.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { clipPager, emptyPager, subtractPager, unionPager } from '../../core/pagers.js';
 import { checkGranularity, type RangePager } from '../../core/rangePage.js';
@@ -48,13 +48,19 @@ export class ImageChainSource implements DiskSource {
     return this.#use(async () => {
       checkGranularity('granularityBytes', granularityBytes);
       const chain = await this.#readAsTold(signal);
-      const parts: RangePager[] = [];
-      for (const [layer, names] of namesByLayer(bitmaps, chain.layers)) {
-        const pager = await layer.bitmaps(names, granularityBytes, signal);
-        parts.push(boundedPager(pager, layer.state.sizeBytes));
-      }
-      await chain.guard.check();
-      return this.#guarded(unionPager(this.#kernel, parts), chain.guard);
+      return this.#guarded(await this.#bitmapsOf(chain, bitmaps, granularityBytes, signal), chain.guard);
+    });
+  }
+
+  async onOneReading<T>(work: (bitmapRanges: BitmapReader) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#use(async () => {
+      const chain = await this.#readAsTold(signal);
+      const answer = await work(async (bitmaps, granularityBytes, abort) => {
+        checkGranularity('granularityBytes', granularityBytes);
+        return this.#bitmapsOf(chain, bitmaps, granularityBytes, abort);
+      });
+      await chain.guard.checkContents();
+      return answer;
     });
   }
 
@@ -72,6 +78,21 @@ export class ImageChainSource implements DiskSource {
 
   async close(): Promise<void> {
     await this.#files.close();
+  }
+
+  async #bitmapsOf(
+    chain: ImageChain,
+    bitmaps: readonly BitmapRef[],
+    granularityBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<RangePager> {
+    const parts: RangePager[] = [];
+    for (const [layer, names] of namesByLayer(bitmaps, chain.layers)) {
+      const pager = await layer.bitmaps(names, granularityBytes, signal);
+      parts.push(boundedPager(pager, layer.state.sizeBytes));
+    }
+    await chain.guard.check();
+    return unionPager(this.#kernel, parts);
   }
 
   /**

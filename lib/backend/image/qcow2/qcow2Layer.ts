@@ -32,7 +32,8 @@ export interface BackingReference {
 interface Qcow2Image {
   snapshot: FileSnapshot;
   header: Qcow2Header;
-  entries: readonly BitmapEntry[];
+  /** More than one where names that are no UTF-8 look the same. */
+  byName: ReadonlyMap<string, readonly BitmapEntry[]>;
   state: LayerState;
 }
 
@@ -59,7 +60,7 @@ export async function readQcow2Layer(
     ...(problem === undefined ? {} : { problem }),
     ...(notes.length === 0 ? {} : { notes }),
   };
-  const image = { snapshot, header, entries, state };
+  const image = { snapshot, header, byName: groupByName(entries), state };
   return {
     layer: {
       state,
@@ -194,9 +195,19 @@ async function scanBitmaps(
   };
 }
 
+function groupByName(entries: readonly BitmapEntry[]): Map<string, BitmapEntry[]> {
+  const groups = new Map<string, BitmapEntry[]>();
+  for (const entry of entries) {
+    const twins = groups.get(entry.name);
+    if (twins === undefined) groups.set(entry.name, [entry]);
+    else twins.push(entry);
+  }
+  return groups;
+}
+
 function requireReadable(image: Qcow2Image, name: string): BitmapEntry {
   const where = image.state.label;
-  const [entry, twin] = image.entries.filter((candidate) => candidate.name === name);
+  const [entry, twin] = image.byName.get(name) ?? [];
   if (entry === undefined) {
     throw new CbtError('ERR_CBT_UNKNOWN_PIT', `${where} holds no bitmap ${JSON.stringify(name)}`, {
       reason: 'UNKNOWN_PIT',
