@@ -55,12 +55,12 @@ export class ImageChainSource implements DiskSource {
   async onOneReading<T>(work: (bitmapRanges: BitmapReader) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#use(async () => {
       const chain = await this.#readAsTold(signal);
-      const answer = await work(async (bitmaps, granularityBytes, abort) => {
+      const read: BitmapReader = async (bitmaps, granularityBytes, abort) => {
         checkGranularity('granularityBytes', granularityBytes);
         return this.#bitmapsOf(chain, bitmaps, granularityBytes, abort);
-      });
-      await chain.guard.checkContents();
-      return answer;
+      };
+      // Also when the work failed: a file that changes below the reader looks damaged.
+      return await work(read).finally(() => chain.guard.checkContents());
     });
   }
 

@@ -9,11 +9,14 @@ import { escapeXml } from '../svgMap.js';
 import { formatBytes } from '../units.js';
 import { readAssets } from './assets.js';
 import { encodeCells } from './encodeCells.js';
-import type { Interval, Timeline } from './intervals.js';
+import type { Interval, Label, Timeline } from './intervals.js';
 import { drawStrip, heightOf } from './strip.js';
 
 /** Rows from which on they are drawn lower. */
 const DENSE_FROM = 25;
+
+/** Characters of a bitmap's name where it stands for the interval. */
+const MAX_NAME = 96;
 
 export function drawHtml(timeline: Timeline, madeAt: Date): string {
   const { style, script, policy } = readAssets();
@@ -105,7 +108,7 @@ function facts({ sizeBytes, epoch, pitCount, intervals }: Timeline, madeAt: Date
 function drawRow({ from, to, answer }: Interval, n: number, axis: number): string {
   const name = `<th role="rowheader" scope="row"><span class="name">${text(from.short)} <span class="arrow" aria-label="to">&rarr;</span> ${text(to.short)}</span><span class="point" title="${text(`from ${from.long} to ${to.long}`)}">${text(from.long)}</span></th>`;
   const row = (kind: string, where: string, total: string): string =>
-    `<tr role="row" data-row="${n}" class="${kind}">${name}<td role="cell" class="where">${where}</td><td role="cell" class="total">${total}</td></tr>`;
+    `<tr role="row" data-row="${n}" class="${kind}${from.named ? ' named' : ''}">${name}<td role="cell" class="where">${where}</td><td role="cell" class="total">${total}</td></tr>`;
   if (!answer.known) {
     const { message, reason, code } = answer.error;
     return row(
@@ -119,12 +122,17 @@ function drawRow({ from, to, answer }: Interval, n: number, axis: number): strin
   const areas = cells.areas === 1 ? '1 area' : `${cells.areas} areas`;
   const percent = cells.areas > 0 && share < 0.01 ? 'under 0.01' : share.toFixed(share < 10 ? 2 : 1);
   const said = cells.areas === 0 ? 'nothing' : formatBytes(cells.changedBytes);
-  const label = `${from.short} to ${to.short}: ${said} changed in ${areas}`;
+  const label = `${shortest(from)} to ${to.short}: ${said} changed in ${areas}`;
   return row(
     'known',
     drawStrip(cells, sizeBytes, axis, text(label)),
     `<span class="amount" title="${cells.changedBytes} bytes">${said}</span> <span class="part">${cells.areas === 0 ? 'changed' : `${percent} % in ${areas}`}</span>`,
   );
+}
+
+/** The shortest that tells an end from the others. */
+function shortest({ short, long, named = false }: Label): string {
+  return named ? cut(long, MAX_NAME) : short;
 }
 
 function legend(): string {
@@ -174,7 +182,7 @@ function dataOf({ intervals }: Timeline, sizeBytes: number): object {
   return {
     sizeBytes,
     rows: intervals.map(({ from, to, answer }) => {
-      const name = `${from.short} → ${to.short}`;
+      const name = `${shortest(from)} → ${to.short}`;
       if (!answer.known) return { name };
       const { unit, text: cells } = encodeCells(answer.cells);
       const { sizeBytes: size, granularityBytes } = answer;
@@ -193,5 +201,9 @@ function forScript(value: object): string {
 
 /** Long names are cut: a path has at most 4096 bytes, a message may hold several. */
 function text(value: string): string {
-  return escapeXml(value.length > 4096 ? `${value.slice(0, 4095)}…` : value);
+  return escapeXml(cut(value, 4096));
+}
+
+function cut(value: string, most: number): string {
+  return value.length > most ? `${value.slice(0, most - 1)}…` : value;
 }

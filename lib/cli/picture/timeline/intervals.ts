@@ -16,6 +16,8 @@ export interface Label {
   short: string;
   /** The point as a command takes it, or what stands for it. */
   long: string;
+  /** Only the long one tells this end from others of the timeline. */
+  named?: boolean;
 }
 
 export interface Interval {
@@ -43,7 +45,11 @@ export interface TimelineOptions {
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** More points in time than this are not drawn one by one: the oldest share one interval. */
+/**
+ * More points in time than this are not drawn one by one: the oldest share one interval. As many bitmaps of others have
+ * rows of their own: 512 rows are the most. With names of 1023 bytes that is a page of 10 MiB, drawn one second after it
+ * was opened, zoomed with 40 ms a frame in a Chromium without a graphics processor; with plain names, below 3 MiB.
+ */
 export const MAX_INTERVALS = 256;
 
 /** Cells over all intervals, some five characters each in the page. */
@@ -152,7 +158,7 @@ function ofOthers({ disk, foreign }: PitList): Question[] {
   return foreign.slice(-MAX_INTERVALS).map(({ name, uuid }) => {
     const from = uuid ?? name;
     return {
-      from: { short: 'bitmap', long: name },
+      from: { short: 'bitmap', long: name, named: true },
       to: NOW,
       ask: isBitmapName(from) ? { from } : { error: misleadingName(name, disk) },
     };
