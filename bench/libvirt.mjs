@@ -107,18 +107,18 @@ export class LibvirtVm {
 `;
   }
 
-  /** At once, whatever is under way. */
-  kill() {
+  /** At once, whatever is under way. A libvirtd that is asked to end (SIGTERM) may still write to its folder. */
+  kill(signal = 'SIGKILL') {
     const pid = join(this.#folder, `r/libvirt/qemu/run/${NAME}.pid`);
     if (existsSync(pid)) process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL');
-    this.#daemon?.kill('SIGTERM');
+    this.#daemon?.kill(signal);
   }
 
   async stop() {
     await this.#client?.close();
     const daemon = this.#daemon;
     const ended = daemon === undefined || daemon.exitCode !== null || once(daemon, 'close');
-    this.kill();
+    this.kill('SIGTERM');
     await ended;
   }
 }
