@@ -71,4 +71,9 @@ changes with \`qemu-cbt changes qmp:<socket>#<disk> --from <base> --session <id>
   )
     .option('--pit <uuid>', 'UUID of the point in time (default: drawn)')
     .option('--granularity <bytes>', 'bytes per bit');
+  tracking(
+    'disable',
+    'end tracking: every point in time of ours goes, bitmaps of others stay',
+    '  qemu-cbt disable --vm /run/vm.qmp --disk drive0\n  qemu-cbt disable disk.qcow2',
+  );
 }

@@ -9,6 +9,7 @@ import { connectVm } from '../vm.js';
 export interface CommandTracking {
   enable(options: StartVmOptions): Promise<TrackingOutcome>;
   reset(options: StartVmOptions): Promise<TrackingOutcome>;
+  disable(options: DisksOptions): Promise<TrackingOutcome>;
   forget(point: string, options: DisksOptions): Promise<TrackingOutcome>;
   begin(options: BeginVmOptions): Promise<{
     session: string;
@@ -32,6 +33,7 @@ export function vmTracking(socket: string, disks: readonly string[] | undefined)
   return {
     enable: (options) => withVm(options.signal, (vm) => vm.enable({ ...options, disks })),
     reset: (options) => withVm(options.signal, (vm) => vm.reset({ ...options, disks })),
+    disable: (options) => withVm(options.signal, (vm) => vm.disable({ ...options, disks })),
     forget: (point, options) => withVm(options.signal, (vm) => vm.forget(point, { ...options, disks })),
     begin: (options) =>
       withVm(options.signal, async (vm) => {

@@ -1,4 +1,4 @@
-/** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`: on a running VM, or on images that no VM uses. */
+/** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`, `disable`: on a running VM, or on images that no VM uses. */
 import { type CbtError, invalidArgument } from '../../core/errors.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions } from '../../core/vm.js';
@@ -97,6 +97,8 @@ async function act(
       return tracking.enable({ pit, granularityBytes, signal });
     case 'reset':
       return tracking.reset({ pit, granularityBytes, signal });
+    case 'disable':
+      return tracking.disable({ signal });
     case 'begin':
       return tracking.begin({ ...beginOptions(flags), signal });
     case 'commit':
@@ -149,7 +151,8 @@ function describe(name: string, outcome: Outcome): string {
           ? `  full${reason ? ` [${reason}]` : ''}`
           : `  incremental from ${base}`;
     const id = disk.changeId === undefined ? '' : `  changeId ${disk.changeId}`;
-    lines.push(`${printable(disk.disk)}:${size}${copy}${id}`);
+    const off = name === 'disable' ? ' not tracked any more' : '';
+    lines.push(`${printable(disk.disk)}:${size}${copy}${id}${off}`);
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }

@@ -268,6 +268,7 @@ describe('help and completion', () => {
       'rollback',
       'forget',
       'reset',
+      'disable',
       'completion',
     ]) {
       expect(stdout).toContain(name);

@@ -171,6 +171,9 @@ describe('a chain of points in time on an image at rest', () => {
     expect((await cli('changes', disk, '--from', 'theirs', '--to', pits[0]!.uuid)).stderr).toContain(
       '[FOREIGN]',
     );
+    const { stdout: ended } = await cli('disable', disk);
+    expect(ended).toBe(`${disk}: not tracked any more\n`);
+    expect(await json('pits', disk)).toMatchObject({ state: 'untracked', pits: [], foreign: [{}, {}] });
   });
 });
 
