@@ -1,6 +1,11 @@
 /**
- * Makes a program end when this process does, however it does: a server that was started, but not yet connected to, would
+ * Makes a qemu-nbd end when this process does, however it does: a server that was started, but not yet connected to, would
  * otherwise wait for its first client for ever, and keep its image locked.
+ *
+ * The kernel signals our death to it, once. One that serves read-only has nothing to lose and is killed. One that writes gets
+ * SIGTERM, so that it writes back what it holds, bitmaps too; but a SIGTERM that comes while it starts is lost (QEMU 7.2
+ * takes note of it, and then sets its state to "running": 28 of 506 that were sent in the first 45 ms). So a shell stays
+ * beside it, and repeats the signal until it is heard.
  */
 import { accessSync, constants } from 'node:fs';
 
@@ -10,12 +15,26 @@ const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
 /** We may have died before the kernel was told to signal our death: then the parent is another one already. */
 const START_IF_PARENT_LIVES = '[ "$PPID" = "$0" ] && exec "$@"';
 
-/** The command line with a guard in front: the kernel sends it SIGTERM when the thread that started it ends. */
-export function endingWithUs(command: readonly string[]): string[] {
+/**
+ * The same, with a watcher. `$$` is the program in both processes; its parent and its start (fields 4 and 22 of /proc/<pid>/stat)
+ * tell that we are gone, and that the number is still its own.
+ */
+const START_WATCHED = `
+look() { read -r line </proc/$$/stat && set -- \${line##*) } && echo "$2 \${20}"; }
+at_first=$(look)
+[ "\${at_first% *}" = "$0" ] || exit 1
+(
+  while sleep 1; [ "$(look)" = "$at_first" ]; do :; done
+  while now=$(look) && [ "\${now#* }" = "\${at_first#* }" ] && kill -TERM $$; do sleep 1; done
+) </dev/null >/dev/null 2>&1 3<&- &
+exec "$@"`;
+
+/** The command line with a guard in front: it ends when the thread that started it does. */
+export function endingWithUs(command: readonly string[], { writes }: { writes: boolean }): string[] {
   const setpriv = SETPRIV.find(isExecutable);
   if (setpriv === undefined) return [...command];
-  const guard = [setpriv, '--pdeathsig', 'TERM', '/bin/sh', '-c', START_IF_PARENT_LIVES, String(process.pid)];
-  return [...guard, ...command];
+  const [signal, script] = writes ? ['TERM', START_WATCHED] : ['KILL', START_IF_PARENT_LIVES];
+  return [setpriv, '--pdeathsig', signal, '/bin/sh', '-c', script, String(process.pid), ...command];
 }
 
 function isExecutable(file: string): boolean {

@@ -53,7 +53,9 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
       return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
     }
     case 'qemu-nbd': {
-      const command = endingWithUs(keepingMemory(await qemuNbdCommand(target)));
+      const command = endingWithUs(keepingMemory(await qemuNbdCommand(target)), {
+        writes: target.readOnly === false,
+      });
       return { address: { kind: 'command', arguments: command }, exportName: '', tls: undefined };
     }
     default: {
