@@ -7,6 +7,7 @@ import { loadKernel } from './kernel/load.js';
 
 export type { NbdConnectOptions as OpenDataOptions } from './backend/nbd/nbdConnection.js';
 export type { NbdTarget as DataTarget, NbdTls } from './backend/nbd/nbdTarget.js';
+export type { QemuNbdImage } from './backend/nbd/qemuNbdCommand.js';
 
 /**
  * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our

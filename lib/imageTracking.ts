@@ -53,6 +53,7 @@ export interface ImageSession {
 export class ImageTracking {
   readonly #paths: readonly string[];
 
+  /** At least one path, each image once. Nothing is opened yet. */
   constructor(paths: readonly string[]) {
     if (paths.length === 0) throw invalidArgument('paths', 'an empty list', 'at least one image');
     const seen = new Set(paths.map((path) => resolve(path)));

@@ -4,10 +4,17 @@ export type { AreaKinds } from './core/areaKinds.js';
 export type { Problem } from './core/chain.js';
 export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
 export { ChangeMap } from './core/changeMap.js';
-export type { DiskData } from './core/diskData.js';
-export type { CbtErrorCode, CbtErrorDetails, CbtReason } from './core/errors.js';
+export type {
+  DiskData,
+  DiskDataCallOptions,
+  DiskDataReadOptions,
+  DiskDataStreamOptions,
+  DiskDataWriteOptions,
+  DiskPiece,
+} from './core/diskData.js';
+export type { CbtErrorCode, CbtErrorDetails, CbtErrorOptions, CbtReason } from './core/errors.js';
 export { CbtError } from './core/errors.js';
-export type { RangePage, Ranges } from './core/rangePage.js';
+export type { RangePage, RangePager, Ranges, Window } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
 export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
@@ -15,6 +22,7 @@ export { TrackedDisk } from './core/trackedDisk.js';
 export type { BeginOutcome, DiskOutcome, TrackingOutcome } from './core/tracking.js';
 export type {
   BeginVmOptions,
+  CallOptions,
   DisksOptions,
   QuiesceOptions,
   ScratchOptions,
@@ -23,7 +31,7 @@ export type {
   VmDiskInfo,
   VmFacts,
 } from './core/vm.js';
-export type { DataTarget, NbdTls, OpenDataOptions } from './data.js';
+export type { DataTarget, NbdTls, OpenDataOptions, QemuNbdImage } from './data.js';
 export { openData } from './data.js';
 export { findImageLeftovers } from './imageLeftovers.js';
 export type { BeginOptions, ImageSession, StartOptions } from './imageTracking.js';

@@ -1,5 +1,6 @@
 /** Which runs are kept: the newest ones, and the newest of each of the last days and weeks that have one (UTC). */
 import { invalidArgument } from '../core/errors.js';
+import type { Manifest } from './manifest.js';
 
 /** Which runs stay, each a whole number of at least 1; a run stays when one rule keeps it. */
 export interface KeepRules {
@@ -11,15 +12,15 @@ export interface KeepRules {
   weekly?: number | undefined;
 }
 
-interface Dated {
-  run: number;
-  startedAt: string;
-}
+type Dated = Pick<Manifest, 'run' | 'startedAt'>;
 
 const DAY_MS = 86_400_000;
 
 /** Numbers of the runs to keep; at least one rule is needed, and the newest run is always kept. */
-export function runsToKeep(runs: readonly Dated[], rules: KeepRules): Set<number> {
+export function runsToKeep(
+  runs: readonly Pick<Manifest, 'run' | 'startedAt'>[],
+  rules: KeepRules,
+): Set<number> {
   const given = Object.entries(rules).filter(([, value]) => value !== undefined);
   if (given.length === 0) throw invalidArgument('rules', 'empty', 'at least one of last, daily, weekly');
   for (const [name, value] of given)

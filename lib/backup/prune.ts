@@ -14,6 +14,7 @@ import { openForWriting } from './writing.js';
 
 /** What is pruned, by which rules. */
 export interface PruneOptions {
+  /** Folder of the backup. */
   from: string;
   rules: KeepRules;
   /** Only say what would be done. */

@@ -17,6 +17,7 @@ export async function openForReading(path: string): Promise<BackupFolder> {
   return folder;
 }
 
+/** Which disk, at which run. */
 export interface Selection {
   /** UUID of the run's point in time, or the run's number; the newest that has the disk unless given. */
   pit?: string | undefined;

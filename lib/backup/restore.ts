@@ -18,6 +18,7 @@ import { openForReading, type Selection, selectChain } from './reading.js';
 
 /** Which disk at which point, and where it goes. */
 export interface RestoreOptions extends Selection {
+  /** Folder of the backup. */
   from: string;
   /** A file that is not there yet, a block device, or an NBD URI. */
   to: string;

@@ -18,6 +18,7 @@ export type VerifyDepth = 'manifest' | 'data';
 
 /** Which folder, and how deep. */
 export interface VerifyOptions {
+  /** Folder of the backup. */
   from: string;
   /** 'data' unless given. */
   depth?: VerifyDepth | undefined;

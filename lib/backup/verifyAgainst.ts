@@ -13,6 +13,7 @@ import type { BackupSource, SourceDisk } from './source.js';
 
 /** The folder whose newest runs are compared. */
 export interface VerifyAgainstOptions {
+  /** Folder of the backup. */
   from: string;
   signal?: AbortSignal | undefined;
   /** Told as bytes are compared, of all disks. */

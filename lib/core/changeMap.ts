@@ -55,6 +55,10 @@ const BATCH_RANGES = 65_536;
 /** Bits are painted in pieces of this many bytes. */
 const BIT_CHUNK_BYTES = 1 << 20;
 
+/**
+ * The answer to "what changed between A and B", and to "what holds data": ascending, disjoint, coalesced byte ranges. Read page
+ * by page when it is asked, in bounded memory but for `ranges` and `bits`; it may hold too much, never too little.
+ */
 export class ChangeMap implements ChangeMapFacts {
   readonly disk: string;
   readonly sizeBytes: number;
@@ -70,7 +74,7 @@ export class ChangeMap implements ChangeMapFacts {
   readonly #signal: AbortSignal | undefined;
   readonly #onProgress: ChangeMapSelection['onProgress'];
 
-  /** `data`: where the disk holds data at the map's later end, for `kinds()`. */
+  /** @internal `data`: where the disk holds data at the map's later end, for `kinds()`. */
   constructor(
     facts: ChangeMapFacts,
     pager: RangePager,

@@ -4,15 +4,18 @@
  */
 import type { RangePager, Ranges } from './rangePage.js';
 
+/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`, also when the server is silent. */
 export interface DiskDataCallOptions {
   signal?: AbortSignal;
 }
 
+/** What {@link DiskData.read} and {@link DiskData.readRanges} take. */
 export interface DiskDataReadOptions extends DiskDataCallOptions {
   /** Largest request, 512 bytes to 32 MiB. */
   chunkBytes?: number;
 }
 
+/** What {@link DiskData.stream} takes; 32 MiB are read ahead, in pieces of 256 KiB, unless given. */
 export interface DiskDataStreamOptions extends DiskDataReadOptions {
   /** Most bytes read ahead. */
   queueBytes?: number;
@@ -20,6 +23,7 @@ export interface DiskDataStreamOptions extends DiskDataReadOptions {
   lend?: boolean;
 }
 
+/** What every call that changes the disk takes. */
 export interface DiskDataWriteOptions extends DiskDataCallOptions {
   /** On stable storage before the call is done. */
   forceUnitAccess?: boolean;

@@ -36,6 +36,7 @@ export type CbtReason =
 /** Facts beside the message, for programs: names, values, limits. JSON-serialisable. */
 export type CbtErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
 
+/** What an error says beside code and message. */
 export interface CbtErrorOptions {
   /** Why the chain was lost; absent when the failure has nothing to do with the chain. */
   reason?: CbtReason;
@@ -68,6 +69,7 @@ export class CbtError extends Error {
   readonly disk?: string;
   readonly details: CbtErrorDetails;
 
+  /** For code that hands on a failure of its own as one of the library's. */
   constructor(code: CbtErrorCode, message: string, options: CbtErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

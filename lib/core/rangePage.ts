@@ -33,6 +33,7 @@ export interface RangePage {
 
 /** Something that can tell its ranges page by page, from any offset. */
 export interface RangePager {
+  /** The ranges in a window, from its start on: as many as fit in `maxRanges`. */
   page(window: Window): Promise<RangePage>;
   /** Bytes in the set within the window, where that can be told without building ranges. */
   count?(window: Omit<Window, 'maxRanges'>): Promise<number>;

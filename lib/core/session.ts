@@ -30,6 +30,10 @@ export interface SessionFacts {
   readonly warnings: readonly string[];
 }
 
+/**
+ * A backup session on a running VM: one instant on all its disks, readable until `commit` or `rollback`. Disposed of without
+ * either, it is rolled back.
+ */
 export interface Session extends SessionFacts, AsyncDisposable {
   /** The disk as it was at the session's instant: its changes since any older point, and what holds data. */
   openDisk(disk: string): Promise<TrackedDisk>;

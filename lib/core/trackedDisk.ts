@@ -83,6 +83,7 @@ export class TrackedDisk {
   readonly #closedWith: { close(): Promise<void> }[] = [];
   #closed = false;
 
+  /** @internal `openDisk` of the library, a Vm or a Session makes them. */
   constructor(source: DiskSource, kernel: BitmapKernel, instant: string | null = null) {
     this.#source = source;
     this.#kernel = kernel;

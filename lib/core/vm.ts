@@ -46,6 +46,7 @@ export interface VmFacts {
   qemu: string;
 }
 
+/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }

@@ -7,6 +7,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 
+/** An image, and what a qemu-nbd of our own is to offer of it. */
 export interface QemuNbdImage {
   /** Path of the image file or block device. */
   file: string;

@@ -22,6 +22,7 @@ export class PrlError extends Error {
   /** The name of the code: 'PRL_ERR_NO_DATA'. */
   readonly code: string;
 
+  /** The message says which argument, file or VM; `cause` is what the core threw. */
   constructor(
     /** The PRL_RESULT: a negative 32-bit number. */
     readonly result: PRL_RESULT,

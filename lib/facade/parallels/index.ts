@@ -62,5 +62,5 @@ export { type ChangedArea, DiskMap } from './objects/diskMap.js';
 export { configureLocalServer, LocalServer, type VmEntry } from './objects/localServer.js';
 export { type OpenDiskOptions, openDisk } from './objects/openDisk.js';
 export { type BeginBackupOptions, VirtualMachine } from './objects/virtualMachine.js';
-export type { PrlBuffer } from './runtime.js';
+export type { PrlBuffer, PrlObject } from './runtime.js';
 export type { PRL_DISK_PARAMETERS, PRL_STORAGE_PARAMETERS } from './structs.js';

@@ -1,5 +1,6 @@
 /** Structures of vixDiskLib.h as objects, with the fields' own names. Sizes and offsets are sectors of 512 bytes. */
 
+/** Cylinders, heads and sectors of a track; here always 255 heads and 63 sectors, as for a SCSI disk. */
 export interface VixDiskLibGeometry {
   cylinders: number;
   heads: number;

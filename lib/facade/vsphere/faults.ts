@@ -48,6 +48,7 @@ export class VimFault extends Error {
   readonly obj?: string;
   readonly task?: string;
 
+  /** `properties` become the fault's own; `cause` is what `faultMessage` tells. */
   constructor(name: FaultName, message: string, properties: FaultProperties = {}, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = name;

@@ -3,7 +3,7 @@
  * data and promises.
  */
 export { cleanUpVm } from './cleanUp.js';
-export { type FaultName, type LocalizableMessage, VimFault } from './faults.js';
+export { type FaultName, type FaultProperties, type LocalizableMessage, VimFault } from './faults.js';
 export { hold, letGo } from './hold.js';
 export {
   type AboutInfo,

@@ -69,6 +69,7 @@ export class ServiceInstance {
   readonly content: ServiceContent;
   readonly #vms: readonly VirtualMachine[];
 
+  /** InvalidArgument: two VMs of one name, or `maxAreasPerCall` below 1. */
   constructor({ vms, stateFolder, maxAreasPerCall }: ConnectOptions) {
     if (maxAreasPerCall !== undefined && !(Number.isSafeInteger(maxAreasPerCall) && maxAreasPerCall >= 1))
       throw invalidArgument('maxAreasPerCall', `maxAreasPerCall is ${maxAreasPerCall}, expected at least 1`);

@@ -11,6 +11,7 @@ import type { SnapshotRecord } from './vmRecord.js';
 export class VirtualMachineSnapshot {
   readonly moref: ManagedObjectReference;
 
+  /** @internal VirtualMachine.findSnapshot makes them. */
   constructor(
     readonly vm: VirtualMachine,
     readonly record: SnapshotRecord,

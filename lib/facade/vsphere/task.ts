@@ -30,6 +30,7 @@ export class Task<T> {
   readonly #cancel = new AbortController();
   readonly #done: Promise<void>;
 
+  /** @internal */
   constructor(
     name: string,
     entity: ManagedObjectReference,

@@ -1,5 +1,6 @@
 /** Data objects of the vSphere API, as far as clients of changed-block tracking read them; property names are the API's. */
 
+/** Names an object of the service, such as `{ type: 'VirtualMachine', value: 'vm-1' }`. */
 export interface ManagedObjectReference {
   type: string;
   value: string;

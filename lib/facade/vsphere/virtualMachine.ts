@@ -90,6 +90,7 @@ export class VirtualMachine {
   #snapshot: VirtualMachineSnapshotInfo | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
+  /** @internal A service makes them. */
   constructor(
     readonly entry: VmEntry,
     readonly options: ServiceOptions & { stateFolder: string },
@@ -98,14 +99,17 @@ export class VirtualMachine {
     this.moref = { type: 'VirtualMachine', value: `vm-${number}` };
   }
 
+  /** As its owner configured it. */
   get name(): string {
     return this.entry.name;
   }
 
+  /** Name, UUID, tracking and disks; of a tracked disk with the changeId of its newest point in time. */
   get config(): VirtualMachineConfigInfo {
     return this.#read(this.#config);
   }
 
+  /** Always that tracking is supported; needs no {@link refresh}. */
   get capability(): VirtualMachineCapability {
     return { changeTrackingSupported: true };
   }
@@ -115,6 +119,7 @@ export class VirtualMachine {
     return this.#read(this.#layoutEx);
   }
 
+  /** Whether it runs, is suspended or off. */
   get runtime(): VirtualMachineRuntimeInfo {
     return this.#read(this.#runtime);
   }
@@ -265,14 +270,14 @@ export class VirtualMachine {
     return QueryChangedDiskAreas(this, snapshot, deviceKey, startOffset, changeId);
   }
 
-  /** Runs with a connection to QEMU that ends afterwards. */
+  /** @internal Runs with a connection to QEMU that ends afterwards. */
   async withVm<T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { qmp, nbdSocket } = this.entry;
     await using vm = await connectVm(qmp, { nbdSocket, signal });
     return await work(vm);
   }
 
-  /** As {@link withVm}; of a VM that is off and whose images are known, the other. */
+  /** @internal As {@link withVm}; of a VM that is off and whose images are known, the other. */
   async onOrOff<T>(
     on: (vm: Vm) => Promise<T>,
     off: (images: Images) => Promise<T>,
@@ -297,7 +302,7 @@ export class VirtualMachine {
     return Object.fromEntries(Object.entries(images).filter(([disk]) => disks.includes(disk)));
   }
 
-  /** The VM's disks that take part. */
+  /** @internal The VM's disks that take part. */
   async disksOf(vm: Vm) {
     const { disks } = this.entry;
     const all = (await vm.disks()).filter(({ trackable }) => trackable);
@@ -306,12 +311,12 @@ export class VirtualMachine {
       : all.filter(({ disk, node }) => disks.includes(disk) || disks.includes(node ?? ''));
   }
 
-  /** What is remembered of the VM. */
+  /** @internal What is remembered of the VM. */
   record(): Promise<VmRecord> {
     return readRecord(this.#recordFile());
   }
 
-  /** Changes the record, alone on this machine; the record as it is then. Nothing is written when nothing changed. */
+  /** @internal Changes the record, alone on this machine; the record as it is then. Nothing is written when nothing changed. */
   async updateRecord(change: (record: VmRecord) => void): Promise<VmRecord> {
     const file = this.#recordFile();
     return withRecordLock(file, async () => {
@@ -323,7 +328,7 @@ export class VirtualMachine {
     });
   }
 
-  /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
+  /** @internal Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
   inTurn<T>(task: string, work: () => Promise<T>): Promise<T> {
     const allowed = (): Promise<T> => changing(this, task, work);
     const turn = this.#turn.then(allowed, allowed);

@@ -23,6 +23,7 @@ export class Backup implements PrlObject, AsyncDisposable {
   readonly #disks = new Set<Disk>();
   #ending: Promise<void> | null = null;
 
+  /** @internal VirtualMachine.beginBackup makes them. */
   constructor(vm: Vm, session: Session, keepsPoint: boolean, onEnd: () => void) {
     this.#vm = vm;
     this.#session = session;
@@ -30,6 +31,7 @@ export class Backup implements PrlObject, AsyncDisposable {
     this.#onEnd = onEnd;
   }
 
+  /** Disks in the backup, those that could not be begun included: opening one of these says why. */
   get disksCount(): number {
     return this.#session.disks.length;
   }

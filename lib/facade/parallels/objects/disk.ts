@@ -34,12 +34,14 @@ export class Disk implements PrlObject, AsyncDisposable {
   readonly #onClose: (() => void) | undefined;
   #closing: Promise<void> | null = null;
 
+  /** @internal {@link openDisk} and Backup.getDisk make them. */
   constructor(source: DiskSource, shiftBytes = 0, onClose?: () => void) {
     this.#source = source;
     this.#shiftBytes = shiftBytes;
     this.#onClose = onClose;
   }
 
+  /** Size in bytes, name, and whether it refuses writes. */
   get info(): DiskInfo {
     const { name, data } = this.#source;
     return { name, sizeBytes: data.info.sizeBytes, readOnly: data.info.readOnly };

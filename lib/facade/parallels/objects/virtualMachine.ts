@@ -25,12 +25,13 @@ export class VirtualMachine implements PrlObject {
   readonly #entry: VmEntry;
   readonly #open: OpenBackups;
 
-  /** `open`: the backups of the login that this VM was found under. */
+  /** @internal `open`: the backups of the login that this VM was found under. */
   constructor(entry: VmEntry, open: OpenBackups) {
     this.#entry = entry;
     this.#open = open;
   }
 
+  /** As its owner configured it, or its socket's file name without the ending. */
   get name(): string {
     return this.#entry.name;
   }

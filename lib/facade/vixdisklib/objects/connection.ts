@@ -21,14 +21,15 @@ const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotR
 export class VixDiskLibConnection {
   readonly params: VixDiskLibConnectParams | null;
   readonly readOnly: boolean;
-  /** The snapshot's content; null for files of this machine. */
+  /** @internal The snapshot's content; null for files of this machine. */
   readonly remote: { vm: Vm; session: Session; snapshot: VirtualMachineSnapshot } | null;
-  /** A VM that is off: its disks are images of this machine; of a snapshot only while nothing wrote to them. */
+  /** @internal A VM that is off: its disks are images of this machine; of a snapshot only while nothing wrote to them. */
   readonly off: {
     images: Readonly<Record<string, string>>;
     vm: VirtualMachine;
     snapshot: VirtualMachineSnapshot | null;
   } | null;
+  /** @internal */
   readonly handles = new Set<VixDiskLibHandle>();
   #closed = false;
 
@@ -44,7 +45,7 @@ export class VixDiskLibConnection {
     this.off = off;
   }
 
-  /** Connects; failures are `VIX_` codes. */
+  /** @internal Connects; failures are `VIX_` codes. */
   static async open(
     params: VixDiskLibConnectParams | null,
     readOnly: boolean,
@@ -79,18 +80,19 @@ export class VixDiskLibConnection {
     }
   }
 
-  /** The connection of a call's argument, open. */
+  /** @internal The connection of a call's argument, open. */
   static of(argument: unknown): VixDiskLibConnection {
     if (typeof argument === 'object' && argument !== null && #closed in argument && !argument.#closed)
       return argument;
     throw new VixFailure(VIX_E_DISK_INVALID_CONNECTION, 'connection is not one that is open');
   }
 
+  /** Whether VixDiskLib_Disconnect has been called. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Closes its handles, and the connection. */
+  /** @internal Closes its handles, and the connection. */
   async close(): Promise<void> {
     if (this.#closed) throw new VixFailure(VIX_E_INVALID_HANDLE, 'the connection is closed already');
     this.#closed = true;

@@ -46,6 +46,7 @@ export interface OpenedDisk {
 
 /** What `VixDiskLib_Open` gives, for the calls that take a disk handle; not to be used otherwise. */
 export class VixDiskLibHandle {
+  /** @internal */
   readonly disk: OpenedDisk;
   readonly #onClose: (handle: VixDiskLibHandle) => void;
   readonly #running = new Set<Promise<unknown>>();
@@ -58,6 +59,7 @@ export class VixDiskLibHandle {
   #flyingBytes = 0;
   #closing: Promise<void> | null = null;
 
+  /** @internal */
   constructor(disk: OpenedDisk, onClose: (handle: VixDiskLibHandle) => void) {
     this.disk = disk;
     this.#onClose = onClose;
@@ -70,7 +72,7 @@ export class VixDiskLibHandle {
           );
   }
 
-  /** The handle of a call's argument, open. */
+  /** @internal The handle of a call's argument, open. */
   static of(argument: unknown): VixDiskLibHandle {
     if (
       typeof argument === 'object' &&
@@ -82,11 +84,12 @@ export class VixDiskLibHandle {
     throw new VixFailure(VIX_E_INVALID_HANDLE, 'handle is not one that is open');
   }
 
-  /** Whole sectors; what a disk has past them is not reached. */
+  /** @internal Whole sectors; what a disk has past them is not reached. */
   get capacity(): number {
     return Math.floor(this.disk.data.info.sizeBytes / VIXDISKLIB_SECTOR_SIZE);
   }
 
+  /** @internal What VixDiskLib_GetInfo tells. */
   get info(): VixDiskLibInfo {
     const { numLinks, parent, adapterType } = this.disk;
     const cylinders = Math.min(Math.floor(this.capacity / (HEADS * TRACK_SECTORS)), 2 ** 32 - 1);
@@ -104,7 +107,7 @@ export class VixDiskLibHandle {
     };
   }
 
-  /** Straight into a buffer on shared memory; into others by way of memory of ours. */
+  /** @internal Straight into a buffer on shared memory; into others by way of memory of ours. */
   async read(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
     const { offset, bytes } = this.#place(startSector, numSectors, buffer);
     if (bytes.length === 0) return;
@@ -119,7 +122,7 @@ export class VixDiskLibHandle {
     }
   }
 
-  /** Whole sectors from the buffer. */
+  /** @internal Whole sectors from the buffer. */
   async write(startSector: unknown, numSectors: unknown, buffer: unknown): Promise<void> {
     const { offset, bytes } = this.#place(startSector, numSectors, buffer);
     if (this.disk.data.info.readOnly)
@@ -127,7 +130,7 @@ export class VixDiskLibHandle {
     if (bytes.length > 0) await this.#io(() => this.disk.data.write(offset, bytes));
   }
 
-  /** Runs reads and writes of asynchronous calls, bounded in bytes; what is wrong with the arguments throws at once. */
+  /** @internal Runs reads and writes of asynchronous calls, bounded in bytes; what is wrong with the arguments throws at once. */
   start(numSectors: unknown, work: () => Promise<void>, done: (thrown: unknown) => void): void {
     const bytes = requireCount('numSectors', numSectors) * VIXDISKLIB_SECTOR_SIZE;
     const running = this.#admit(bytes)
@@ -145,18 +148,18 @@ export class VixDiskLibHandle {
     this.#running.add(running);
   }
 
-  /** Until every asynchronous call has told its outcome. */
+  /** @internal Until every asynchronous call has told its outcome. */
   async wait(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled([...this.#running]);
   }
 
-  /** Waits for what is on its way, and brings it to stable storage. */
+  /** @internal Waits for what is on its way, and brings it to stable storage. */
   async flush(): Promise<void> {
     await this.wait();
     if (!this.disk.data.info.readOnly) await this.#io(() => this.disk.data.flush());
   }
 
-  /** Where the disk holds data, as it is now: nothing is remembered, because a hole that has been written would be lost data. */
+  /** @internal Where the disk holds data, as it is now: nothing is remembered, because a hole that has been written would be lost data. */
   dataPager(): RangePager {
     const pager = this.disk.data.pager('base:allocation', 'data');
     return {
@@ -164,7 +167,7 @@ export class VixDiskLibHandle {
     };
   }
 
-  /** Waits for what is on its way, and closes. */
+  /** @internal Waits for what is on its way, and closes. */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
