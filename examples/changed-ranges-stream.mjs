@@ -8,14 +8,17 @@ if (name === undefined || from === undefined) {
   console.error('usage: changed-ranges-stream.mjs <disk> <from> [<to>]');
   process.exit(2);
 }
+let disk;
 try {
-  const disk = await openDisk(name);
+  disk = await openDisk(name);
   const map = await disk.changes({ from, to });
   for (const warning of map.warnings) console.error(warning);
   for await (const range of map) console.log(JSON.stringify(range));
-  await disk.close();
 } catch (error) {
   if (!(error instanceof CbtError)) throw error;
   console.error(`${error.code}: ${error.message}`);
   process.exitCode = error.fullBackupNeeded ? 3 : 1;
+} finally {
+  // A disk of a running QEMU holds a connection, and that the process.
+  await disk?.close();
 }

@@ -30,14 +30,20 @@ export function selectChain(folder: BackupFolder, selection: Selection): Layer[]
   const { disk: name } = selection;
   const runs = selectRuns(folder, selection.pit);
   const names = new Set(runs.flatMap((run) => run.disks.map(({ key }) => key)));
-  if (name === undefined && names.size > 1)
-    throw invalidArgument('disk', 'missing', `one of ${[...names].join(', ')}`);
+  if (name === undefined && names.size > 1) throw notNamed(`one of ${[...names].join(', ')}`);
   for (const run of runs.toReversed()) {
     const disk = run.disks.find((one) => name === undefined || one.disk === name || one.key === name);
     if (disk !== undefined) return folder.chain(run, disk);
   }
   const known = [...names].join(', ') || 'no disk at all';
-  throw invalidArgument('disk', name ?? 'missing', `one of those in the folder: ${known}`);
+  if (name === undefined) throw notNamed(`one of those in the folder: ${known}`);
+  throw invalidArgument('disk', name, `one of those in the folder: ${known}`);
+}
+
+function notNamed(expected: string): CbtError {
+  return new CbtError('ERR_CBT_INVALID_ARGUMENT', `no disk is named, expected ${expected}`, {
+    details: { argument: 'disk', expected },
+  });
 }
 
 function selectRuns(folder: BackupFolder, pit: string | undefined) {

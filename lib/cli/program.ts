@@ -121,7 +121,7 @@ Examples:
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      `\nReads only, unless --fix is given. ${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
+      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
     )
     .action(async (disks, flags) => {
       context.result.exitCode = await (await import('./commands/doctor.js')).doctor(io, disks, flags);

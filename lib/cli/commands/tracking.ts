@@ -1,5 +1,6 @@
 /** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`, `disable`: on a running VM, or on images that no VM uses. */
 import { type CbtError, invalidArgument } from '../../core/errors.js';
+import type { SessionDisk } from '../../core/session.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions } from '../../core/vm.js';
 import { ImageTracking } from '../../imageTracking.js';
@@ -33,7 +34,7 @@ interface Outcome {
   pit: string | null;
   session?: string;
   warnings?: readonly string[];
-  disks: readonly (DiskOutcome | BeginOutcome)[];
+  disks: readonly (DiskOutcome | SessionDisk)[];
 }
 
 /** Runs one of the commands; its result always lists every disk, a failed one with its error. */
@@ -142,7 +143,7 @@ function describe(name: string, outcome: Outcome): string {
   else if (outcome.pit !== null && name !== 'rollback') lines.push(`PIT ${outcome.pit}`);
   for (const disk of outcome.disks) {
     if (disk.error !== undefined) continue;
-    const { sizeBytes, verdict, reason, base } = disk as BeginOutcome;
+    const { sizeBytes, verdict, reason, base, export: uri } = disk as SessionDisk;
     const size = sizeBytes === undefined ? '' : `  ${formatBytes(sizeBytes)}`;
     const copy =
       verdict === undefined
@@ -153,6 +154,7 @@ function describe(name: string, outcome: Outcome): string {
     const id = disk.changeId === undefined ? '' : `  changeId ${disk.changeId}`;
     const off = name === 'disable' ? ' not tracked any more' : '';
     lines.push(`${printable(disk.disk)}:${size}${copy}${id}${off}`);
+    if (uri !== undefined) lines.push(`  ${uri}`);
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }

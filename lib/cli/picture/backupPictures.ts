@@ -1,4 +1,5 @@
 /** Pictures of what a backup copied, a disk each: drawn while the session can still be asked, shown when the run stands. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DiskPlan, DiskResult } from '../../backup/backup.js';
 import type { CliIo } from '../io.js';
@@ -31,8 +32,9 @@ export class BackupPictures {
     return drawn === undefined ? [] : ['', drawn];
   }
 
-  /** The SVG files of the disks that were copied, each beside the name of its layer. */
+  /** The SVG files of the disks that were copied, each named as its layer; their folder is made when it is not there. */
   async writeFiles(disks: readonly DiskResult[]): Promise<void> {
+    if (this.#folder !== undefined) await mkdir(this.#folder, { recursive: true });
     for (const disk of disks) {
       const svg = this.#files.get(disk.disk);
       if ('error' in disk || svg === undefined || this.#folder === undefined) continue;

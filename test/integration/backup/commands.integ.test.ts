@@ -88,9 +88,10 @@ test('pictures of what was copied, in the summary and as files', async () => {
   expect(svg).toContain(result.pit);
   const both = await cli('backup', image, '--to', to, '--map', '--json');
   expect(both.code).toBe(2);
-  const nowhere = join(folder.path, 'none');
-  const { code, stdout } = await cli('backup', image, '--to', to, '--map-svg', nowhere);
-  expect({ code, stdout }).toEqual({ code: 5, stdout: expect.stringContaining('run 3') });
+  await json('backup', image, '--to', to, '--map-svg', join(folder.path, 'made', 'for', 'it'));
+  await expect(readFile(join(folder.path, 'made/for/it/disk-000003.svg'), 'utf8')).resolves.toContain('<svg');
+  const { code, stdout } = await cli('backup', image, '--to', to, '--map-svg', join(image, 'none'));
+  expect({ code, stdout }).toEqual({ code: 5, stdout: expect.stringContaining('run 4') });
 });
 
 test('a restored file is sparse, and none is replaced without --force', async () => {

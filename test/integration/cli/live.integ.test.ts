@@ -96,6 +96,12 @@ describe('a session from the command line', () => {
     expect(second.stderr).toContain('[BUSY]');
     await json('rollback', '--vm', socket, '--session', begun.session);
 
+    const told = await cli('begin', '--vm', socket, '--scratch', folder.path);
+    expect(told.stdout).toMatch(
+      /^session (\S+)\n(dev-vd[ab]: .* incremental from .*\n {2}nbd\+unix:\/\/\/\S+\n){2}$/,
+    );
+    await json('rollback', '--vm', socket, '--session', told.stdout.split(/\s/)[1]!);
+
     const again = await json('begin', '--vm', socket, '--disk', 'vda', '--pit', begun.session);
     expect(again.disks).toMatchObject([{ disk: 'dev-vda', verdict: 'incremental', base: first.pit }]);
     const now = await json('changes', `qmp:${socket}#vda`, '--from', first.pit, '--to', begun.session);

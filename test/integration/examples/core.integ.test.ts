@@ -43,6 +43,20 @@ test('incremental-backup: full, then what changed; the file is the disk', async 
   expect((await readFile(join(to, 'disk.raw'))).equals(await disk.read(0, SIZE))).toBe(true);
 });
 
+test('changed-ranges-stream ends where a live disk has no answer', async () => {
+  const socket = daemon.process.file('qmp.sock');
+  const vm = await connectVm(socket);
+  await vm.enable({ disks: ['d'] });
+  await vm.close();
+  const ask = (from: string) =>
+    run('node', [example('changed-ranges-stream'), `qmp:${socket}#d`, from], { timeout: 60_000 });
+  await expect(ask('00000000-1111-4222-8333-444444444444')).rejects.toMatchObject({
+    code: 3,
+    killed: false,
+    stderr: expect.stringContaining('ERR_CBT_UNKNOWN_PIT'),
+  });
+});
+
 test('changed-ranges-stream: a JSON line for each range, and the reason where there is none', async () => {
   const socket = daemon.process.file('qmp.sock');
   const vm = await connectVm(socket);
