@@ -34,7 +34,7 @@ export const ADVICE: Record<CbtReason, string> = {
   VOLATILE:
     'use a qcow2 image, or qcow2 with an external raw data file, to keep points in time over a restart',
   FORMAT: 'convert the image to qcow2 version 3 (`qemu-img amend -o compat=1.1`) to track it',
-  BUSY: 'ask the QEMU that holds it, through its QMP socket, or stop it first',
+  BUSY: 'wait, end what holds it, or ask the QEMU that holds it through its QMP socket',
   FOREIGN: 'it belongs to another program and is left alone',
 };
 
