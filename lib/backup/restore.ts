@@ -27,7 +27,7 @@ export interface RestoreOptions extends Selection {
   /** Replace a file that is there. */
   force?: boolean | undefined;
   signal?: AbortSignal | undefined;
-  /** Told as bytes are written, of all disks. */
+  /** Told as bytes are read, of those that the disk's layers hold. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
@@ -46,7 +46,8 @@ const ZERO_PAIRS = 2 * 512;
 
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:
- * `ERR_CBT_CORRUPT_IMAGE` for what is damaged, and then no new file is left.
+ * `ERR_CBT_CORRUPT_IMAGE` for what is damaged. After a failure no new file is left; a device or an export may be half written. One
+ * that is too small is `ERR_CBT_MAP_MISMATCH`.
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { signal } = options;

@@ -55,11 +55,17 @@ export interface DiskData extends AsyncDisposable {
     ranges: Ranges,
     options?: DiskDataStreamOptions,
   ): AsyncGenerator<{ offset: number; data: Buffer }, void, undefined>;
-  /** All of `data`, which must not change before the call is done. On stable storage after `flush`. */
+  /**
+   * Writes all of `data`, as it is when this is called; on shared memory it must not change before the call is done. On
+   * stable storage after `flush`.
+   */
   write(offset: number, data: Uint8Array, options?: DiskDataWriteOptions): Promise<void>;
   /** `data` cut up by the ranges, in their order; as long as they are together. */
   writeRanges(ranges: Ranges, data: Uint8Array, options?: DiskDataWriteOptions): Promise<void>;
-  /** Writes piece by piece with many on their way; bytes written. A piece's memory may be used again when the next is asked for. */
+  /**
+   * Writes piece by piece, at most `queueBytes` on their way (32 MiB unless given); bytes written. Pieces must not overlap. A
+   * piece's memory, unless it is shared, may be used again when the next is asked for.
+   */
   writeStream(
     source: AsyncIterable<DiskPiece> | Iterable<DiskPiece>,
     options?: DiskDataWriteOptions & { queueBytes?: number },

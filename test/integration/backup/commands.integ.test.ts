@@ -94,6 +94,17 @@ test('pictures of what was copied, in the summary and as files', async () => {
   expect({ code, stdout }).toEqual({ code: 5, stdout: expect.stringContaining('run 4') });
 });
 
+test('where a folder has several disks, restore says which', async () => {
+  const other = join(folder.path, 'other.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', other, '1M');
+  await json('backup', image, other, '--to', to);
+  const { code, stderr } = await cli('restore', '--from', to, '--to', join(folder.path, 'r.raw'));
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: 'error[ERR_CBT_INVALID_ARGUMENT] no disk is named, expected one of disk, other\n',
+  });
+});
+
 test('a restored file is sparse, and none is replaced without --force', async () => {
   await json('backup', image, '--to', to);
   const target = join(folder.path, 'r.raw');

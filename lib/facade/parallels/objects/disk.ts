@@ -72,7 +72,10 @@ export class Disk implements PrlObject, AsyncDisposable {
     target.fill(0, Math.max(0, inside));
   }
 
-  /** Writes all of `bytes` at `offset`. A disk that is open for reading is PRL_ERR_DISK_OPERATION_NOT_ALLOWED. */
+  /**
+   * Writes all of `bytes` at `offset`. PRL_ERR_DISK_OPERATION_NOT_ALLOWED where it is open for reading only, and
+   * PRL_ERR_DISK_READ_OUT_DISK past its end; of an NBD disk both are PRL_ERR_FAILURE. On stable storage after {@link flush}.
+   */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
     const at = offset + this.#shiftBytes;
