@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from '../../../lib/backend/qemu/live/queryIds.js';
 import { isOwnName, MAX_ID_LENGTH } from '../../../lib/backend/qemu/ownNames.js';
@@ -41,24 +42,30 @@ test('a process that ended does not ask, nor does a later one with its number', 
 });
 
 test('a process that ended does not ask although its parent has not heard of it', async () => {
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  // The child ends only when its parent is a program that waits for nobody.
+  const script = 'head -c 1 <&3 >/dev/null & echo $!; exec sleep 600';
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] });
+  const closed = once(parent, 'close');
   try {
-    const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+    const [said] = (await once(parent.stdout as Readable, 'data')) as [Buffer];
     const pid = Number(said.toString());
-    const fields = await eventually(async () => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-      const all = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      expect(all[0]).toBe('Z');
-      return all;
-    });
-    expect(await isAsking({ tag: '', pid, startTicks: Number(fields[19]) })).toBe(false);
+    await eventually(async () => expect(await readFile(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n'));
+    const startTicks = Number((await fieldsOf(pid))[19]);
+    expect(await isAsking({ tag: '', pid, startTicks })).toBe(true);
+    (parent.stdio[3] as Writable).write('.');
+    await eventually(async () => expect((await fieldsOf(pid))[0]).toBe('Z'));
+    expect(await isAsking({ tag: '', pid, startTicks })).toBe(false);
   } finally {
     parent.kill('SIGKILL');
-    await once(parent, 'close');
+    await closed;
   }
 });
+
+/** Of /proc/<pid>/stat, from the state on. */
+async function fieldsOf(pid: number): Promise<string[]> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
 
 test.each([
   'cbtx',
