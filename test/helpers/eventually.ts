@@ -1,6 +1,6 @@
 /**
- * Waits for what another process brings about. Vitest's own `waitFor` gives up after a second, which a busy machine
- * takes for less; here only the limit of the test ends the wait, and says what did not come true.
+ * Waits for what another process brings about. Vitest's own `waitFor` gives up after a second, which a busy machine takes
+ * for less; this one goes on for a minute, and then says what did not come true.
  */
 import { vi } from 'vitest';
 
