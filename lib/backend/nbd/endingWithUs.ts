@@ -1,11 +1,11 @@
 /**
- * Makes a qemu-nbd end when this process does, however it does: a server that was started, but not yet connected to, would
- * otherwise wait for its first client for ever, and keep its image locked.
+ * Makes a program of QEMU's end when this process does, however it does: a server that was started, but not yet connected to,
+ * would otherwise wait for its first client for ever, and keep its image locked.
  *
- * The kernel signals our death to it, once. One that serves read-only has nothing to lose and is killed. One that writes gets
- * SIGTERM, so that it writes back what it holds, bitmaps too; but a SIGTERM that comes while it starts is lost (QEMU 7.2
- * takes note of it, and then sets its state to "running": 28 of 506 that were sent in the first 45 ms). So a shell stays
- * beside it, and repeats the signal until it is heard.
+ * The kernel signals our death to it, once. A qemu-nbd that serves read-only has nothing to lose and is killed. One that
+ * writes gets SIGTERM, so that it writes back what it holds, bitmaps too; but a SIGTERM that comes while it starts is lost
+ * (QEMU 7.2 takes note of it, and then sets its state to "running": 28 of 506 that were sent in the first 45 ms). So a shell
+ * stays beside it, and repeats the signal until it is heard. A qemu-storage-daemon hears it at any time (1600 of 1600).
  */
 import { accessSync, constants } from 'node:fs';
 
@@ -29,11 +29,17 @@ at_first=$(look)
 ) </dev/null >/dev/null 2>&1 3<&- &
 exec "$@"`;
 
+const GUARDS = {
+  kill: { signal: 'KILL', script: START_IF_PARENT_LIVES },
+  ask: { signal: 'TERM', script: START_IF_PARENT_LIVES },
+  insist: { signal: 'TERM', script: START_WATCHED },
+} as const;
+
 /** The command line with a guard in front: it ends when the thread that started it does. */
-export function endingWithUs(command: readonly string[], { writes }: { writes: boolean }): string[] {
+export function endingWithUs(command: readonly string[], how: keyof typeof GUARDS): string[] {
   const setpriv = SETPRIV.find(isExecutable);
   if (setpriv === undefined) return [...command];
-  const [signal, script] = writes ? ['TERM', START_WATCHED] : ['KILL', START_IF_PARENT_LIVES];
+  const { signal, script } = GUARDS[how];
   return [setpriv, '--pdeathsig', signal, '/bin/sh', '-c', script, String(process.pid), ...command];
 }
 

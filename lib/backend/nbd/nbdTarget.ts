@@ -53,9 +53,10 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
       return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
     }
     case 'qemu-nbd': {
-      const command = endingWithUs(keepingMemory(await qemuNbdCommand(target)), {
-        writes: target.readOnly === false,
-      });
+      const command = endingWithUs(
+        keepingMemory(await qemuNbdCommand(target)),
+        target.readOnly === false ? 'insist' : 'kill',
+      );
       return { address: { kind: 'command', arguments: command }, exportName: '', tls: undefined };
     }
     default: {

@@ -1,10 +1,12 @@
 /**
- * Finding and starting the QEMU programs we run ourselves: no shell, and they end when we do, however we end.
+ * Finding and starting the QEMU programs we run ourselves: no shell reads what they are told, and they end when we do, however we
+ * end.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import { CbtError } from '../../core/errors.js';
+import { endingWithUs } from '../nbd/endingWithUs.js';
 
 export interface Program {
   /** Name looked up in PATH. */
@@ -74,12 +76,11 @@ export class RunningProgram {
    * of its own, so that a Ctrl-C meant for us does not end it in the middle of our work.
    */
   static start(file: string, args: readonly string[]): RunningProgram {
-    const guard = lookUp('setpriv');
-    const [program, all] =
-      guard === null ? [file, [...args]] : [guard, ['--pdeathsig', 'TERM', file, ...args]];
+    const command = endingWithUs([file, ...args], 'ask');
+    const [program = file, ...all] = command;
     const child = spawn(program, all, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      detached: guard !== null,
+      detached: program !== file,
     });
     return new RunningProgram(child);
   }

@@ -24,10 +24,10 @@ async function left(): Promise<string[]> {
 /** A process as ours is: it starts the program behind the guard, and waits. */
 async function starter(
   program: string,
-  writes: boolean,
+  how: Parameters<typeof endingWithUs>[1],
 ): Promise<{ child: ChildProcess; said: () => string }> {
   // The guard asks for the number of the process that starts it, which is not this one.
-  const guard = endingWithUs(['/bin/sh', '-c', program, folder.path], { writes });
+  const guard = endingWithUs(['/bin/sh', '-c', program, folder.path], how);
   const command = JSON.stringify(guard.map((word) => (word === String(process.pid) ? '<pid>' : word)));
   const script = `
     const [file, ...args] = ${command}.map((word) => word === '<pid>' ? String(process.pid) : word);
@@ -50,29 +50,36 @@ const HEARS_THE_SECOND = `n=0; trap 'n=$((n + 1)); [ $n -lt 2 ] || { echo heard 
   echo ready; while :; do sleep 0.05; done`;
 
 test('one that only reads is killed: there is no moment at which it does not hear', async () => {
-  const { child } = await starter(DEAF, false);
+  const { child } = await starter(DEAF, 'kill');
   expect((await left()).length).toBeGreaterThan(1);
   child.kill('SIGKILL');
   await eventually(async () => expect(await left()).toEqual([]));
 });
 
+test('one that hears is asked to end', async () => {
+  const { child } = await starter(`${HEARS_THE_SECOND.replace('-lt 2', '-lt 1')}`, 'ask');
+  child.kill('SIGKILL');
+  await eventually(async () => expect(await left()).toEqual([]));
+  expect(await readFile(`${folder.path}/heard`, 'utf8')).toBe('heard\n');
+});
+
 test('one that writes is asked to end until it has heard', async () => {
-  const { child } = await starter(HEARS_THE_SECOND, true);
+  const { child } = await starter(HEARS_THE_SECOND, 'insist');
   child.kill('SIGKILL');
   await eventually(async () => expect(await left()).toEqual([]));
   expect(await readFile(`${folder.path}/heard`, 'utf8')).toBe('heard\n');
 });
 
 test('one that ends by itself leaves no watcher, and its exit code is its own', async () => {
-  const { child, said } = await starter('echo ready; exit 7', true);
+  const { child, said } = await starter('echo ready; exit 7', 'insist');
   await eventually(() => expect(said()).toBe('ready\nexit 7\n'));
   child.kill('SIGKILL');
   await eventually(async () => expect(await left()).toEqual([]));
 });
 
 test('one whose starter is gone already does not begin', async () => {
-  for (const writes of [true, false]) {
-    const [file = '', ...args] = endingWithUs(['touch', `${folder.path}/begun`], { writes }).map((word) =>
+  for (const how of ['kill', 'ask', 'insist'] as const) {
+    const [file = '', ...args] = endingWithUs(['touch', `${folder.path}/begun`], how).map((word) =>
       word === String(process.pid) ? '1' : word,
     );
     await promisify(execFile)(file, args).catch(() => undefined);
