@@ -9,23 +9,25 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '../lib');
 /** Layer of a file (path below lib/, first match wins) and the layers it may import beside its own. */
 const LAYERS = [
   { name: 'core', match: /^core\//, may: [], bare: false },
+  // What the system promises (locks, whole files, processes); knows no word of ours but the errors.
+  { name: 'linux', match: /^linux\//, may: ['core'], bare: true },
   { name: 'kernel', match: /^kernel\//, may: ['core'], bare: true },
-  { name: 'backend/image', match: /^backend\/image\//, may: ['core'], bare: true },
-  { name: 'backend/nbd', match: /^backend\/nbd\//, may: ['core'], bare: true },
+  { name: 'backend/image', match: /^backend\/image\//, may: ['core', 'linux'], bare: true },
+  { name: 'backend/nbd', match: /^backend\/nbd\//, may: ['core', 'linux'], bare: true },
   {
     name: 'backend/qemu',
     match: /^backend\/qemu\//,
-    may: ['core', 'backend/nbd', 'backend/image'],
+    may: ['core', 'linux', 'backend/nbd', 'backend/image'],
     bare: true,
   },
-  { name: 'facade', match: /^facade\//, may: ['core', 'wiring'], bare: true },
-  { name: 'backup', match: /^backup\//, may: ['core', 'wiring'], bare: true },
-  { name: 'cli', match: /^cli\//, may: ['core', 'wiring', 'kernel', 'backup'], bare: true },
+  { name: 'facade', match: /^facade\//, may: ['core', 'linux', 'wiring'], bare: true },
+  { name: 'backup', match: /^backup\//, may: ['core', 'linux', 'wiring'], bare: true },
+  { name: 'cli', match: /^cli\//, may: ['core', 'linux', 'wiring', 'kernel', 'backup'], bare: true },
   // index.ts and the wiring files beside it choose backend and kernel for everybody.
   {
     name: 'wiring',
     match: /^[^/]+\.ts$/,
-    may: ['core', 'kernel', 'backend/image', 'backend/nbd', 'backend/qemu'],
+    may: ['core', 'linux', 'kernel', 'backend/image', 'backend/nbd', 'backend/qemu'],
     bare: true,
   },
 ];
