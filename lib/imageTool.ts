@@ -1,8 +1,8 @@
 /** The wiring of qemu-img: makes, describes and resizes image files that no VM uses. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { findProgram } from './backend/qemu/program.js';
 import { CbtError, throwIfAborted } from './core/errors.js';
+import { findProgram } from './linux/program.js';
 
 const run = promisify(execFile);
 const QEMU_IMG = {
