@@ -1,29 +1,23 @@
 #!/usr/bin/env node
 'use strict';
-// Loads the bundle that scripts/bundle-command.mjs makes, with the code that V8 has made of it before. A V8 of another
-// version refuses that code and compiles the bundle itself. CommonJS, because Node starts it sooner than ES modules.
-const { readFileSync } = require('node:fs');
-const { createRequire, wrap } = require('node:module');
+// Loads the bundle that scripts/bundle-command.mjs makes, with the code that V8 made of it before. CommonJS, because Node
+// starts it sooner than ES modules.
 const { dirname, join } = require('node:path');
-const { Script } = require('node:vm');
+const { createRequire } = require('node:module');
+const { compile, keepCode } = require('./compiledCode.js');
 
-function load(filename) {
-  const script = new Script(wrap(readFileSync(filename, 'utf8')), { filename, cachedData: codeOf(filename) });
-  const module = { exports: {} };
-  script.runInThisContext()(module.exports, createRequire(filename), module, filename, dirname(filename));
-  return module.exports;
-}
-
-function codeOf(filename) {
-  try {
-    return readFileSync(`${filename}.v8`);
-  } catch {
-    return undefined;
-  }
-}
-
-load(join(__dirname, '..', 'dist', 'command', 'qemu-cbt.cjs'))
-  .main(process.argv.slice(2))
-  .then((exitCode) => {
-    process.exitCode = exitCode;
-  });
+const filename = join(__dirname, '..', 'dist', 'command', 'qemu-cbt.cjs');
+const compiled = compile(filename);
+const module_ = { exports: {} };
+compiled.script.runInThisContext()(
+  module_.exports,
+  createRequire(filename),
+  module_,
+  filename,
+  dirname(filename),
+);
+module_.exports.main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+  // By then V8 has compiled what a question runs; scripts ask many of them.
+  if (exitCode === 0 && ['changes', 'pits'].includes(process.argv[2])) keepCode(compiled);
+});

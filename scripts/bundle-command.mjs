@@ -1,12 +1,10 @@
 // The command as one CommonJS file, dist/command/qemu-cbt.cjs, and beside it what V8 made of it, so that a start neither
 // resolves and reads two hundred modules nor compiles them: that would take longer than most commands run.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire, Module } from 'node:module';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
-import { Writable } from 'node:stream';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Script } from 'node:vm';
 import { rolldown } from 'rolldown';
 import { makeImage, PIT } from '../bench/images.mjs';
 
@@ -41,22 +39,15 @@ async function writeBundle() {
   await bundle.close();
 }
 
-/** V8's code for what a question runs: the bundle is loaded as bin/qemu-cbt.js loads it, and asked one. */
-async function writeCode() {
+/** V8's code for what a question runs: the command keeps it when it has answered one. */
+function writeCode() {
   const work = mkdtempSync(join(tmpdir(), 'qemu-cbt-bundle-'));
-  const sink = () => new Writable({ write: (_chunk, _encoding, done) => done() });
   try {
     const image = join(work, 'disk.qcow2');
     makeImage(image, 2 ** 30, new Uint8Array(2048).fill(0x55));
-    const script = new Script(Module.wrap(readFileSync(file, 'utf8')), { filename: file });
-    const module = { exports: {} };
-    script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));
-    const exitCode = await module.exports.main(['changes', image, '--from', PIT, '--json'], {
-      stdout: sink(),
-      stderr: sink(),
-    });
-    if (exitCode !== 0) throw new Error(`the bundled command ended with ${exitCode}`);
-    writeFileSync(`${file}.v8`, script.createCachedData());
+    const question = ['changes', image, '--from', PIT, '--json'];
+    const command = join(root, 'bin', 'qemu-cbt.js');
+    execFileSync(process.execPath, [command, ...question], { stdio: ['ignore', 'ignore', 'inherit'] });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -69,4 +60,4 @@ mkdirSync(target, { recursive: true });
 const page = join('cli', 'picture', 'timeline', 'page');
 cpSync(join(lib, page), join(root, 'dist', page), { recursive: true });
 await writeBundle();
-await writeCode();
+writeCode();

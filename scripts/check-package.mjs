@@ -14,16 +14,17 @@ try {
   const paths = packed.files.map((file) => file.path);
   const unexpected = paths.filter(
     (path) =>
+      path.includes('.v8') ||
       !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|man)\b|^prebuilds\/linux-(x64|arm64)\/(bitmap|nbd)\.node$|^[^/]+$/.test(
         path,
       ),
   );
   const needed = [
     'bin/qemu-cbt.js',
+    'bin/compiledCode.js',
     'dist/index.js',
     'dist/index.d.ts',
     'dist/command/qemu-cbt.cjs',
-    'dist/command/qemu-cbt.cjs.v8',
     'dist/cli/picture/timeline/page/page.js',
     'dist/cli/picture/timeline/page/page.css',
     'native/sources.txt',
