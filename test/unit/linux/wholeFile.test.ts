@@ -1,0 +1,241 @@
+/** Files that appear whole, and never in the place of somebody else's. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type WholeFileOptions, writeWholeFile } from '../../../lib/linux/wholeFile.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
+
+let folder: TemporaryFolder;
+let file: string;
+
+beforeEach(async () => {
+  folder = await makeTemporaryFolder();
+  file = join(folder.path, 'target');
+});
+afterEach(() => folder.remove());
+
+const put = (text: string, options: WholeFileOptions = {}, path = file): Promise<void> =>
+  writeWholeFile(path, (to) => to.writeFile(text), options);
+/** Writes, and does something else before the end. */
+const putWhile = (text: string, meanwhile: (unfinished: string) => Promise<unknown>): Promise<void> =>
+  writeWholeFile(file, async (to, unfinished) => {
+    await to.writeFile(text);
+    await meanwhile(unfinished);
+  });
+const textOf = (path: string): Promise<string> => readFile(path, 'utf8');
+const names = (): Promise<string[]> => readdir(folder.path).then((all) => all.sort());
+
+const BUSY = expect.objectContaining({ code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' });
+
+describe('a whole file', () => {
+  test('appears under its name, which leads to nothing before', async () => {
+    await putWhile('new', async () => expect(await lstat(file).catch(() => null)).toBeNull());
+    expect(await textOf(file)).toBe('new');
+    expect(await names()).toEqual(['target']);
+  });
+
+  test('has the mode that was asked for, less the umask', async () => {
+    await put('new', { mode: 0o600 });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  test('replaces an ordinary file, which is whole until then, and takes its owner and mode', async () => {
+    await writeFile(file, 'old');
+    await chmod(file, 0o2751);
+    if (process.getuid?.() === 0) await chown(file, 12_345, 54_321);
+    const before = await stat(file);
+    await putWhile('new', async (unfinished) => {
+      expect(await textOf(file)).toBe('old');
+      expect((await stat(unfinished)).mode & 0o077).toBe(0);
+    });
+    const { uid, gid, mode } = await stat(file);
+    expect([uid, gid, mode]).toEqual([before.uid, before.gid, before.mode]);
+    expect(await textOf(file)).toBe('new');
+    expect(await names()).toEqual(['target']);
+  });
+
+  test('leaves what stands there when nothing may be replaced', async () => {
+    await writeFile(file, 'old');
+    await expect(put('new', { existing: 'refuse' })).rejects.toMatchObject({
+      code: 'ERR_CBT_INVALID_ARGUMENT',
+      details: { errno: 'EEXIST' },
+    });
+    expect(await textOf(file)).toBe('old');
+  });
+
+  test('is not there after a failure, and the old one is', async () => {
+    await writeFile(file, 'old');
+    const failure = new Error('no more');
+    await expect(putWhile('new', () => Promise.reject(failure))).rejects.toBe(failure);
+    expect(await textOf(file)).toBe('old');
+    expect(await names()).toEqual(['target']);
+  });
+
+  test('may have the longest name that the file system takes', async () => {
+    const longest = join(folder.path, 'ä'.repeat(127));
+    await put('new', {}, longest);
+    expect(await textOf(longest)).toBe('new');
+  });
+
+  test('breaks a hard link: the other name keeps what it had', async () => {
+    await writeFile(file, 'old');
+    await link(file, join(folder.path, 'other'));
+    await put('new');
+    expect(await textOf(file)).toBe('new');
+    expect(await textOf(join(folder.path, 'other'))).toBe('old');
+  });
+
+  test('goes where a link leads, also into another folder; the link stays', async () => {
+    const inner = join(folder.path, 'inner');
+    await mkdir(inner);
+    await writeFile(join(inner, 'real'), 'old');
+    await symlink('inner/real', file);
+    await put('new');
+    expect((await lstat(file)).isSymbolicLink()).toBe(true);
+    expect(await textOf(join(inner, 'real'))).toBe('new');
+    expect(await readdir(inner)).toEqual(['real']);
+  });
+});
+
+describe('what is no ordinary file stays', () => {
+  test.each([
+    ['a folder', () => mkdir(file)],
+    ['a FIFO', async () => execFileSync('mkfifo', [file])],
+    ['a link that leads nowhere', () => symlink('nowhere', file)],
+    ['a link to a device', () => symlink('/dev/null', file)],
+  ])('%s', async (_name, make) => {
+    await make();
+    const before = await lstat(file);
+    await expect(put('new')).rejects.toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
+    const { ino, mode } = await lstat(file);
+    expect([ino, mode]).toEqual([before.ino, before.mode]);
+    expect(await names()).toEqual(['target']);
+  });
+
+  test('a socket', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(file, resolve));
+    await expect(put('new')).rejects.toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
+    expect((await lstat(file)).isSocket()).toBe(true);
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('a device, and nothing is made beside it', async () => {
+    await expect(put('new', {}, '/dev/null')).rejects.toThrow(/a device/);
+    expect((await stat('/dev/null')).isCharacterDevice()).toBe(true);
+    expect((await readdir('/dev')).filter((name) => name.startsWith('null'))).toEqual(['null']);
+  });
+});
+
+describe('what somebody else put in the way meanwhile stays', () => {
+  test('a file where nothing was', async () => {
+    await expect(putWhile('new', () => writeFile(file, 'theirs'))).rejects.toEqual(BUSY);
+    expect(await textOf(file)).toBe('theirs');
+    expect(await names()).toEqual(['target']);
+  });
+
+  test('another file', async () => {
+    await writeFile(file, 'old');
+    const theirs = join(folder.path, 'theirs');
+    await expect(
+      putWhile('new', async () => {
+        await writeFile(theirs, 'theirs');
+        await rename(theirs, file);
+      }),
+    ).rejects.toEqual(BUSY);
+    expect(await textOf(file)).toBe('theirs');
+    expect(await names()).toEqual(['target']);
+  });
+
+  test('a link in the place of the file', async () => {
+    await writeFile(file, 'old');
+    const precious = join(folder.path, 'precious');
+    await writeFile(precious, 'precious');
+    await expect(
+      putWhile('new', async () => {
+        await rm(file);
+        await symlink(precious, file);
+      }),
+    ).rejects.toEqual(BUSY);
+    expect(await textOf(precious)).toBe('precious');
+    expect(await names()).toEqual(['precious', 'target']);
+  });
+
+  test('nothing, where a file was', async () => {
+    await writeFile(file, 'old');
+    await expect(putWhile('new', () => rm(file))).rejects.toEqual(BUSY);
+    expect(await names()).toEqual([]);
+  });
+
+  test('another folder; the one that was left is clean', async () => {
+    const inner = join(folder.path, 'inner');
+    const moved = join(folder.path, 'moved');
+    await mkdir(inner);
+    file = join(inner, 'target');
+    await expect(
+      putWhile('new', async () => {
+        await rename(inner, moved);
+        await mkdir(inner);
+      }),
+    ).rejects.toEqual(BUSY);
+    expect(await readdir(inner)).toEqual([]);
+    expect(await readdir(moved)).toEqual([]);
+  });
+
+  test('another file under the unfinished name: it neither gets the name nor is removed', async () => {
+    let theirs = '';
+    await expect(
+      putWhile('new', async (unfinished) => {
+        theirs = unfinished;
+        await rm(unfinished);
+        await writeFile(unfinished, 'theirs');
+      }),
+    ).rejects.toEqual(BUSY);
+    expect(await lstat(file).catch(() => null)).toBeNull();
+    expect(await textOf(theirs)).toBe('theirs');
+  });
+
+  test('two at once for one new name: one is refused, and who reports success has left his file', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const path = join(folder.path, `target${round}`);
+      const texts = ['first', 'second'];
+      const outcomes = await Promise.allSettled(texts.map((text) => put(text, {}, path)));
+      const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
+      expect(outcomes[1 - won]).toMatchObject({ status: 'rejected', reason: { reason: 'BUSY' } });
+      expect(await textOf(path)).toBe(texts[won]);
+    }
+    expect(await names()).toHaveLength(10);
+  });
+});
+
+describe('a file that is in use', () => {
+  test('is asked about before the work and right before the end', async () => {
+    await writeFile(file, 'old');
+    const asked: string[] = [];
+    const requireFree = async (): Promise<void> => void asked.push('asked');
+    await writeWholeFile(file, async () => void asked.push('filled'), { requireFree });
+    expect(asked).toEqual(['asked', 'filled', 'asked']);
+  });
+
+  test('stays; nothing is written', async () => {
+    await writeFile(file, 'old');
+    const requireFree = (): Promise<void> => Promise.reject(new Error('in use'));
+    await expect(put('new', { requireFree })).rejects.toThrow('in use');
+    expect(await textOf(file)).toBe('old');
+  });
+});
