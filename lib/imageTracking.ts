@@ -7,9 +7,10 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { withStorageDaemon } from './backend/qemu/storageDaemon.js';
 import { QmpTrackingTarget } from './backend/qemu/trackingTarget.js';
-import { CbtError, invalidArgument, trackingLost } from './core/errors.js';
+import { CbtError, invalidArgument } from './core/errors.js';
 import { parsePoint } from './core/point.js';
 import { requireUuid } from './core/pointInTime.js';
+import type { PitInfo } from './core/trackedDisk.js';
 import {
   type BeginOutcome,
   begin,
@@ -23,6 +24,7 @@ import {
   type TrackingTarget,
 } from './core/tracking.js';
 import { openDisk } from './open.js';
+import { requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
 
 /** How tracking of images starts, or starts anew. */
 export interface StartOptions {
@@ -47,6 +49,8 @@ export interface ImageSession {
   session: string;
   pit: string;
   disks: BeginOutcome[];
+  /** What the caller should know although it is done. */
+  warnings: readonly string[];
 }
 
 /** Tracking of one or more qcow2 images, which must not be in use; all of them at one instant. */
@@ -64,7 +68,7 @@ export class ImageTracking {
   /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
   async enable(options: StartOptions = {}): Promise<TrackingOutcome> {
     const pit = drawPit(options.pit);
-    return this.#change(options.signal, (target) =>
+    return this.#change({ takes: { pit, on: 'all' }, signal: options.signal }, (target) =>
       enable(target, { ...options, pit, drawUuid: randomUUID }),
     );
   }
@@ -72,18 +76,22 @@ export class ImageTracking {
   /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
   async reset(options: StartOptions = {}): Promise<TrackingOutcome> {
     const pit = drawPit(options.pit);
-    return this.#change(options.signal, (target) => reset(target, { ...options, pit, drawUuid: randomUUID }));
+    return this.#change({ takes: { pit, on: 'all' }, signal: options.signal }, (target) =>
+      reset(target, { ...options, pit, drawUuid: randomUUID }),
+    );
   }
 
   /** End tracking: every segment of ours is removed, bitmaps of others stay. */
   async disable(options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
-    return this.#change(options.signal, (target) => disable(target, options));
+    return this.#change({ signal: options.signal }, (target) => disable(target, options));
   }
 
   /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
   async forget(point: string, options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
     const parsed = parsePoint('point', point);
-    return this.#change(options.signal, (target) => forget(target, { ...options, point: parsed }));
+    return this.#change({ signal: options.signal }, (target) =>
+      forget(target, { ...options, point: parsed }),
+    );
   }
 
   /**
@@ -93,10 +101,10 @@ export class ImageTracking {
   async begin(options: BeginOptions = {}): Promise<ImageSession> {
     const pit = drawPit(options.pit);
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
-    const begun = await this.#change(options.signal, (target) =>
+    const begun = await this.#change({ takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
       begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
     );
-    return { session: pit, pit, disks: begun.disks };
+    return { session: pit, pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
 
   /** End a session and keep its point in time; checks that every image still has it as its newest. */
@@ -115,24 +123,61 @@ export class ImageTracking {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
-    return this.#change(options.signal, (target) => rollback(target, { ...options, pit }));
+    return this.#change({ signal: options.signal }, (target) => rollback(target, { ...options, pit }));
   }
 
-  async #change<T extends { disks: DiskOutcome[] }>(
-    signal: AbortSignal | undefined,
+  /** `takes`: the point in time that the change takes; a failure leaves it on no image. */
+  async #change<T extends { disks: DiskOutcome[]; warnings?: readonly string[] }>(
+    { takes, signal }: { takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
-    for (const path of this.#paths) await requireQcow2(path, signal);
+    const free: string[] = [];
+    for (const path of this.#paths) {
+      const pits = await requireQcow2(path, signal);
+      if (!pits.some(({ uuid }) => uuid === takes?.pit)) free.push(path);
+    }
+    const undo = async (paths: readonly string[]): Promise<(string | null)[]> => {
+      const left: (string | null)[] = [];
+      if (takes !== undefined)
+        for (const path of paths) if (free.includes(path)) left.push(await undoPoint(path, takes.pit));
+      return left;
+    };
+    try {
+      const { outcome, said } = await this.#runQemu(signal, work);
+      for (const disk of outcome.disks) {
+        if (disk.error !== undefined) continue;
+        try {
+          await requireStored(disk, said, signal);
+        } catch (error) {
+          if (!(error instanceof CbtError) || takes?.on !== 'each' || signal?.aborted) throw error;
+          const failed = withLeftPoints(error.about(disk.disk), await undo([disk.disk])) as CbtError;
+          Object.assign(disk, { error: failed, changeId: undefined, epoch: undefined });
+        }
+      }
+      if (said !== '') outcome.warnings = [...(outcome.warnings ?? []), `QEMU said: ${said}`];
+      return outcome;
+    } catch (error) {
+      throw withLeftPoints(error, await undo(this.#paths));
+    }
+  }
+
+  async #runQemu<T>(
+    signal: AbortSignal | undefined,
+    work: (target: TrackingTarget) => Promise<T>,
+  ): Promise<{ outcome: T; said: string }> {
     // Names that cannot be taken for leftovers of a live session; the paths are what the caller sees.
     const images = this.#paths.map((path, index) => ({ path, nodeName: `image${index}` }));
-    const outcome = await withStorageDaemon({ images, signal }, (client) => {
+    let said = '';
+    const onSaid = (words: string): void => {
+      said = words;
+    };
+    const outcome = await withStorageDaemon({ images, signal, onSaid }, (client) => {
       const names = images.map((image) => image.nodeName);
       const label = (_: unknown, name: string | undefined): string =>
         images.find((image) => image.nodeName === name)?.path ?? String(name);
       return work(new QmpTrackingTarget({ client, names, label }));
     });
-    for (const disk of outcome.disks) if (disk.changeId !== undefined) await verifyStored(disk, signal);
-    return outcome;
+    return { outcome, said };
   }
 }
 
@@ -140,11 +185,11 @@ function drawPit(given: string | undefined): string {
   return given === undefined ? randomUUID() : requireUuid('pit', given);
 }
 
-/** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. */
-async function requireQcow2(path: string, signal: AbortSignal | undefined): Promise<void> {
+/** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. Its points. */
+async function requireQcow2(path: string, signal: AbortSignal | undefined): Promise<readonly PitInfo[]> {
   await using disk = await openDisk(path, { signal });
   const { format, problem } = await disk.topLayer({ signal });
-  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return;
+  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits({ signal })).pits;
   const why =
     format === 'qcow2' ? (problem?.message ?? 'it cannot hold bitmaps') : `this is a ${format} image`;
   throw new CbtError(
@@ -153,20 +198,6 @@ async function requireQcow2(path: string, signal: AbortSignal | undefined): Prom
     {
       disk: path,
       reason: 'FORMAT',
-    },
-  );
-}
-
-async function verifyStored(outcome: DiskOutcome, signal: AbortSignal | undefined): Promise<void> {
-  await using disk = await openDisk(outcome.disk, { signal });
-  const newest = (await disk.pits({ signal })).pits.at(-1);
-  if (newest?.changeId === outcome.changeId && newest?.recording) return;
-  const found = newest === undefined ? 'no point in time' : `${newest.changeId} as the newest`;
-  throw trackingLost(
-    'MISSING',
-    `QEMU ended cleanly, but the image holds ${found} instead of ${outcome.changeId}`,
-    {
-      disk: outcome.disk,
     },
   );
 }

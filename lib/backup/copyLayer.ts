@@ -11,7 +11,6 @@ import type { ChangeMap } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import type { Ranges } from '../core/rangePage.js';
 import { CLUSTER_BYTES } from './manifest.js';
-import { signalForMany } from './manyCalls.js';
 import type { RateLimit } from './rate.js';
 import { ENTRY_BYTES, type SumsWriter } from './sums.js';
 
@@ -66,7 +65,7 @@ class LayerCopy {
 
   constructor(options: CopyOptions) {
     this.#options = options;
-    this.#call = signalForMany(options.signal);
+    this.#call = options.signal === undefined ? {} : { signal: options.signal };
     this.#pieces = pieces(options.map, options.sizeBytes);
   }
 

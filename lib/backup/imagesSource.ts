@@ -76,7 +76,10 @@ async function begin(
   const first = failed[0];
   if (images.length === 0 && first !== undefined) throw first.error;
   const tracked = images.filter((image) => image.untracked === null).map(({ path }) => path);
-  const begun = tracked.length === 0 ? [] : (await new ImageTracking(tracked).begin({ pit, signal })).disks;
+  const { disks: begun, warnings } =
+    tracked.length === 0
+      ? { disks: [], warnings: [] }
+      : await new ImageTracking(tracked).begin({ pit, signal });
   const refused = begun.filter(({ error }) => error !== undefined);
   const kept = tracked.filter((path) => !refused.some(({ disk }) => disk === path));
   for (const { disk, error } of refused) if (error !== undefined) failed.push({ disk, error });
@@ -105,7 +108,7 @@ async function begin(
     pit,
     disks,
     failed,
-    warnings: [],
+    warnings,
     async check() {
       for (const path of kept) await requireUntouched(path, pit, options);
       for (const [path, stamp] of stamps) {

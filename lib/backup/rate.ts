@@ -1,6 +1,6 @@
 /** A limit of bytes a second over all disks of a run, with bursts of a quarter of a second. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { CbtError, throwIfAborted } from '../core/errors.js';
+import { throwIfAborted } from '../core/errors.js';
+import { onAbort } from '../core/onAbort.js';
 
 const BURST_SECONDS = 0.25;
 
@@ -21,8 +21,15 @@ export class RateLimit {
     this.#paidUntil = start + (1000 * bytes) / this.#bytesPerSecond;
     const wait = this.#paidUntil - now;
     if (wait <= 0) return;
-    await sleep(wait, undefined, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
-      throw new CbtError('ERR_CBT_ABORTED', 'cancelled by the caller', { cause });
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, wait);
+      const callOff = onAbort(signal, done);
+      function done(): void {
+        clearTimeout(timer);
+        callOff();
+        resolve();
+      }
     });
+    throwIfAborted(signal);
   }
 }

@@ -12,7 +12,6 @@ import { removeFile, syncFile, syncFolder } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkChain, readLayers } from './layerReader.js';
-import { signalForMany } from './manyCalls.js';
 import { PART } from './names.js';
 import { openForReading, type Selection, selectChain } from './reading.js';
 
@@ -132,7 +131,7 @@ async function fillTarget(
   target: DiskData,
   { signal, onProgress, blank }: RestoreOptions & { blank: boolean },
 ): Promise<number> {
-  const call = signalForMany(signal);
+  const call = signal === undefined ? {} : { signal };
   const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
   let doneBytes = 0;
   let zeros: number[] = [];

@@ -20,6 +20,7 @@ import { CbtError, type CbtReason, invalidArgument } from './errors.js';
 import type { Point } from './point.js';
 import { requireUuid } from './pointInTime.js';
 import { checkGranularity } from './rangePage.js';
+import { takePoint } from './takePoint.js';
 
 /** Where bitmaps can be changed: one QEMU process, with the disks that are asked for. */
 export interface TrackingTarget {
@@ -49,6 +50,8 @@ export interface TrackingOutcome {
   /** The point in time that was taken, or acted upon; null when nothing was done. */
   pit: string | null;
   disks: DiskOutcome[];
+  /** What the caller should know although it is done. */
+  warnings?: readonly string[];
 }
 
 /** What a new backup session means for one disk. */
@@ -97,7 +100,7 @@ async function start(
   const pit = requireUuid('pit', given);
   const granularityBytes = asked ?? null;
   if (granularityBytes !== null) checkGranularity('granularityBytes', granularityBytes);
-  return run(target, signal, 'all', (state) => ({
+  return run(target, signal, { who: 'all', takes: pit }, (state) => ({
     pit,
     plan: plan(state, pit, drawUuid(), granularityBytes),
   }));
@@ -108,7 +111,7 @@ export async function disable(
   target: TrackingTarget,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<TrackingOutcome> {
-  return run(target, options.signal, 'all', (state) => ({ pit: null, plan: planDisable(state) }));
+  return run(target, options.signal, { who: 'all' }, (state) => ({ pit: null, plan: planDisable(state) }));
 }
 
 /**
@@ -119,7 +122,7 @@ export async function forget(
   target: TrackingTarget,
   options: { point: Point; signal?: AbortSignal | undefined },
 ): Promise<TrackingOutcome> {
-  return run(target, options.signal, 'all', (state) => {
+  return run(target, options.signal, { who: 'all' }, (state) => {
     const pit = pitOf(state, options.point);
     return { pit, plan: planForget(state, pit) };
   });
@@ -131,7 +134,7 @@ export async function rollback(
   options: { pit: string; signal?: AbortSignal | undefined },
 ): Promise<TrackingOutcome> {
   const pit = requireUuid('pit', options.pit);
-  return run(target, options.signal, 'each', (state) => ({ pit, plan: planRollback(state, pit) }));
+  return run(target, options.signal, { who: 'each' }, (state) => ({ pit, plan: planRollback(state, pit) }));
 }
 
 /**
@@ -142,9 +145,10 @@ export async function rollback(
 export async function begin(
   target: TrackingTarget,
   options: { pit: string; base?: Point | undefined; drawUuid: DrawUuid; signal?: AbortSignal | undefined },
-): Promise<{ pit: string; disks: BeginOutcome[] }> {
+): Promise<{ pit: string; disks: BeginOutcome[]; warnings?: readonly string[] }> {
   const pit = requireUuid('pit', options.pit);
-  const begun = (await target.disks(options.signal)).map((tracked) => {
+  const before = await target.disks(options.signal);
+  const begun = before.map((tracked) => {
     if ('error' in tracked) return { outcome: { disk: tracked.disk, error: tracked.error }, change: null };
     try {
       const { plan, outcome } = planBegin(tracked.state, pit, options.base, options.drawUuid);
@@ -158,7 +162,7 @@ export async function begin(
     }
   });
   const changes = begun.flatMap(({ change }) => (change === null ? [] : [change]));
-  if (changes.length > 0) await target.apply(changes, options.signal);
+  await takePoint(target, changes, { pit, before }, options.signal);
   return { pit, disks: begun.map(({ outcome }) => outcome) };
 }
 
@@ -236,10 +240,11 @@ function pitOf(state: DiskState, point: Point): string {
 async function run(
   target: TrackingTarget,
   signal: AbortSignal | undefined,
-  who: 'all' | 'each',
+  { who, takes }: { who: 'all' | 'each'; takes?: string },
   planner: Planner,
 ): Promise<TrackingOutcome> {
-  const planned = (await target.disks(signal)).map((tracked) => {
+  const before = await target.disks(signal);
+  const planned = before.map((tracked) => {
     if ('error' in tracked) return tracked;
     try {
       return { disk: tracked.disk, ...planner(tracked.state) };
@@ -253,7 +258,8 @@ async function run(
   const changes = ready.flatMap(({ disk, plan: { actions } }) =>
     actions.length === 0 ? [] : [{ disk, actions }],
   );
-  if (changes.length > 0) await target.apply(changes, signal);
+  if (takes !== undefined) await takePoint(target, changes, { pit: takes, before }, signal);
+  else if (changes.length > 0) await target.apply(changes, signal);
   return {
     pit: ready[0]?.pit ?? null,
     disks: planned.map((p) => {

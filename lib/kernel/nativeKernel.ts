@@ -4,6 +4,7 @@
  */
 import type { BitmapKernel } from '../core/bitmapKernel.js';
 import { CbtError, type CbtErrorCode, type CbtErrorDetails, throwIfAborted } from '../core/errors.js';
+import { onAbort } from '../core/onAbort.js';
 import { checkWindow, type RangePage, type Window } from '../core/rangePage.js';
 import type { CancelCell, NativeAddon, NativePage, NativeWindow } from './nativeAddon.js';
 
@@ -55,12 +56,11 @@ async function cancellable<T>(
   throwIfAborted(signal);
   if (signal === undefined) return coded(() => call(undefined));
   const cell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const stop = (): void => void Atomics.store(cell, 0, 1);
-  signal.addEventListener('abort', stop, { once: true });
+  const callOff = onAbort(signal, () => void Atomics.store(cell, 0, 1));
   try {
     return await coded(() => call(cell));
   } finally {
-    signal.removeEventListener('abort', stop);
+    callOff();
     throwIfAborted(signal);
   }
 }

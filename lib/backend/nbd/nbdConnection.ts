@@ -8,6 +8,7 @@
  */
 import type { DiskData } from '../../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
+import { onAbort } from '../../core/onAbort.js';
 import {
   checkByteCount,
   checkWindow,
@@ -231,14 +232,13 @@ export class NbdConnection implements DiskData {
   async #run<T>(signal: AbortSignal | undefined, start: (job: number) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
     const job = this.#nextJob++;
-    const stop = (): void => this.#native.cancel(job);
-    signal?.addEventListener('abort', stop, { once: true });
+    const callOff = onAbort(signal, () => this.#native.cancel(job));
     try {
       return await start(job);
     } catch (thrown) {
       throw toCbtError(thrown, signal);
     } finally {
-      signal?.removeEventListener('abort', stop);
+      callOff();
     }
   }
 }
@@ -255,8 +255,7 @@ async function openUnlessAborted(
       native.close().catch(() => undefined);
       reject(new CbtError('ERR_CBT_ABORTED', 'cancelled by the caller', { cause: signal.reason }));
     };
-    signal.addEventListener('abort', stop, { once: true });
-    opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    opening.then(resolve, reject).finally(onAbort(signal, stop));
   });
 }
 

@@ -4,6 +4,7 @@
  * of bytes is on its way.
  */
 import { type CbtError, throwIfAborted } from '../../core/errors.js';
+import { onAbort } from '../../core/onAbort.js';
 import type { Ranges } from '../../core/rangePage.js';
 import type { NativeNbdConnection } from './nbdAddon.js';
 import { toCbtError } from './nbdError.js';
@@ -33,7 +34,7 @@ export async function* readPieces(
 ): AsyncGenerator<NbdPiece, void, undefined> {
   throwIfAborted(signal);
   const stop = (): void => native.cancel(job);
-  signal?.addEventListener('abort', stop, { once: true });
+  const callOff = onAbort(signal, stop);
   try {
     native.startStream(job, ranges, chunkBytes, queueBytes);
     let taking = take(native, job);
@@ -52,7 +53,7 @@ export async function* readPieces(
   } catch (thrown) {
     throw toCbtError(thrown, signal);
   } finally {
-    signal?.removeEventListener('abort', stop);
+    callOff();
     stop();
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { BitmapAction as CoreAction } from '../../core/chainPlan.js';
 import type { DiskState } from '../../core/diskSource.js';
-import { CbtError, trackingLost } from '../../core/errors.js';
+import { CbtError, throwIfAborted, trackingLost } from '../../core/errors.js';
 import type { DiskChange, TrackedState, TrackingTarget } from '../../core/tracking.js';
 import type { QmpClient } from './qmp/qmpClient.js';
 import { type BitmapAction, runTransaction } from './transaction.js';
@@ -61,7 +61,9 @@ export class QmpTrackingTarget implements TrackingTarget {
       refuseCovered(found, disk);
       return wanted.map((action) => toNodeAction(action, found));
     });
-    await runTransaction(this.#options.client, actions, { signal });
+    throwIfAborted(signal);
+    // Not cancelled half-way: whether it happened must be known.
+    await runTransaction(this.#options.client, actions);
     await this.#verify(changes, signal);
   }
 

@@ -3,6 +3,7 @@
  * coded error that says what was waited for.
  */
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
+import { onAbort } from '../../core/onAbort.js';
 
 export interface WaitOptions {
   /** Milliseconds; above 0. */
@@ -36,16 +37,16 @@ export function waitFor<T>(
       if (over) return;
       over = true;
       clearTimeout(timer);
-      options.signal?.removeEventListener('abort', onAbort);
+      callOff();
       undo?.();
       settle();
     };
-    const onAbort = (): void => {
+    const stop = (): void => {
       const cause = options.signal?.reason as unknown;
       finish(() => reject(new CbtError('ERR_CBT_ABORTED', 'cancelled by the caller', { cause })));
     };
     const timer = setTimeout(() => finish(() => reject(options.onTimeout())), options.timeoutMs);
-    options.signal?.addEventListener('abort', onAbort, { once: true });
+    const callOff = onAbort(options.signal, stop);
     undo = start(
       (value) => finish(() => resolve(value)),
       (error) => finish(() => reject(error)),

@@ -249,17 +249,15 @@ describe('withStorageDaemon', () => {
     expect(await stored(image)).toHaveLength(1);
   });
 
-  it('does not believe an exit code of 0 when QEMU could not store the bitmaps', async () => {
+  it('hands on what QEMU says, and lets it decide nothing', async () => {
     // The file may not grow: every new cluster fails with EFBIG.
     await replaceProgram(`trap '' XFSZ; ulimit -f 0; exec ${REAL} "$@"`);
-    const error = await withStorageDaemon({ images: [{ path: image, nodeName: 'n' }] }, (client) =>
+    const onSaid = vi.fn();
+    await withStorageDaemon({ images: [{ path: image, nodeName: 'n' }], onSaid }, (client) =>
       runTransaction(client, [add('n', 'lost')]),
-    ).catch((e: unknown) => e);
-    expect(error).toMatchObject({
-      code: 'ERR_CBT_TRACKING_LOST',
-      reason: 'CRASHED',
-      message: expect.stringMatching(/Lost persistent bitmaps.*full backup/),
-    });
+    );
+    expect(onSaid).toHaveBeenCalledWith(expect.stringMatching(/^Lost persistent bitmaps/));
+    expect(await stored(image)).toEqual([]);
   });
 
   it('says so when the daemon dies under the work', async () => {
@@ -274,19 +272,11 @@ describe('withStorageDaemon', () => {
     );
   });
 
-  it('tells a bad exit and a complaint even when the work was done', async () => {
+  it('tells a bad exit even when the work was done', async () => {
     await replaceProgram(`${REAL} "$@"; exit 3`);
     await expect(withStorageDaemon({ images: [] }, async () => 1)).rejects.toThrow(
       coded('ERR_CBT_BACKEND_UNAVAILABLE', /ended with exit code 3; bitmaps may not be stored/),
     );
-    count += 1;
-    await replaceProgram(`${REAL} "$@"; echo "qemu: Failed to flush the L2 block cache" >&2`);
-    await expect(withStorageDaemon({ images: [] }, async () => 1)).rejects.toThrow(
-      coded('ERR_CBT_BACKEND_UNAVAILABLE', /complained: .*Failed to flush/),
-    );
-    count += 1;
-    await replaceProgram(`${REAL} "$@"; echo "qemu: warning: harmless" >&2`);
-    expect(await withStorageDaemon({ images: [] }, async () => 1)).toBe(1);
   });
 
   it('kills a daemon that does not end', async () => {
