@@ -9,7 +9,7 @@
  *   6. commit the session                          the next one builds on the run below it
  */
 import { randomUUID } from 'node:crypto';
-import { rename } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import type { ChangeMap } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
@@ -109,7 +109,7 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
     }
     const manifest: Manifest = {
       format: 'qemu-cbt-backup',
-      version: 1,
+      version: 2,
       run,
       pit: session.pit,
       startedAt,
@@ -281,6 +281,7 @@ async function copyDisk(
       message,
       base: base === null ? null : { run: base.run.run, pit: base.run.pit },
       file,
+      fileBytes: await fileSize(folder.file(file + PART)),
       sums: { file: sumsFile, ...summed },
       changedBytes,
       storedBytes,
@@ -315,6 +316,10 @@ async function withData<T>(data: DiskData, work: (data: DiskData) => Promise<T>)
   }
   await data.close();
   return result;
+}
+
+async function fileSize(path: string): Promise<number> {
+  return (await onFile(path, 'looking', () => stat(path))).size;
 }
 
 async function publish(folder: BackupFolder, manifest: Manifest): Promise<void> {

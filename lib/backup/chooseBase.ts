@@ -6,6 +6,7 @@
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import { CbtError } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
+import { requireStored } from './stored.js';
 
 export interface Choice {
   verdict: 'incremental' | 'full';
@@ -52,7 +53,8 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
   let first: CbtError | null = null;
   for (const base of candidates) {
     try {
-      question.folder.chain(base.run, base.disk);
+      if (base.disk.epoch !== question.epoch) throw otherHistory(base, question.epoch);
+      await requireStored(question.folder, question.folder.chain(base.run, base.disk));
       const map = await question.changes(base.run.pit, selection);
       const message =
         first === null ? null : `builds on run ${base.run.run}, a later one cannot serve: ${first.message}`;
@@ -74,6 +76,15 @@ function earlierLayers({ folder, disk, epoch, taken }: BaseQuestion): Layer[] {
   const named = all.filter((layer) => layer.disk.disk === disk);
   const key = (named[0] ?? all.find((layer) => epoch !== null && layer.disk.epoch === epoch))?.disk.key;
   return all.filter((layer) => layer.disk.key === key);
+}
+
+/** Disks of one run share the UUID of its point in time: only the epoch tells whose it is. */
+function otherHistory({ run, disk }: Layer, epoch: string | null): CbtError {
+  return new CbtError(
+    'ERR_CBT_UNKNOWN_PIT',
+    `run ${run.run} holds the history ${disk.epoch}, the disk now has ${epoch ?? 'none'}`,
+    { reason: 'OTHER_EPOCH' },
+  );
 }
 
 /** A point the disk no longer knows, or a run with a broken chain below it: an older run may still serve. */

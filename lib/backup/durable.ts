@@ -1,9 +1,12 @@
 /** Files that survive a power cut whole or not at all: written to a temporary name, synced, renamed, the folder synced. */
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CbtError } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
 import { PART } from './names.js';
+
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
 /** Writes a file as a whole; the old one stays whole until the new one is on stable storage. */
 export async function replaceFile(path: string, text: string): Promise<void> {
@@ -39,21 +42,34 @@ export async function syncFolder(path: string): Promise<void> {
   await syncFile(path);
 }
 
-/** The text of a small file; null when there is none. */
+/**
+ * The text of a small file of the folder; null when there is none. The folder is somebody else's text: only a regular file is
+ * read, never what a link points to, and nothing that would wait for a writer or never end.
+ */
 export async function readSmallFile(path: string, maxBytes: number): Promise<string | null> {
   return onFile(path, 'reading', async () => {
-    try {
-      const { size } = await stat(path);
-      if (size > maxBytes) {
-        throw new CbtError(
-          'ERR_CBT_CORRUPT_IMAGE',
-          `${path} has ${size} bytes, at most ${maxBytes} are right`,
-        );
-      }
-      return await readFile(path, 'utf8');
-    } catch (error) {
+    const refuse = (what: string): never => {
+      throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} ${what}`, { details: { path } });
+    };
+    const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
       if (isMissing(error)) return null;
+      const code = error instanceof Error && 'code' in error ? error.code : null;
+      if (code === 'ELOOP') return refuse('is a symbolic link, not a file');
+      // A socket, or a device without a driver.
+      if (code === 'ENXIO' || code === 'ENODEV') return refuse('is not a regular file');
       throw error;
+    });
+    if (file === null) return null;
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) refuse('is not a regular file');
+      if (found.size > maxBytes) refuse(`has ${found.size} bytes, at most ${maxBytes} are right`);
+      // One byte more than it has: a file that grows meanwhile is none of ours.
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size + 1), 0, found.size + 1, 0);
+      if (bytesRead > found.size) refuse('grew while it was read');
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
     }
   });
 }

@@ -91,6 +91,12 @@ export class BackupFolder {
           { file, run: base.run },
         );
       }
+      if (layer.epoch === null || layer.epoch !== top.epoch) {
+        throw brokenChain(
+          `${top.file} holds changes of the history ${top.epoch ?? 'none'}, but builds on run ${base.run} of the history ${layer.epoch ?? 'none'}: another disk's, or one that ended`,
+          { file: top.file, run: base.run },
+        );
+      }
       layers.unshift({ run: below, disk: layer });
       top = layer;
     }

@@ -22,12 +22,18 @@ const text = z.string().max(4096);
 const diskRunSchema = z.strictObject({
   /** The disk's name towards its VM, or the path of its image. */
   disk: text.min(1),
+  /** The series that it belongs to: the disk through time, whatever it is called. Absent in manifests of version 1, as all below that say so. */
+  series: uuid.optional(),
+  /** Path of its image, where it is a file of this machine. Absent in version 1. */
+  image: text.nullable().optional(),
   /** Its name in this folder's files. */
   key: z.string().refine(isKey, 'a file name of letters, digits, dots and underscores'),
   sizeBytes: bytes.refine((n) => n % 512 === 0, 'a multiple of 512'),
   /** Null where nothing keeps points in time (a raw image). */
   epoch: uuid.nullable(),
   changeId: text.nullable(),
+  /** The place of the point in time in the epoch. Absent in version 1. */
+  sequence: z.number().int().positive().max(Number.MAX_SAFE_INTEGER).nullable().optional(),
   verdict: z.enum(['incremental', 'full']),
   /** Why a full backup, as a reason code and in words. */
   reason: text.nullable(),
@@ -35,6 +41,8 @@ const diskRunSchema = z.strictObject({
   /** The run whose layer is the backing file. */
   base: z.strictObject({ run, pit: uuid }).nullable(),
   file: text,
+  /** Size of that file. Absent in version 1. */
+  fileBytes: bytes.optional(),
   sums: z.strictObject({ file: text, sha256, bytes }),
   /** What the change map told; what was stored of it; what of it were zeros. */
   changedBytes: bytes,
@@ -44,7 +52,8 @@ const diskRunSchema = z.strictObject({
 
 const manifestSchema = z.strictObject({
   format: z.literal('qemu-cbt-backup'),
-  version: z.literal(1),
+  /** 2 has who a disk and its owner are, and the sizes of files; 1 is still read. */
+  version: z.union([z.literal(1), z.literal(2)]),
   run,
   pit: uuid,
   startedAt: time,
@@ -53,6 +62,8 @@ const manifestSchema = z.strictObject({
     kind: z.enum(['vm', 'images']),
     name: text.nullable(),
     uuid: text.nullable(),
+    /** Which owner of the folder (`folder.json`). Absent in version 1. */
+    owner: uuid.optional(),
   }),
   disks: z.array(diskRunSchema).min(1).max(4096),
   /** Disks of the VM whose backup failed in this run. */

@@ -67,6 +67,8 @@ export async function mergeLayers(
     reason: below.disk.reason,
     message: below.disk.message,
     base: below.disk.base,
+    // Told when the file is whole.
+    fileBytes: undefined,
     ...merged,
   };
   const replaced = (disk: DiskRun): DiskRun => (disk.key === newDisk.key ? newDisk : disk);
@@ -111,7 +113,7 @@ export async function finishMerge(folder: string): Promise<void> {
   }
   const sums = join(folder, after.sums.file);
   if (await exists(sums + PART)) await onFile(sums, 'renaming', () => rename(sums + PART, sums));
-  await replaceFile(join(folder, manifestName(above)), journal.newAbove);
+  await replaceFile(join(folder, manifestName(above)), await withFileSize(folder, newAbove, after));
   const belowManifest = join(folder, manifestName(below));
   if (journal.newBelow === null) await removeFile(belowManifest);
   else await replaceFile(belowManifest, journal.newBelow);
@@ -119,6 +121,14 @@ export async function finishMerge(folder: string): Promise<void> {
   await syncFolder(folder);
   await removeFile(path);
   await syncFolder(folder);
+}
+
+/** The manifest, with the size that the merged file has. */
+async function withFileSize(folder: string, manifest: Manifest, merged: DiskRun): Promise<string> {
+  const path = join(folder, merged.file);
+  const { size } = await onFile(path, 'looking', () => stat(path));
+  const disks = manifest.disks.map((disk) => (disk === merged ? { ...disk, fileBytes: size } : disk));
+  return formatManifest({ ...manifest, disks });
 }
 
 /** Writes everything that the upper layer holds into the lower one, which then reads as the upper one does. */

@@ -10,6 +10,7 @@ import type { BackupFolder, Layer } from './folder.js';
 import { requireLayerHeader } from './layerHeader.js';
 import type { DiskRun } from './manifest.js';
 import { openForReading } from './reading.js';
+import { requireStored } from './stored.js';
 import { checkSumsFile, readSums, type SumsEntry } from './sums.js';
 import { verifiedEntries } from './verifiedEntries.js';
 
@@ -88,6 +89,7 @@ async function verifyLink(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const below = folder.chain(run, disk).at(-2);
+  await requireStored(folder, [{ run, disk }]);
   const expected = { sizeBytes: disk.sizeBytes, base: below?.disk.file ?? null };
   await requireLayerHeader(folder.path, disk.file, expected, signal);
   await checkSumsFile(folder.file(disk.sums.file), disk.sums);

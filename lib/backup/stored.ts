@@ -1,0 +1,33 @@
+/**
+ * Whether the files of a chain are there as their manifests say: regular files, each with its recorded size. A layer whose
+ * file is gone or cut off takes all that stand on it with it, so nothing new may be built there. No content is read.
+ */
+import { lstat } from 'node:fs/promises';
+import { CbtError } from '../core/errors.js';
+import { isMissing, onFile } from './fileFault.js';
+import type { BackupFolder, Layer } from './folder.js';
+
+/** Throws `ERR_CBT_CORRUPT_IMAGE` naming the first file that is not as it was written. Manifests of version 1 know no size of layers. */
+export async function requireStored(folder: BackupFolder, layers: readonly Layer[]): Promise<void> {
+  for (const { disk } of layers) {
+    await requireFile(folder, disk.file, disk.fileBytes);
+    await requireFile(folder, disk.sums.file, disk.sums.bytes);
+  }
+}
+
+async function requireFile(folder: BackupFolder, name: string, sizeBytes: number | undefined): Promise<void> {
+  const path = folder.file(name);
+  const refuse = (what: string): never => {
+    throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${name} ${what}`, { details: { file: name } });
+  };
+  const found = await onFile(path, 'looking', () =>
+    lstat(path).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw error;
+    }),
+  );
+  if (found === null) return refuse('is missing');
+  if (!found.isFile()) refuse('is not a regular file');
+  if (sizeBytes !== undefined && found.size !== sizeBytes)
+    refuse(`has ${found.size} bytes, its manifest says ${sizeBytes}`);
+}
