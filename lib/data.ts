@@ -4,6 +4,7 @@ import type { NbdTarget } from './backend/nbd/nbdTarget.js';
 import { ChangeMap } from './core/changeMap.js';
 import type { DiskData } from './core/diskData.js';
 import { loadKernel } from './kernel/load.js';
+import { requireRoomToWrite } from './roomForBitmaps.js';
 
 export type { NbdConnectOptions as OpenDataOptions } from './backend/nbd/nbdConnection.js';
 export type { NbdTarget as DataTarget, NbdTls } from './backend/nbd/nbdTarget.js';
@@ -14,6 +15,8 @@ export type { QemuNbdImage } from './backend/nbd/qemuNbdCommand.js';
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
  */
 export async function openData(target: NbdTarget, options: NbdConnectOptions = {}): Promise<DiskData> {
+  if (target.kind === 'qemu-nbd' && target.readOnly === false && target.format === 'qcow2')
+    await requireRoomToWrite(target.file, options.signal);
   const { NbdConnection } = await import('./backend/nbd/nbdConnection.js');
   return NbdConnection.open(target, options);
 }

@@ -3,7 +3,7 @@
  * writes of the guest that the image lacks. An overlay is joined with its image only where the image proves, by its
  * own empty and intact segment of the session, that nobody wrote to it since.
  */
-import { lstat, realpath } from 'node:fs/promises';
+import { lstat, realpath, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { holdsNothing } from './backend/qemu/session/ending.js';
@@ -23,6 +23,7 @@ import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import type { Leftover, LeftoverOptions } from './leftovers.js';
 import { openDisk } from './open.js';
+import { requireRoomForBitmaps } from './roomForBitmaps.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
@@ -141,6 +142,7 @@ async function bringBack(left: LeftFolder, signal: AbortSignal | undefined): Pro
     if (why !== null)
       throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', why, { disk: disk.disk, reason: 'OVERLAY' });
   }
+  await requireRoomForBoth(left, signal);
   // From here on an image is not empty any more: stopped in between, a person has to look.
   lease.settling = true;
   await writeLease(folder, lease);
@@ -150,6 +152,19 @@ async function bringBack(left: LeftFolder, signal: AbortSignal | undefined): Pro
   lease.emptied = true;
   await writeLease(folder, lease);
   await clear(left, signal);
+}
+
+/** Committing writes the overlay's data into the image, and closing that writes its bitmaps. */
+async function requireRoomForBoth(
+  { lease, folder }: LeftFolder,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const disk of lease.disks) {
+    if (disk.image === undefined) continue;
+    const { size } = await stat(overlayOf(folder, disk));
+    const change = { keeps: () => true, adds: 0 };
+    await requireRoomForBitmaps([disk.image], change, { dataBytes: size, signal });
+  }
 }
 
 async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {

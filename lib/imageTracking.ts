@@ -5,11 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
+import type { BitmapChange } from './backend/image/qcow2/bitmapRoom.js';
 import { withStorageDaemon } from './backend/qemu/storageDaemon.js';
 import { QmpTrackingTarget } from './backend/qemu/trackingTarget.js';
 import { CbtError, invalidArgument } from './core/errors.js';
 import { parsePoint } from './core/point.js';
 import { requireUuid } from './core/pointInTime.js';
+import { parseSegmentName } from './core/segmentName.js';
 import type { PitInfo } from './core/trackedDisk.js';
 import {
   type BeginOutcome,
@@ -24,6 +26,7 @@ import {
   type TrackingTarget,
 } from './core/tracking.js';
 import { openDisk } from './open.js';
+import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
 
 /** How tracking of images starts, or starts anew. */
@@ -68,7 +71,9 @@ export class ImageTracking {
   /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
   async enable(options: StartOptions = {}): Promise<TrackingOutcome> {
     const pit = drawPit(options.pit);
-    return this.#change({ takes: { pit, on: 'all' }, signal: options.signal }, (target) =>
+    const { granularityBytes, signal } = options;
+    const room = { keeps: all, adds: 1, granularityBytes };
+    return this.#change({ room, takes: { pit, on: 'all' }, signal }, (target) =>
       enable(target, { ...options, pit, drawUuid: randomUUID }),
     );
   }
@@ -76,20 +81,23 @@ export class ImageTracking {
   /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
   async reset(options: StartOptions = {}): Promise<TrackingOutcome> {
     const pit = drawPit(options.pit);
-    return this.#change({ takes: { pit, on: 'all' }, signal: options.signal }, (target) =>
+    const { granularityBytes, signal } = options;
+    const room = { keeps: foreign, adds: 1, granularityBytes };
+    return this.#change({ room, takes: { pit, on: 'all' }, signal }, (target) =>
       reset(target, { ...options, pit, drawUuid: randomUUID }),
     );
   }
 
   /** End tracking: every segment of ours is removed, bitmaps of others stay. */
   async disable(options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
-    return this.#change({ signal: options.signal }, (target) => disable(target, options));
+    const room = { keeps: foreign, adds: 0 };
+    return this.#change({ room, signal: options.signal }, (target) => disable(target, options));
   }
 
   /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
   async forget(point: string, options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
     const parsed = parsePoint('point', point);
-    return this.#change({ signal: options.signal }, (target) =>
+    return this.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
       forget(target, { ...options, point: parsed }),
     );
   }
@@ -101,8 +109,9 @@ export class ImageTracking {
   async begin(options: BeginOptions = {}): Promise<ImageSession> {
     const pit = drawPit(options.pit);
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
-    const begun = await this.#change({ takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
-      begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
+    const begun = await this.#change(
+      { room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal },
+      (target) => begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
     );
     return { session: pit, pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
@@ -123,12 +132,18 @@ export class ImageTracking {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
-    return this.#change({ signal: options.signal }, (target) => rollback(target, { ...options, pit }));
+    return this.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
+      rollback(target, { ...options, pit }),
+    );
   }
 
   /** `takes`: the point in time that the change takes; a failure leaves it on no image. */
   async #change<T extends { disks: DiskOutcome[]; warnings?: readonly string[] }>(
-    { takes, signal }: { takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
+    {
+      room,
+      takes,
+      signal,
+    }: { room: BitmapChange; takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
     const free: string[] = [];
@@ -136,6 +151,7 @@ export class ImageTracking {
       const pits = await requireQcow2(path, signal);
       if (!pits.some(({ uuid }) => uuid === takes?.pit)) free.push(path);
     }
+    await requireRoomForBitmaps(this.#paths, room, { signal });
     const undo = async (paths: readonly string[]): Promise<(string | null)[]> => {
       const left: (string | null)[] = [];
       if (takes !== undefined)
@@ -180,6 +196,11 @@ export class ImageTracking {
     return { outcome, said };
   }
 }
+
+const all = (): boolean => true;
+const foreign = (name: string): boolean => parseSegmentName(name) === null;
+/** Merged segments stand beside their sources for a moment. */
+const ONE_MORE: BitmapChange = { keeps: all, adds: 1 };
 
 function drawPit(given: string | undefined): string {
   return given === undefined ? randomUUID() : requireUuid('pit', given);

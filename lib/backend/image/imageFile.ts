@@ -19,7 +19,8 @@ export class ImageFile {
     private readonly handle: FileHandle,
     /** Device and inode: the same file under any name. */
     readonly identity: string,
-    private readonly isDevice: boolean,
+    /** A block device, which cannot grow. */
+    readonly isDevice: boolean,
   ) {}
 
   /** Opens a regular file or block device. Never blocks on a FIFO, never takes a lock, never writes. */

@@ -1,6 +1,6 @@
 /**
  * The fixed part of a qcow2 header, versions 2 and 3, every field held against QEMU's own maxima before anything uses
- * it (docs/interop/qcow2.txt, "Header"; the limits are those of QEMU 7.2). Reference counts are never read, so their
+ * it (docs/interop/qcow2.txt, "Header"; the limits are those of QEMU 7.2). Reference counts never decide an answer, so their
  * fields only have to be sane: damage there is damage to the header.
  */
 import { corrupt, type Fault, faultError, hex, unsupported } from '../faults.js';
@@ -41,6 +41,8 @@ export interface Qcow2Header {
   l1: { offsetBytes: number; entries: number };
   externalData: boolean;
   extendedL2: boolean;
+  /** The table of reference counts, and how wide a count is; what it says of clusters is never believed for an answer. */
+  refcounts: { offsetBytes: number; tableClusters: number; bits: number };
   /** Where header extensions start and must end. */
   extensions: { startBytes: number; endBytes: number };
   /** Where the backing file's name is; length 0 for none. */
@@ -92,6 +94,11 @@ export function parseHeader(where: string, bytes: Buffer): Qcow2Header {
     l1: readL1(where, bytes, Number(size), clusterBytes, extendedL2),
     externalData: (incompatible & EXTERNAL_DATA) !== 0n,
     extendedL2,
+    refcounts: {
+      offsetBytes: Number(u64(bytes, 48)),
+      tableClusters: u32(bytes, 56),
+      bits: 2 ** (v3 ? u32(bytes, 96) : 4),
+    },
     extensions: {
       startBytes: headerLength,
       endBytes: backingName.offsetBytes === 0 ? clusterBytes : backingName.offsetBytes,

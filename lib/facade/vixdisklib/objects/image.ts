@@ -3,6 +3,7 @@ import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname } from 'node:path';
 import { z } from 'zod';
 import { qemuImg } from '../../../imageTool.js';
+import { requireRoomToWrite } from '../../../roomForBitmaps.js';
 import {
   VIX_E_FILE_ALREADY_EXISTS,
   VIX_E_FILE_NOT_FOUND,
@@ -123,6 +124,7 @@ export async function growImage(file: string, sizeBytes: number): Promise<void> 
       VIX_E_NOT_SUPPORTED,
       `${file} has ${info.sizeBytes} bytes: it grows, and never shrinks`,
     );
+  if (info.format === 'qcow2') await requireRoomToWrite(file);
   await qemuImg(['resize', '-q', '-f', info.format, '--', file, String(sizeBytes)]);
 }
 
@@ -162,6 +164,7 @@ export async function checkImage(file: string, repair: boolean): Promise<void> {
   const { format } = await readImageInfo(file);
   if (format === 'raw')
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file} is raw: there is nothing to check`);
+  if (repair && format === 'qcow2') await requireRoomToWrite(file);
   await qemuImg(['check', '-q', '-f', format, ...(repair ? ['-r', 'all'] : []), '--', file]);
 }
 
