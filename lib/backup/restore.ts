@@ -6,7 +6,7 @@ import { open, rename, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DiskData, DiskPiece } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
-import { openData } from '../data.js';
+import { type NbdTls, openData } from '../data.js';
 import { qemuImg } from '../imageTool.js';
 import { removeFile, syncFile, syncFolder } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
@@ -21,6 +21,8 @@ export interface RestoreOptions extends Selection {
   from: string;
   /** A file that is not there yet, a block device, or an NBD URI. */
   to: string;
+  /** What proves who is who, for an `nbds:` URI. */
+  tls?: NbdTls | undefined;
   /** Format of a new file; unless given, qcow2 where its name ends in `.qcow2`, else raw. */
   format?: 'raw' | 'qcow2' | undefined;
   /** Replace a file that is there. */
@@ -67,8 +69,13 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
 
 type Fill = (target: DiskData, blank: boolean) => Promise<number>;
 
-async function intoExport({ to, signal }: RestoreOptions, sizeBytes: number, fill: Fill): Promise<number> {
-  await using target = await openData({ kind: 'uri', uri: to }, signal === undefined ? {} : { signal });
+async function intoExport(
+  { to, tls, signal }: RestoreOptions,
+  sizeBytes: number,
+  fill: Fill,
+): Promise<number> {
+  const uri = { kind: 'uri', uri: to, ...(tls !== undefined && { tls }) } as const;
+  await using target = await openData(uri, signal === undefined ? {} : { signal });
   requireSize(to, target.info.sizeBytes, sizeBytes);
   if (target.info.readOnly)
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${to} is read-only`, { details: { to } });
@@ -77,6 +84,8 @@ async function intoExport({ to, signal }: RestoreOptions, sizeBytes: number, fil
 
 async function intoFile(options: RestoreOptions, sizeBytes: number, fill: Fill): Promise<number> {
   const { force = false } = options;
+  if (options.tls !== undefined)
+    throw invalidArgument('tls', 'given', `left out: ${options.to} is no NBD URI`);
   const path = resolve(options.to);
   const format = options.format ?? (path.endsWith('.qcow2') ? 'qcow2' : 'raw');
   const found = await onFile(path, 'looking', () =>

@@ -1,6 +1,7 @@
 /** Declares the backup commands: of a running VM or of images that no VM uses, into a folder of plain qcow2 files. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from './program.js';
+import { addTlsFlags } from './tlsFlags.js';
 
 export function addBackup(program: Command, context: CliContext): void {
   const { io } = context;
@@ -44,7 +45,7 @@ Examples:
       context.result.exitCode = await (await import('./commands/estimate.js')).estimate(io, images, flags);
     });
 
-  program
+  const restore = program
     .command('restore')
     .description('restore a disk as it was at a run of a backup folder')
     .requiredOption('--from <folder>', 'the backup folder')
@@ -57,7 +58,8 @@ Examples:
         'qcow2',
       ]),
     )
-    .option('--force', 'replace a file that is there')
+    .option('--force', 'replace a file that is there');
+  addTlsFlags(restore)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -66,7 +68,8 @@ Every byte is checked against the sums of its run before it is written; a new fi
 
 Examples:
   qemu-cbt restore --from /backups/vm --disk drive0 --to drive0.raw
-  qemu-cbt restore --from /backups/vm --disk drive0 --pit <uuid> --to nbd+unix:///?socket=/run/target.sock`,
+  qemu-cbt restore --from /backups/vm --disk drive0 --pit <uuid> --to nbd+unix:///?socket=/run/target.sock
+  qemu-cbt restore --from /backups/vm --disk drive0 --to nbds://spare.example/drive0 --tls-certificates /etc/pki/qemu`,
     )
     .action(async (flags) => (await import('./commands/restore.js')).restoreCommand(io, flags));
 

@@ -3,23 +3,10 @@ import { invalidArgument } from '../../core/errors.js';
 import { endingWithUs } from './endingWithUs.js';
 import { keepingMemory } from './keptMemory.js';
 import type { NativeNbdAddress, NativeNbdTls } from './nbdAddon.js';
+import { type NbdTls, toNativeTls } from './nbdTls.js';
 import { type QemuNbdImage, qemuNbdCommand } from './qemuNbdCommand.js';
 
-/** Secrets are named by file only, so that none gets into an argument, a URI or a message. */
-export type NbdTls =
-  | {
-      kind: 'x509';
-      /** Folder with `ca-cert.pem`, and `client-cert.pem` and `client-key.pem` where the server wants to see them. */
-      certificates: string;
-      /** Whether the server must prove its name; on unless said otherwise. */
-      verifyPeer?: boolean;
-    }
-  | {
-      kind: 'psk';
-      /** File with `username:key in hex` lines. */
-      file: string;
-      username: string;
-    };
+export type { NbdTls } from './nbdTls.js';
 
 /** Where a disk's bytes are: an export by socket, by host and port (10809 unless given) or by URI, or an image file that no QEMU holds. */
 export type NbdTarget =
@@ -42,15 +29,15 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
   switch (target.kind) {
     case 'unix': {
       const { kind, path, exportName = '' } = target;
-      return { address: { kind, path }, exportName, tls: toNativeTls(target.tls) };
+      return { address: { kind, path }, exportName, tls: await toNativeTls(target.tls) };
     }
     case 'tcp': {
       const { kind, host, port = NBD_PORT, exportName = '' } = target;
-      return { address: { kind, host, port }, exportName, tls: toNativeTls(target.tls) };
+      return { address: { kind, host, port }, exportName, tls: await toNativeTls(target.tls) };
     }
     case 'uri': {
       const { kind, uri } = target;
-      return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
+      return { address: { kind, uri }, exportName: '', tls: await toNativeTls(target.tls) };
     }
     case 'qemu-nbd': {
       const command = endingWithUs(
@@ -64,9 +51,4 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
       throw invalidArgument('target.kind', kind, 'unix, tcp, uri or qemu-nbd');
     }
   }
-}
-
-function toNativeTls(tls: NbdTls | undefined): NativeNbdTls | undefined {
-  if (tls?.kind === 'x509') return { ...tls, verifyPeer: tls.verifyPeer ?? true };
-  return tls;
 }

@@ -3,9 +3,10 @@ import { restore } from '../../backup/restore.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
 import { printable } from '../report.js';
+import { type TlsFlags, tlsOf } from '../tlsFlags.js';
 import { TransferProgress } from '../transferProgress.js';
 
-export interface RestoreFlags {
+export interface RestoreFlags extends TlsFlags {
   from: string;
   to: string;
   pit?: string;
@@ -16,7 +17,8 @@ export interface RestoreFlags {
 }
 
 export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<void> {
-  const { json = false, ...options } = flags;
+  const { json = false, tlsCertificates: _c, tlsVerify: _v, tlsPsk: _p, tlsUsername: _u, ...rest } = flags;
+  const options = { ...rest, tls: tlsOf(flags) };
   const bar = new TransferProgress(io, 'restore', { json });
   const result = await restore({ ...options, signal: io.signal, onProgress: bar.update }).finally(() =>
     bar.end(),

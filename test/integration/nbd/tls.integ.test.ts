@@ -2,9 +2,12 @@
  * TLS with a real qemu-nbd: certificates and shared keys, and everything that must not connect. Keys come from openssl in
  * a folder of the test's own.
  */
+
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadNbdAddon } from '../../../lib/backend/nbd/nbdAddon.js';
 import { NbdConnection } from '../../../lib/backend/nbd/nbdConnection.js';
@@ -20,6 +23,8 @@ const stops: (() => Promise<void>)[] = [];
 let x509: { port: number; socket: string };
 let psk: { socket: string };
 let plain: { socket: string };
+/** Asks no client who it is. */
+let open: { port: number };
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
@@ -34,15 +39,27 @@ beforeAll(async () => {
   const unix = await startQemuNbd(folder.path, ...withTls(certificates));
   const pskServer = await startQemuNbd(folder.path, ...withTls(shared));
   const plainServer = await startQemuNbd(folder.path, ...served);
-  stops.push(...[tcp, unix, pskServer, plainServer].map((server) => () => server.stop()));
+  const openServer = await startQemuNbdOnTcp(
+    folder.path,
+    ...withTls(certificates.replace('peer=on', 'peer=off')),
+  );
+  stops.push(...[tcp, unix, pskServer, plainServer, openServer].map((server) => () => server.stop()));
   x509 = { port: tcp.port, socket: unix.socket };
   psk = pskServer;
   plain = plainServer;
+  open = openServer;
 });
 afterAll(async () => {
   for (const stop of stops) await stop();
   await folder.remove();
 });
+
+const run = promisify(execFile);
+
+async function filled(path: string, files: Record<string, string>): Promise<void> {
+  await mkdir(path);
+  for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text);
+}
 
 async function readsAll(target: Parameters<typeof NbdConnection.open>[0]): Promise<void> {
   const connection = await NbdConnection.open(target);
@@ -90,12 +107,63 @@ describe('certificates', () => {
     expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
   });
 
-  test('a folder without certificates is no silent way to no check', async () => {
-    const tls = x509Of(join(folder.path, 'nothing'));
-    const error = await refusalOf(
-      NbdConnection.open({ kind: 'tcp', host: 'localhost', port: x509.port, tls }),
-    );
-    expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
+  test('without a usable authority no server is accepted, and the message names the file', async () => {
+    const authority = await readFile(join(keys.clientFolder, 'ca-cert.pem'), 'utf8');
+    const folders: Record<string, (path: string) => Promise<unknown>> = {
+      missing: async () => undefined,
+      empty: (path) => mkdir(path),
+      'empty file': (path) => filled(path, { 'ca-cert.pem': '' }),
+      'no certificate': (path) => filled(path, { 'ca-cert.pem': 'certainly\n' }),
+      misspelt: (path) => filled(path, { 'ca_cert.pem': authority }),
+      folder: (path) => mkdir(join(path, 'ca-cert.pem'), { recursive: true }),
+      fifo: async (path) => {
+        await mkdir(path);
+        await run('mkfifo', [join(path, 'ca-cert.pem')]);
+      },
+    };
+    for (const [name, make] of Object.entries(folders)) {
+      const certificates = join(folder.path, name);
+      await make(certificates);
+      const target = {
+        kind: 'tcp',
+        host: 'localhost',
+        port: open.port,
+        tls: { kind: 'x509', certificates },
+      } as const;
+      const error = await refusalOf(NbdConnection.open(target));
+      expect(error.code, name).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
+      expect(error.message, name).toContain(join(certificates, 'ca-cert.pem'));
+    }
+    // The server would take anybody: only our check stands between.
+    await readsAll({ kind: 'tcp', host: 'localhost', port: open.port, tls: x509Of(keys.clientFolder) });
+  });
+
+  test('a client certificate without its key, or a key alone, is refused before anything is connected', async () => {
+    for (const [there, missing] of [
+      ['client-cert.pem', 'client-key.pem'],
+      ['client-key.pem', 'client-cert.pem'],
+    ] as const) {
+      const certificates = join(folder.path, `only ${there}`);
+      await filled(certificates, {
+        'ca-cert.pem': await readFile(join(keys.clientFolder, 'ca-cert.pem'), 'utf8'),
+        [there]: await readFile(join(keys.clientFolder, there), 'utf8'),
+      });
+      const error = await refusalOf(
+        NbdConnection.open({ kind: 'tcp', host: 'localhost', port: open.port, tls: x509Of(certificates) }),
+      );
+      expect(error.message).toContain(missing);
+    }
+  });
+
+  test('only the word false turns the check off', async () => {
+    for (const verifyPeer of [0, null, 'off', '', 'false']) {
+      const tls = { ...x509Of(keys.clientFolder), verifyPeer } as unknown as NbdTls;
+      const error = await refusalOf(
+        NbdConnection.open({ kind: 'tcp', host: 'localhost', port: open.port, tls }),
+      );
+      expect(error.code).toBe('ERR_CBT_INVALID_ARGUMENT');
+      expect(error.details['argument']).toBe('tls.verifyPeer');
+    }
   });
 
   test('over a unix socket: where libnbd cannot verify, only without verification', async () => {
