@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CbtError } from '../core/errors.js';
+import * as stable from '../linux/stable.js';
 import { isMissing, onFile } from './fileFault.js';
 import { PART } from './names.js';
 
@@ -39,7 +40,7 @@ export async function syncFile(path: string): Promise<void> {
 
 /** Makes renames and removals in the folder last. */
 export async function syncFolder(path: string): Promise<void> {
-  await syncFile(path);
+  await onFile(path, 'syncing', () => stable.syncFolder(path));
 }
 
 /**

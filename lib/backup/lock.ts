@@ -1,137 +1,141 @@
 /**
- * One writer at a time in a backup folder: a lock file that says who holds it. A dead owner's lock is taken over; a unix
- * socket name in the kernel, which dies with its process, decides between two that would take it over at once.
+ * Who works in a backup folder: one writer, or any number of readers. The kernel holds the lock, on the file `lock.json`, so
+ * it ends with its process however that ends; what the file says is for messages, and for file systems that do not show the
+ * kernel's lock to other machines.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { link, open, realpath, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { CbtError } from '../core/errors.js';
-import { isAlive, type Owner, ownOwner } from '../processOwner.js';
-import { readSmallFile } from './durable.js';
+import { type HeldLock, type LockMode, tryHold } from '../linux/kernelLock.js';
+import { locksMayStayHere } from '../linux/lockReach.js';
+import { isThisMachine, thisMachine } from '../linux/machine.js';
+import { readSmallFile, syncFolder } from './durable.js';
 import { onFile } from './fileFault.js';
 
 export const LOCK_NAME = 'lock.json';
 const MAX_LOCK_BYTES = 4096;
 
-const lockSchema = z.object({
-  token: z.string(),
+const recordSchema = z.object({
   since: z.string(),
   owner: z.object({
     pid: z.number().int().positive(),
-    startTime: z.string(),
-    bootId: z.string(),
     host: z.string(),
+    bootId: z.string(),
+    machineId: z.string().optional(),
   }),
 });
-type Lock = z.infer<typeof lockSchema>;
+type LockRecord = z.infer<typeof recordSchema>;
 
-/** Locks that this process holds: one of its own that is not among them was left where it could not be reached. */
-const ownTokens = new Set<string>();
-
-export interface HeldLock extends AsyncDisposable {
+/** A folder that is ours to write, or to read while nobody writes. */
+export interface LockedFolder extends AsyncDisposable {
   release(): Promise<void>;
 }
 
+export interface LockFolderOptions {
+  /** For reading: others may read too, nobody may write. A folder that this process cannot write to is read without a lock. */
+  shared?: boolean;
+}
+
 /** Takes the folder's lock, or says who has it (`BUSY`). */
-export async function lockFolder(folder: string): Promise<HeldLock> {
+export async function lockFolder(
+  folder: string,
+  { shared = false }: LockFolderOptions = {},
+): Promise<LockedFolder> {
   const path = join(folder, LOCK_NAME);
-  const lock: Lock = {
-    token: randomUUID(),
-    since: new Date().toISOString(),
-    owner: await ownOwner(),
-  };
-  if (!(await create(path, lock))) {
-    const held = await readLock(path);
-    if (held !== null && (await isInUse(held))) throw busy(path, held);
-    await takeOver(folder, path, lock);
+  const lock = await hold(path, shared ? 'shared' : 'exclusive');
+  if (lock === null) return unlocked();
+  try {
+    await requireNobodyElsewhere(path, lock);
+    await note(path, lock, shared ? null : { since: new Date().toISOString(), owner: await ourselves() });
+  } catch (error) {
+    await lock.release();
+    throw error;
   }
-  ownTokens.add(lock.token);
   const release = async (): Promise<void> => {
-    ownTokens.delete(lock.token);
-    const held = await readLock(path);
-    if (held !== null && held !== 'damaged' && held.token === lock.token) {
-      await onFile(path, 'removing', () => rm(path, { force: true }));
-    }
+    // What is left where the system refuses to remove it says nothing, and is nobody's.
+    await lock.file.truncate(0).catch(() => undefined);
+    await lock.remove().catch(() => undefined);
   };
   return { release, [Symbol.asyncDispose]: release };
 }
 
-async function isInUse(held: Lock | 'damaged'): Promise<boolean> {
-  if (held === 'damaged') return true;
-  const { owner, token } = held;
-  if (owner.pid === process.pid && owner.startTime === (await ownOwner()).startTime)
-    return ownTokens.has(token);
-  return (await isAlive(owner)) !== false;
-}
-
-/** False when somebody has it. The file appears with its content or not at all. */
-async function create(path: string, lock: Lock): Promise<boolean> {
-  const temporary = `${path}.${lock.token}`;
-  return onFile(path, 'locking', async () => {
-    try {
-      const file = await open(temporary, 'wx', 0o640);
-      await file.writeFile(`${JSON.stringify(lock)}\n`).finally(() => file.close());
-      await link(temporary, path);
-      return true;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-      throw error;
-    } finally {
-      await rm(temporary, { force: true });
-    }
-  });
-}
-
-async function readLock(path: string): Promise<Lock | 'damaged' | null> {
-  const text = await readSmallFile(path, MAX_LOCK_BYTES);
-  if (text === null) return null;
+/** Null for a reader in a folder that has no lock and cannot be given one. */
+async function hold(path: string, mode: LockMode): Promise<HeldLock | null> {
   try {
-    const checked = lockSchema.safeParse(JSON.parse(text));
-    return checked.success ? checked.data : 'damaged';
+    const lock = await tryHold(path, { mode, create: 0o640 });
+    if (lock !== null) return lock;
+  } catch (error) {
+    const errno = error instanceof CbtError ? error.details['errno'] : null;
+    if (mode === 'shared' && READ_ONLY.includes(String(errno))) return null;
+    throw error;
+  }
+  const record = await readSmallFile(path, MAX_LOCK_BYTES).then(parse, () => null);
+  throw busy(path, record === null ? 'another process works here, or reads the backups' : describe(record));
+}
+
+/** A folder that cannot be written to, and no file in it: nothing can be removed through it while it is read. */
+const READ_ONLY: readonly string[] = ['EROFS', 'EACCES', 'EPERM', 'ENOENT'];
+
+/** We have the kernel's lock; where it does not reach other machines, another one's record counts. */
+async function requireNobodyElsewhere(path: string, lock: HeldLock): Promise<void> {
+  const record = parse(await onFile(path, 'reading', () => textOf(lock)));
+  if (record === null || (await isThisMachine(record.owner)) || !(await locksMayStayHere(path))) return;
+  throw busy(
+    path,
+    `${describe(record)}; whether it still does cannot be seen from here, because this file system does not show locks to other machines: ` +
+      'look there, and remove the file when no backup or prune of this folder runs',
+  );
+}
+
+async function textOf({ file }: HeldLock): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_LOCK_BYTES), 0, MAX_LOCK_BYTES, 0);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
+/** Writes who holds it, in place; null: whoever it says is gone. On stable storage before any work that it stands for. */
+async function note(path: string, { file }: HeldLock, record: LockRecord | null): Promise<void> {
+  try {
+    await file.truncate(0);
+    if (record === null) return;
+    await file.write(`${JSON.stringify(record)}\n`, 0);
+    await file.sync();
+  } catch (error) {
+    const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
+    // The kernel's lock is what counts: a reader need not write, and a full disk is what a prune is for.
+    const full = ['ENOSPC', 'EDQUOT'].includes(errno) && !(await locksMayStayHere(path));
+    if (record === null || full) return;
+    await onFile(path, 'locking', () => Promise.reject(error));
+  }
+  await syncFolder(dirname(path));
+}
+
+async function ourselves(): Promise<LockRecord['owner']> {
+  return { pid: process.pid, ...(await thisMachine()) };
+}
+
+/** Null for what says nothing: empty, damaged, or of an unknown kind. */
+function parse(text: string | null): LockRecord | null {
+  try {
+    const checked = recordSchema.safeParse(JSON.parse(text ?? ''));
+    return checked.success ? checked.data : null;
   } catch {
-    return 'damaged';
+    return null;
   }
 }
 
-/** Of all that found the owner dead, the one that holds the socket name looks again and replaces the file. */
-async function takeOver(folder: string, path: string, lock: Lock): Promise<void> {
-  const guard = await listenAbstract(await realpath(folder));
-  try {
-    if (guard === null) throw busy(path, null);
-    const held = await readLock(path);
-    if (held !== null && (await isInUse(held))) throw busy(path, held);
-    await onFile(path, 'removing', () => rm(path, { force: true }));
-    if (!(await create(path, lock))) throw busy(path, null);
-  } finally {
-    if (guard !== null) await new Promise((resolve) => guard.close(resolve));
-  }
+function unlocked(): LockedFolder {
+  const release = async (): Promise<void> => undefined;
+  return { release, [Symbol.asyncDispose]: release };
 }
 
-/** A name in the abstract socket namespace; null when another process has it. */
-function listenAbstract(folder: string): Promise<Server | null> {
-  const name = createHash('sha256').update(folder).digest('hex').slice(0, 32);
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(null));
-    server.listen(`\0qemu-cbt-lock-${name}`, () => resolve(server));
-  });
+function describe({ owner, since }: LockRecord): string {
+  const own = owner.pid === process.pid ? ' (this very process)' : '';
+  return `process ${owner.pid} on ${owner.host} works here since ${since}${own}`;
 }
 
-function busy(path: string, held: Lock | 'damaged' | null): CbtError {
-  const who =
-    held === null
-      ? 'another process is taking it over'
-      : held === 'damaged'
-        ? 'its content cannot be read; remove it when no backup runs'
-        : `process ${held.owner.pid} on ${held.owner.host} works here since ${held.since}${ownHint(held.owner)}`;
+function busy(path: string, who: string): CbtError {
   return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path}: ${who}`, {
     reason: 'BUSY',
     details: { path },
   });
-}
-
-function ownHint(owner: Owner): string {
-  return owner.pid === process.pid ? ' (this very process)' : '';
 }

@@ -36,6 +36,7 @@ export class HeldLock implements AsyncDisposable {
     readonly path: string,
     /** The locked file, open: a process that gets its descriptor holds the lock too. */
     readonly file: FileHandle,
+    readonly mode: LockMode,
   ) {
     held.add(this);
   }
@@ -45,11 +46,12 @@ export class HeldLock implements AsyncDisposable {
     if (held.delete(this)) await this.file.close();
   }
 
-  /** Removes the file, unless another has its name by now, and lets go. Of a shared lock only {@link release} is right. */
+  /** Removes the file, unless others hold it too or another has its name by now, and lets go. */
   async remove(): Promise<void> {
     if (!held.has(this)) return;
     try {
-      if (await isStill(this.path, this.file)) await rm(this.path, { force: true });
+      const alone = this.mode === 'exclusive' || (await flock(this.file.fd, 'exclusive', this.path));
+      if (alone && (await isStill(this.path, this.file))) await rm(this.path, { force: true });
     } finally {
       await this.release();
     }
@@ -73,7 +75,7 @@ export async function tryHold(path: string, options: HoldOptions = {}): Promise<
     try {
       // Its holder may have removed it while we opened it: then what we have locked is nobody's.
       taken = (await flock(file.fd, mode, path)) && (await isStill(path, file));
-      if (taken) return new HeldLock(path, file);
+      if (taken) return new HeldLock(path, file, mode);
     } finally {
       if (!taken) await file.close();
     }

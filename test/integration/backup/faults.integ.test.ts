@@ -133,15 +133,6 @@ describe('two runs', () => {
     expect(second?.message).toContain(String(process.pid));
     expect((await take()).run).toBe(2);
   });
-
-  test('a lock of a process that is gone is taken over; one that cannot be read is not', async () => {
-    await only();
-    const dead = { pid: 4_000_000, startTime: '1', bootId: 'x', host: (await run('hostname')).stdout.trim() };
-    await writeFile(join(to, 'lock.json'), JSON.stringify({ token: 't', since: 'then', owner: dead }));
-    expect((await take()).run).toBe(2);
-    await writeFile(join(to, 'lock.json'), '{');
-    expect(await refusalOf(take())).toMatchObject({ reason: 'BUSY' });
-  });
 });
 
 describe('a point in time and its run', () => {
