@@ -6,6 +6,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { CbtError } from './core/errors.js';
 import { loadKernel } from './kernel/load.js';
+import { openExclusively } from './linux/blockDevice.js';
 import { onFile } from './linux/fileFault.js';
 import { nameHolder } from './linux/holders.js';
 
@@ -34,6 +35,21 @@ export async function requireFree(file: FileHandle, path: string): Promise<void>
   if (!writer && !writersForbidden) return;
   const holder = await nameHolder(await file.stat({ bigint: true }));
   throw inUse(path, `${holder} has it open${writer ? ' for writing' : ''}; end that first`);
+}
+
+/**
+ * Opens a block device so that nobody else can mount it or build on it until it is closed; `BUSY` where somebody has, and where a QEMU
+ * program has it open.
+ */
+export async function holdUnusedDevice(path: string): Promise<FileHandle> {
+  const device = await openExclusively(path);
+  try {
+    await requireFree(device, path);
+    return device;
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
 }
 
 function inUse(path: string, why: string): CbtError {

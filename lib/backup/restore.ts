@@ -2,18 +2,13 @@
  * Restores a disk as it was at any run of a folder: to a file, a block device or an NBD export. What is written was checked
  * against the sums first; a file is there under its name when it is complete.
  */
-import { open, rename, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { DiskData, DiskPiece } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { type NbdTls, openData } from '../data.js';
-import { qemuImg } from '../imageTool.js';
-import { removeFile, syncFile, syncFolder } from './durable.js';
-import { isMissing, onFile } from './fileFault.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkChain, readLayers } from './layerReader.js';
-import { PART } from './names.js';
 import { openForReading, type Selection, selectChain } from './reading.js';
+import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 
 /** Which disk at which point, and where it goes. */
 export interface RestoreOptions extends Selection {
@@ -25,7 +20,7 @@ export interface RestoreOptions extends Selection {
   tls?: NbdTls | undefined;
   /** Format of a new file; unless given, qcow2 where its name ends in `.qcow2`, else raw. */
   format?: 'raw' | 'qcow2' | undefined;
-  /** Replace a file that is there. */
+  /** Replace a file that is there; one that a VM uses stays, as `BUSY`. */
   force?: boolean | undefined;
   signal?: AbortSignal | undefined;
   /** Told as bytes are read, of those that the disk's layers hold. */
@@ -61,18 +56,23 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { sizeBytes } = top.disk;
   const fill = (target: DiskData, blank: boolean): Promise<number> =>
     fillTarget(folder, layers, target, { ...options, blank });
-  const writtenBytes = /^nbds?(\+unix)?:\/\//.test(options.to)
+  const isExport = /^nbds?(\+unix)?:\/\//.test(options.to);
+  if (options.tls !== undefined && !isExport)
+    throw invalidArgument('tls', 'given', `left out: ${options.to} is no NBD URI`);
+  const writtenBytes = isExport
     ? await intoExport(options, sizeBytes, fill)
-    : await intoFile(options, sizeBytes, fill);
+    : await intoDeviceOrFile(options, {
+        sizeBytes,
+        fill,
+        keep: folder.names.map((name) => folder.file(name)),
+      });
   return { disk: top.disk.disk, run: top.run.run, pit: top.run.pit, sizeBytes, writtenBytes };
 }
-
-type Fill = (target: DiskData, blank: boolean) => Promise<number>;
 
 async function intoExport(
   { to, tls, signal }: RestoreOptions,
   sizeBytes: number,
-  fill: Fill,
+  fill: RestoreWork['fill'],
 ): Promise<number> {
   const uri = { kind: 'uri', uri: to, ...(tls !== undefined && { tls }) } as const;
   await using target = await openData(uri, signal === undefined ? {} : { signal });
@@ -80,57 +80,6 @@ async function intoExport(
   if (target.info.readOnly)
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${to} is read-only`, { details: { to } });
   return await fill(target, false);
-}
-
-async function intoFile(options: RestoreOptions, sizeBytes: number, fill: Fill): Promise<number> {
-  const { force = false } = options;
-  if (options.tls !== undefined)
-    throw invalidArgument('tls', 'given', `left out: ${options.to} is no NBD URI`);
-  const path = resolve(options.to);
-  const format = options.format ?? (path.endsWith('.qcow2') ? 'qcow2' : 'raw');
-  const found = await onFile(path, 'looking', () =>
-    stat(path).catch((error: unknown) => {
-      if (isMissing(error)) return null;
-      throw error;
-    }),
-  );
-  if (found?.isBlockDevice()) {
-    await using device = await openData({ kind: 'qemu-nbd', file: path, format: 'raw', readOnly: false });
-    requireSize(path, device.info.sizeBytes, sizeBytes);
-    return await fill(device, false);
-  }
-  if (found !== null && !(found.isFile() && force)) {
-    throw invalidArgument(
-      'to',
-      path,
-      found.isFile() ? 'a file that is not there yet (--force replaces it)' : 'a file or a block device',
-    );
-  }
-  const temporary = path + PART;
-  await removeFile(temporary);
-  try {
-    if (format === 'raw') {
-      await onFile(temporary, 'creating', async () => {
-        const file = await open(temporary, 'wx', 0o640);
-        await file.truncate(sizeBytes).finally(() => file.close());
-      });
-    } else await qemuImg(['create', '-q', '-f', 'qcow2', temporary, String(sizeBytes)]);
-    const target = await openData({ kind: 'qemu-nbd', file: temporary, format, readOnly: false });
-    const written = await fill(target, true).catch(async (error: unknown) => {
-      // The failure counts; what a server says of its end after one does not.
-      await target.close().catch(() => undefined);
-      throw error;
-    });
-    await target.close();
-    await syncFile(temporary);
-    await onFile(path, 'renaming', () => rename(temporary, path));
-    await syncFolder(resolve(path, '..'));
-    return written;
-  } catch (error) {
-    await removeFile(temporary);
-    throwIfAborted(options.signal);
-    throw error;
-  }
 }
 
 /** Writes all data; zeros too, unless the target is blank. */
@@ -166,11 +115,4 @@ async function fillTarget(
   await sendZeros();
   await target.flush();
   return written;
-}
-
-function requireSize(to: string, found: number, needed: number): void {
-  if (found >= needed) return;
-  throw new CbtError('ERR_CBT_MAP_MISMATCH', `${to} has ${found} bytes, the disk needs ${needed}`, {
-    details: { found, needed },
-  });
 }

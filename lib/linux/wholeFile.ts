@@ -2,14 +2,15 @@
  * Files that are there whole or not at all, and that take nobody else's place: written beside the target under a name of their own,
  * brought to stable storage, and then given the target's name, if that is what it was when the work began.
  */
-import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { CbtError } from '../core/errors.js';
-import { onFile } from './fileFault.js';
-import { busy, type FileId, isSame, lstatOrNull, somebodyMade, Target } from './target.js';
+import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { CbtError, invalidArgument } from '../core/errors.js';
+import { isMissing, onFile } from './fileFault.js';
+import { busy, isSame, somebodyMade, Target } from './target.js';
+import { clearLeft, UnfinishedFile } from './unfinishedFile.js';
 
+export { finishedName } from './unfinishedFile.js';
+
+/** What may be replaced, and how the file is made. */
 export interface WholeFileOptions {
   /** `refuse` where a file of that name has to stay; unless given it is replaced. */
   existing?: 'replace' | 'refuse' | undefined;
@@ -17,11 +18,14 @@ export interface WholeFileOptions {
   mode?: number | undefined;
   /** Asked about the file that is to be replaced, before the work and right before the end; throws where it must stay. */
   requireFree?: ((file: FileHandle, path: string) => Promise<void>) | undefined;
+  /** Files that are never replaced, by whatever name: those that are read for this one. */
+  keep?: readonly string[] | undefined;
+  /**
+   * The work takes long: what earlier ones left when they were killed is cleared away first, and this one can be told from it. For one
+   * target all have to say the same.
+   */
+  long?: boolean | undefined;
 }
-
-/** What ends the name of an unfinished file. */
-export const PART = '.part';
-const MAX_NAME_BYTES = 255;
 
 /**
  * Fills a file and gives it its name when it is whole. `fill` gets the file, open for reading and writing, and its path for programs that
@@ -33,128 +37,74 @@ export async function writeWholeFile<T>(
   fill: (file: FileHandle, unfinished: string) => Promise<T>,
   options: WholeFileOptions = {},
 ): Promise<T> {
+  const { existing = 'replace', mode = 0o666, keep = [], long = false } = options;
   await using target = await Target.look(path);
   const { found } = target;
-  if (found !== null && options.existing === 'refuse')
+  if (found !== null && existing === 'refuse')
     throw new CbtError('ERR_CBT_INVALID_ARGUMENT', `${path} is there already`, {
       details: { path, errno: 'EEXIST' },
     });
+  await requireNoneOf(target, keep);
   const requireFree = async (): Promise<void> => {
     if (found !== null) await options.requireFree?.(found.file, target.path);
   };
   await requireFree();
   // Awaited here: what the target holds open is let go when this returns.
   return await onFile(target.path, 'writing', async () => {
-    const part = await Part.create(target, options.mode ?? 0o666);
+    if (long) await clearLeft(target);
+    const unfinished = await UnfinishedFile.create(target, mode, long);
     try {
-      const result = await fill(part.file, join(dirname(target.path), part.name));
-      await part.file.sync();
+      const result = await fill(unfinished.file, unfinished.path);
+      await unfinished.file.sync();
       await requireFree();
-      await part.finish();
+      await finish(unfinished, target);
       return result;
     } finally {
-      await part.close();
+      await unfinished.close();
     }
   });
 }
 
-/** The name of an unfinished file of that target; no two are the same. */
-function partName(name: string): string {
-  const end = `.${randomUUID()}${PART}`;
-  let start = name;
-  while (Buffer.byteLength(start + end) > MAX_NAME_BYTES) start = start.slice(0, -1);
-  return start + end;
+async function requireNoneOf({ path, found }: Target, keep: readonly string[]): Promise<void> {
+  if (found === null) return;
+  for (const other of keep) {
+    const stats = await stat(other, { bigint: true }).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw error;
+    });
+    if (stats !== null && isSame(stats, found.stats))
+      throw invalidArgument('file', path, `another than ${other}, which is what is read`);
+  }
 }
 
-/** An unfinished file. */
-class Part {
-  private constructor(
-    private readonly target: Target,
-    readonly name: string,
-    readonly file: FileHandle,
-    private readonly id: FileId,
-  ) {}
+/** Gives the file its name, and makes that last. */
+async function finish(unfinished: UnfinishedFile, target: Target): Promise<void> {
+  await unfinished.takeMode();
+  await target.requireUnchanged();
+  if (!(await unfinished.has(unfinished.name)))
+    throw busy(target.path, 'the unfinished file beside it was moved or replaced');
+  if (target.found === null) await appear(unfinished, target);
+  else await rename(target.at(unfinished.name), target.at(target.name));
+  if (!(await unfinished.has(target.name)))
+    throw busy(target.path, 'somebody else replaced it at the same time');
+  await syncFolder(target.folder);
+}
 
-  static async create(target: Target, mode: number): Promise<Part> {
-    const name = partName(target.name);
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
-    // Nobody may read in an unfinished file what he could not read in the one that it replaces.
-    const file = await open(target.at(name), flags, target.found === null ? mode : 0o600);
-    const part = new Part(target, name, file, await file.stat({ bigint: true }));
-    try {
-      await part.#takeOwner();
-      return part;
-    } catch (error) {
-      await part.close();
-      throw error;
-    }
-  }
-
-  /** Gives the file its name, and makes that last. */
-  async finish(): Promise<void> {
-    const { target } = this;
-    await this.#takeMode();
-    await target.requireUnchanged();
-    if (!(await this.#has(this.name)))
-      throw busy(target.path, 'the unfinished file beside it was moved or replaced');
-    if (target.found === null) await this.#appear();
-    else await rename(target.at(this.name), target.at(target.name));
-    if (!(await this.#has(target.name)))
-      throw busy(target.path, 'somebody else replaced it at the same time');
-    await syncFolder(target.folder);
-  }
-
-  /** A name that was free is taken only while it is: nothing is replaced, whoever comes at the same time. */
-  async #appear(): Promise<void> {
-    const { target } = this;
-    const [from, to] = [target.at(this.name), target.at(target.name)];
-    try {
-      await link(from, to);
-      await unlink(from);
-    } catch (error) {
-      if (isErrno(error, 'EEXIST')) throw somebodyMade(target.path);
-      if (!isErrno(error, 'EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EMLINK')) throw error;
-      // A file system without hard links: whoever made the name may replace it.
-      const claim = await open(to, 'wx', 0o600).catch((cause: unknown) => {
-        throw isErrno(cause, 'EEXIST') ? somebodyMade(target.path) : cause;
-      });
-      await claim.close();
-      await rename(from, to);
-    }
-  }
-
-  async #takeOwner(): Promise<void> {
-    const { found, path } = this.target;
-    if (found === null) return;
-    const { uid, gid } = await this.file.stat({ bigint: true });
-    if (uid === found.stats.uid && gid === found.stats.gid) return;
-    await this.file.chown(Number(found.stats.uid), Number(found.stats.gid)).catch((cause: unknown) => {
-      throw new CbtError(
-        'ERR_CBT_BACKEND_UNAVAILABLE',
-        `${path} belongs to user ${found.stats.uid} and group ${found.stats.gid}, and what would replace it cannot be given to them: work as root or as that user, or remove it first`,
-        { details: { path, errno: (cause as NodeJS.ErrnoException).code ?? null }, cause },
-      );
+/** A name that was free is taken only while it is: nothing is replaced, whoever comes at the same time. */
+async function appear(unfinished: UnfinishedFile, target: Target): Promise<void> {
+  const [from, to] = [target.at(unfinished.name), target.at(target.name)];
+  try {
+    await link(from, to);
+    await unlink(from);
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) throw somebodyMade(target.path);
+    if (!isErrno(error, 'EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EMLINK')) throw error;
+    // A file system without hard links: whoever made the name may replace it.
+    const claim = await open(to, 'wx', 0o600).catch((cause: unknown) => {
+      throw isErrno(cause, 'EEXIST') ? somebodyMade(target.path) : cause;
     });
-  }
-
-  async #takeMode(): Promise<void> {
-    const { found } = this.target;
-    if (found === null) return;
-    const wanted = found.stats.mode & 0o7777n;
-    const { mode } = await this.file.stat({ bigint: true });
-    if ((mode & 0o7777n) !== wanted) await this.file.chmod(Number(wanted));
-  }
-
-  async #has(name: string): Promise<boolean> {
-    const now = await lstatOrNull(this.target.at(name));
-    return now !== null && isSame(now, this.id);
-  }
-
-  /** Removes what is unfinished; whatever else has its name stays. */
-  async close(): Promise<void> {
-    await this.file.close();
-    if (await this.#has(this.name).catch(() => false))
-      await unlink(this.target.at(this.name)).catch(() => undefined);
+    await claim.close();
+    await rename(from, to);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Whether an image is in use, asked of the locks that real QEMU programs hold. */
+import { stat } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { requireUnused } from '../../../lib/unused.js';
+import { writeWholeFile } from '../../../lib/linux/wholeFile.js';
+import { requireFree, requireUnused } from '../../../lib/unused.js';
 import { type Holding, ImageHolder } from '../../helpers/imageHolder.js';
 import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../../helpers/qemuTools.js';
 
@@ -47,6 +49,22 @@ describe.each(['native', 'script'])('with the %s kernel', (kernel) => {
     await expect(requireUnused(image)).rejects.toMatchObject({ reason: 'BUSY' });
     await holder.release();
   });
+});
+
+test('a QEMU that opens it while what is to replace it is being written keeps it', async () => {
+  const { ino } = await stat(image);
+  let holder: ImageHolder | undefined;
+  const replacing = writeWholeFile(
+    image,
+    async (file) => {
+      await file.writeFile('new');
+      holder = await ImageHolder.hold(image, 'daemon rw');
+    },
+    { requireFree },
+  );
+  await expect(replacing).rejects.toMatchObject({ reason: 'BUSY' });
+  await holder?.release();
+  expect((await stat(image)).ino).toBe(ino);
 });
 
 test('where the locks cannot be known it is BUSY, and says what to do', async () => {

@@ -1,5 +1,6 @@
 /** Files that appear whole, and never in the place of somebody else's. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmod,
   chown,
@@ -17,7 +18,7 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type WholeFileOptions, writeWholeFile } from '../../../lib/linux/wholeFile.js';
+import { finishedName, type WholeFileOptions, writeWholeFile } from '../../../lib/linux/wholeFile.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 let folder: TemporaryFolder;
@@ -39,6 +40,17 @@ const putWhile = (text: string, meanwhile: (unfinished: string) => Promise<unkno
   });
 const textOf = (path: string): Promise<string> => readFile(path, 'utf8');
 const names = (): Promise<string[]> => readdir(folder.path).then((all) => all.sort());
+
+/** As a writer of ours does, without our build: an unfinished file, held. */
+const UNFINISHED_WORK = `
+  import { spawnSync } from 'node:child_process';
+  import { openSync } from 'node:fs';
+  const name = 'target.' + crypto.randomUUID() + '.part';
+  const fd = openSync(process.argv[1] + name.slice('target'.length), 'wx+');
+  spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'inherit', 'inherit', fd] });
+  console.log(name);
+  setInterval(() => undefined, 1000);
+`;
 
 const BUSY = expect.objectContaining({ code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' });
 
@@ -210,6 +222,16 @@ describe('what somebody else put in the way meanwhile stays', () => {
     expect(await textOf(theirs)).toBe('theirs');
   });
 
+  test.each([
+    ['a new file', false],
+    ['a file that is replaced', true],
+  ])('what another wrote to its end in the middle of this, of %s', async (_name, there) => {
+    if (there) await writeFile(file, 'old');
+    await expect(putWhile('first', () => put('second'))).rejects.toEqual(BUSY);
+    expect(await textOf(file)).toBe('second');
+    expect(await names()).toEqual(['target']);
+  });
+
   test('two at once for one new name: one is refused, and who reports success has left his file', async () => {
     for (let round = 0; round < 10; round += 1) {
       const path = join(folder.path, `target${round}`);
@@ -220,6 +242,39 @@ describe('what somebody else put in the way meanwhile stays', () => {
       expect(await textOf(path)).toBe(texts[won]);
     }
     expect(await names()).toHaveLength(10);
+  });
+});
+
+describe('work that takes long', () => {
+  const long = { long: true };
+  /** A process of its own that fills a file until it is killed; the name under which it does. */
+  const killed = async (): Promise<string> => {
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module', '-e', UNFINISHED_WORK, join(folder.path, 'target')],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    const others = put('other', long).then(
+      () => 'done',
+      () => 'refused',
+    );
+    expect(await others).toBe('done');
+    expect(await names()).toContain(said.toString().trim());
+    await rm(file);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    return said.toString().trim();
+  };
+
+  test('that was killed leaves an unfinished file, which the next clears away; one that lives is left alone', async () => {
+    const left = await killed();
+    const similar = left.replace('target', 'target2');
+    await writeFile(join(folder.path, similar), 'of another target');
+    expect(finishedName(left)).toBe('target');
+    expect(await names()).toEqual([left, similar].sort());
+    await put('new', long);
+    expect(await names()).toEqual(['target', similar].sort());
   });
 });
 
