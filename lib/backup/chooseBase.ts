@@ -6,7 +6,7 @@
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import { CbtError } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { requireStored } from './stored.js';
+import { checkLayerFiles } from './layerHeader.js';
 
 export interface Choice {
   verdict: 'incremental' | 'full';
@@ -54,7 +54,7 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
   for (const base of candidates) {
     try {
       if (base.disk.epoch !== question.epoch) throw otherHistory(base, question.epoch);
-      await requireStored(question.folder, question.folder.chain(base.run, base.disk));
+      await checkLayerFiles(question.folder, question.folder.chain(base.run, base.disk));
       const map = await question.changes(base.run.pit, selection);
       const message =
         first === null ? null : `builds on run ${base.run.run}, a later one cannot serve: ${first.message}`;

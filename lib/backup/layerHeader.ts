@@ -1,41 +1,75 @@
-/** What the header of a layer's qcow2 file says, held against the manifest. */
-import { z } from 'zod';
-import { CbtError } from '../core/errors.js';
-import { qemuImg } from '../imageTool.js';
+/**
+ * What a layer's qcow2 file is, held against the manifest before anybody opens it for more: a regular file of plain
+ * clusters that names the layer below and no other file. Whoever can write into the folder can write headers, and QEMU
+ * goes where a header says.
+ */
+import { CbtError, throwIfAborted } from '../core/errors.js';
+import { PlainImage } from '../plainImage.js';
+import { isMissing, onFile } from './fileFault.js';
+import type { BackupFolder, Layer } from './folder.js';
 import { CLUSTER_BYTES } from './manifest.js';
+import { requireStored } from './stored.js';
 
-const infoSchema = z.object({
-  format: z.string(),
-  'virtual-size': z.number(),
-  'cluster-size': z.number().optional(),
-  'backing-filename': z.string().optional(),
-  'backing-filename-format': z.string().optional(),
-});
+/** What the manifests say of a layer's file. */
+export interface ExpectedHeader {
+  /** Null where any is right: a merge changes the size of the file it writes into. */
+  sizeBytes: number | null;
+  /** Name of the layer below; null for none. */
+  base: string | null;
+}
 
-/** Checks that the file's header says what the manifest does: size, and the layer below by relative name and format. */
-export async function requireLayerHeader(
-  folder: string,
-  name: string,
-  expected: { sizeBytes: number; base: string | null },
+/** Opens a layer's file after its header was found to be as expected; else `ERR_CBT_CORRUPT_IMAGE`. */
+export async function openLayerFile(path: string, expected: ExpectedHeader): Promise<PlainImage> {
+  const image = await onFile(path, 'opening', () =>
+    PlainImage.open(path).catch((error: unknown) => {
+      throw isMissing(error) ? wrong(path, 'it is missing') : error;
+    }),
+  );
+  try {
+    requireExpected(path, image, expected);
+    return image;
+  } catch (error) {
+    await image.close();
+    throw error;
+  }
+}
+
+/** Looks at a layer's header and closes the file again. */
+export async function requireLayerFile(
+  path: string,
+  expected: ExpectedHeader,
+): Promise<{ sizeBytes: number; fileBytes: number }> {
+  const image = await openLayerFile(path, expected);
+  await image.close();
+  return image;
+}
+
+/** Sizes of files and headers of a chain, the full layer first; cheap enough to be asked before anything is built on it. */
+export async function checkLayerFiles(
+  folder: BackupFolder,
+  layers: readonly Layer[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const fail = (what: string): never => {
-    throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${name}: ${what}`, { details: { file: name } });
-  };
-  const printed = await qemuImg(['info', '--output=json', '-f', 'qcow2', '-U', name], {
-    cwd: folder,
-    signal,
-  });
-  const info = infoSchema.safeParse(JSON.parse(printed));
-  if (!info.success) return fail('qemu-img tells nothing of it that could be understood');
-  const found = info.data;
-  if (found['virtual-size'] !== expected.sizeBytes)
-    fail(`its header says ${found['virtual-size']} bytes, the manifest ${expected.sizeBytes}`);
-  if (found['cluster-size'] !== CLUSTER_BYTES)
-    fail(`its clusters have ${found['cluster-size']} bytes, expected ${CLUSTER_BYTES}`);
-  const backing = found['backing-filename'] ?? null;
-  if (backing !== expected.base)
-    fail(`its backing file is ${backing ?? 'none'}, the manifest says ${expected.base ?? 'none'}`);
-  if (backing !== null && found['backing-filename-format'] !== 'qcow2')
-    fail(`its backing format is ${found['backing-filename-format'] ?? 'not said'}, expected qcow2`);
+  for (const [i, { disk }] of layers.entries()) {
+    throwIfAborted(signal);
+    await requireStored(folder, disk);
+    const base = layers[i - 1]?.disk.file ?? null;
+    await requireLayerFile(folder.file(disk.file), { sizeBytes: disk.sizeBytes, base });
+  }
+}
+
+function requireExpected(path: string, image: PlainImage, { sizeBytes, base }: ExpectedHeader): void {
+  if (sizeBytes !== null && image.sizeBytes !== sizeBytes)
+    throw wrong(path, `its header says ${image.sizeBytes} bytes, the manifest ${sizeBytes}`);
+  if (image.clusterBytes !== CLUSTER_BYTES)
+    throw wrong(path, `its clusters have ${image.clusterBytes} bytes, expected ${CLUSTER_BYTES}`);
+  const { backing } = image;
+  if ((backing?.name ?? null) !== base)
+    throw wrong(path, `its backing file is ${backing?.name ?? 'none'}, the manifest says ${base ?? 'none'}`);
+  if (backing !== null && backing.format !== 'qcow2')
+    throw wrong(path, `its backing format is ${backing.format ?? 'not said'}, expected qcow2`);
+}
+
+function wrong(path: string, what: string): CbtError {
+  return new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path}: ${what}`, { details: { path } });
 }

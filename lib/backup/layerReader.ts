@@ -12,7 +12,7 @@ import type { DiskData, DiskPiece } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
 import { openData } from '../data.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { requireLayerHeader } from './layerHeader.js';
+import { checkLayerFiles } from './layerHeader.js';
 import { CLUSTER_BYTES } from './manifest.js';
 import { checkSumsFile, readSums, type SumsEntry } from './sums.js';
 import { verifiedEntries } from './verifiedEntries.js';
@@ -37,10 +37,9 @@ export async function checkChain(
   layers: readonly Layer[],
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const [i, { disk }] of layers.entries()) {
+  await checkLayerFiles(folder, layers, signal);
+  for (const { disk } of layers) {
     throwIfAborted(signal);
-    const base = i === 0 ? null : (layers[i - 1]?.disk.file ?? null);
-    await requireLayerHeader(folder.path, disk.file, { sizeBytes: disk.sizeBytes, base }, signal);
     await checkSumsFile(folder.file(disk.sums.file), disk.sums);
   }
 }

@@ -9,16 +9,19 @@
  * whoever writes to the folder next. Every step may be done twice.
  */
 import { createHash } from 'node:crypto';
-import { rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { chmod, chown, copyFile, lstat, rename } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { DiskPiece } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
 import { openData } from '../data.js';
+import { checkImageFile } from '../imageCheck.js';
 import { qemuImg } from '../imageTool.js';
 import { readSmallFile, removeFile, replaceFile, syncFile, syncFolder } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
 import type { BackupFolder, Layer } from './folder.js';
+import { requireLayerFile } from './layerHeader.js';
 import { checkChain, openLayer } from './layerReader.js';
 import {
   type DiskRun,
@@ -60,6 +63,8 @@ export async function mergeLayers(
   options: MergeOptions = {},
 ): Promise<void> {
   await checkChain(folder, folder.chain(above.run, above.disk), options.signal);
+  // Counts that are too low would have QEMU write over clusters in use.
+  await checkImageFile(folder.file(below.disk.file), options.signal);
   const merged = await writeMergedSums(folder, below.disk, above.disk, options);
   const newDisk: DiskRun = {
     ...above.disk,
@@ -105,9 +110,15 @@ export async function finishMerge(folder: string): Promise<void> {
   const after = newAbove.disks.find((disk) => disk.key === key);
   if (before === undefined || after === undefined)
     throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${MERGE_NAME} is damaged: no disk ${key} in its manifests`);
+  if (before.base?.run !== below || after.file !== before.file)
+    throw new CbtError(
+      'ERR_CBT_CORRUPT_IMAGE',
+      `${MERGE_NAME} is damaged: run ${above} does not build on run ${below}`,
+    );
   const lower = join(folder, layerName(key, below));
   if (await exists(lower)) {
-    await copyUp(folder, lower, before);
+    const base = after.base === null ? null : layerName(key, after.base.run);
+    await copyUp(folder, lower, before, { base, below: layerName(key, below) });
     await onFile(lower, 'renaming', () => rename(lower, join(folder, before.file)));
     await syncFolder(folder);
   }
@@ -126,16 +137,25 @@ export async function finishMerge(folder: string): Promise<void> {
 /** The manifest, with the size that the merged file has. */
 async function withFileSize(folder: string, manifest: Manifest, merged: DiskRun): Promise<string> {
   const path = join(folder, merged.file);
-  const { size } = await onFile(path, 'looking', () => stat(path));
+  const { size } = await onFile(path, 'looking', () => lstat(path));
   const disks = manifest.disks.map((disk) => (disk === merged ? { ...disk, fileBytes: size } : disk));
   return formatManifest({ ...manifest, disks });
 }
 
 /** Writes everything that the upper layer holds into the lower one, which then reads as the upper one does. */
-async function copyUp(folder: string, lower: string, above: DiskRun): Promise<void> {
+async function copyUp(
+  folder: string,
+  lower: string,
+  above: DiskRun,
+  names: { base: string | null; below: string },
+): Promise<void> {
   const upper = join(folder, above.file);
   const sums = join(folder, above.sums.file);
-  await qemuImg(['resize', '-q', '--shrink', '-f', 'qcow2', lower, String(above.sizeBytes)]);
+  await requireLayerFile(upper, { sizeBytes: above.sizeBytes, base: names.below });
+  // Its size is its own run's until it has been given the other's.
+  const { sizeBytes } = await requireLayerFile(lower, { sizeBytes: null, base: names.base });
+  await makeOwn(lower);
+  if (sizeBytes !== above.sizeBytes) await resizeLayer(lower, above.sizeBytes);
   await using source = await openLayer(upper);
   const target = await openData({
     kind: 'qemu-nbd',
@@ -233,9 +253,35 @@ function parseJournal(text: string): Journal {
   );
 }
 
+/**
+ * Gives the folder a file of its own where another name (a copy made of hard links) leads to the same one: that must go on
+ * reading as it did.
+ */
+async function makeOwn(path: string): Promise<void> {
+  const { nlink, mode, uid, gid } = await onFile(path, 'looking', () => lstat(path));
+  if (nlink === 1) return;
+  const copy = path + PART;
+  await removeFile(copy);
+  await onFile(path, 'copying', async () => {
+    await copyFile(path, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    // Whose it was, where we may: who owns the folder goes on writing to it.
+    await chown(copy, uid, gid).catch(() => undefined);
+    await chmod(copy, mode & 0o7777);
+  });
+  await syncFile(copy);
+  await onFile(path, 'renaming', () => rename(copy, path));
+  await syncFolder(dirname(path));
+}
+
+/** By itself: what lies below is not opened. */
+async function resizeLayer(path: string, sizeBytes: number): Promise<void> {
+  const node = { driver: 'qcow2', backing: null, file: { driver: 'file', filename: resolve(path) } };
+  await qemuImg(['resize', '-q', '--shrink', `json:${JSON.stringify(node)}`, String(sizeBytes)]);
+}
+
 async function exists(path: string): Promise<boolean> {
   return onFile(path, 'looking', () =>
-    stat(path).then(
+    lstat(path).then(
       () => true,
       (error: unknown) => {
         if (isMissing(error)) return false;

@@ -1,18 +1,17 @@
 /**
- * Whether the files of a chain are there as their manifests say: regular files, each with its recorded size. A layer whose
+ * Whether the files of a layer are there as its manifest says: regular files, each with its recorded size. A layer whose
  * file is gone or cut off takes all that stand on it with it, so nothing new may be built there. No content is read.
  */
 import { lstat } from 'node:fs/promises';
 import { CbtError } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
-import type { BackupFolder, Layer } from './folder.js';
+import type { BackupFolder } from './folder.js';
+import type { DiskRun } from './manifest.js';
 
 /** Throws `ERR_CBT_CORRUPT_IMAGE` naming the first file that is not as it was written. Manifests of version 1 know no size of layers. */
-export async function requireStored(folder: BackupFolder, layers: readonly Layer[]): Promise<void> {
-  for (const { disk } of layers) {
-    await requireFile(folder, disk.file, disk.fileBytes);
-    await requireFile(folder, disk.sums.file, disk.sums.bytes);
-  }
+export async function requireStored(folder: BackupFolder, disk: DiskRun): Promise<void> {
+  await requireFile(folder, disk.file, disk.fileBytes);
+  await requireFile(folder, disk.sums.file, disk.sums.bytes);
 }
 
 async function requireFile(folder: BackupFolder, name: string, sizeBytes: number | undefined): Promise<void> {

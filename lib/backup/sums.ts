@@ -8,10 +8,10 @@
  * layer, everything not listed is zero, and nothing is there; of an incremental one, it is what the layer below holds.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { CbtError } from '../core/errors.js';
-import { onFile } from './fileFault.js';
+import { openRegularFile } from '../linux/regularFile.js';
+import { isMissing, onFile } from './fileFault.js';
 import { CLUSTER_BYTES } from './manifest.js';
 
 export interface SumsEntry {
@@ -25,6 +25,7 @@ export interface SumsEntry {
 export const ENTRY_BYTES = 1 << 20;
 
 const FLUSH_CHARACTERS = 64 * 1024;
+const CHUNK_BYTES = 1 << 18;
 const MAX_LINE = 160;
 const LINE = /^(0|[1-9]\d{0,15}) ([1-9]\d{0,15}) (zero|[0-9a-f]{64})$/;
 
@@ -101,8 +102,7 @@ export async function checkSumsFile(
   const hash = createHash('sha256');
   let bytes = 0;
   await onFile(path, 'reading', async () => {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
-      const data = chunk as Buffer;
+    for await (const data of chunksOf(path)) {
       bytes += data.length;
       if (bytes > expected.bytes) break;
       hash.update(data);
@@ -152,10 +152,9 @@ export async function* readSums(
     previousEnd = end;
     return { offset, length, sha256 };
   };
-  const stream = createReadStream(path, { encoding: 'latin1', highWaterMark: 1 << 18 });
   try {
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split('\n');
+    for await (const chunk of chunksOf(path)) {
+      const lines = (rest + chunk.toString('latin1')).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MAX_LINE) fail('is too long');
       const entries = lines.map(parse).filter((entry) => entry !== null);
@@ -163,8 +162,24 @@ export async function* readSums(
     }
   } catch (error) {
     await onFile(path, 'reading', () => Promise.reject(error));
-  } finally {
-    stream.destroy();
   }
   if (rest !== '' || line === 0) fail('ends in the middle');
+}
+
+/** The file piece by piece; each is the reader's only until it asks for the next. */
+async function* chunksOf(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const file = await openRegularFile(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+    throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} is missing`, { details: { path } });
+  });
+  try {
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
+      if (bytesRead === 0) return;
+      yield chunk.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }

@@ -5,9 +5,9 @@
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import type { RangePager } from '../core/rangePage.js';
 import { openData } from '../data.js';
-import { qemuImg } from '../imageTool.js';
+import { checkImageFile } from '../imageCheck.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { requireLayerHeader } from './layerHeader.js';
+import { requireLayerFile } from './layerHeader.js';
 import type { DiskRun } from './manifest.js';
 import { openForReading } from './reading.js';
 import { requireStored } from './stored.js';
@@ -70,7 +70,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   };
   for (const layer of layers) {
     try {
-      await verifyLink(folder, layer, signal);
+      await verifyLink(folder, layer);
       if (depth === 'data') await verifyData(folder, layer.disk, { signal, onBytes });
     } catch (error) {
       throwIfAborted(signal);
@@ -83,15 +83,11 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
 }
 
 /** The layer itself and its link to the one below. */
-async function verifyLink(
-  folder: BackupFolder,
-  { run, disk }: Layer,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function verifyLink(folder: BackupFolder, { run, disk }: Layer): Promise<void> {
   const below = folder.chain(run, disk).at(-2);
-  await requireStored(folder, [{ run, disk }]);
+  await requireStored(folder, disk);
   const expected = { sizeBytes: disk.sizeBytes, base: below?.disk.file ?? null };
-  await requireLayerHeader(folder.path, disk.file, expected, signal);
+  await requireLayerFile(folder.file(disk.file), expected);
   await checkSumsFile(folder.file(disk.sums.file), disk.sums);
 }
 
@@ -106,7 +102,7 @@ async function verifyData(
   { signal, onBytes }: VerifyDataOptions,
 ): Promise<void> {
   const path = folder.file(disk.file);
-  await qemuImg(['check', '-q', '-f', 'qcow2', '-U', path], { signal });
+  await checkImageFile(path, signal);
   await using data = await openData(
     { kind: 'qemu-nbd', file: path, format: 'qcow2', withoutBacking: true, allocationDepth: true },
     { contexts: [TOP], ...(signal === undefined ? {} : { signal }) },

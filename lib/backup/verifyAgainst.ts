@@ -8,6 +8,7 @@ import { openData } from '../data.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
+import { checkLayerFiles } from './layerHeader.js';
 import { openForReading } from './reading.js';
 import type { BackupSource, SourceDisk } from './source.js';
 
@@ -81,6 +82,8 @@ async function compareDisk(
     );
   }
   const call = signal === undefined ? {} : { signal };
+  // QEMU follows the names in their headers.
+  await checkLayerFiles(folder, folder.chain(base.run, base.disk), signal);
   const file = folder.file(base.disk.file);
   await using before = await openData({ kind: 'qemu-nbd', file, format: 'qcow2' }, call);
   await using after = await disk.openData(signal);

@@ -1,0 +1,36 @@
+/**
+ * Opening a file that somebody else may have put there: a regular file, or nothing. A symbolic link would lead elsewhere, a
+ * FIFO would wait for its other end for ever, and opening a device can have effects.
+ */
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { CbtError } from '../core/errors.js';
+
+/** Opens it to read. System errors come as they are; `ERR_CBT_CORRUPT_IMAGE` for what is no regular file. */
+export async function openRegularFile(path: string): Promise<FileHandle> {
+  requireRegular(path, await lstat(path));
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    // Another may have taken its place in between.
+    requireRegular(path, await file.stat());
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function requireRegular(path: string, info: Stats): void {
+  if (info.isFile()) return;
+  throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} is ${kindOf(info)}, expected a regular file`, {
+    details: { path },
+  });
+}
+
+function kindOf(info: Stats): string {
+  if (info.isSymbolicLink()) return 'a symbolic link';
+  if (info.isDirectory()) return 'a folder';
+  if (info.isFIFO()) return 'a FIFO';
+  if (info.isSocket()) return 'a socket';
+  return 'a device';
+}
