@@ -44,7 +44,8 @@ export type NativeNbdAddress =
   | { kind: 'unix'; path: string }
   | { kind: 'tcp'; host: string; port: number }
   | { kind: 'uri'; uri: string }
-  | { kind: 'command'; arguments: readonly string[] };
+  /** `name`: what messages call it, where the program that is started first is not what matters. */
+  | { kind: 'command'; arguments: readonly string[]; name?: string };
 
 export type NativeNbdOptions = NativeNbdAddress & {
   exportName: string;

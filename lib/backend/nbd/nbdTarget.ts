@@ -44,7 +44,11 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
         keepingMemory(await qemuNbdCommand(target)),
         target.readOnly === false ? 'insist' : 'kill',
       );
-      return { address: { kind: 'command', arguments: command }, exportName: '', tls: undefined };
+      return {
+        address: { kind: 'command', arguments: command, name: `qemu-nbd of ${target.file}` },
+        exportName: '',
+        tls: undefined,
+      };
     }
     default: {
       const { kind } = target as { kind: unknown };

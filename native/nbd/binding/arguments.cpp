@@ -48,7 +48,9 @@ Status take_address(const Napi::Object& options, Target& target) {
   }
   if (kind == "command") {
     auto& command = target.address.emplace<CommandTarget>();
-    return take_texts("arguments", options.Get("arguments"), kMaxArguments, command.arguments);
+    CBT_TRY(take_texts("arguments", options.Get("arguments"), kMaxArguments, command.arguments));
+    const Napi::Value name = options.Get("name");
+    return name.IsUndefined() ? Status() : take_text("name", name, command.name);
   }
   return invalid_argument("kind", "another text", "unix, tcp, uri or command");
 }

@@ -84,7 +84,9 @@ Status check_address(const Target& target) {
   }
   if (const auto* uri = std::get_if<UriTarget>(&target.address)) return check_uri(uri->uri, with_tls);
   if (with_tls) return invalid_argument("tls", "given", "none for a server of our own");
-  return check_arguments(std::get<CommandTarget>(target.address).arguments);
+  const auto& command = std::get<CommandTarget>(target.address);
+  CBT_TRY(check_text("name", command.name, 0, kMaxWireText));
+  return check_arguments(command.arguments);
 }
 
 Status check_tls(const Target& target) {
@@ -119,6 +121,7 @@ std::string describe(const Target& target) {
                         [](const TcpTarget& tcp) { return text(tcp.host, ":", tcp.port); },
                         [](const UriTarget& uri) { return uri.uri; },
                         [](const CommandTarget& command) {
+                          if (!command.name.empty()) return command.name;
                           const std::string& program = command.arguments.front();
                           return program.substr(program.rfind('/') + 1);
                         },

@@ -184,6 +184,9 @@ describe('a qemu-nbd of ours that cannot', () => {
     const error = await refusalOf(NbdConnection.open({ kind: 'qemu-nbd', file: image, format: 'qcow2' }));
     expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
     expect(error.details['server']).toMatch(/Image is not in qcow2 format/);
+    // What the user asked for, not what is started around it.
+    expect(error.message).toContain(`qemu-nbd of ${image}`);
+    expect(error.message).not.toContain('setpriv');
   });
 
   test('be started is named', async () => {

@@ -25,6 +25,7 @@ struct UriTarget {
 // A server that libnbd starts and hands a listening socket (systemd socket activation); it ends with the connection.
 struct CommandTarget {
   std::vector<std::string> arguments; // the program first
+  std::string name;                   // what messages call it; the program's name where this is empty
 };
 
 struct NoTls {};
