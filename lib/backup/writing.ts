@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
+import { finishedName } from '../linux/wholeFile.js';
 import { readSmallFile, removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder } from './folder.js';
 import { undoIntent } from './imagesSource.js';
@@ -84,7 +85,7 @@ async function tidy(path: string): Promise<void> {
   const unclear = new Set(damaged.map(({ run }) => run));
   let removed = false;
   for (const name of names) {
-    const whole = name.endsWith(PART) ? name.slice(0, -PART.length) : null;
+    const whole = finishedName(name) ?? (name.endsWith(PART) ? name.slice(0, -PART.length) : null);
     const layer = parseLayerName(whole ?? name);
     const unfinished =
       whole !== null && (layer !== null || parseManifestName(whole) !== null || OWN_FILES.includes(whole));
