@@ -28,6 +28,7 @@ import {
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
+import { requireNoWaitingOverlay } from './waitingOverlay.js';
 
 /** How tracking of images starts, or starts anew. */
 export interface StartOptions {
@@ -146,6 +147,7 @@ export class ImageTracking {
     }: { room: BitmapChange; takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
+    await requireNoWaitingOverlay(this.#paths);
     const free: string[] = [];
     for (const path of this.#paths) {
       const pits = await requireQcow2(path, signal);
