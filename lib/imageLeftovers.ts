@@ -41,9 +41,9 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
     const advice = `the VM runs: ask \`qemu-cbt doctor qmp:${lease.vm}\``;
     return { problem: qemu === 'other', message: `${session} ${state}`, advice, mend: null };
   }
-  if ((await isOver(lease)) === null) {
+  if ((await isOver(left)) === null) {
     const advice = `look there, with \`qemu-cbt doctor qmp:${lease.vm}\``;
-    return { problem: true, message: `${session} belongs to ${lease.host}`, advice, mend: null };
+    return { problem: true, message: `${session} belongs to ${lease.machine.host}`, advice, mend: null };
   }
   const undo = 'roll back its point in time where an image still has it, and remove its files';
   const stranded = strandedBecause(left);

@@ -3,7 +3,7 @@
  * it does. Looking changes nothing.
  */
 
-import { clearDeadQueries, findDeadQueries } from './backend/qemu/live/queryServer.js';
+import { clearLeftQueries, findLeftQueries } from './backend/qemu/live/queryServer.js';
 import type { QmpClient } from './backend/qemu/qmp/qmpClient.js';
 import {
   describeKeeper,
@@ -47,17 +47,10 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
   return withClient(socket, signal, async (client) => {
     const found: Leftover[] = [];
     for (const held of await findHeldSessions(client, { signal })) found.push(ofSession(socket, held));
-    const { exports, nodes, folders } = await findDeadQueries(client, socket);
-    const parts = [...exports, ...nodes, ...folders];
-    if (parts.length > 0) {
-      found.push({
-        problem: true,
-        message: `left by a process that is gone while it asked for a map: ${parts.join(', ')}`,
-        mend: {
-          what: 'remove them',
-          run: (stop) => withClient(socket, stop, async (c) => void (await clearDeadQueries(c, socket))),
-        },
-      });
+    for (const whose of ['dead', 'unknown'] as const) {
+      const { exports, nodes, folders } = await findLeftQueries(client, socket, whose);
+      const parts = [...exports, ...nodes, ...folders];
+      if (parts.length > 0) found.push(ofQuestions(socket, whose, parts));
     }
     const places = await placesOfFiles(client, { folder: options.scratch }, { signal });
     for (const lost of await findLostSessions(client, socket, places, { signal })) {
@@ -84,6 +77,23 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
     }
     return found;
   });
+}
+
+function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly string[]): Leftover {
+  const who =
+    whose === 'dead'
+      ? 'left by a process that is gone while it asked for a map'
+      : 'asked for by a process that cannot be seen from here (in another container, or in one that was started anew)';
+  const then = whose === 'dead' ? '' : '; a question that is still being asked fails, and can be asked again';
+  return {
+    problem: true,
+    message: `${who}: ${parts.join(', ')}`,
+    mend: {
+      what: `remove them${then}`,
+      run: (stop) =>
+        withClient(socket, stop, async (client) => void (await clearLeftQueries(client, socket, whose))),
+    },
+  };
 }
 
 function ofSession(socket: string, { tag, lease, keeper }: HeldSession): Leftover {

@@ -7,8 +7,8 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { CbtError } from '../core/errors.js';
 import { type HeldLock, type LockMode, tryHold } from '../linux/kernelLock.js';
-import { locksMayStayHere } from '../linux/lockReach.js';
-import { isThisMachine, thisMachine } from '../linux/machine.js';
+import { locksMayStayHere, mayBeUnseen } from '../linux/lockReach.js';
+import { thisMachine } from '../linux/machine.js';
 import { readSmallFile, syncFolder } from './durable.js';
 import { onFile } from './fileFault.js';
 
@@ -79,7 +79,7 @@ const READ_ONLY: readonly string[] = ['EROFS', 'EACCES', 'EPERM', 'ENOENT'];
 /** We have the kernel's lock; where it does not reach other machines, another one's record counts. */
 async function requireNobodyElsewhere(path: string, lock: HeldLock): Promise<void> {
   const record = parse(await onFile(path, 'reading', () => textOf(lock)));
-  if (record === null || (await isThisMachine(record.owner)) || !(await locksMayStayHere(path))) return;
+  if (record === null || !(await mayBeUnseen(path, record.owner))) return;
   throw busy(
     path,
     `${describe(record)}; whether it still does cannot be seen from here, because this file system does not show locks to other machines: ` +

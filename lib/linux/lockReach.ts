@@ -3,6 +3,7 @@
  * a file system is shared with other machines but keeps locks to itself, a lock that we got says nothing about them.
  */
 import { readFile, stat, statfs } from 'node:fs/promises';
+import { isThisMachine, type Machine } from './machine.js';
 
 /** statfs(2)'s f_type of file systems that other machines may write to, and that may not carry flock(2) there. */
 const MAY_STAY_HERE: ReadonlySet<number> = new Set([
@@ -28,6 +29,11 @@ export async function locksMayStayHere(path: string): Promise<boolean> {
   if (type !== NFS) return MAY_STAY_HERE.has(type);
   const { dev } = await stat(path, { bigint: true });
   return !nfsCarriesLocks(await readFile('/proc/self/mountinfo', 'utf8'), deviceNumber(dev));
+}
+
+/** Whether what a process of that machine holds at this path could be held although we do not see its lock. */
+export async function mayBeUnseen(path: string, machine: Machine): Promise<boolean> {
+  return !(await isThisMachine(machine)) && (await locksMayStayHere(path));
 }
 
 /** Whether the NFS mount with this device number gives locks to its server; false where it is not listed. */

@@ -8,8 +8,8 @@ import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
+import { isRunning, ownMark, removeDeadMarks } from '../../linux/processMark.js';
 import { findProgram } from '../../linux/program.js';
-import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from './live/queryIds.js';
 import { type ImageToOpen, openImage } from './openImage.js';
 import { RunningProgram } from './program.js';
 import { qmp } from './qmp/commands.js';
@@ -57,7 +57,7 @@ export async function withStorageDaemon<T>(
   const file = findProgram(PROGRAM);
   await removeDeadFolders();
   // mkdtemp makes folders with mode 0700.
-  const folder = await mkdtemp(path.join(tmpdir(), `cbt-qsd-${await ownQueryTag()}-`));
+  const folder = await mkdtemp(path.join(tmpdir(), `cbt-qsd-${await ownMark()}-`));
   try {
     const daemon = RunningProgram.start(file, [
       '--chardev',
@@ -194,10 +194,10 @@ const FOLDER_NAME = /^cbt-qsd-([0-9a-f]{16})-/;
 
 /** Sockets of processes of ours that were killed; their daemons ended with them. */
 async function removeDeadFolders(): Promise<void> {
+  await removeDeadMarks();
   for (const name of await readdir(tmpdir()).catch(() => [])) {
-    const [, tag = ''] = FOLDER_NAME.exec(name) ?? [];
-    const owner = parseQueryId(makeQueryId(tag, 0));
-    if (owner === null || (await isAsking(owner))) continue;
+    const owner = FOLDER_NAME.exec(name)?.[1];
+    if (owner === undefined || (await isRunning(owner))) continue;
     await rm(path.join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
   }
 }

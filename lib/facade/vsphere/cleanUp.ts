@@ -1,8 +1,9 @@
 /** Tidying up after processes that died: what they held is free, and snapshots that they had only begun are ended. */
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
-import { isAlive } from '../../processOwner.js';
+import { mayBeUnseen } from '../../linux/lockReach.js';
 import { dropDead } from './hold.js';
+import { tryLock } from './recordLock.js';
 import type { VirtualMachine } from './virtualMachine.js';
 import type { VmRecord } from './vmRecord.js';
 
@@ -10,6 +11,9 @@ export async function cleanUpVm(vm: VirtualMachine): Promise<{ cleaned: number; 
   let cleaned = await dropDead(vm);
   const before = (await vm.record()).pending.length;
   if (before === 0) return { cleaned, remaining: 0 };
+  await using beginning = await tryLock(vm.recordFile, 'begin');
+  // Somebody is beginning one, and ends what others left first.
+  if (beginning === null) return { cleaned, remaining: 0 };
   const failed = await vm
     .withVm((connected) => endPending(vm, connected))
     .then(
@@ -21,10 +25,13 @@ export async function cleanUpVm(vm: VirtualMachine): Promise<{ cleaned: number; 
   return { cleaned, remaining: failed ? pending.length : 0 };
 }
 
-/** Ends sessions whose process died before it could remember them as snapshots: nobody knows of them. */
+/**
+ * Ends sessions whose process died before it could remember them as snapshots: nobody knows of them. For whoever has the
+ * lock on beginning one: then whoever was beginning those is gone.
+ */
 export async function endPending(vm: VirtualMachine, connected: Vm): Promise<void> {
   for (const { session, owner } of (await vm.record()).pending) {
-    if ((await isAlive(owner)) !== false) continue;
+    if (await mayBeUnseen(vm.recordFile, owner)) continue;
     try {
       await (await connected.resume(session)).rollback();
     } catch (thrown) {

@@ -1,54 +1,72 @@
 /**
- * Who holds a VM as it is, and who is changing it, over all processes of this machine: both stand in the VM's record with the process
- * they belong to, so neither begins while the other lasts, and what a process that died left is nobody's.
+ * Who holds a VM as it is, and who is changing it, over all processes of this machine: one holder or any number of changes, by a
+ * lock of the kernel's that ends with its process. What the record says of them is for messages; what a process that died left
+ * there is nobody's.
  */
-import { isAlive, type Owner, ownOwner } from '../../processOwner.js';
+import type { HeldLock } from '../../linux/kernelLock.js';
+import { mayBeUnseen } from '../../linux/lockReach.js';
+import { type Machine, thisMachine } from '../../linux/machine.js';
 import { VimFault } from './faults.js';
+import { tryLock } from './recordLock.js';
 import type { VirtualMachine } from './virtualMachine.js';
 import type { VmRecord } from './vmRecord.js';
 
-type Owned = { owner: Owner };
+/** A process, for whoever reads the record. */
+export type Owner = Machine & { pid: number };
+
+/** What this process holds, by the VM's record. */
+const ours = new Map<string, { identity: string; lock: HeldLock }>();
 
 /** Keeps the VM as it is until {@link letGo}; TaskInProgress while another holds or changes it. */
 export async function hold(vm: VirtualMachine, identity: string): Promise<void> {
-  await dropDead(vm);
-  const owner = await ownOwner();
-  await vm.updateRecord((record) => {
-    const { holder, changes } = record;
-    if (holder !== null && !(holder.identity === identity && isSame(holder.owner, owner)))
-      throw heldFault(vm, holder);
-    const [change] = changes;
-    if (change !== undefined)
-      throw busyFault(vm, `${change.task} of process ${change.owner.pid} is changing it`);
-    record.holder = { identity, owner };
-  });
+  const file = vm.recordFile;
+  if (ours.get(file)?.identity === identity) return;
+  const lock = await tryLock(file, 'hold');
+  if (lock === null) throw await inTheWay(vm);
+  try {
+    const owner = await ownOwner();
+    await requireNobodyElsewhere(vm);
+    await vm.updateRecord((record) => {
+      record.holder = { identity, owner };
+      record.changes = [];
+    });
+    ours.set(file, { identity, lock });
+  } catch (thrown) {
+    await lock.release();
+    throw thrown;
+  }
 }
 
 /** False where this identity does not hold it. What another process that still runs holds stays held. */
 export async function letGo(vm: VirtualMachine, identity: string): Promise<boolean> {
-  const owner = await ownOwner();
+  const file = vm.recordFile;
+  const own = ours.get(file);
+  if (own !== undefined && own.identity !== identity) return false;
+  await using lock = own?.lock ?? (await tryLock(file, 'hold'));
+  if (lock === null) return false;
+  ours.delete(file);
   const { holder } = await vm.record();
-  if (holder === null || holder.identity !== identity) return false;
-  if (!isSame(holder.owner, owner) && (await isAlive(holder.owner)) !== false) return false;
-  let gone = false;
+  const left = holder?.identity === identity && !(await mayBeUnseen(file, holder.owner));
+  if (own === undefined && !left) return false;
   await vm.updateRecord((record) => {
-    gone = record.holder?.identity === identity && isSame(record.holder.owner, holder.owner);
-    if (gone) record.holder = null;
+    record.holder = null;
   });
-  return gone;
+  return true;
 }
 
 /** Runs a change of the VM, which nobody may begin to hold meanwhile; TaskInProgress while somebody does. */
 export async function changing<T>(vm: VirtualMachine, task: string, work: () => Promise<T>): Promise<T> {
-  await dropDead(vm);
+  await using lock = await tryLock(vm.recordFile, 'hold', { mode: 'shared' });
+  if (lock === null) throw await inTheWay(vm);
+  await requireNobodyElsewhere(vm);
   const change = { task, owner: await ownOwner() };
   await vm.updateRecord((record) => {
-    if (record.holder !== null) throw heldFault(vm, record.holder);
+    record.holder = null;
     record.changes.push(change);
   });
   const over = () =>
     vm.updateRecord(({ changes }) => {
-      const at = changes.findIndex((one) => one.task === task && isSame(one.owner, change.owner));
+      const at = changes.findIndex((one) => one.task === task && one.owner.pid === change.owner.pid);
       if (at >= 0) changes.splice(at, 1);
     });
   let result: T;
@@ -65,37 +83,57 @@ export async function changing<T>(vm: VirtualMachine, task: string, work: () => 
 
 /** Forgets what processes that died held or were changing; how many of them held it. */
 export async function dropDead(vm: VirtualMachine): Promise<number> {
-  const dead = await deadOwners(await vm.record());
-  if (dead.length === 0) return 0;
+  const { holder, changes } = await vm.record();
+  if (holder === null && changes.length === 0) return 0;
+  await using lock = await tryLock(vm.recordFile, 'hold');
+  // Somebody holds or changes it, and clears up when that is over.
+  if (lock === null || (await findElsewhere(vm)) !== null) return 0;
   let freed = 0;
-  const isDead = ({ owner }: Owned): boolean => dead.some((one) => isSame(one, owner));
   await vm.updateRecord((record) => {
-    if (record.holder !== null && isDead(record.holder)) {
-      record.holder = null;
-      freed = 1;
-    }
-    record.changes = record.changes.filter((change) => !isDead(change));
+    freed = record.holder === null ? 0 : 1;
+    record.holder = null;
+    record.changes = [];
   });
   return freed;
 }
 
-/** An owner of whom it cannot be known (another host) counts as alive. */
-async function deadOwners({ holder, changes }: VmRecord): Promise<Owner[]> {
-  const dead: Owner[] = [];
-  for (const { owner } of [...(holder === null ? [] : [holder]), ...changes])
-    if ((await isAlive(owner)) === false) dead.push(owner);
-  return dead;
+/** This process. */
+export async function ownOwner(): Promise<Owner> {
+  return { pid: process.pid, ...(await thisMachine()) };
 }
 
-function isSame(a: Owner, b: Owner): boolean {
-  return a.pid === b.pid && a.startTime === b.startTime && a.bootId === b.bootId && a.host === b.host;
+/** Why the lock could not be had. */
+async function inTheWay(vm: VirtualMachine): Promise<VimFault> {
+  return faultOf(vm, await vm.record()) ?? busyFault(vm, 'another process holds or changes it');
 }
 
-function heldFault(vm: VirtualMachine, { identity, owner }: { identity: string; owner: Owner }): VimFault {
-  const who = `${identity} (process ${owner.pid} on ${owner.host})`;
-  return new VimFault('TaskInProgress', `${vm.name} is held by ${who} until VixDiskLib_EndAccess`, {
-    task: identity,
-  });
+/** Where locks do not reach other machines, what their processes wrote counts. */
+async function requireNobodyElsewhere(vm: VirtualMachine): Promise<void> {
+  const there = await findElsewhere(vm);
+  if (there !== null) throw faultOf(vm, there);
+}
+
+async function findElsewhere(vm: VirtualMachine): Promise<Pick<VmRecord, 'holder' | 'changes'> | null> {
+  const { holder, changes } = await vm.record();
+  for (const change of changes)
+    if (await mayBeUnseen(vm.recordFile, change.owner)) return { holder: null, changes: [change] };
+  return holder !== null && (await mayBeUnseen(vm.recordFile, holder.owner)) ? { holder, changes: [] } : null;
+}
+
+function faultOf(
+  vm: VirtualMachine,
+  { holder, changes }: Pick<VmRecord, 'holder' | 'changes'>,
+): VimFault | null {
+  if (holder !== null) {
+    const who = `${holder.identity} (process ${holder.owner.pid} on ${holder.owner.host})`;
+    return new VimFault('TaskInProgress', `${vm.name} is held by ${who} until VixDiskLib_EndAccess`, {
+      task: holder.identity,
+    });
+  }
+  const [change] = changes;
+  return change === undefined
+    ? null
+    : busyFault(vm, `${change.task} of process ${change.owner.pid} is changing it`);
 }
 
 function busyFault(vm: VirtualMachine, why: string): VimFault {

@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
-import { ownOwner } from '../../processOwner.js';
 import { dropPending, endPending } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
+import { ownOwner } from './hold.js';
 import { type Images, snapshotOff } from './offDisks.js';
+import { tryLock } from './recordLock.js';
 import { fileNameOf, keyOf, snapshotMoref } from './shapes.js';
 import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
@@ -93,6 +94,9 @@ async function begin(
   { name, description = '', quiesce, quiesceTimeoutMs }: SnapshotRequest,
   signal: AbortSignal,
 ): Promise<ManagedObjectReference> {
+  await using beginning = await tryLock(vm.recordFile, 'begin');
+  if (beginning === null)
+    throw new VimFault('TaskInProgress', `${vm.name}: another process is taking a snapshot`, { task: name });
   await endPending(vm, connected);
   const { agent, scratch, nbdSocket, allowUnwatchedScratch } = vm.entry;
   const infos = await vm.disksOf(connected);

@@ -313,12 +313,12 @@ export class VirtualMachine {
 
   /** @internal What is remembered of the VM. */
   record(): Promise<VmRecord> {
-    return readRecord(this.#recordFile());
+    return readRecord(this.recordFile);
   }
 
   /** @internal Changes the record, alone on this machine; the record as it is then. Nothing is written when nothing changed. */
   async updateRecord(change: (record: VmRecord) => void): Promise<VmRecord> {
-    const file = this.#recordFile();
+    const file = this.recordFile;
     return withRecordLock(file, async () => {
       const record = await readRecord(file);
       const before = JSON.stringify(record);
@@ -336,7 +336,8 @@ export class VirtualMachine {
     return turn;
   }
 
-  #recordFile(): string {
+  /** @internal Where it is remembered; its locks are beside it. */
+  get recordFile(): string {
     const plain = this.name.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64);
     return join(this.options.stateFolder, `${plain}-${hashOf(this.name).slice(0, 8)}.json`);
   }

@@ -33,11 +33,12 @@ const snapshotSchema = z.object({
   tracked: z.boolean(),
   disks: z.array(diskSchema),
 });
+/** For messages, and for machines that do not see each other's locks. */
 const ownerSchema = z.object({
   pid: z.number(),
-  startTime: z.string(),
-  bootId: z.string(),
   host: z.string(),
+  bootId: z.string(),
+  machineId: z.string().optional(),
 });
 const recordSchema = z.object({
   version: z.literal(1),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ownOwner } from '../../../lib/processOwner.js';
+import { thisMachine } from '../../../lib/linux/machine.js';
 import { enable, snapshot, startVm } from '../vsphere/support.js';
 import { ref, useLibrary, vix } from './support.js';
 
@@ -19,7 +19,8 @@ describe('VixDiskLib_Cleanup', () => {
     vix.configureVixDiskLib({ service });
     await enable(vm);
     const { taken } = await snapshot(vm);
-    const dead = { ...(await ownOwner()), pid: 2 ** 22, startTime: '1' };
+    // The number of a process that runs: it holds nothing.
+    const dead = { ...(await thisMachine()), pid: process.pid };
     await vm.updateRecord((record) => {
       record.snapshots = [];
       record.holder = { identity: 'gone', owner: dead };

@@ -1,24 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { ownOwner } from '../../../lib/processOwner.js';
+import type { VirtualMachine } from '../../../lib/facade/vsphere/index.js';
+import { thisMachine } from '../../../lib/linux/machine.js';
 import { faultOf, snapshot, startVm } from '../vsphere/support.js';
 import { useLibrary, vix } from './support.js';
 
 useLibrary();
 
-/** Another process that runs until it is ended. */
-export async function runningProcess() {
-  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
-  await once(child, 'spawn');
-  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8');
-  const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
+/** Another process that has the VM, as one of ours has it, until it is ended. */
+async function otherProcess(vm: VirtualMachine, how: 'holds' | 'changes') {
+  const argv = ['-n', how === 'holds' ? '-x' : '-s', `${vm.recordFile}.hold`, '-c', 'echo; exec sleep 600'];
+  const child = spawn('flock', argv, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const { stdout, pid = 0 } = child;
+  await once(stdout as Readable, 'data');
   const end = async () => {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    process.kill(-pid, 'SIGKILL');
+    await once(child, 'close');
   };
-  return { owner: { ...(await ownOwner()), pid: child.pid!, startTime }, end };
+  return { owner: { ...(await thisMachine()), pid }, end };
 }
 
 describe('VixDiskLib_PrepareForAccess', () => {
@@ -41,7 +42,7 @@ describe('VixDiskLib_PrepareForAccess', () => {
     const { vm, service, again } = await startVm();
     vix.configureVixDiskLib({ service });
     const params = { vmxSpec: 'web' };
-    const other = await runningProcess();
+    const other = await otherProcess(vm, 'holds');
     await vm.updateRecord((record) => {
       record.holder = { identity: 'theirs', owner: other.owner };
     });
@@ -59,15 +60,17 @@ describe('VixDiskLib_PrepareForAccess', () => {
       expect(await vix.VixDiskLib_PrepareForAccess(params, identity)).toBe(vix.VIX_E_OBJECT_IS_BUSY);
       expect(await vix.VixDiskLib_EndAccess(params, identity)).toBe(vix.VIX_E_NOT_FOUND);
     }
+    await other.end();
+    const changer = await otherProcess(vm, 'changes');
     await vm.updateRecord((record) => {
       record.holder = null;
-      record.changes.push({ task: 'CreateSnapshot_Task', owner: other.owner });
+      record.changes.push({ task: 'CreateSnapshot_Task', owner: changer.owner });
     });
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_E_OBJECT_IS_BUSY);
     await vm.updateRecord((record) => {
       record.holder = { identity: 'theirs', owner: other.owner };
     });
-    await other.end();
+    await changer.end();
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
     expect((await vm.record()).changes).toEqual([]);
     expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);

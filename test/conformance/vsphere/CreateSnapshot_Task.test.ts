@@ -71,7 +71,7 @@ describe('CreateSnapshot_Task', () => {
     await enable(vm);
     const { taken } = await snapshot(vm);
     // As it stands when the process dies between the session and its record.
-    const owner = { pid: 2 ** 22, startTime: '1', bootId: 'another', host: hostname() };
+    const owner = { pid: process.pid, bootId: 'another', host: hostname() };
     await vm.updateRecord((record) => {
       record.snapshots = [];
       record.pending.push({ session: taken.session, owner });

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { bytesToStore, readBitmapNeed } from '../../../lib/backend/image/qcow2/bitmapRoom.js';
-import { ownQueryTag } from '../../../lib/backend/qemu/live/queryIds.js';
 import { ImageTracking } from '../../../lib/imageTracking.js';
+import { ownMark } from '../../../lib/linux/processMark.js';
 import { openDisk } from '../../../lib/open.js';
 import { cli } from '../../helpers/cli.js';
 import { qemuImg, qemuIo, withFolder } from '../../helpers/qemuTools.js';
@@ -35,7 +35,7 @@ async function areasSince(image: string, pit: string): Promise<number[][]> {
 }
 /** Those of this process alone: others may run beside it. */
 const daemonFolders = async (): Promise<string[]> => {
-  const own = `cbt-qsd-${await ownQueryTag()}`;
+  const own = `cbt-qsd-${await ownMark()}`;
   return (await readdir(tmpdir())).filter((name) => name.startsWith(own));
 };
 

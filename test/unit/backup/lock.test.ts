@@ -1,18 +1,20 @@
 import { execFile } from 'node:child_process';
+import * as fs from 'node:fs/promises';
 import { chmod, link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LOCK_NAME, lockFolder } from '../../../lib/backup/lock.js';
 import { isHeld } from '../../../lib/linux/kernelLock.js';
-import * as reach from '../../../lib/linux/lockReach.js';
 import { thisMachine } from '../../../lib/linux/machine.js';
 import { withFolder } from '../../helpers/qemuTools.js';
 
-vi.mock('../../../lib/linux/lockReach.js', { spy: true });
+vi.mock('node:fs/promises', { spy: true });
 afterEach(() => {
-  vi.mocked(reach.locksMayStayHere).mockRestore();
+  vi.mocked(fs.statfs).mockRestore();
 });
+/** As on sshfs. */
+const FUSE = { type: 0x65735546 } as unknown as Awaited<ReturnType<typeof fs.statfs>>;
 
 const BUSY = { code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' };
 const record = (machine: object, pid = 4_000_000) =>
@@ -72,7 +74,7 @@ describe('the lock of a backup folder', () => {
 
   test('where locks do not reach other machines, another one’s record is never taken over, and says the way out', () =>
     withFolder(async (folder) => {
-      vi.mocked(reach.locksMayStayHere).mockResolvedValue(true);
+      vi.mocked(fs.statfs).mockResolvedValue(FUSE);
       const path = join(folder, LOCK_NAME);
       await writeFile(path, record(elsewhere));
       for (const shared of [false, true]) {

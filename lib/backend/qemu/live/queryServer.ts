@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { isRunning, ownMark, stateOf } from '../../../linux/processMark.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { ignoreGone } from '../session/jobs.js';
@@ -13,7 +14,7 @@ import { readLease } from '../session/lease.js';
 import { isListening, useNbdServer } from '../session/nbdServer.js';
 import { makeSessionFolder } from '../session/scratch.js';
 import { findSessions, removeExport, stopServer } from '../session/teardown.js';
-import { isAsking, makeQueryId, ownQueryTag, parseQueryId } from './queryIds.js';
+import { askerOf, makeQueryId } from './queryIds.js';
 
 /** Maps that this process has made. */
 let drawn = 0;
@@ -33,7 +34,6 @@ export class QueryServer {
   #own: { socket: string; folder: string; users: number } | null = null;
   /** Starting and stopping never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
-  #tag: Promise<string> | null = null;
 
   /** `given`: socket of an NBD server that runs in this QEMU already. */
   constructor(client: QmpClient, vmSocket: string, given?: string) {
@@ -47,7 +47,7 @@ export class QueryServer {
     drawn += 1;
     // Taken before the wait: another draw may come in between.
     const index = drawn;
-    return makeQueryId(await this.#ownTag(), index);
+    return makeQueryId(await ownMark(), index);
   }
 
   /** A server that runs at least until the seat is left, unless a session ends its own before. */
@@ -84,8 +84,8 @@ export class QueryServer {
   }
 
   async #start(): Promise<{ socket: string; folder: string; users: number }> {
-    await clearDeadQueries(this.#client, this.#vmSocket);
-    const prefix = `${FOLDER}${await this.#ownTag()}-${hashOf(this.#vmSocket)}-`;
+    await clearLeftQueries(this.#client, this.#vmSocket);
+    const prefix = `${FOLDER}${await ownMark()}-${hashOf(this.#vmSocket)}-`;
     const folder = await makeSessionFolder(this.#vmSocket, tmpdir(), prefix);
     try {
       const { socket } = await useNbdServer(this.#client, folder, undefined);
@@ -96,11 +96,6 @@ export class QueryServer {
     }
   }
 
-  #ownTag(): Promise<string> {
-    this.#tag ??= ownQueryTag();
-    return this.#tag;
-  }
-
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(work, work);
     this.#turn = turn.catch(() => undefined);
@@ -108,41 +103,53 @@ export class QueryServer {
   }
 }
 
-/** What questions of processes that are gone left: in this QEMU, and in the folder for temporary files. */
-export interface DeadQueries {
+/** What questions left: in this QEMU, and in the folder for temporary files. */
+export interface LeftQueries {
   exports: string[];
   nodes: string[];
   folders: string[];
 }
 
-export async function findDeadQueries(client: QmpClient, vmSocket: string): Promise<DeadQueries> {
+/**
+ * What questions of processes that are gone left, or (`unknown`) of ones that cannot be seen from here: in another container, or
+ * in one that was started anew.
+ */
+export async function findLeftQueries(
+  client: QmpClient,
+  vmSocket: string,
+  whose: 'dead' | 'unknown' = 'dead',
+): Promise<LeftQueries> {
   const [exports, nodes] = await Promise.all([
     qmp(client, 'query-block-exports'),
     qmp(client, 'query-named-block-nodes', { flat: true }),
   ]);
-  const dead = new Map<string, boolean>();
+  const states = new Map<string, string>();
   const isLeft = async (id: string): Promise<boolean> => {
-    const parsed = parseQueryId(id);
-    if (parsed === null) return false;
-    const known = dead.get(parsed.tag) ?? !(await isAsking(parsed));
-    dead.set(parsed.tag, known);
-    return known;
+    const asker = askerOf(id);
+    if (asker === null) return false;
+    const state = states.get(asker) ?? (await stateOf(asker));
+    states.set(asker, state);
+    return state === whose;
   };
-  const left: DeadQueries = { exports: [], nodes: [], folders: [] };
+  const left: LeftQueries = { exports: [], nodes: [], folders: [] };
   for (const { id } of exports) if (await isLeft(id)) left.exports.push(id);
   for (const node of nodes) if (await isLeft(node['node-name'])) left.nodes.push(node['node-name']);
+  if (whose === 'unknown') return left;
   // A server whose asker is gone still listens in the asker's folder, whose name says for which VM.
   for (const name of await readdir(tmpdir()).catch(() => [])) {
-    const [, tag = '', vm] = FOLDER_NAME.exec(name) ?? [];
-    if (vm === hashOf(vmSocket) && (await isLeft(makeQueryId(tag, 0))))
-      left.folders.push(path.join(tmpdir(), name));
+    const [, asker = '', vm] = FOLDER_NAME.exec(name) ?? [];
+    if (vm === hashOf(vmSocket) && !(await isRunning(asker))) left.folders.push(path.join(tmpdir(), name));
   }
   return left;
 }
 
-/** Removes what questions of processes that are gone left; returns what it removed. */
-export async function clearDeadQueries(client: QmpClient, vmSocket: string): Promise<string[]> {
-  const { exports, nodes, folders } = await findDeadQueries(client, vmSocket);
+/** Removes what such questions left; returns what it removed. */
+export async function clearLeftQueries(
+  client: QmpClient,
+  vmSocket: string,
+  whose: 'dead' | 'unknown' = 'dead',
+): Promise<string[]> {
+  const { exports, nodes, folders } = await findLeftQueries(client, vmSocket, whose);
   for (const id of exports) await removeExport(client, id);
   for (const node of nodes) await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
   for (const folder of folders) {

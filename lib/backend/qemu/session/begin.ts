@@ -1,13 +1,14 @@
 /** Beginning a session on a running QEMU; whatever fails, nothing stays behind. */
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import path from 'node:path';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
 import { requireUuid } from '../../../core/pointInTime.js';
 import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
+import { thisMachine } from '../../../linux/machine.js';
+import { syncFolder } from '../../../linux/stable.js';
 import { withFrozenGuest } from '../guestFreeze.js';
-import { clearDeadQueries } from '../live/queryServer.js';
+import { clearLeftQueries } from '../live/queryServer.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
@@ -15,11 +16,12 @@ import type { WaitOptions } from '../waiting.js';
 import { clearDeadSessions } from './deadSessions.js';
 import { endSession } from './ending.js';
 import { makeId, tagOf } from './ids.js';
-import { holdSession, type Lease, letGoOfSession, ownOwner, readLease, writeLease } from './lease.js';
+import { type Lease, readLease, writeLease } from './lease.js';
 import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { MODES } from './modes.js';
 import { ownSocket, useNbdServer } from './nbdServer.js';
+import { holdSession, letGoOfSession } from './owner.js';
 import { planAgain, planSession } from './planning.js';
 import { makeSessionFolder, placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 import { findSessions } from './teardown.js';
@@ -38,7 +40,7 @@ export async function beginSession(
   const tag = tagOf(pit);
   const base = options.base === undefined ? undefined : parsePoint('base', options.base);
   await clearDeadSessions(client, { signal });
-  await clearDeadQueries(client, vmSocket);
+  await clearLeftQueries(client, vmSocket);
 
   const places = await placesOfFiles(client, options.scratch, { signal });
   const stranded: string[] = [];
@@ -61,9 +63,9 @@ export async function beginSession(
     version: 1,
     session: pit,
     vm: path.resolve(vmSocket),
-    host: hostname(),
+    machine: await thisMachine(),
     mode,
-    owner: await ownOwner(),
+    owner: { pid: process.pid },
     created: new Date().toISOString(),
     taken: false,
     nbdSocket: options.nbdSocket ?? ownSocket(folder),
@@ -71,12 +73,13 @@ export async function beginSession(
     warnings: stranded,
     disks: plan.leased,
   };
-  holdSession(pit);
   try {
+    await holdSession(folder, pit);
     const room = await scratchLimit(folder, options.scratch ?? {});
     const worst = plan.planned.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
     if (options.detached && !options.allowUnwatchedScratch) requireRoom(worst, room, folder);
     await writeLease(folder, lease);
+    await syncFolder(path.dirname(folder));
     const { limitBytes } = room;
     await MODES[mode].prepare(client, { tag, folder, limitBytes }, plan.planned, { signal });
     // After the files: killed in between, their nodes lead to the record that says whose server it is.
@@ -92,6 +95,7 @@ export async function beginSession(
     // From here on it needs nobody; until here it was this process's to finish.
     if (options.detached) lease.owner = null;
     if (options.detached || lease.warnings.length > 0) await writeLease(folder, lease);
+    if (options.detached) await letGoOfSession(pit);
     const session = new LiveSession(client, lease, folder, open, refused);
     await session.check({ signal });
     if (!options.detached) session.watch();
@@ -99,7 +103,7 @@ export async function beginSession(
   } catch (error) {
     // What cannot be undone now leads whoever begins next to it.
     await endSession(client, { folder, lease }, 'rollback').catch(() => undefined);
-    letGoOfSession(pit);
+    await letGoOfSession(pit);
     throw error;
   }
 }

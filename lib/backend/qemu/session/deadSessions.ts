@@ -7,7 +7,8 @@ import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
 import { endSession } from './ending.js';
 import { parseId } from './ids.js';
-import { isWatched, type Keeper, keeperOf, type Lease, readLease } from './lease.js';
+import { type Lease, readLease } from './lease.js';
+import { isOurs, type Keeper, keeperOf, takingOver } from './owner.js';
 import { findSessions, removeParts, type SessionParts } from './teardown.js';
 
 /** A session that QEMU holds parts of. */
@@ -25,14 +26,15 @@ export async function findHeldSessions(client: QmpClient, options?: WaitOptions)
   const held: HeldSession[] = [];
   for (const [tag, parts] of await findSessions(client, options)) {
     const lease = parts.folder === null ? null : await readLease(parts.folder);
-    const unbegun = isBarelyBegun(parts) && !isWatched(tag);
-    const keeper = unbegun ? 'unbegun' : lease === null ? 'unknown' : await keeperOf(lease);
+    const unbegun = isBarelyBegun(parts) && !isOurs(tag);
+    const known = lease === null || parts.folder === null ? 'unknown' : await keeperOf(parts.folder, lease);
+    const keeper = unbegun ? 'unbegun' : known;
     held.push({ tag, parts, lease, keeper });
   }
   return held;
 }
 
-/** Ends a session that nobody keeps; returns its name, or null where it has one that does. */
+/** Ends a session that nobody keeps; returns its name, or null where somebody does. */
 export async function endDeadSession(
   client: QmpClient,
   { tag, parts: { folder }, lease, keeper }: HeldSession,
@@ -42,9 +44,14 @@ export async function endDeadSession(
     await removeParts(client, tag, { exports: true, jobs: () => true, nodes: true }, options);
     return `${tag}…`;
   }
-  if (keeper !== 'dead' || lease === null || folder === null) return null;
-  await endSession(client, { folder, lease }, lease.ending ?? 'rollback', options);
-  return lease.session;
+  if (lease === null || folder === null || (keeper !== 'dead' && keeper !== 'alive')) return null;
+  return takingOver(folder, lease, async () => {
+    // As it stands now that it is ours; without a record somebody else has just ended it.
+    const now = await readLease(folder);
+    if (now?.session === lease.session)
+      await endSession(client, { folder, lease: now }, now.ending ?? 'rollback', options);
+    return lease.session;
+  });
 }
 
 /** Ends every session that nobody keeps; throws BUSY for one that holds a new session off. */
@@ -70,9 +77,9 @@ function heldBy({ tag, lease }: HeldSession): CbtError {
 /** In words, who has a session. */
 export function describeKeeper(lease: Lease | null): string {
   if (lease === null) return 'its record cannot be read from here';
-  const { owner, created } = lease;
+  const { owner, machine, created } = lease;
   if (owner === null) return `it was begun ${created} by a command and waits for its end`;
-  return `process ${owner.pid} on ${owner.host} holds it since ${created}`;
+  return `process ${owner.pid} on ${machine.host} holds it since ${created}`;
 }
 
 function isBarelyBegun({ nodes, exports, jobs }: SessionParts): boolean {

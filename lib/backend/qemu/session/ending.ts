@@ -14,8 +14,9 @@ import { listDisks } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { commitBack } from './commitBack.js';
 import { tagOf } from './ids.js';
-import { type Lease, type LeaseDisk, letGoOfSession, writeLease } from './lease.js';
+import { type Lease, type LeaseDisk, writeLease } from './lease.js';
 import { isListening } from './nbdServer.js';
+import { letGoOfSession } from './owner.js';
 import { removeFolder, removeParts, stopServer } from './teardown.js';
 
 export type Ending = 'commit' | 'rollback';
@@ -66,7 +67,7 @@ export async function endSession(
   if (away.length > 0)
     await writeLease(folder, { ...lease, disks: away }).catch(failUnless(lease.mode === 'fleece'));
   await removeFolder(folder, { overlays: holdsNothing(lease), record: away.length > 0 });
-  letGoOfSession(lease.session);
+  await letGoOfSession(lease.session);
   return outcome;
 }
 

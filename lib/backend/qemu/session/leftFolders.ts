@@ -3,18 +3,20 @@
  * a session, or our process was before QEMU had heard of it. What their records say is believed only where nobody else
  * could have written them.
  */
-import { lstat, readdir, rmdir } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
+import { isHeld } from '../../../linux/kernelLock.js';
+import { isThisMachine } from '../../../linux/machine.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { listDisks, type VmDisk } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { holdsNothing, rollBackPoint } from './ending.js';
 import { tagOf } from './ids.js';
-import { keeperOf, type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
+import { type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
+import { keeperOf, OWNER_NAME } from './owner.js';
 import { findSessions, removeFolder } from './teardown.js';
 
 export interface LeftFolder {
@@ -45,9 +47,9 @@ export async function findSessionFolders(parents: readonly string[]): Promise<Le
  * Whether a session that QEMU does not hold is over: it is, unless a process is just beginning it. (Null: that process
  * cannot be seen from here.) To be asked only when QEMU holds nothing of it, or is gone.
  */
-export async function isOver(lease: Lease): Promise<boolean | null> {
-  const keeper = await keeperOf(lease);
-  if (keeper === 'unknown' || lease.host !== hostname()) return null;
+export async function isOver({ folder, lease }: LeftFolder): Promise<boolean | null> {
+  const keeper = await keeperOf(folder, lease);
+  if (keeper === 'unknown' || !(await isThisMachine(lease.machine))) return null;
   return keeper !== 'alive';
 }
 
@@ -72,7 +74,7 @@ export async function findLostSessions(
       path.resolve(lease.vm) === path.resolve(vmSocket) ||
       disks.some((disk) => hasPoint(disk, lease)) ||
       lease.disks.some((disk) => disk.image !== undefined && findSame(disks, disk) !== undefined);
-    if (ours && !held.has(tagOf(lease.session)) && (await isOver(lease))) lost.push(found);
+    if (ours && !held.has(tagOf(lease.session)) && (await isOver(found))) lost.push(found);
   }
   return lost;
 }
@@ -149,6 +151,10 @@ async function isTrusted(folder: string): Promise<boolean> {
 async function removeOldEmpty(folder: string): Promise<void> {
   const info = await lstat(folder).catch(() => null);
   if (info === null || Date.now() - info.mtimeMs < EMPTY_FOR_MS) return;
+  const lock = path.join(folder, OWNER_NAME);
+  if (await isHeld(lock).catch(() => true)) return;
+  const rest = (await readdir(folder)).filter((name) => name !== OWNER_NAME);
+  if (rest.length === 0) await rm(lock, { force: true });
   // Refused by the system when anything is in it.
   await rmdir(folder).catch(() => undefined);
 }

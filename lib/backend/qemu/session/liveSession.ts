@@ -12,9 +12,10 @@ import type { WaitOptions } from '../waiting.js';
 import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { makeId, tagOf } from './ids.js';
-import { type Lease, type LeaseDisk, letGoOfSession, readLease } from './lease.js';
+import { type Lease, type LeaseDisk, readLease } from './lease.js';
 import { MODES } from './modes.js';
 import { exportUri } from './nbdServer.js';
+import { letGoOfSession } from './owner.js';
 
 /** Opens one disk of a session for questions. */
 export type OpenSessionDisk = (session: LiveSession, disk: LeaseDisk) => Promise<TrackedDisk>;
@@ -113,7 +114,7 @@ export class LiveSession implements Session {
     });
     void this.client.ended.then(() => {
       // Whoever connects anew finds a session that nobody watches.
-      letGoOfSession(this.session);
+      void letGoOfSession(this.session);
       return events.return?.();
     });
   }

@@ -5,13 +5,14 @@
  */
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import { parseQueryId } from '../live/queryIds.js';
+import { askerOf } from '../live/queryIds.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
 import { type ParsedId, parseId } from './ids.js';
 import { dropJob, ignoreGone } from './jobs.js';
 import { LEASE_NAME } from './lease.js';
+import { OWNER_NAME } from './owner.js';
 
 /** What of a session there is in QEMU now. */
 export interface SessionParts {
@@ -98,7 +99,7 @@ export async function removeExport(client: QmpClient, id: string, options?: Wait
 /** Stops an NBD server of ours when it serves nobody else; maps that are being asked through it go with it. */
 export async function stopServer(client: QmpClient, options?: WaitOptions): Promise<void> {
   for (const { id } of await qmp(client, 'query-block-exports', undefined, options))
-    if (parseQueryId(id) !== null) await removeExport(client, id, options);
+    if (askerOf(id) !== null) await removeExport(client, id, options);
   if ((await qmp(client, 'query-block-exports', undefined, options)).length > 0) return;
   await qmp(client, 'nbd-server-stop', undefined, options).catch(() => undefined);
 }
@@ -124,7 +125,9 @@ export async function removeFolder(
     if (OWN_FILES.test(name) || (overlays && (OVERLAY_FILE.test(name) || OVERLAY_RECORD.test(name))))
       await rm(path.join(folder, name), { force: true });
   if (kept || record) return;
+  // Last the lock: whoever finds the record finds who looks after it.
   await rm(path.join(folder, LEASE_NAME), { force: true });
+  await rm(path.join(folder, OWNER_NAME), { force: true });
   await rmdir(folder).catch(() => undefined);
 }
 
