@@ -28,7 +28,6 @@ import {
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
-import { requireNoWaitingOverlay } from './waitingOverlay.js';
 
 /** How tracking of images starts, or starts anew. */
 export interface StartOptions {
@@ -110,9 +109,10 @@ export class ImageTracking {
   async begin(options: BeginOptions = {}): Promise<ImageSession> {
     const pit = drawPit(options.pit);
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
-    const begun = await this.#change(
-      { room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal },
-      (target) => begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
+    const begun = await this.#eachByItself((one) =>
+      one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
+        begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
+      ),
     );
     return { session: pit, pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
@@ -133,9 +133,36 @@ export class ImageTracking {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
-    return this.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
-      rollback(target, { ...options, pit }),
+    const { disks, warnings } = await this.#eachByItself((one) =>
+      one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
+        rollback(target, { ...options, pit }),
+      ),
     );
+    return { pit, disks, ...(warnings !== undefined && { warnings }) };
+  }
+
+  /** All images at once; when that fails, one after the other, so that a bad one spoils nothing but itself. */
+  async #eachByItself<D extends DiskOutcome>(
+    work: (images: ImageTracking) => Promise<{ disks: D[]; warnings?: readonly string[] }>,
+  ): Promise<{ disks: (D | DiskOutcome)[]; warnings?: readonly string[] }> {
+    try {
+      return await work(this);
+    } catch (error) {
+      if (this.#paths.length === 1 || !isOfOneImage(error)) throw error;
+    }
+    const disks: (D | DiskOutcome)[] = [];
+    const warnings: string[] = [];
+    for (const path of this.#paths) {
+      try {
+        const outcome = await work(new ImageTracking([path]));
+        disks.push(...outcome.disks);
+        warnings.push(...(outcome.warnings ?? []));
+      } catch (error) {
+        if (!isOfOneImage(error)) throw error;
+        disks.push({ disk: path, error: error.about(path) });
+      }
+    }
+    return { disks, ...(warnings.length > 0 && { warnings }) };
   }
 
   /** `takes`: the point in time that the change takes; a failure leaves it on no image. */
@@ -147,7 +174,6 @@ export class ImageTracking {
     }: { room: BitmapChange; takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
-    await requireNoWaitingOverlay(this.#paths);
     const free: string[] = [];
     for (const path of this.#paths) {
       const pits = await requireQcow2(path, signal);
@@ -203,6 +229,12 @@ const all = (): boolean => true;
 const foreign = (name: string): boolean => parseSegmentName(name) === null;
 /** Merged segments stand beside their sources for a moment. */
 const ONE_MORE: BitmapChange = { keeps: all, adds: 1 };
+
+/** What the caller did, or is our bug, no other image would make better. */
+function isOfOneImage(error: unknown): error is CbtError {
+  const others = ['ERR_CBT_ABORTED', 'ERR_CBT_INTERNAL', 'ERR_CBT_INVALID_ARGUMENT'];
+  return error instanceof CbtError && !others.includes(error.code);
+}
 
 function drawPit(given: string | undefined): string {
   return given === undefined ? randomUUID() : requireUuid('pit', given);

@@ -9,24 +9,24 @@
  *   6. commit the session                          the next one builds on the run below it
  */
 import { randomUUID } from 'node:crypto';
-import { rename, stat } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import type { ChangeMap } from '../core/changeMap.js';
-import type { DiskData } from '../core/diskData.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { chooseBase } from './chooseBase.js';
-import { copyLayer } from './copyLayer.js';
+import { identityOf } from './copies.js';
+import { type CopyWork, copyDisks, filesOf, removeLayer } from './copyDisks.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { onFile } from './fileFault.js';
 import type { BackupFolder } from './folder.js';
-import { LayerWriter } from './layerWriter.js';
-import { CLUSTER_BYTES, type DiskRun, formatManifest, type Manifest } from './manifest.js';
-import { layerName, makeKey, manifestName, PART, sumsName } from './names.js';
-import { RateLimit } from './rate.js';
-import type { BackupSource, SourceDisk, SourceSession } from './source.js';
-import { SumsWriter } from './sums.js';
-import { clearIntent, openForWriting, writeIntent } from './writing.js';
+import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
+import { writeMark } from './mark.js';
+import { manifestName, PART } from './names.js';
+import { type ClaimOptions, claimFolder } from './owner.js';
+import { type PendingRun, undoPoints, writePending } from './pending.js';
+import { planDisks } from './planDisks.js';
+import type { BackupSource, FailedDisk, SourceFacts, SourceSession } from './source.js';
+import { openForWriting } from './writing.js';
 
-export interface BackupOptions {
+export interface BackupOptions extends ClaimOptions {
   /** Folder of the backup; made when it is not there. */
   to: string;
   /** Copy everything, also where an incremental backup is possible. */
@@ -70,12 +70,6 @@ export interface BackupResult {
   warnings: string[];
 }
 
-/** Both queues of all disks together. */
-const QUEUE_BUDGET_BYTES = 32 << 20;
-/** More in flight than this makes no copy faster. */
-const MAX_QUEUE_BYTES = 8 << 20;
-const MAX_JOBS = 16;
-
 /**
  * One run: every disk of the source at one instant into the folder, incremental where its chain allows. Disks that fail
  * are in the result, the others stand; a run that fails as a whole throws a `CbtError`, and leaves the folder and the
@@ -84,37 +78,53 @@ const MAX_JOBS = 16;
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   const { signal, clock = () => new Date() } = options;
   throwIfAborted(signal);
-  const startedAt = clock().toISOString();
+  const startedAt = clock();
   await using target = await openForWriting(options.to, { create: true });
-  const { folder, warnings } = target;
-  const pit = randomUUID();
+  const { warnings } = target;
   const facts = await source.facts(signal);
-  const intent = source.intent(pit);
-  if (intent !== null) await writeIntent(folder.path, intent);
-  const session = await source.begin(pit, signal).catch(async (error: unknown) => {
-    if (intent !== null) await clearIntent(folder.path);
-    throw error;
-  });
+  await requireNoLayer(target.folder, facts);
+  const { owner, mark, folder } = await claimFolder(target.folder, facts, options, startedAt);
+  if (mark !== target.folder.mark) await writeMark(folder.path, mark);
+  const undone = await undoPoints(target.pending, facts, source, signal);
+  warnings.push(...undone.warnings);
   const run = folder.nextRun;
+  const pending = new PendingNote(folder.path, undone.left, {
+    run,
+    pit: randomUUID(),
+    images: source.leavesPoint ? facts.disks.map(({ disk }) => disk) : [],
+    files: [],
+  });
+  const session = await begin(source, pending, signal);
   const made = new Set<string>();
-  const work = { folder, session, run, made, options, progress: { doneBytes: 0, totalBytes: 0 } };
   try {
     warnings.push(...session.warnings);
-    const { layers, failed } = await copyDisks(work);
-    await session.check();
+    const ofOneDisk = async (disk: string, error: unknown): Promise<FailedDisk> => {
+      throwIfAborted(signal);
+      if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+      await session.check();
+      return { disk, error: error.about(disk) };
+    };
+    const { full = false, as } = options;
+    const { disks, pit } = session;
+    const planned = await planDisks({ folder, owner, facts, disks, pit, full, as, signal, ofOneDisk });
+    await pending.note({ files: [...filesOf(run, planned.plans), manifestName(run) + PART] });
+    const work = { folder, run, made, options, progress: { doneBytes: 0, totalBytes: 0 }, ofOneDisk };
+    const copied = await copyDisks(work, planned.plans);
+    const failed = [...session.failed, ...planned.failed, ...copied.failed];
+    const layers = await keepSound(work, copied.layers, await session.check(), failed);
     throwIfAborted(signal);
     if (layers.length === 0) {
-      await undo(work, intent !== null);
+      warnings.push(...(await undo(folder, session, made, pending)));
       return { run: null, pit: null, disks: failed, warnings };
     }
-    const manifest: Manifest = {
+    await publish(folder, {
       format: 'qemu-cbt-backup',
       version: 2,
       run,
-      pit: session.pit,
-      startedAt,
+      pit,
+      startedAt: startedAt.toISOString(),
       finishedAt: clock().toISOString(),
-      source: facts,
+      source: { kind: facts.kind, name: facts.name, uuid: facts.uuid, owner: owner.id },
       disks: layers,
       failed: failed.map(({ disk, error }) => ({
         disk,
@@ -122,14 +132,13 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
         reason: error.reason ?? null,
         message: error.message,
       })),
-    };
-    await publish(folder, manifest);
-    warnings.push(...(await commit(session)));
-    if (intent !== null) await clearIntent(folder.path);
-    return { run, pit: session.pit, disks: [...layers, ...failed], warnings };
+    });
+    warnings.push(...(await commit(session, layers)));
+    await pending.clear();
+    return { run, pit, disks: [...layers, ...failed], warnings };
   } catch (error) {
-    const undone = await undo(work, intent !== null).then(
-      () => '',
+    const undone = await undo(folder, session, made, pending).then(
+      (left) => left.map((text) => `; moreover, ${text}`).join(''),
       (second: unknown) =>
         `; and undoing failed: ${second instanceof Error ? second.message : String(second)}`,
     );
@@ -144,182 +153,86 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
   }
 }
 
-interface Work {
-  folder: BackupFolder;
-  session: SourceSession;
-  run: number;
-  /** Names of files that this run made and that do not belong to a manifest yet. */
-  made: Set<string>;
-  options: BackupOptions;
-  progress: BackupProgress;
-}
+/** A run's line in `pending.json`, beside those of others that are still to be undone. */
+class PendingNote {
+  readonly #folder: string;
+  readonly #others: readonly PendingRun[];
+  #own: PendingRun;
 
-async function copyDisks(
-  work: Work,
-): Promise<{ layers: DiskRun[]; failed: { disk: string; error: CbtError }[] }> {
-  const { session, options } = work;
-  const { bytesPerSecond } = options;
-  const layers = new Map<string, DiskRun>();
-  const failed = [...session.failed];
-  const jobs = Math.min(Math.max(1, options.jobs ?? 2), MAX_JOBS, Math.max(1, session.disks.length));
-  const rate = bytesPerSecond === undefined ? null : new RateLimit(bytesPerSecond);
-  const planned = [];
-  const taken = new Set<string>();
-  for (const disk of session.disks) {
-    try {
-      const plan = await planDisk(work, disk, taken);
-      taken.add(plan.key);
-      planned.push({ disk, plan });
-    } catch (error) {
-      failed.push({ disk: disk.disk, error: await ofOneDisk(work, disk, error) });
-    }
+  constructor(folder: string, others: readonly PendingRun[], own: PendingRun) {
+    this.#folder = folder;
+    this.#others = others;
+    this.#own = own;
   }
-  const queueBytes = Math.min(MAX_QUEUE_BYTES, Math.floor(QUEUE_BUDGET_BYTES / jobs / 2));
-  const waiting = planned.values();
-  const worker = async (): Promise<void> => {
-    for (const { disk, plan } of waiting) {
-      try {
-        layers.set(disk.disk, await copyDisk(work, disk, plan, { rate, queueBytes }));
-      } catch (error) {
-        failed.push({ disk: disk.disk, error: await ofOneDisk(work, disk, error) });
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: jobs }, worker));
-  for (const end of ended) if (end.status === 'rejected') throw end.reason;
-  return {
-    layers: session.disks.map(({ disk }) => layers.get(disk)).filter((layer) => layer !== undefined),
-    failed,
-  };
+
+  get own(): PendingRun {
+    return this.#own;
+  }
+
+  async note(change: Partial<PendingRun>): Promise<void> {
+    this.#own = { ...this.#own, ...change };
+    await writePending(this.#folder, [...this.#others, this.#own]);
+  }
+
+  /** Nothing is left of the run but what is on these images. */
+  async clear(images: readonly string[] = []): Promise<void> {
+    const own = images.length === 0 ? [] : [{ ...this.#own, images: [...images], files: [] }];
+    await writePending(this.#folder, [...this.#others, ...own]);
+  }
 }
 
-/** An error that spoils one disk only; what ends the whole run is thrown on. */
-async function ofOneDisk(work: Work, disk: SourceDisk, error: unknown): Promise<CbtError> {
-  throwIfAborted(work.options.signal);
-  if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
-  await work.session.check();
-  return error.about(disk.disk);
-}
-
-type Plan = Awaited<ReturnType<typeof planDisk>>;
-
-async function planDisk(work: Work, disk: SourceDisk, taken: ReadonlySet<string>) {
-  const { folder, options, progress } = work;
-  const selection = { signal: options.signal };
-  const choice = await chooseBase({
-    folder,
-    disk: disk.disk,
-    epoch: disk.epoch,
-    lost: disk.lost,
-    full: options.full ?? false,
-    taken,
-    changes: (from, more) => disk.changes(from, more),
-    allocated: (more) => disk.allocated(more),
-    selection,
-  });
-  const changedBytes = await choice.map.changedBytes();
-  progress.totalBytes += changedBytes;
-  const used = new Set([...taken, ...folder.runs.flatMap((run) => run.disks.map(({ key }) => key))]);
-  return { ...choice, changedBytes, key: choice.key ?? makeKey(disk.disk, used) };
-}
-
-async function copyDisk(
-  { folder, run, made, options, progress }: Work,
-  disk: SourceDisk,
-  plan: Plan,
-  limits: { rate: RateLimit | null; queueBytes: number },
-): Promise<DiskRun> {
-  const { signal } = options;
-  const { verdict, reason, message, base, key, map, changedBytes } = plan;
-  await options.onDisk?.({ disk: disk.disk, verdict, reason, message, changedBytes, map });
-  const file = layerName(key, run);
-  const sumsFile = sumsName(key, run);
-  const sizeBytes = Math.ceil(disk.sizeBytes / 512) * 512;
-  made.add(file + PART).add(sumsFile + PART);
+async function begin(
+  source: BackupSource,
+  pending: PendingNote,
+  signal: AbortSignal | undefined,
+): Promise<SourceSession> {
+  const { pit, images } = pending.own;
+  if (images.length > 0) await pending.note({});
   try {
-    await using layer = await LayerWriter.create(folder.file(file + PART), {
-      clusterBytes: CLUSTER_BYTES,
-      sizeBytes,
-      backing: base?.disk.file ?? null,
-    });
-    await using sums = await SumsWriter.create(folder.file(sumsFile + PART), sizeBytes);
-    const { storedBytes, zeroBytes } = await withData(await disk.openData(signal), async (source) => {
-      if (source.info.sizeBytes !== sizeBytes) {
-        throw new CbtError(
-          'ERR_CBT_MAP_MISMATCH',
-          `${disk.disk} has ${sizeBytes} bytes, but its data has ${source.info.sizeBytes}`,
-          { disk: disk.disk },
-        );
-      }
-      return copyLayer({
-        source,
-        target: layer,
-        map,
-        sizeBytes,
-        full: verdict === 'full',
-        sums,
-        ...limits,
-        signal,
-        onBytes: (bytes) => {
-          progress.doneBytes += bytes;
-          // Ranges are widened to whole clusters, so more may be read than the map tells.
-          progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
-          options.onProgress?.(progress);
-        },
-      });
-    });
-    await layer.finish();
-    const summed = await sums.finish();
-    return {
-      disk: disk.disk,
-      key,
-      sizeBytes,
-      epoch: disk.epoch,
-      changeId: disk.changeId,
-      verdict,
-      reason,
-      message,
-      base: base === null ? null : { run: base.run.run, pit: base.run.pit },
-      file,
-      fileBytes: await fileSize(folder.file(file + PART)),
-      sums: { file: sumsFile, ...summed },
-      changedBytes,
-      storedBytes,
-      zeroBytes,
-    };
+    return await source.begin(pit, signal);
   } catch (error) {
-    for (const name of [file + PART, sumsFile + PART]) {
-      await removeFile(folder.file(name));
-      made.delete(name);
-    }
-    if (!(error instanceof CbtError) || error.details['errno'] !== 'ENOSPC') throw error;
+    // Where it came before it failed is not known: what it left is looked for.
+    const { left } = await undoPoints([pending.own], await source.facts(undefined), source, undefined);
+    await pending.clear(left.flatMap((run) => run.images));
+    throw error;
+  }
+}
+
+/** An image that is a layer of the folder would be backed up onto itself. */
+async function requireNoLayer(folder: BackupFolder, facts: SourceFacts): Promise<void> {
+  const own = new Map<string, string>();
+  for (const { disks } of folder.runs)
+    for (const { file } of disks) own.set((await identityOf(folder.file(file))) ?? '', file);
+  own.delete('');
+  for (const { disk, image } of facts.disks) {
+    const layer = image === null ? undefined : own.get((await identityOf(image)) ?? '');
+    if (layer === undefined) continue;
     throw new CbtError(
-      'ERR_CBT_BACKEND_UNAVAILABLE',
-      `no space is left in ${folder.path}: ${error.message}`,
-      {
-        disk: disk.disk,
-        details: error.details,
-        cause: error,
-      },
+      'ERR_CBT_INVALID_ARGUMENT',
+      `${disk} is ${layer} of the backup folder ${folder.path}: a disk that was restored is a file of its own (qemu-cbt restore)`,
+      { disk, details: { file: layer } },
     );
   }
 }
 
-/** Closes the data when the work is done; of two failures the work's counts. */
-async function withData<T>(data: DiskData, work: (data: DiskData) => Promise<T>): Promise<T> {
-  let result: T;
-  try {
-    result = await work(data);
-  } catch (error) {
-    await data.close().catch(() => undefined);
-    throw error;
+/** Drops what was read of a disk that somebody wrote to. */
+async function keepSound(
+  work: CopyWork,
+  layers: readonly DiskRun[],
+  wrong: readonly FailedDisk[],
+  failed: FailedDisk[],
+): Promise<DiskRun[]> {
+  const kept: DiskRun[] = [];
+  for (const layer of layers) {
+    const found = wrong.find(({ disk }) => disk === layer.disk);
+    if (found === undefined) {
+      kept.push(layer);
+      continue;
+    }
+    failed.push(found);
+    await removeLayer(work, layer);
   }
-  await data.close();
-  return result;
-}
-
-async function fileSize(path: string): Promise<number> {
-  return (await onFile(path, 'looking', () => stat(path))).size;
+  return kept;
 }
 
 async function publish(folder: BackupFolder, manifest: Manifest): Promise<void> {
@@ -334,12 +247,15 @@ async function publish(folder: BackupFolder, manifest: Manifest): Promise<void> 
 }
 
 /** The run stands already: a point in time that could not be kept costs the next run some reading, no data. */
-async function commit(session: SourceSession): Promise<string[]> {
+async function commit(session: SourceSession, layers: readonly DiskRun[]): Promise<string[]> {
   const later = 'the next run copies what changed since an earlier one';
+  const kept = layers.map(({ disk }) => disk);
   try {
-    const failed = await session.commit();
-    return failed.map(
-      ({ disk, error }) => `${disk}: its point in time was not kept (${error.message}); ${later}`,
+    const failed = await session.commit(kept);
+    return failed.map(({ disk, error }) =>
+      kept.includes(disk)
+        ? `${disk}: its point in time was not kept (${error.message}); ${later}`
+        : `${disk}: its point in time ${session.pit} stays, although it was not backed up (${error.message})`,
     );
   } catch (error) {
     if (!(error instanceof CbtError)) throw error;
@@ -347,9 +263,17 @@ async function commit(session: SourceSession): Promise<string[]> {
   }
 }
 
-async function undo({ folder, session, made }: Work, hasIntent: boolean): Promise<void> {
-  // The point in time first: it is what would be missed. Files without a manifest go now or with the next run.
-  await session.rollback();
+/** The point in time first: it is what would be missed. Files without a manifest go now or with the next run. */
+async function undo(
+  folder: BackupFolder,
+  session: SourceSession,
+  made: ReadonlySet<string>,
+  pending: PendingNote,
+): Promise<string[]> {
+  const left = await session.rollback();
   for (const name of made) await removeFile(folder.file(name));
-  if (hasIntent) await clearIntent(folder.path);
+  await pending.clear(left.map(({ disk }) => disk));
+  return left.map(
+    ({ disk, error }) => `${disk} keeps the point in time ${session.pit} for now (${error.message})`,
+  );
 }

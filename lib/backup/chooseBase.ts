@@ -1,12 +1,14 @@
 /**
- * What a disk's next layer builds on: the newest run of the folder whose point in time the disk's chain still answers for.
- * That holds after every crash: a run whose point was rolled back is passed over, and the changes since the run below it
- * are asked instead.
+ * What a disk's next layer builds on: the newest run of its series whose instant stands in the disk's chain, and whose files
+ * are whole. That holds after every crash: a run whose point was rolled back is passed over, and the changes since the run
+ * below it are asked instead.
  */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import { CbtError } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkLayerFiles } from './layerHeader.js';
+import { inWords, type Place, stands } from './series.js';
+import type { ChainPoint } from './source.js';
 
 export interface Choice {
   verdict: 'incremental' | 'full';
@@ -15,75 +17,68 @@ export interface Choice {
   /** In words; also for an incremental that had to pass over a run. */
   message: string | null;
   base: Layer | null;
-  /** The disk's name in the folder's files; null where it has none yet. */
-  key: string | null;
   /** What has to be copied. */
   map: ChangeMap;
 }
 
 export interface BaseQuestion {
-  folder: BackupFolder;
-  disk: string;
+  /** Null where there is none yet. */
+  folder: BackupFolder | null;
+  place: Place;
   epoch: string | null;
+  /** Those that stand in the disk's chain. */
+  points: readonly ChainPoint[];
   lost: { reason: string | null; message: string } | null;
   full: boolean;
-  /** Keys that other disks of this run have. */
-  taken: ReadonlySet<string>;
   changes: (from: string, selection: ChangeMapSelection) => Promise<ChangeMap>;
   allocated: (selection: ChangeMapSelection) => Promise<ChangeMap>;
   selection: ChangeMapSelection;
 }
 
 export async function chooseBase(question: BaseQuestion): Promise<Choice> {
-  const { full, lost, selection } = question;
-  const known = earlierLayers(question);
-  const key = known[0]?.disk.key ?? null;
-  const candidates = known.filter((layer) => layer.disk.epoch !== null);
-  const asFull = async (reason: string | null, message: string | null): Promise<Choice> => ({
-    verdict: 'full',
-    reason,
-    message,
-    base: null,
-    key,
-    map: await question.allocated(selection),
-  });
+  const { folder, place, full, lost, selection } = question;
+  const layers = [place.series, place.joins]
+    .flatMap((series) => series?.layers ?? [])
+    .sort((x, y) => y.run.run - x.run.run);
+  const asFull = async (reason: string | null, message: string | null): Promise<Choice> => {
+    const words = [message, inWords(place)].filter((part) => part !== null).join('; ');
+    const map = await question.allocated(selection);
+    return { verdict: 'full', reason, message: words === '' ? null : words, base: null, map };
+  };
   if (full) return asFull(null, 'asked for');
+  if (place.twin !== null) return asFull('OTHER_EPOCH', `${place.twin}: each goes on by itself`);
   if (lost !== null) return asFull(lost.reason, lost.message);
-  if (candidates.length === 0) return asFull(null, 'the folder holds no earlier run of this disk');
+  if (layers.length === 0) return asFull(null, 'the folder holds no earlier run of this disk');
   let first: CbtError | null = null;
-  for (const base of candidates) {
+  for (const base of layers) {
+    if (base.disk.epoch === null) continue;
     try {
-      if (base.disk.epoch !== question.epoch) throw otherHistory(base, question.epoch);
-      await checkLayerFiles(question.folder, question.folder.chain(base.run, base.disk));
-      const map = await question.changes(base.run.pit, selection);
+      const from = pointOf(base, question);
+      if (folder !== null) await checkLayerFiles(folder, folder.chain(base.run, base.disk));
+      const map = await question.changes(from, selection);
       const message =
         first === null ? null : `builds on run ${base.run.run}, a later one cannot serve: ${first.message}`;
-      return { verdict: 'incremental', reason: null, message, base, key, map };
+      return { verdict: 'incremental', reason: null, message, base, map };
     } catch (error) {
       if (!(error instanceof CbtError) || !canPassOver(error)) throw error;
       first ??= error;
     }
   }
-  return asFull(first?.reason ?? null, first?.message ?? null);
+  return asFull(first?.reason ?? null, first?.message ?? 'no earlier run of this disk has a point in time');
 }
 
-/** The disk's earlier layers, newest first: by its name, or else by the epoch of its chain (a VM's disk backed up by path). */
-function earlierLayers({ folder, disk, epoch, taken }: BaseQuestion): Layer[] {
-  const all = folder.runs
-    .flatMap((run) => run.disks.map((layer): Layer => ({ run, disk: layer })))
-    .filter((layer) => !taken.has(layer.disk.key))
-    .reverse();
-  const named = all.filter((layer) => layer.disk.disk === disk);
-  const key = (named[0] ?? all.find((layer) => epoch !== null && layer.disk.epoch === epoch))?.disk.key;
-  return all.filter((layer) => layer.disk.key === key);
-}
-
-/** Disks of one run share the UUID of its point in time: only the epoch tells whose it is. */
-function otherHistory({ run, disk }: Layer, epoch: string | null): CbtError {
-  return new CbtError(
+/** The point of a layer in the disk's chain; disks of one run share its UUID, so the history has to be the same too. */
+function pointOf(layer: Layer, { epoch, points }: BaseQuestion): string {
+  if (stands(layer, { epoch, points })) return layer.run.pit;
+  const { run, disk } = layer;
+  const of = `run ${run.run}, point in time ${run.pit}`;
+  const other = disk.epoch !== epoch;
+  throw new CbtError(
     'ERR_CBT_UNKNOWN_PIT',
-    `run ${run.run} holds the history ${disk.epoch}, the disk now has ${epoch ?? 'none'}`,
-    { reason: 'OTHER_EPOCH' },
+    other
+      ? `${of}, is of the history ${disk.epoch}, and the disk has ${epoch ?? 'none'}`
+      : `${of}, does not stand in the disk's chain`,
+    { reason: other ? 'OTHER_EPOCH' : 'UNKNOWN_PIT' },
   );
 }
 

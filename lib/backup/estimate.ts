@@ -1,8 +1,10 @@
 /** How much a backup into a folder would move, without beginning one: the same choice of a base, the maps as of now. */
-import type { CbtError } from '../core/errors.js';
-import type { TrackedDisk } from '../core/trackedDisk.js';
+import { CbtError, throwIfAborted } from '../core/errors.js';
 import { chooseBase } from './chooseBase.js';
 import { BackupFolder, folderExists } from './folder.js';
+import { type ClaimOptions, claimFolder } from './owner.js';
+import { type Place, placeDisks } from './series.js';
+import type { BackupSource, DiskIdentity } from './source.js';
 
 /** What a backup of a disk would be now. `changedBytes` is what the map tells; a copy is widened to clusters of 64 KiB. */
 export interface DiskEstimate {
@@ -16,45 +18,73 @@ export interface DiskEstimate {
   changedBytes: number;
 }
 
-/** A folder that is not there yet holds no run. */
-export async function readForEstimate(path: string): Promise<BackupFolder | null> {
-  return (await folderExists(path)) ? BackupFolder.read(path) : null;
+/** An estimate, or why there is none. */
+export type EstimateOutcome = DiskEstimate | { disk: string; error: CbtError };
+
+/** The folder that a backup would go to, and how. */
+export interface EstimateOptions extends ClaimOptions {
+  /** Folder of the backup; it need not be there yet. */
+  to: string;
+  /** As if everything were to be copied. */
+  full?: boolean | undefined;
+  signal?: AbortSignal | undefined;
 }
 
-/** Chooses the base as a run would, and counts; nothing is begun and nothing written. `folder` null: there is no backup yet. */
-export async function estimateDisk(
-  disk: TrackedDisk,
-  folder: BackupFolder | null,
-  options: { full?: boolean | undefined; signal?: AbortSignal | undefined } = {},
+const NEW: Place = { series: null, by: null, twin: null, joins: null };
+
+/** Chooses bases as a run would, and counts; nothing is begun and nothing written. A source that the folder is not of is refused, as a run is. */
+export async function estimate(source: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
+  const { to, full = false, signal, as } = options;
+  const facts = await source.facts(signal);
+  const found = (await folderExists(to)) ? await BackupFolder.read(to) : null;
+  const claim = found === null ? null : await claimFolder(found, facts, options, new Date());
+  const places =
+    claim === null
+      ? null
+      : await placeDisks(claim.folder, claim.owner, facts, { ...(as !== undefined && { as }) });
+  const outcomes: EstimateOutcome[] = [];
+  for (const known of facts.disks) {
+    const { disk } = known;
+    try {
+      if (known.error !== undefined) throw known.error;
+      const place = places?.get(disk) ?? NEW;
+      outcomes.push(
+        await estimateDisk(source, known, place, { folder: claim?.folder ?? null, full, signal }),
+      );
+    } catch (error) {
+      throwIfAborted(signal);
+      if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+      outcomes.push({ disk, error: error.about(disk) });
+    }
+  }
+  return outcomes;
+}
+
+async function estimateDisk(
+  source: BackupSource,
+  { disk, sizeBytes, epoch, points }: DiskIdentity,
+  place: Place,
+  { folder, full, signal }: { folder: BackupFolder | null; full: boolean; signal: AbortSignal | undefined },
 ): Promise<DiskEstimate> {
-  const { signal } = options;
-  const { epoch, sizeBytes } = await disk.pits({ signal });
-  const empty = folder === null;
-  const choice = empty
-    ? null
-    : await chooseBase({
-        folder,
-        disk: disk.disk,
-        epoch,
-        lost: null,
-        full: options.full ?? false,
-        taken: new Set(),
-        changes: (from, selection) => disk.changes({ ...selection, from }),
-        allocated: (selection) => disk.allocated(selection),
-        selection: { signal },
-      });
-  const map = choice?.map ?? (await disk.allocated({ signal }));
-  const base = choice?.base ?? null;
+  await using opened = await source.openDisk(disk, signal);
+  const { verdict, reason, message, base, map } = await chooseBase({
+    folder,
+    place,
+    epoch,
+    points,
+    lost: null,
+    full,
+    changes: (from, selection) => opened.changes({ ...selection, from }),
+    allocated: (selection) => opened.allocated(selection),
+    selection: { signal },
+  });
   return {
-    disk: disk.disk,
+    disk,
     sizeBytes,
-    verdict: choice?.verdict ?? 'full',
-    reason: choice?.reason ?? null,
-    message: choice === null ? 'the folder holds no earlier run of this disk' : choice.message,
+    verdict,
+    reason,
+    message,
     base: base === null ? null : { run: base.run.run, pit: base.run.pit },
     changedBytes: await map.changedBytes(),
   };
 }
-
-/** An estimate, or why there is none. */
-export type EstimateOutcome = DiskEstimate | { disk: string; error: CbtError };

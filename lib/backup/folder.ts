@@ -8,7 +8,8 @@ import { CbtError, type CbtErrorDetails } from '../core/errors.js';
 import { readSmallFile } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
 import { type DiskRun, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.js';
-import { manifestName, parseLayerName, parseManifestName } from './names.js';
+import { type Mark, readMark } from './mark.js';
+import { MAX_RUN, manifestName, PART, parseLayerName, parseManifestName } from './names.js';
 
 /** A disk's layer in a run. */
 export interface Layer {
@@ -25,6 +26,9 @@ export interface DamagedRun {
 
 /** A folder as it was when it was read; it does not follow later changes. */
 export class BackupFolder {
+  /** A key serves one series; several keys may, where a disk had been taken for two. */
+  readonly #seriesByKey = new Map<string, string>();
+
   private constructor(
     readonly path: string,
     /** Every name in the folder, as it was read. */
@@ -32,7 +36,13 @@ export class BackupFolder {
     /** Oldest first. */
     readonly runs: readonly Manifest[],
     readonly damaged: readonly DamagedRun[],
-  ) {}
+    /** Whose folder it is; null where it says nothing, or nothing that can be believed (`markError`). */
+    readonly mark: Mark | null = null,
+    readonly markError: CbtError | null = null,
+  ) {
+    for (const { disks } of runs)
+      for (const { key, series } of disks) if (series !== undefined) this.#seriesByKey.set(key, series);
+  }
 
   /** Reads every manifest. A folder that is not there is refused, or made and empty. */
   static async read(folder: string, options: { create?: boolean } = {}): Promise<BackupFolder> {
@@ -53,7 +63,34 @@ export class BackupFolder {
         damaged.push({ run, file, error });
       }
     }
-    return new BackupFolder(path, names, runs, damaged);
+    const { mark, markError } = await readMark(path).then(
+      (found) => ({ mark: found, markError: null }),
+      (error: unknown) => {
+        if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
+        return { mark: null, markError: error };
+      },
+    );
+    return new BackupFolder(path, names, runs, damaged, mark, markError);
+  }
+
+  /** The same runs under another mark. */
+  withMark(mark: Mark): BackupFolder {
+    return new BackupFolder(this.path, this.names, this.runs, this.damaged, mark);
+  }
+
+  /** Id of the owner whose run it is; null where that cannot be told. */
+  ownerOf({ source }: Manifest): string | null {
+    if (source.owner !== undefined) return source.owner;
+    const owners = this.mark?.owners ?? [];
+    const named = source.uuid?.toLowerCase() ?? null;
+    const same = owners.find(({ uuid }) => named !== null && uuid === named);
+    const heir = owners.find(({ inherits, uuid }) => inherits && (named === null || uuid === null));
+    return (same ?? heir)?.id ?? null;
+  }
+
+  /** Which disk through time a layer belongs to; runs of version 1 know it by the name of their files only. */
+  seriesOf({ key }: DiskRun): string {
+    return this.#seriesByKey.get(key) ?? key;
   }
 
   /** Path of a file in the folder. */
@@ -61,13 +98,20 @@ export class BackupFolder {
     return join(this.path, name);
   }
 
-  /** A number above every run's, damaged ones and leftovers included. */
+  /** A number above every run's, that no name in the folder has, whoever made the file. */
   get nextRun(): number {
+    const used = new Set<number>();
     let last = 0;
     for (const name of this.names) {
-      last = Math.max(last, parseManifestName(name) ?? 0, parseLayerName(name)?.run ?? 0);
+      const whole = name.endsWith(PART) ? name.slice(0, -PART.length) : name;
+      const run = parseManifestName(whole);
+      last = Math.max(last, run ?? 0);
+      used.add(run ?? parseLayerName(whole)?.run ?? 0);
     }
-    return last + 1;
+    let next = last + 1;
+    while (used.has(next)) next += 1;
+    if (next <= MAX_RUN) return next;
+    throw new CbtError('ERR_CBT_UNSUPPORTED', `${this.path} has run ${last}: ${MAX_RUN} is the last number`);
   }
 
   /** The layers a disk of a run is read through, the full one first. Throws where a link is missing or does not fit. */

@@ -1,29 +1,22 @@
 /**
- * Images that no VM uses as a backup source. The point in time is taken in the images themselves; that nobody wrote since
- * is checked after reading, so that what was copied is that instant.
+ * Images that no VM uses as a backup source, each by itself: one that cannot be opened or tracked spoils no other. The point
+ * in time is taken in the images themselves; that nobody wrote since is checked after reading, so that what was copied is
+ * that instant.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { CbtError, invalidArgument, trackingLost } from '../core/errors.js';
-import type { TrackedDisk } from '../core/trackedDisk.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import type { BeginOutcome } from '../core/tracking.js';
-import { openData } from '../data.js';
 import { ImageTracking } from '../imageTracking.js';
 import { type OpenDiskOptions, openDisk } from '../open.js';
-import type { BackupSource, SourceDisk, SourceSession } from './source.js';
+import { imagePath, lookAt } from './diskIdentity.js';
+import { type Image, ImageDisk } from './imageDisk.js';
+import type { BackupSource, FailedDisk, SourceSession } from './source.js';
 
 /** How the images are opened. */
 export interface ImagesSourceOptions {
   /** Format of the images; told from each file unless given. */
   format?: OpenDiskOptions['format'];
-}
-
-interface Image {
-  path: string;
-  format: string;
-  sizeBytes: number;
-  /** Null for an image that can keep points in time. */
-  untracked: { reason: string; message: string } | null;
 }
 
 /** Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`. */
@@ -32,29 +25,52 @@ export function imagesSource(paths: readonly string[], options: ImagesSourceOpti
   if (images.length === 0) throw invalidArgument('images', 'an empty list', 'at least one image');
   if (new Set(images).size !== images.length)
     throw invalidArgument('images', images.join(', '), 'every image once');
+  const open = (path: string, signal: AbortSignal | undefined) =>
+    openDisk(path, { format: options.format, signal });
   return {
-    facts: async () => ({ kind: 'images', name: null, uuid: null }),
-    intent: (pit) => ({ pit, images }),
+    leavesPoint: true,
+    async facts(signal) {
+      const { own } = await byFile(images);
+      const disks = [];
+      for (const path of own)
+        disks.push(await lookAt(path, await imagePath(path), () => open(path, signal), signal));
+      return { kind: 'images', name: null, uuid: null, disks, others: [] };
+    },
+    openDisk: open,
     begin: (pit, signal) => begin(images, options, pit, signal),
+    forget: takeOff,
   };
 }
 
-/** Rolls a session of a process that died back, where its point is still the newest; says what could not be undone. */
-export async function undoIntent(intent: { pit: string; images: readonly string[] }): Promise<string[]> {
+/** The images, each once: two names of one file are one. */
+async function byFile(paths: readonly string[]): Promise<{ own: string[]; warnings: string[] }> {
+  const files = new Map<string, string>();
   const warnings: string[] = [];
-  for (const path of intent.images) {
-    try {
-      await using disk = await openDisk(path);
-      const { pits } = await disk.pits();
-      if (pits.at(-1)?.uuid !== intent.pit) continue;
-      await disk.close();
-      await new ImageTracking([path]).rollback(intent.pit);
-    } catch (error) {
-      if (!(error instanceof CbtError)) throw error;
-      warnings.push(`${path}: the point in time ${intent.pit} of an interrupted run stays: ${error.message}`);
-    }
+  for (const path of paths) {
+    const file = await stat(path, { bigint: true }).then(
+      (found) => `${found.dev}:${found.ino}`,
+      () => path,
+    );
+    const same = files.get(file);
+    if (same === undefined) files.set(file, path);
+    else warnings.push(`${path} is the file ${same} under another name: it is backed up once`);
   }
-  return warnings;
+  return { own: [...files.values()], warnings };
+}
+
+/** The newest point is rolled back: what changed since belongs to the one before. An older one is merged with it. */
+async function takeOff(path: string, point: string, signal: AbortSignal | undefined): Promise<void> {
+  const tracking = new ImageTracking([path]);
+  const newest = await openDisk(path, { signal }).then(async (disk) => {
+    await using closed = disk;
+    return (await closed.pits({ signal })).pits.at(-1);
+  });
+  const { disks } =
+    newest?.uuid === point
+      ? await tracking.rollback(point, { signal })
+      : await tracking.forget(point, { signal });
+  const error = disks.find((disk) => disk.error !== undefined)?.error;
+  if (error !== undefined) throw error;
 }
 
 async function begin(
@@ -63,76 +79,101 @@ async function begin(
   pit: string,
   signal: AbortSignal | undefined,
 ): Promise<SourceSession> {
+  const { own, warnings } = await byFile(paths);
   const images: Image[] = [];
-  const failed: { disk: string; error: CbtError }[] = [];
-  for (const path of paths) {
+  const failed: FailedDisk[] = [];
+  for (const path of own) {
     try {
       images.push(await look(path, options, signal));
     } catch (error) {
-      if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
-      failed.push({ disk: path, error: error.about(path) });
+      failed.push({ disk: path, error: ofOneImage(path, error, signal) });
     }
   }
   const first = failed[0];
   if (images.length === 0 && first !== undefined) throw first.error;
   const tracked = images.filter((image) => image.untracked === null).map(({ path }) => path);
-  const { disks: begun, warnings } =
+  const begun =
     tracked.length === 0
       ? { disks: [], warnings: [] }
       : await new ImageTracking(tracked).begin({ pit, signal });
-  const refused = begun.filter(({ error }) => error !== undefined);
-  const kept = tracked.filter((path) => !refused.some(({ disk }) => disk === path));
-  for (const { disk, error } of refused) if (error !== undefined) failed.push({ disk, error });
-  const opened: TrackedDisk[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const disk of opened.splice(0)) await disk.close();
-  };
-  const stamps = new Map<string, string>();
-  for (const { path, untracked } of images) if (untracked !== null) stamps.set(path, await stampOf(path));
-  const disks = images
-    .filter(({ path, untracked }) => untracked !== null || kept.includes(path))
-    .map((image) =>
-      diskOf(
-        image,
-        begun.find(({ disk }) => disk === image.path),
-        pit,
-        async (path, wanted) => {
-          const disk = await openDisk(path, { format: options.format, signal: wanted });
-          opened.push(disk);
-          return disk;
-        },
-      ),
-    );
-  let ended = false;
+  warnings.push(...begun.warnings);
+  const disks: ImageDisk[] = [];
+  for (const image of images) {
+    try {
+      const outcome = begun.disks.find(({ disk }) => disk === image.path);
+      disks.push(await ImageDisk.of(withoutPoint(image, outcome), outcome, pit, options));
+    } catch (error) {
+      failed.push({ disk: image.path, error: ofOneImage(image.path, error, signal) });
+    }
+  }
+  return sessionOf({ pit, disks, failed, warnings });
+}
+
+/** An image that QEMU could not be brought to write to can still be read: a full copy needs no point in time. */
+function withoutPoint(image: Image, outcome: BeginOutcome | undefined): Image {
+  const error = outcome?.error;
+  if (error === undefined) return image;
+  if (error.reason === 'BUSY') throw error;
   return {
-    pit,
-    disks,
-    failed,
-    warnings,
+    ...image,
+    untracked: { reason: error.reason ?? null, message: `no point in time could be taken: ${error.message}` },
+  };
+}
+
+function ofOneImage(path: string, error: unknown, signal: AbortSignal | undefined): CbtError {
+  throwIfAborted(signal);
+  if (error instanceof CbtError && error.code !== 'ERR_CBT_INTERNAL') return error.about(path);
+  // A file that vanished between two looks.
+  if (error instanceof Error && 'syscall' in error)
+    return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path}: ${error.message}`, { disk: path });
+  throw error;
+}
+
+function sessionOf(begun: {
+  pit: string;
+  disks: ImageDisk[];
+  failed: FailedDisk[];
+  warnings: string[];
+}): SourceSession {
+  const { pit, disks } = begun;
+  const pointed = new Set(disks.filter((disk) => disk.hasPoint).map(({ disk }) => disk));
+  /** Takes the point off the images; those on which it stays. */
+  const takeBack = async (paths: readonly string[]): Promise<FailedDisk[]> => {
+    if (paths.length === 0) return [];
+    const outcome = await new ImageTracking(paths).rollback(pit);
+    const stay = errorsOf(outcome.disks).filter(({ error }) => error.reason !== 'UNKNOWN_PIT');
+    for (const path of paths) if (!stay.some(({ disk }) => disk === path)) pointed.delete(path);
+    return stay;
+  };
+  return {
+    ...begun,
     async check() {
-      for (const path of kept) await requireUntouched(path, pit, options);
-      for (const [path, stamp] of stamps) {
-        if ((await stampOf(path)) !== stamp)
-          throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path} was written to while it was read`, {
-            disk: path,
-            reason: 'BUSY',
-          });
+      const wrong: FailedDisk[] = [];
+      for (const disk of disks) {
+        try {
+          await disk.requireUntouched();
+        } catch (error) {
+          wrong.push({ disk: disk.disk, error: ofOneImage(disk.disk, error, undefined) });
+        }
       }
+      return wrong;
     },
-    async commit() {
-      ended = true;
-      await closeAll();
-      if (kept.length === 0) return [];
-      const outcome = await new ImageTracking(kept).commit(pit);
-      return outcome.disks.flatMap(({ disk, error }) => (error === undefined ? [] : [{ disk, error }]));
+    async commit(kept) {
+      for (const disk of disks) await disk.close();
+      const stay = await takeBack([...pointed].filter((path) => !kept.includes(path)));
+      const wanted = [...pointed].filter((path) => kept.includes(path));
+      if (wanted.length === 0) return stay;
+      return [...stay, ...errorsOf((await new ImageTracking(wanted).commit(pit)).disks)];
     },
     async rollback() {
-      await closeAll();
-      if (ended || kept.length === 0) return;
-      ended = true;
-      await new ImageTracking(kept).rollback(pit);
+      for (const disk of disks) await disk.close();
+      return takeBack([...pointed]);
     },
   };
+}
+
+function errorsOf(disks: readonly { disk: string; error?: CbtError }[]): FailedDisk[] {
+  return disks.flatMap(({ disk, error }) => (error === undefined ? [] : [{ disk, error }]));
 }
 
 async function look(
@@ -144,66 +185,6 @@ async function look(
   const { sizeBytes } = await disk.pits({ signal });
   const { format, problem } = await disk.topLayer({ signal });
   const keeps = format === 'qcow2' && problem?.reason !== 'FORMAT';
-  return {
-    path,
-    format,
-    sizeBytes,
-    untracked: keeps
-      ? null
-      : {
-          reason: 'FORMAT',
-          message: `a ${format} image keeps no points in time: every backup is a full one`,
-        },
-  };
-}
-
-function diskOf(
-  image: Image,
-  begun: BeginOutcome | undefined,
-  pit: string,
-  open: (path: string, signal: AbortSignal | undefined) => Promise<TrackedDisk>,
-): SourceDisk {
-  const { path, format, untracked } = image;
-  const lost =
-    untracked ??
-    (begun?.verdict === 'full'
-      ? {
-          reason: begun.reason ?? null,
-          message: begun.message ?? 'its earlier points in time cannot be used',
-        }
-      : null);
-  return {
-    disk: path,
-    sizeBytes: begun?.sizeBytes ?? image.sizeBytes,
-    epoch: begun?.epoch ?? null,
-    changeId: begun?.changeId ?? null,
-    lost,
-    changes: async (from, selection) =>
-      (await open(path, selection.signal)).changes({ ...selection, from, to: pit }),
-    allocated: async (selection) => (await open(path, selection.signal)).allocated(selection),
-    openData: (signal) =>
-      openData({ kind: 'qemu-nbd', file: path, format }, { ...(signal === undefined ? {} : { signal }) }),
-  };
-}
-
-/** Nothing was written since the point in time, and nobody is writing now. */
-async function requireUntouched(path: string, pit: string, options: ImagesSourceOptions): Promise<void> {
-  await using disk = await openDisk(path, { format: options.format });
-  const newest = (await disk.pits()).pits.at(-1);
-  const written =
-    newest?.uuid === pit ? await (await disk.changes({ from: pit })).changedBytes() : Number.NaN;
-  if (written === 0) return;
-  throw trackingLost(
-    'BUSY',
-    newest?.uuid === pit
-      ? `${path} was written to while it was read (${written} bytes)`
-      : `${path} has another newest point in time than the one this backup took`,
-    { disk: path },
-  );
-}
-
-/** Tells any write by its size and times. */
-async function stampOf(path: string): Promise<string> {
-  const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true });
-  return [size, mtimeNs, ctimeNs, ino].join(' ');
+  const message = `a ${format} image keeps no points in time: every backup is a full one`;
+  return { path, format, sizeBytes, untracked: keeps ? null : { reason: 'FORMAT', message } };
 }

@@ -3,8 +3,8 @@ export type { BackupOptions, BackupProgress, BackupResult, DiskPlan, DiskResult 
 export { backup } from './backup.js';
 export type { CheckMapOptions, CheckMapResult } from './checkMap.js';
 export { checkMap } from './checkMap.js';
-export type { DiskEstimate } from './estimate.js';
-export { estimateDisk, readForEstimate } from './estimate.js';
+export type { DiskEstimate, EstimateOptions, EstimateOutcome } from './estimate.js';
+export { estimate } from './estimate.js';
 export type { DamagedRun, Layer } from './folder.js';
 export { BackupFolder } from './folder.js';
 export type { ImagesSourceOptions } from './imagesSource.js';
@@ -12,11 +12,22 @@ export { imagesSource } from './imagesSource.js';
 export type { KeepRules } from './keepRules.js';
 export { runsToKeep } from './keepRules.js';
 export type { DiskRun, Manifest } from './manifest.js';
+export type { Mark, Owner } from './mark.js';
+export type { ClaimOptions } from './owner.js';
 export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
 export { prune } from './prune.js';
 export type { RestoreOptions, RestoreResult } from './restore.js';
 export { restore } from './restore.js';
-export type { BackupSource, SourceDisk, SourceFacts, SourceSession } from './source.js';
+export type {
+  BackupSource,
+  ChainPoint,
+  DiskIdentity,
+  FailedDisk,
+  FoundDisk,
+  SourceDisk,
+  SourceFacts,
+  SourceSession,
+} from './source.js';
 export type { VerifyDepth, VerifyOptions, VerifyProblem, VerifyResult } from './verify.js';
 export { verify } from './verify.js';
 export type { MapVerdict, VerifyAgainstOptions } from './verifyAgainst.js';

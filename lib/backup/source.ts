@@ -2,12 +2,40 @@
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import type { CbtError } from '../core/errors.js';
+import type { PitInfo, TrackedDisk } from '../core/trackedDisk.js';
 
-/** What the manifest says of where a run came from. */
+/** A point in time that stands in a disk's chain. */
+export type ChainPoint = Pick<PitInfo, 'uuid' | 'seq' | 'changeId'>;
+
+/** What tells which disk it is, through renames, restarts and losses. */
+export interface DiskIdentity {
+  /** What it is called. */
+  disk: string;
+  /** Path of its image, where it is a file of this machine. */
+  image: string | null;
+  /** 0 where it cannot be told. */
+  sizeBytes: number;
+  /** Its history; null where nothing keeps points in time. */
+  epoch: string | null;
+  /** The points in time that stand in it. */
+  points: readonly ChainPoint[];
+}
+
+/** A disk, or why it cannot be looked at. */
+export interface FoundDisk extends DiskIdentity {
+  error?: CbtError;
+}
+
+/** Where a run comes from, as it is before the run. */
 export interface SourceFacts {
   kind: 'vm' | 'images';
+  /** Of the VM; null where it has none, and for images. */
   name: string | null;
   uuid: string | null;
+  /** The disks that would be backed up. */
+  disks: readonly FoundDisk[];
+  /** Those of the VM that would not. */
+  others: readonly FoundDisk[];
 }
 
 /** A disk at the session's instant. */
@@ -19,6 +47,8 @@ export interface SourceDisk {
   changeId: string | null;
   /** Why no older point can answer; null where one may. */
   lost: { reason: string | null; message: string } | null;
+  /** The points in time that stand in its chain, the session's own with them. */
+  points(signal: AbortSignal | undefined): Promise<readonly ChainPoint[]>;
   /** What changed from an older point to the session's. */
   changes(from: string, selection: ChangeMapSelection): Promise<ChangeMap>;
   /** What holds data. */
@@ -27,26 +57,36 @@ export interface SourceDisk {
   openData(signal: AbortSignal | undefined): Promise<DiskData>;
 }
 
+/** A disk that could not be backed up, and why. */
+export interface FailedDisk {
+  disk: string;
+  error: CbtError;
+}
+
 /** All disks at one instant, until `commit` or `rollback`. */
 export interface SourceSession {
   pit: string;
   disks: readonly SourceDisk[];
-  failed: readonly { disk: string; error: CbtError }[];
+  failed: readonly FailedDisk[];
   warnings: readonly string[];
-  /** Throws unless everything read so far was the session's instant. */
-  check(): Promise<void>;
-  /** Keeps the point in time; disks on which that failed. Throws when it failed as a whole. */
-  commit(): Promise<{ disk: string; error: CbtError }[]>;
-  /** As if the session had never been; safe to call at any time, also after a commit that failed. */
-  rollback(): Promise<void>;
+  /** The disks of which something was read that is not the session's instant. Throws when that holds for all of them. */
+  check(): Promise<FailedDisk[]>;
+  /** Keeps the point in time on these disks and takes it off the others; disks on which that failed. Throws when it failed as a whole. */
+  commit(disks: readonly string[]): Promise<FailedDisk[]>;
+  /** As if the session had never been; safe to call at any time, also after a commit that failed. Disks on which the point stays. */
+  rollback(): Promise<FailedDisk[]>;
 }
 
 /** What `backup` reads from. `vmSource` and `imagesSource` make one; a program may bring its own. */
 export interface BackupSource {
-  /** Who the source is. */
+  /** Whether a process that dies in a run leaves the point in time on its disks, for the next run to take off. */
+  readonly leavesPoint: boolean;
+  /** Who the source is, and which disks it has. */
   facts(signal: AbortSignal | undefined): Promise<SourceFacts>;
-  /** Something a crash must leave behind so that the next run can undo the point in time; null when nothing is needed. */
-  intent(pit: string): { pit: string; images: string[] } | null;
+  /** A disk by its name in `facts`, for questions about it as it is now. */
+  openDisk(disk: string, signal: AbortSignal | undefined): Promise<TrackedDisk>;
   /** Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`. */
   begin(pit: string, signal: AbortSignal | undefined): Promise<SourceSession>;
+  /** Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before. */
+  forget(disk: string, point: string, signal: AbortSignal | undefined): Promise<void>;
 }

@@ -10,7 +10,8 @@ import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
 import { checkLayerFiles } from './layerHeader.js';
 import { openForReading } from './reading.js';
-import type { BackupSource, SourceDisk } from './source.js';
+import { placeOfHistory } from './series.js';
+import type { BackupSource, FailedDisk, SourceDisk } from './source.js';
 
 /** The folder whose newest runs are compared. */
 export interface VerifyAgainstOptions {
@@ -35,6 +36,8 @@ export async function verifyAgainst(
   throwIfAborted(signal);
   const folder = await openForReading(options.from);
   const session = await source.begin(randomUUID(), signal);
+  let left: FailedDisk[] = [];
+  const verdicts: MapVerdict[] = [];
   try {
     const totalBytes = session.disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let doneBytes = 0;
@@ -42,7 +45,7 @@ export async function verifyAgainst(
       doneBytes += bytes;
       options.onProgress?.(doneBytes, totalBytes);
     };
-    const verdicts: MapVerdict[] = session.failed.map(({ disk, error }) => ({ disk, error }));
+    verdicts.push(...session.failed);
     for (const disk of session.disks) {
       try {
         verdicts.push(await compareDisk(folder, disk, signal, onBytes));
@@ -52,11 +55,18 @@ export async function verifyAgainst(
         verdicts.push({ disk: disk.disk, error: error.about(disk.disk) });
       }
     }
-    await session.check();
-    return verdicts;
+    for (const wrong of await session.check()) replaceVerdict(verdicts, wrong);
   } finally {
-    await session.rollback();
+    left = await session.rollback();
   }
+  for (const stays of left) replaceVerdict(verdicts, stays);
+  return verdicts;
+}
+
+/** What is wrong with a disk counts, whatever was found of it before. */
+function replaceVerdict(verdicts: MapVerdict[], { disk, error }: FailedDisk): void {
+  const at = verdicts.findIndex((verdict) => verdict.disk === disk);
+  verdicts.splice(at === -1 ? verdicts.length : at, 1, { disk, error });
 }
 
 async function compareDisk(
@@ -67,9 +77,12 @@ async function compareDisk(
 ): Promise<MapVerdict> {
   const { base, map, message } = await chooseBase({
     folder,
-    ...disk,
+    // Whatever the disk is called: what is compared is its own history, at an instant that stands in it.
+    place: placeOfHistory(folder, disk.epoch),
+    epoch: disk.epoch,
+    points: await disk.points(signal),
+    lost: disk.lost,
     full: false,
-    taken: new Set(),
     changes: (from, selection) => disk.changes(from, selection),
     allocated: (selection) => disk.allocated(selection),
     selection: { signal },

@@ -1,9 +1,11 @@
 /** The disks of a running VM as a backup source: one session, one instant. */
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
+import type { DiskOutcome } from '../core/tracking.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import { openData } from '../data.js';
-import type { BackupSource, SourceDisk, SourceSession } from './source.js';
+import { imagePath, lookAt, pointsOf } from './diskIdentity.js';
+import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } from './source.js';
 
 /** What the run's session is begun with. */
 export interface VmSourceOptions {
@@ -18,21 +20,42 @@ export interface VmSourceOptions {
 /** The disks of a running VM, as one source. The connection stays the caller's. */
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
   return {
+    // A session whose process died is found and rolled back by the next one on the same VM.
+    leavesPoint: false,
     async facts(signal) {
       const { name, uuid } = await vm.facts({ signal });
-      return { kind: 'vm', name, uuid };
+      const all = (await vm.disks({ signal })).filter(({ trackable }) => trackable);
+      const wanted = new Set<string>();
+      const failed: FoundDisk[] = [];
+      for (const given of options.disks ?? all.map(({ disk }) => disk)) {
+        const found = await lookAt(given, null, () => vm.openDisk(given, { signal }), signal);
+        if (found.error === undefined) wanted.add(found.disk);
+        else failed.push(found);
+      }
+      const disks: FoundDisk[] = [...failed];
+      const others: FoundDisk[] = [];
+      for (const { disk, filename } of all) {
+        const image = await imagePath(filename);
+        const found = await lookAt(disk, image, () => vm.openDisk(disk, { signal }), signal);
+        if (!wanted.has(disk)) others.push(found);
+        else disks.push(found);
+      }
+      return { kind: 'vm', name, uuid, disks, others };
     },
-    // A session whose process died is found and rolled back by the next one on the same VM.
-    intent: () => null,
+    openDisk: (disk, signal) => vm.openDisk(disk, { signal }),
     async begin(pit, signal) {
-      return sessionOf(await vm.begin({ ...options, pit, signal }));
+      return sessionOf(vm, await vm.begin({ ...options, pit, signal }));
+    },
+    async forget(disk, point, signal) {
+      const [failed] = errorsOf((await vm.forget(point, { disks: [disk], signal })).disks);
+      if (failed !== undefined) throw failed.error;
     },
   };
 }
 
-function sessionOf(session: Session): SourceSession {
+function sessionOf(vm: Vm, session: Session): SourceSession {
   const disks: SourceDisk[] = [];
-  const failed: SourceSession['failed'][number][] = [];
+  const failed: FailedDisk[] = [];
   for (const disk of session.disks) {
     if (disk.error !== undefined) failed.push({ disk: disk.disk, error: disk.error });
     else disks.push(diskOf(session, disk));
@@ -43,18 +66,30 @@ function sessionOf(session: Session): SourceSession {
     disks,
     failed,
     warnings: session.warnings,
-    check: () => session.check(),
-    async commit() {
+    async check() {
+      await session.check();
+      return [];
+    },
+    async commit(kept) {
       const outcome = await session.commit();
       ended = true;
-      return outcome.disks.flatMap(({ disk, error }) => (error === undefined ? [] : [{ disk, error }]));
+      const errors = errorsOf(outcome.disks);
+      const others = disks.filter(({ disk }) => !kept.includes(disk)).map(({ disk }) => disk);
+      // Nothing of these disks was kept: without a run their point would only take room.
+      for (const disk of others)
+        errors.push(...errorsOf((await vm.forget(session.pit, { disks: [disk] })).disks));
+      return errors;
     },
     async rollback() {
-      if (ended) return;
+      if (ended) return [];
       ended = true;
-      await session.rollback();
+      return errorsOf((await session.rollback()).disks);
     },
   };
+}
+
+function errorsOf(disks: readonly DiskOutcome[]): FailedDisk[] {
+  return disks.flatMap(({ disk, error }) => (error === undefined ? [] : [{ disk, error }]));
 }
 
 function diskOf(session: Session, described: SessionDisk): SourceDisk {
@@ -73,6 +108,7 @@ function diskOf(session: Session, described: SessionDisk): SourceDisk {
       verdict === 'full'
         ? { reason: reason ?? null, message: message ?? 'its earlier points in time cannot be used' }
         : null,
+    points: async (signal) => pointsOf(await tracked(), signal),
     changes: async (from, selection) => (await tracked()).changes({ ...selection, from }),
     allocated: async (selection) => (await tracked()).allocated(selection),
     openData: (signal) =>

@@ -3,22 +3,19 @@
  * prune is brought to its end.
  */
 import { join } from 'node:path';
-import { z } from 'zod';
-import { finishedName } from '../linux/wholeFile.js';
-import { readSmallFile, removeFile, replaceFile, syncFolder } from './durable.js';
+import { CbtError } from '../core/errors.js';
+import { removeFile, syncFolder } from './durable.js';
 import { BackupFolder } from './folder.js';
-import { undoIntent } from './imagesSource.js';
 import { LOCK_NAME, lockFolder } from './lock.js';
+import { MARK_NAME } from './mark.js';
 import { finishMerge, MERGE_NAME } from './merge.js';
-import { PART, parseLayerName, parseManifestName } from './names.js';
-
-const INTENT_NAME = 'pending.json';
-const MAX_INTENT_BYTES = 1 << 20;
-const intentSchema = z.object({ pit: z.string(), images: z.array(z.string()) });
-export type Intent = z.infer<typeof intentSchema>;
+import { PART } from './names.js';
+import { PENDING_NAME, type PendingRun, readPending, removePendingFiles } from './pending.js';
 
 export interface WritableFolder extends AsyncDisposable {
   folder: BackupFolder;
+  /** What interrupted runs may have left on images. */
+  pending: PendingRun[];
   /** What could not be brought into order. */
   warnings: string[];
 }
@@ -32,70 +29,42 @@ export async function openForWriting(
   const lock = await lockFolder(absolute);
   try {
     await finishMerge(absolute);
-    const warnings = await undoLeftIntent(absolute);
-    await tidy(absolute);
+    const warnings: string[] = [];
+    const pending = await tidy(await BackupFolder.read(absolute), warnings);
     const folder = await BackupFolder.read(absolute);
     for (const { error } of folder.damaged) warnings.push(error.message);
-    return { folder, warnings, [Symbol.asyncDispose]: () => lock.release() };
+    return { folder, pending, warnings, [Symbol.asyncDispose]: () => lock.release() };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-export async function writeIntent(folder: string, intent: Intent): Promise<void> {
-  await replaceFile(join(folder, INTENT_NAME), `${JSON.stringify(intent)}\n`);
-}
-
-export async function clearIntent(folder: string): Promise<void> {
-  await removeFile(join(folder, INTENT_NAME));
-}
-
-/** A run on images that died: its point in time goes, unless its manifest says that the run is complete. */
-async function undoLeftIntent(path: string): Promise<string[]> {
-  const text = await readSmallFile(join(path, INTENT_NAME), MAX_INTENT_BYTES);
-  if (text === null) return [];
-  const intent = parseIntent(text);
-  if (intent === null) {
-    await clearIntent(path);
-    return [`${INTENT_NAME} is damaged: a point in time of an interrupted run may be left on its images`];
-  }
-  const { runs } = await BackupFolder.read(path);
-  const warnings = runs.some((run) => run.pit === intent.pit) ? [] : await undoIntent(intent);
-  await clearIntent(path);
-  return warnings;
-}
-
-function parseIntent(text: string): Intent | null {
-  try {
-    const checked = intentSchema.safeParse(JSON.parse(text));
-    return checked.success ? checked.data : null;
-  } catch {
-    return null;
-  }
-}
-
 /**
- * Removes what has a name of ours and no run: unfinished files, and finished ones that no manifest lists. What belongs to a
- * run whose manifest is damaged stays.
+ * Removes what interrupted runs said that they would make and did not finish. Whatever else is there belongs to somebody, to
+ * a damaged run, or to one whose manifest was moved away, and stays.
  */
-async function tidy(path: string): Promise<void> {
-  const { names, runs, damaged } = await BackupFolder.read(path);
-  const listed = new Set(runs.flatMap(({ disks }) => disks.flatMap(({ file, sums }) => [file, sums.file])));
-  const unclear = new Set(damaged.map(({ run }) => run));
-  let removed = false;
-  for (const name of names) {
-    const whole = finishedName(name) ?? (name.endsWith(PART) ? name.slice(0, -PART.length) : null);
-    const layer = parseLayerName(whole ?? name);
-    const unfinished =
-      whole !== null && (layer !== null || parseManifestName(whole) !== null || OWN_FILES.includes(whole));
-    const orphan = whole === null && layer !== null && !listed.has(name) && !unclear.has(layer.run);
-    const oldLock = /^lock\.json\.[0-9a-f-]{36}$/.test(name);
-    if (!unfinished && !orphan && !oldLock) continue;
-    await removeFile(join(path, name));
-    removed = true;
-  }
-  if (removed) await syncFolder(path);
+async function tidy(folder: BackupFolder, warnings: string[]): Promise<PendingRun[]> {
+  const ours = folder.mark !== null || folder.runs.length > 0;
+  const found = await readPending(folder.path);
+  if (found === null && !ours)
+    throw new CbtError(
+      'ERR_CBT_INVALID_ARGUMENT',
+      `${folder.path} has a file ${PENDING_NAME} that is not of a backup: name another folder`,
+      { details: { path: folder.path } },
+    );
+  if (found === null)
+    warnings.push(
+      `${PENDING_NAME} is damaged: a point in time of an interrupted run may be left on its images`,
+    );
+  if (!ours) return [];
+  const pending = await removePendingFiles(folder, found ?? []);
+  const parts = folder.names.filter(
+    (name) => OWN_FILES.some((own) => name === own + PART) || /^lock\.json\.[0-9a-f-]{36}$/.test(name),
+  );
+  for (const name of parts) await removeFile(join(folder.path, name));
+  if (parts.length > 0) await syncFolder(folder.path);
+  return pending;
 }
 
-const OWN_FILES: readonly string[] = [INTENT_NAME, LOCK_NAME, MERGE_NAME, 'forgotten.json'];
+const OWN_FILES: readonly string[] = [PENDING_NAME, LOCK_NAME, MERGE_NAME, MARK_NAME, 'forgotten.json'];

@@ -10,6 +10,8 @@ export function addBackup(program: Command, context: CliContext): void {
     .requiredOption('--to <folder>', 'the backup folder; made when it is not there')
     .addOption(new Option('--full', 'copy everything').conflicts('incremental'))
     .option('--incremental', 'copy what changed where the chain allows, else everything (the default)')
+    .option('--adopt', 'take a VM or images into a folder that is another one’s, each kept by itself')
+    .option('--as <name>', 'the one disk of this run is the one that the folder has under this name')
     .option('--quiesce', 'freeze the guest’s file systems for the instant (needs --agent)')
     .option('--agent <socket>', 'unix socket of the guest agent')
     .option('--scratch <folder>', 'where QEMU keeps what the guest overwrites meanwhile')
@@ -25,10 +27,15 @@ Each run adds a qcow2 file a disk, an incremental one backed by the file of the 
 read or convert the newest file; \`qemu-cbt restore\` also checks every byte. An interrupted run leaves what was there before.
 Whether a disk is copied in full or in part is decided per disk and said with its reason.
 
+A folder belongs to the VM, or the images, of its first run (folder.json); another one is refused unless --adopt is given. A
+disk is known by its history, whatever it is called; after a loss by its image's path, or its name and size. --as names the
+disk of the folder that it is, where that cannot be seen.
+
 Examples:
   qemu-cbt backup --vm /run/vm.qmp --to /backups/vm
   qemu-cbt backup --vm /run/vm.qmp --disk drive0 --to /backups/vm --quiesce --agent /run/vm.agent --rate 200M
-  qemu-cbt backup disk.qcow2 --to /backups/disk --json`,
+  qemu-cbt backup disk.qcow2 --to /backups/disk --json
+  qemu-cbt backup /new/place/web.qcow2 --to /backups/vm --as drive0    a disk that moved, its history lost`,
     )
     .action(async (images, flags) => {
       context.result.exitCode = await (await import('./commands/backup.js')).backupCommand(io, images, flags);
@@ -37,12 +44,18 @@ Examples:
   source(program.command('estimate'), 'how much a backup into a folder would copy now')
     .requiredOption('--to <folder>', 'the backup folder')
     .option('--full', 'estimate a full backup')
+    .option('--adopt', 'as a backup with --adopt')
+    .option('--as <name>', 'as a backup with --as')
     .addHelpText(
       'after',
       '\nNothing is begun or written.\n\nExamples:\n  qemu-cbt estimate --vm /run/vm.qmp --to /backups/vm\n  qemu-cbt estimate disk.qcow2 --to /backups/disk --json',
     )
     .action(async (images, flags) => {
-      context.result.exitCode = await (await import('./commands/estimate.js')).estimate(io, images, flags);
+      context.result.exitCode = await (await import('./commands/estimate.js')).estimateCommand(
+        io,
+        images,
+        flags,
+      );
     });
 
   const restore = program

@@ -12,6 +12,8 @@ import { TransferProgress } from '../transferProgress.js';
 export interface BackupFlags extends SourceFlags {
   to: string;
   full?: boolean;
+  adopt?: boolean;
+  as?: string;
   rate?: string;
   jobs?: string;
   map?: boolean;
@@ -33,6 +35,8 @@ export async function backupCommand(
     backup(source, {
       to: flags.to,
       full: flags.full,
+      adopt: flags.adopt,
+      as: flags.as,
       jobs,
       bytesPerSecond,
       signal: io.signal,

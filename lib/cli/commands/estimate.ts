@@ -1,44 +1,28 @@
 /** `qemu-cbt estimate`: how much a backup would copy, asked without beginning one. */
 import { resolve } from 'node:path';
-import { type EstimateOutcome, estimateDisk, readForEstimate } from '../../backup/estimate.js';
-import type { TrackedDisk } from '../../core/trackedDisk.js';
-import { openDisk } from '../../open.js';
-import { connectVm } from '../../vm.js';
+import { type EstimateOutcome, estimate } from '../../backup/estimate.js';
 import { exitCodeOf } from '../exitCode.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
-import { printable, toCbtError } from '../report.js';
-import { checkSource, errorJson, errorLine, type SourceFlags } from '../sourceFlags.js';
+import { printable } from '../report.js';
+import { errorJson, errorLine, type SourceFlags, withSource } from '../sourceFlags.js';
 
 export interface EstimateFlags extends SourceFlags {
   to: string;
   full?: boolean;
+  adopt?: boolean;
+  as?: string;
 }
 
-export async function estimate(io: CliIo, images: readonly string[], flags: EstimateFlags): Promise<number> {
-  checkSource(images, flags);
-  const folder = await readForEstimate(flags.to);
-  const estimates: EstimateOutcome[] = [];
-  const add = async (disk: string, open: () => Promise<TrackedDisk>): Promise<void> => {
-    try {
-      await using opened = await open();
-      const told = await estimateDisk(opened, folder, { full: flags.full, signal: io.signal });
-      estimates.push({ ...told, disk });
-    } catch (thrown) {
-      const error = toCbtError(thrown);
-      if (error.code === 'ERR_CBT_ABORTED' || error.code === 'ERR_CBT_INTERNAL') throw error;
-      estimates.push({ disk, error });
-    }
-  };
-  if (flags.vm === undefined) {
-    for (const path of images.map((image) => resolve(image)))
-      await add(path, () => openDisk(path, { format: flags.format, signal: io.signal }));
-  } else {
-    await using vm = await connectVm(flags.vm, { signal: io.signal, nbdSocket: flags.nbdSocket });
-    const all = await vm.disks({ signal: io.signal });
-    const names = flags.disk ?? all.filter(({ trackable }) => trackable).map(({ disk }) => disk);
-    for (const name of names) await add(name, () => vm.openDisk(name, { signal: io.signal }));
-  }
+export async function estimateCommand(
+  io: CliIo,
+  images: readonly string[],
+  flags: EstimateFlags,
+): Promise<number> {
+  const { to, full, adopt, as } = flags;
+  const estimates = await withSource(io, images, flags, (source) =>
+    estimate(source, { to, full, adopt, as, signal: io.signal }),
+  );
   if (flags.json) {
     const disks = estimates.map((told) =>
       'error' in told ? { disk: told.disk, error: errorJson(told.error) } : told,

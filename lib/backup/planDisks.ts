@@ -1,0 +1,122 @@
+/** What a run is going to do with each disk: where it belongs in the folder, what it builds on, what its files are called. */
+import { randomUUID } from 'node:crypto';
+import { type Choice, chooseBase } from './chooseBase.js';
+import { replaceFile } from './durable.js';
+import type { BackupFolder } from './folder.js';
+import { formatManifest } from './manifest.js';
+import type { Owner } from './mark.js';
+import { isKey, makeKey, manifestName, parseLayerName } from './names.js';
+import { type Place, placeDisks } from './series.js';
+import type { DiskIdentity, FailedDisk, SourceDisk, SourceFacts } from './source.js';
+
+export interface Plan extends Choice {
+  disk: SourceDisk;
+  identity: DiskIdentity;
+  /** Id of the series. */
+  series: string;
+  /** The disk's name in the folder's files. */
+  key: string;
+  /** Place of the session's point in the epoch; null where none was taken. */
+  sequence: number | null;
+  changedBytes: number;
+}
+
+export interface PlanQuestion {
+  folder: BackupFolder;
+  owner: Owner;
+  facts: SourceFacts;
+  disks: readonly SourceDisk[];
+  pit: string;
+  full: boolean;
+  as: string | undefined;
+  signal: AbortSignal | undefined;
+  /** An error that spoils one disk only; what ends the whole run is thrown on. */
+  ofOneDisk: (disk: string, error: unknown) => Promise<FailedDisk>;
+}
+
+/** A plan for each disk; those for which there is none, and why. */
+export async function planDisks(question: PlanQuestion): Promise<{ plans: Plan[]; failed: FailedDisk[] }> {
+  const { folder, owner, facts, as, ofOneDisk, signal } = question;
+  const failed: FailedDisk[] = [];
+  const known: { disk: SourceDisk; identity: DiskIdentity }[] = [];
+  for (const disk of question.disks) {
+    try {
+      const image = facts.disks.find((one) => one.disk === disk.disk)?.image ?? null;
+      const { sizeBytes, epoch } = disk;
+      const points = await disk.points(signal);
+      known.push({ disk, identity: { disk: disk.disk, image, sizeBytes, epoch, points } });
+    } catch (error) {
+      failed.push(await ofOneDisk(disk.disk, error));
+    }
+  }
+  const disks = known.map(({ identity }) => identity);
+  const places = await placeDisks(folder, owner, { ...facts, disks }, { as });
+  const used = usedKeys(folder);
+  const plans: Plan[] = [];
+  for (const { disk, identity } of known) {
+    try {
+      const place = places.get(disk.disk);
+      if (place === undefined) continue;
+      const plan = await planDisk(question, { disk, identity, place, used });
+      used.add(plan.key);
+      plans.push(plan);
+    } catch (error) {
+      failed.push(await ofOneDisk(disk.disk, error));
+    }
+  }
+  return { plans, failed };
+}
+
+async function planDisk(
+  { folder, full, as, pit, signal }: PlanQuestion,
+  known: { disk: SourceDisk; identity: DiskIdentity; place: Place; used: ReadonlySet<string> },
+): Promise<Plan> {
+  const { disk, identity, place, used } = known;
+  const choice = await chooseBase({
+    folder,
+    place,
+    epoch: disk.epoch,
+    points: identity.points,
+    lost: disk.lost,
+    full,
+    changes: (from, more) => disk.changes(from, more),
+    allocated: (more) => disk.allocated(more),
+    selection: { signal },
+  });
+  const { series: found, joins } = place;
+  const series = found === null || !isId(found.id) ? randomUUID() : found.id;
+  if (found !== null && joins !== null) await join(folder, [found.id, joins.id], series);
+  // A layer and the one that it builds on have one key.
+  const ownKey = choice.base?.disk.key ?? found?.layers[0]?.disk.key;
+  const wanted = as !== undefined && isKey(as) && !used.has(as) ? as : null;
+  return {
+    ...choice,
+    disk,
+    identity,
+    series,
+    key: ownKey ?? wanted ?? makeKey(as ?? disk.disk, used),
+    sequence: identity.points.find(({ uuid }) => uuid === pit)?.seq ?? null,
+    changedBytes: await choice.map.changedBytes(),
+  };
+}
+
+/** Keys of the folder's runs, and of files that are there without one: whose they are is not known. */
+function usedKeys({ runs, names }: BackupFolder): Set<string> {
+  const keys = new Set(runs.flatMap(({ disks }) => disks.map(({ key }) => key)));
+  for (const name of names) keys.add(parseLayerName(name)?.key ?? '');
+  return keys;
+}
+
+function isId(series: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(series);
+}
+
+/** A disk that was taken for two is one from now on: the manifests of both series name it. */
+async function join(folder: BackupFolder, ids: readonly string[], series: string): Promise<void> {
+  for (const run of folder.runs) {
+    const isOne = run.disks.some((disk) => ids.includes(folder.seriesOf(disk)) && disk.series !== series);
+    if (!isOne) continue;
+    const disks = run.disks.map((disk) => (ids.includes(folder.seriesOf(disk)) ? { ...disk, series } : disk));
+    await replaceFile(folder.file(manifestName(run.run)), formatManifest({ ...run, disks }));
+  }
+}
