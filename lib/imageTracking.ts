@@ -10,7 +10,7 @@ import { withStorageDaemon } from './backend/qemu/storageDaemon.js';
 import { QmpTrackingTarget } from './backend/qemu/trackingTarget.js';
 import { CbtError, invalidArgument } from './core/errors.js';
 import { parsePoint } from './core/point.js';
-import { requireUuid } from './core/pointInTime.js';
+import { type Instant, requireUuid } from './core/pointInTime.js';
 import { parseSegmentName } from './core/segmentName.js';
 import type { PitInfo } from './core/trackedDisk.js';
 import {
@@ -25,9 +25,10 @@ import {
   type TrackingOutcome,
   type TrackingTarget,
 } from './core/tracking.js';
+import { requireEachFileOnce } from './linux/fileIdentity.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
-import { requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
+import { readHistories, requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
 
 /** How tracking of images starts, or starts anew. */
 export interface StartOptions {
@@ -43,7 +44,7 @@ export interface BeginOptions {
   /** UUID of the new point in time; drawn unless given. */
   pit?: string | undefined;
   /** The point an incremental backup starts from; the newest one unless given. */
-  base?: string | undefined;
+  base?: string | Instant | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -94,8 +95,11 @@ export class ImageTracking {
     return this.#change({ room, signal: options.signal }, (target) => disable(target, options));
   }
 
-  /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
-  async forget(point: string, options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
+  /** Forget a point in time (PIT UUID, changeId, bitmap name or instant); all others answer as before. */
+  async forget(
+    point: string | Instant,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrackingOutcome> {
     const parsed = parsePoint('point', point);
     return this.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
       forget(target, { ...options, point: parsed }),
@@ -109,9 +113,11 @@ export class ImageTracking {
   async begin(options: BeginOptions = {}): Promise<ImageSession> {
     const pit = drawPit(options.pit);
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
+    // Known before any is changed: copies of one disk are parted also where each is begun by itself.
+    const together = await readHistories(this.#paths, options.signal);
     const begun = await this.#eachByItself((one) =>
       one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
-        begin(target, { pit, base, drawUuid: randomUUID, signal: options.signal }),
+        begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
       ),
     );
     return { session: pit, pit, disks: begun.disks, warnings: begun.warnings ?? [] };
@@ -174,6 +180,7 @@ export class ImageTracking {
     }: { room: BitmapChange; takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
+    await requireEachFileOnce('paths', this.#paths);
     const free: string[] = [];
     for (const path of this.#paths) {
       const pits = await requireQcow2(path, signal);
@@ -216,10 +223,10 @@ export class ImageTracking {
       said = words;
     };
     const outcome = await withStorageDaemon({ images, signal, onSaid }, (client) => {
-      const names = images.map((image) => image.nodeName);
+      const nodes = images.map((image) => image.nodeName);
       const label = (_: unknown, name: string | undefined): string =>
         images.find((image) => image.nodeName === name)?.path ?? String(name);
-      return work(new QmpTrackingTarget({ client, names, label }));
+      return work(new QmpTrackingTarget({ client, nodes, label }));
     });
     return { outcome, said };
   }

@@ -14,6 +14,7 @@ export type {
 } from './core/diskData.js';
 export type { CbtErrorCode, CbtErrorDetails, CbtErrorOptions, CbtReason } from './core/errors.js';
 export { CbtError } from './core/errors.js';
+export type { Instant } from './core/pointInTime.js';
 export type { RangePage, RangePager, Ranges, Window } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';

@@ -16,6 +16,22 @@ export async function readPoints(path: string, signal?: AbortSignal): Promise<Pi
   return await disk.pits({ signal });
 }
 
+/** The history of each image that can be read and has one; what is wrong with another is said when it is its turn. */
+export async function readHistories(
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ disk: string; epoch: string }[]> {
+  const known: { disk: string; epoch: string }[] = [];
+  for (const disk of paths) {
+    const epoch = await readPoints(disk, signal).then(
+      (points) => points.epoch,
+      () => null,
+    );
+    if (epoch !== null) known.push({ disk, epoch });
+  }
+  return known;
+}
+
 /** Throws unless the file holds what the change left as the newest point; `said`: what QEMU said meanwhile. */
 export async function requireStored(outcome: DiskOutcome, said: string, signal?: AbortSignal): Promise<void> {
   const { disk, changeId } = outcome;
@@ -67,6 +83,6 @@ export function withLeftPoints(error: unknown, left: readonly (string | null)[])
 async function rollBackImage(path: string, pit: string) {
   const images = [{ path, nodeName: 'image0' }];
   return withStorageDaemon({ images }, (client) =>
-    rollback(new QmpTrackingTarget({ client, names: ['image0'], label: () => path }), { pit }),
+    rollback(new QmpTrackingTarget({ client, nodes: ['image0'], label: () => path }), { pit }),
   );
 }

@@ -19,7 +19,8 @@ import {
 } from './chain.js';
 import type { DiskState } from './diskSource.js';
 import { CbtError, trackingLost } from './errors.js';
-import { formatSegmentName } from './segmentName.js';
+import { type Instant, parseUuid } from './pointInTime.js';
+import { formatSegmentName, MAX_SEQUENCE, parseSegmentName } from './segmentName.js';
 
 /** One change to the bitmaps of a disk's top layer. */
 export type BitmapAction =
@@ -30,8 +31,8 @@ export type BitmapAction =
 
 export interface PitPlan {
   actions: readonly BitmapAction[];
-  /** The segment that records from here on; null where tracking ends. */
-  recording: { epoch: string; sequence: number; pit: string; name: string } | null;
+  /** The segment that records from here on: its instant and its bitmap's name; null where tracking ends. */
+  recording: (Instant & { name: string }) | null;
   /** Why tracking ends although that was not asked for. */
   lost?: CbtError;
 }
@@ -87,10 +88,10 @@ export function planDisable(state: DiskState): PitPlan {
 export function planPit(state: DiskState, pit: string): PitPlan {
   const chain = requireWhole(state);
   const last = newest(chain);
-  refuseUsedPit(state, chain, pit);
+  refuseUsedPit(state, pit);
   refuseHeld(state, [last]);
   const sequence = last.last + 1;
-  if (!Number.isSafeInteger(sequence)) {
+  if (sequence > MAX_SEQUENCE) {
     const what = `${describeSegment(last)} is the last one that can be numbered: only a new epoch can go on`;
     throw trackingLost('MISSING', what, { disk: state.disk });
   }
@@ -144,6 +145,8 @@ export function planForget(state: DiskState, pit: string): PitPlan {
   const chain = requireWhole(state);
   const index = chain.segments.findIndex((segment) => segment.pit === pit);
   const segment = chain.segments[index];
+  if (segment !== chain.segments.findLast((other) => other.pit === pit))
+    throw trackingLost('MISSING', `PIT ${pit} is named by two segments`, { disk: state.disk });
   if (segment === undefined) {
     throw new CbtError('ERR_CBT_UNKNOWN_PIT', `PIT ${pit} is not on this disk`, {
       disk: state.disk,
@@ -210,6 +213,7 @@ function startEpoch(
   granularityBytes: number | null,
   old: readonly Segment[],
 ): PitPlan {
+  refuseUsedPit(state, pit);
   const name = formatSegmentName({ epoch, first: 1, last: 1, sizeBytes: state.sizeBytes, pit });
   return {
     actions: [
@@ -234,16 +238,23 @@ function refuseHeld(state: DiskState, segments: readonly Segment[]): void {
   throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: state.disk, reason: 'BUSY' });
 }
 
-function refuseUsedPit(state: DiskState, chain: Chain, pit: string): void {
-  const used = chain.segments.find((segment) => segment.pit === pit);
-  if (used === undefined) return;
-  throw new CbtError(
-    'ERR_CBT_INVALID_ARGUMENT',
-    `PIT ${pit} is on this disk already (${describeSegment(used)})`,
-    {
-      disk: state.disk,
-    },
-  );
+/** A PIT that a bitmap of the disk has already names another instant: asked for later, it must not come to mean the new one. */
+function refuseUsedPit(state: DiskState, pit: string): void {
+  const used = findPit(state, pit);
+  if (used === null) return;
+  throw new CbtError('ERR_CBT_INVALID_ARGUMENT', `PIT ${pit} is on this disk already (${used})`, {
+    disk: state.disk,
+  });
+}
+
+/** What names this PIT on the disk, on any layer and in any epoch; null where nothing does. */
+export function findPit({ layers }: DiskState, pit: string): string | null {
+  for (const { name } of layers.flatMap(({ bitmaps }) => bitmaps)) {
+    const segment = parseSegmentName(name);
+    if (segment?.pit === pit) return describeSegment(segment);
+    if (parseUuid(name) === pit) return `bitmap ${JSON.stringify(name)}, which is not ours`;
+  }
+  return null;
 }
 
 /**

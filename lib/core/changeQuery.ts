@@ -24,7 +24,7 @@ import {
 } from './chain.js';
 import type { BitmapInfo, BitmapRef, DiskState, LayerState } from './diskSource.js';
 import { CbtError, trackingLost } from './errors.js';
-import type { Point } from './point.js';
+import { describePoint, fitsSegment, type Point } from './point.js';
 import { isUnreadableSegmentName } from './segmentName.js';
 import { checkNothingDropped } from './sizeHistory.js';
 
@@ -189,43 +189,50 @@ function liveWarning(state: DiskState): string[] {
 
 function find(state: DiskState, catalogue: Catalogue, point: Point): Found {
   const { disk } = state;
-  switch (point.kind) {
-    case 'allocated':
-      return none('ERR_CBT_INVALID_ARGUMENT', '* is not a point in time: ask for the allocated map', {
-        disk,
-      });
-    case 'changeId':
-      return findChangeId(state, catalogue, point.epoch, point.sequence);
-    case 'pit': {
-      const ours = segmentsWhere(catalogue, (segment) => segment.pit === point.uuid);
-      const theirs = catalogue.foreign.filter((bitmap) => bitmap.pit === point.uuid);
-      return pick(state, catalogue, ours, theirs, `PIT ${point.uuid}`);
-    }
-    case 'name': {
-      const ours = segmentsWhere(catalogue, (segment) => segment.info.name === point.name);
-      const theirs = catalogue.foreign.filter((bitmap) => bitmap.info.name === point.name);
-      return pick(state, catalogue, ours, theirs, `bitmap ${JSON.stringify(point.name)}`);
-    }
+  if (point.kind === 'allocated')
+    return none('ERR_CBT_INVALID_ARGUMENT', '* is not a point in time: ask for the allocated map', { disk });
+  const ours = segmentsWhere(catalogue, (segment) => fitsSegment(point, segment, segment.info.name));
+  if (ours.length === 0 && (point.kind === 'changeId' || point.kind === 'instant')) {
+    const error = findHistoryProblem(state, catalogue, point);
+    if (error !== null) return { kind: 'none', error };
   }
+  const theirs = catalogue.foreign.filter(({ pit, info }) =>
+    point.kind === 'pit' ? pit === point.uuid : point.kind === 'name' && info.name === point.name,
+  );
+  return pick(state, catalogue, ours, theirs, describePoint(point));
 }
 
-function findChangeId(state: DiskState, catalogue: Catalogue, epoch: string, sequence: number): Found {
+/** Why a point of one history cannot be on this disk; null where it is simply not there. */
+function findHistoryProblem(
+  state: DiskState,
+  catalogue: Catalogue,
+  point: Extract<Point, { kind: 'changeId' | 'instant' }>,
+): CbtError | null {
   const { disk } = state;
+  const { epoch, sequence } = point;
   const chains = catalogue.chains.filter((chain) => chain.epoch === epoch);
   if (chains.length === 0) {
     const unreadable = findAbsenceProblem(state, catalogue);
-    if (unreadable !== null) return { kind: 'none', error: refusedBecause(state, unreadable) };
+    if (unreadable !== null) return refusedBecause(state, unreadable);
     const now = catalogue.chains[0]?.epoch;
     const instead = now === undefined ? 'is not tracked' : `now records epoch ${now}`;
-    return {
-      kind: 'none',
-      error: trackingLost('OTHER_EPOCH', `the changeId names epoch ${epoch}, this disk ${instead}`, { disk }),
-    };
+    return trackingLost('OTHER_EPOCH', `epoch ${epoch} is asked for, and this disk ${instead}`, { disk });
   }
-  const ours = chains.flatMap((chain) =>
-    chain.segments.filter((s) => s.first === sequence).map((segment) => ({ chain, segment })),
+  if (sequence === 0) {
+    const what = `the changeId's number is below 2^32, and no point in time has such a number`;
+    return unknownPit(what, disk);
+  }
+  const other = chains.flatMap(({ segments }) => segments).find(({ first }) => first === sequence);
+  if (other === undefined) return null;
+  return unknownPit(
+    `${describePoint(point)} is another point in time here, PIT ${other.pit}: this image is a copy, or an older file put back, that went on by itself`,
+    disk,
   );
-  return pick(state, catalogue, ours, [], `sequence ${sequence} of epoch ${epoch}`);
+}
+
+function unknownPit(what: string, disk: string): CbtError {
+  const options = { disk, reason: 'UNKNOWN_PIT' } as const;
+  return new CbtError('ERR_CBT_UNKNOWN_PIT', `${what}; take a full backup of this disk`, options);
 }
 
 function segmentsWhere(
@@ -238,9 +245,9 @@ function segmentsWhere(
 }
 
 /**
- * Ours before theirs; two candidates on one layer are a doubt, so an error. Of ours the highest layer: a second layer of
- * its epoch is refused later. Of theirs the lowest: copies above it were made by a snapshot and start there, so only the
- * lowest one, with all that the layers above hold, goes back to the point.
+ * Two candidates are a doubt, so an error: ours beside another of ours, or beside one of theirs, may be of another instant.
+ * Only segments of one epoch on two layers go on, to be refused as what they are. Of theirs the lowest: copies above it
+ * were made by a snapshot and start there, so only the lowest one, with all that the layers above hold, goes back to the point.
  */
 function pick(
   state: DiskState,
@@ -252,12 +259,17 @@ function pick(
   const { disk } = state;
   const [first, second] = ours;
   if (first !== undefined) {
-    if (second !== undefined && second.chain.layer === first.chain.layer) {
+    const twins = second?.chain.epoch === first.chain.epoch && second.chain.layer !== first.chain.layer;
+    if (second !== undefined && !twins) {
       const names = `${describeSegment(first.segment)} and ${describeSegment(second.segment)}`;
       return {
         kind: 'none',
         error: trackingLost('MISSING', `${what} is named by two segments, ${names}`, { disk }),
       };
+    }
+    if (theirs.length > 0) {
+      const message = `${what} is named by ${describeSegment(first.segment)} and by a bitmap that is not ours: which one is meant cannot be told`;
+      return { kind: 'none', error: trackingLost('FOREIGN', message, { disk }) };
     }
     return { kind: 'segment', ...first };
   }
@@ -273,10 +285,7 @@ function pick(
   }
   const unreadable = findAbsenceProblem(state, catalogue);
   if (unreadable !== null) return { kind: 'none', error: refusedBecause(state, unreadable) };
-  return none('ERR_CBT_UNKNOWN_PIT', `${what} is not on this disk; take a full backup of this disk`, {
-    disk,
-    reason: 'UNKNOWN_PIT',
-  });
+  return { kind: 'none', error: unknownPit(`${what} is not on this disk`, disk) };
 }
 
 /**

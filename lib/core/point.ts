@@ -1,22 +1,79 @@
-/** What a caller may write where a point in time is asked for: a PIT UUID, a changeId, an exact bitmap name, or `*`. */
-import { parseChangeId } from './changeId.js';
+/**
+ * What a caller may give where a point in time is asked for: a PIT UUID, a changeId, an exact bitmap name, or `*`; a program
+ * also the instant itself, which fits one disk's history alone.
+ */
+import { type ChangeId, namesInstant, parseChangeId } from './changeId.js';
 import { invalidArgument } from './errors.js';
-import { parseUuid } from './pointInTime.js';
+import { type Instant, parseUuid } from './pointInTime.js';
+import { MAX_SEQUENCE, type SegmentName } from './segmentName.js';
 
 export type Point =
   /** `*`: before anything was written; "what holds data". */
   | { kind: 'allocated' }
   /** A point in time, ours or a foreign bitmap whose name is that UUID. */
   | { kind: 'pit'; uuid: string }
-  /** A point in time by the epoch and sequence number of its segment. */
-  | { kind: 'changeId'; epoch: string; sequence: number }
+  /** A point in time by the epoch and sequence number of its segment, and the first 32 bits of its PIT. */
+  | ({ kind: 'changeId' } & ChangeId)
+  /** A point in time of one history by all that it is. */
+  | ({ kind: 'instant' } & Instant)
   /** A bitmap by its exact name. */
   | { kind: 'name'; name: string };
 
 /** QEMU's limit for a bitmap name, in bytes of UTF-8. */
 const MAX_NAME_BYTES = 1023;
 
-export function parsePoint(argument: string, text: string): Point {
+/** Reads a point from what the caller gave for `argument`. */
+export function parsePoint(argument: string, given: string | Instant): Point {
+  return typeof given === 'object' && given !== null
+    ? readInstant(argument, given)
+    : parseText(argument, given);
+}
+
+/** Whether the point is the start of this segment, whose bitmap has this name. */
+export function fitsSegment(point: Point, segment: SegmentName, name: string): boolean {
+  const { epoch, first: sequence, pit } = segment;
+  switch (point.kind) {
+    case 'allocated':
+      return false;
+    case 'pit':
+      return pit === point.uuid;
+    case 'changeId':
+      return namesInstant(point, { epoch, sequence, pit });
+    case 'instant':
+      return epoch === point.epoch && sequence === point.sequence && pit === point.pit;
+    case 'name':
+      return name === point.name;
+  }
+}
+
+/** How a point is called in messages. */
+export function describePoint(point: Point): string {
+  switch (point.kind) {
+    case 'allocated':
+      return '*';
+    case 'pit':
+      return `PIT ${point.uuid}`;
+    case 'changeId':
+      return `sequence ${point.sequence} of epoch ${point.epoch}`;
+    case 'instant':
+      return `PIT ${point.pit} (sequence ${point.sequence} of epoch ${point.epoch})`;
+    case 'name':
+      return `bitmap ${JSON.stringify(point.name)}`;
+  }
+}
+
+function readInstant(argument: string, { epoch, sequence, pit }: Instant): Point {
+  const [history, uuid] = [epoch, pit].map((text) => (typeof text === 'string' ? parseUuid(text) : null));
+  const numbered = Number.isSafeInteger(sequence) && sequence >= 1 && sequence <= MAX_SEQUENCE;
+  if (history && uuid && numbered) return { kind: 'instant', epoch: history, sequence, pit: uuid };
+  throw invalidArgument(
+    argument,
+    `${epoch}/${sequence}/${pit}`,
+    `an epoch, a sequence number from 1 to ${MAX_SEQUENCE}, and a PIT UUID`,
+  );
+}
+
+function parseText(argument: string, text: string): Point {
   const expected = `a PIT UUID, a changeId, a bitmap name of 1 to ${MAX_NAME_BYTES} bytes, or *`;
   // A text has no more UTF-16 units than bytes of UTF-8, so a very long one is never encoded to learn that.
   if (typeof text !== 'string' || text.length > MAX_NAME_BYTES)

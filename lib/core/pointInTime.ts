@@ -4,6 +4,19 @@
  */
 import { invalidArgument } from './errors.js';
 
+/**
+ * An instant of one disk: all three together. A PIT alone is shared by every disk on which it was taken, and by copies of
+ * them; copies that went on separately share epochs and give the same sequence numbers.
+ */
+export interface Instant {
+  /** The disk's history, RFC 4122 text, lower case. */
+  epoch: string;
+  /** Number of the segment that starts at the point in time, from 1. */
+  sequence: number;
+  /** UUID of the point in time, RFC 4122 text, lower case. */
+  pit: string;
+}
+
 /** 32 hex digits, dashes as in RFC 4122 or none at all, one pair of braces or none. */
 const UUID = /^(\{)?([0-9a-f]{8})(-?)([0-9a-f]{4})\3([0-9a-f]{4})\3([0-9a-f]{4})\3([0-9a-f]{12})(\})?$/i;
 

@@ -26,6 +26,9 @@ const NAME = new RegExp(
   `^cbt1\\.(${UUID})\\.([1-9]\\d{0,15})(?:-([1-9]\\d{0,15}))?\\.(0|[1-9]\\d{0,15})\\.(${UUID})$`,
 );
 
+/** The largest sequence number: a changeId's number, 32 bits of the PIT below it, must be exact in a JS number. */
+export const MAX_SEQUENCE = 2 ** 21 - 1;
+
 /** Bitmaps whose name starts so claim to be ours, in this or a later version of the naming. */
 const CLAIM = /^cbt\d+\./;
 
@@ -37,8 +40,8 @@ export function parseSegmentName(name: string): SegmentName | null {
   const first = Number(firstText);
   const last = lastText === undefined ? first : Number(lastText);
   const sizeBytes = Number(sizeText);
-  const exact = Number.isSafeInteger(first) && Number.isSafeInteger(last) && Number.isSafeInteger(sizeBytes);
-  if (!exact || (lastText !== undefined && last <= first)) return null;
+  const inRange = first <= MAX_SEQUENCE && last <= MAX_SEQUENCE && Number.isSafeInteger(sizeBytes);
+  if (!inRange || (lastText !== undefined && last <= first)) return null;
   return { epoch, first, last, sizeBytes, pit };
 }
 

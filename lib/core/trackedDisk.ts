@@ -19,6 +19,7 @@ import type { BitmapInfo, BitmapReader, BitmapRef, DiskSource, DiskState } from 
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { parsePoint } from './point.js';
+import type { Instant } from './pointInTime.js';
 import type { RangePager } from './rangePage.js';
 import { checkSizes } from './sizeHistory.js';
 
@@ -66,10 +67,13 @@ export interface PitList {
 
 /** The two points between which changes are asked, and how they are read. */
 export interface ChangesOptions extends ChangeMapSelection {
-  /** The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. */
-  from: string;
+  /**
+   * The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. An instant answers only on the
+   * disk whose history it belongs to.
+   */
+  from: string | Instant;
   /** The later point; left out: the disk as it is now, or, for a disk of a session, the session's instant. */
-  to?: string | undefined;
+  to?: string | Instant | undefined;
   /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
   kinds?: boolean | undefined;
 }
@@ -126,7 +130,7 @@ export class TrackedDisk {
           pits.push({
             uuid: segment.pit,
             seq: segment.first,
-            changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first }),
+            changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first, pit: segment.pit }),
             granularityBytes: segment.info.granularityBytes,
             recording: segment.info.recording,
             changedBytes: await this.#changedBytes(

@@ -2,6 +2,17 @@
  * Tracking over several disks at one instant: plans every disk first, and only when all plans stand lets the backend
  * carry them out in one transaction. The same code serves a running VM and images that no VM uses.
  */
+import {
+  type BeginOutcome,
+  type BeginRequest,
+  type DiskOutcome,
+  type DrawUuid,
+  planBegins,
+  recordOf,
+  requireNewPit,
+  statesOf,
+  type TrackedState,
+} from './beginPlan.js';
 import { currentChain, readCatalogue } from './chain.js';
 import {
   type BitmapAction,
@@ -9,40 +20,31 @@ import {
   planDisable,
   planEnable,
   planForget,
-  planPit,
   planReset,
   planRollback,
 } from './chainPlan.js';
-import { formatChangeId } from './changeId.js';
-import { planChanges } from './changeQuery.js';
 import type { DiskState } from './diskSource.js';
-import { CbtError, type CbtReason, invalidArgument } from './errors.js';
-import type { Point } from './point.js';
+import { CbtError, invalidArgument } from './errors.js';
+import { describePoint, fitsSegment, type Point } from './point.js';
 import { requireUuid } from './pointInTime.js';
 import { checkGranularity } from './rangePage.js';
 import { takePoint } from './takePoint.js';
+
+export type { BeginOutcome, DiskOutcome, DrawUuid, TrackedState } from './beginPlan.js';
 
 /** Where bitmaps can be changed: one QEMU process, with the disks that are asked for. */
 export interface TrackingTarget {
   /** The disks, each with its state now; a disk that cannot be read comes with its error. */
   disks(signal?: AbortSignal): Promise<TrackedState[]>;
+  /** The other disks of the same QEMU, as {@link disks} met them last: nothing is done to them. */
+  others?(): readonly DiskState[];
   /** Carries out the actions of all disks in one transaction, in order; all or nothing. */
   apply(changes: readonly DiskChange[], signal?: AbortSignal): Promise<void>;
 }
 
-export type TrackedState = { disk: string; state: DiskState } | { disk: string; error: CbtError };
-
 export interface DiskChange {
   disk: string;
   actions: readonly BitmapAction[];
-}
-
-/** What became of one disk; `error` says why nothing was done to it. */
-export interface DiskOutcome {
-  disk: string;
-  epoch?: string;
-  changeId?: string;
-  error?: CbtError;
 }
 
 /** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before. */
@@ -53,21 +55,6 @@ export interface TrackingOutcome {
   /** What the caller should know although it is done. */
   warnings?: readonly string[];
 }
-
-/** What a new backup session means for one disk. */
-export interface BeginOutcome extends DiskOutcome {
-  sizeBytes?: number;
-  verdict?: 'incremental' | 'full';
-  /** Why a full backup; absent for an incremental one. */
-  reason?: CbtReason;
-  /** In words, beside `reason`. */
-  message?: string;
-  /** The point in time that an incremental starts from. */
-  base?: string;
-}
-
-/** Draws UUIDs; the core has no source of randomness of its own. */
-export type DrawUuid = () => string;
 
 /** The plan for a disk, and the point in time it takes or acts upon. */
 type Planner = (state: DiskState) => { pit: string | null; plan: PitPlan };
@@ -139,98 +126,32 @@ export async function rollback(
 
 /**
  * Take a point in time on every disk, and say per disk whether an incremental backup from `base` is possible. A disk
- * whose chain is lost starts a new epoch in the same step, with the verdict `full` and the reason; one bad disk does
- * not spoil the others.
+ * whose chain is lost starts a new epoch in the same step, with the verdict `full` and the reason, and so do copies of one
+ * disk; one bad disk does not spoil the others.
  */
 export async function begin(
   target: TrackingTarget,
-  options: { pit: string; base?: Point | undefined; drawUuid: DrawUuid; signal?: AbortSignal | undefined },
+  options: BeginRequest & { signal?: AbortSignal | undefined },
 ): Promise<{ pit: string; disks: BeginOutcome[]; warnings?: readonly string[] }> {
   const pit = requireUuid('pit', options.pit);
   const before = await target.disks(options.signal);
-  const begun = before.map((tracked) => {
-    if ('error' in tracked) return { outcome: { disk: tracked.disk, error: tracked.error }, change: null };
-    try {
-      const { plan, outcome } = planBegin(tracked.state, pit, options.base, options.drawUuid);
-      return {
-        outcome: { ...outcome, disk: tracked.disk },
-        change: { disk: tracked.disk, actions: plan.actions },
-      };
-    } catch (error) {
-      if (!(error instanceof CbtError)) throw error;
-      return { outcome: { disk: tracked.disk, error: error.about(tracked.disk) }, change: null };
-    }
-  });
-  const changes = begun.flatMap(({ change }) => (change === null ? [] : [change]));
+  const begun = planBegins(before, target.others?.() ?? [], { ...options, pit });
+  const changes = begun.flatMap((one) =>
+    'plan' in one ? [{ disk: one.disk, actions: one.plan.actions }] : [],
+  );
   await takePoint(target, changes, { pit, before }, options.signal);
-  return { pit, disks: begun.map(({ outcome }) => outcome) };
+  return { pit, disks: begun.map((one) => ('plan' in one ? one.outcome : one)) };
 }
 
-/** The plan and the verdict of {@link begin} for one disk. */
-export function planBegin(
-  state: DiskState,
-  pit: string,
-  base: Point | undefined,
-  drawUuid: DrawUuid,
-): { plan: PitPlan; outcome: BeginOutcome } {
-  const sizeBytes = state.sizeBytes;
-  const next = planNext(state, pit, drawUuid);
-  const named = { disk: state.disk, sizeBytes, ...recordOf(next.plan) };
-  if (next.lost !== null) return { plan: next.plan, outcome: { ...named, ...fullBecause(next.lost) } };
-  if (base?.kind === 'allocated') return { plan: next.plan, outcome: { ...named, verdict: 'full' } };
-  try {
-    const from = planChanges(state, base ?? newestPoint(state), null).from;
-    return { plan: next.plan, outcome: { ...named, verdict: 'incremental', base: from } };
-  } catch (error) {
-    if (!(error instanceof CbtError) || !error.fullBackupNeeded) throw error;
-    return { plan: next.plan, outcome: { ...named, ...fullBecause(error) } };
-  }
-}
-
-function planNext(
-  state: DiskState,
-  pit: string,
-  drawUuid: DrawUuid,
-): { plan: PitPlan; lost: CbtError | null } {
-  try {
-    return { plan: planPit(state, pit), lost: null };
-  } catch (error) {
-    if (!(error instanceof CbtError) || !error.fullBackupNeeded) throw error;
-    return { plan: planReset(state, pit, drawUuid()), lost: error };
-  }
-}
-
-function fullBecause(error: CbtError): Pick<BeginOutcome, 'verdict' | 'reason' | 'message'> {
-  return {
-    verdict: 'full',
-    message: error.message,
-    ...(error.reason === undefined ? {} : { reason: error.reason }),
-  };
-}
-
-function newestPoint(state: DiskState): Point {
-  const chain = currentChain(readCatalogue(state));
-  const pit = chain?.segments.at(-1)?.pit;
-  if (pit === undefined) throw new CbtError('ERR_CBT_INTERNAL', `no newest point on ${state.disk}`);
-  return { kind: 'pit', uuid: pit };
-}
-
-/** The PIT UUID of one of our points on this disk. */
+/** The PIT of one of the points of the disk's own history. */
 function pitOf(state: DiskState, point: Point): string {
   if (point.kind === 'allocated') throw invalidArgument('point', '*', 'a point in time');
-  if (point.kind === 'pit') return point.uuid;
-  for (const chain of readCatalogue(state).chains) {
-    for (const segment of chain.segments) {
-      const named = point.kind === 'name' && segment.info.name === point.name;
-      const numbered =
-        point.kind === 'changeId' && segment.epoch === point.epoch && segment.first === point.sequence;
-      if (named || numbered) return segment.pit;
-    }
-  }
-  throw new CbtError('ERR_CBT_UNKNOWN_PIT', 'no point in time of ours answers to that name on this disk', {
-    disk: state.disk,
-    reason: 'UNKNOWN_PIT',
-  });
+  const found = currentChain(readCatalogue(state))?.segments.find((segment) =>
+    fitsSegment(point, segment, segment.info.name),
+  );
+  if (found !== undefined) return found.pit;
+  const message = `${describePoint(point)} is no point in time of this disk`;
+  throw new CbtError('ERR_CBT_UNKNOWN_PIT', message, { disk: state.disk, reason: 'UNKNOWN_PIT' });
 }
 
 /**
@@ -244,6 +165,7 @@ async function run(
   planner: Planner,
 ): Promise<TrackingOutcome> {
   const before = await target.disks(signal);
+  if (takes !== undefined) requireNewPit(takes, statesOf(before), target.others?.() ?? []);
   const planned = before.map((tracked) => {
     if ('error' in tracked) return tracked;
     try {
@@ -280,10 +202,4 @@ function refuseAll(
     const { disk } = p;
     return { disk, error: new CbtError('ERR_CBT_ABORTED', `nothing was done: ${names} refused`, { disk }) };
   });
-}
-
-function recordOf({ recording }: PitPlan): Pick<DiskOutcome, 'epoch' | 'changeId'> {
-  if (recording === null) return {};
-  const { epoch, sequence } = recording;
-  return { epoch, changeId: formatChangeId({ epoch, sequence }) };
 }

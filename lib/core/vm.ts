@@ -2,6 +2,7 @@
  * A running QEMU with its disks, as callers hold it: what can be asked of it and done to its points in time. The wiring
  * makes one from a QMP socket.
  */
+import type { Instant } from './pointInTime.js';
 import type { Session, SessionMode } from './session.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { TrackingOutcome } from './tracking.js';
@@ -92,7 +93,7 @@ export interface BeginVmOptions extends CallOptions {
   /** UUID of the new point in time, which is the session's id; drawn unless given. */
   pit?: string | undefined;
   /** The point that incremental backups start from; each disk's newest unless given. */
-  base?: string | undefined;
+  base?: string | Instant | undefined;
   disks?: readonly string[] | undefined;
   /** How the instant is kept readable; 'fleece' unless given. */
   mode?: SessionMode | undefined;
@@ -112,8 +113,8 @@ export interface Vm extends AsyncDisposable {
   readonly socket: string;
   /** Name, UUID and state of the VM. */
   facts(options?: CallOptions): Promise<VmFacts>;
-  /** Every disk in QEMU's order, also those that cannot be tracked. */
-  disks(options?: CallOptions): Promise<VmDiskInfo[]>;
+  /** The disks of these names, in that order; every disk in QEMU's order unless given. Also those that cannot be tracked. */
+  disks(options?: DisksOptions): Promise<VmDiskInfo[]>;
   /** A disk by any of its names, for questions. Reads afresh at every question; what it answers of "now" goes on changing. */
   openDisk(name: string, options?: CallOptions): Promise<TrackedDisk>;
   /** Start tracking, a first point in time at one instant on all disks. Refused as a whole when one disk refuses. */
@@ -122,8 +123,8 @@ export interface Vm extends AsyncDisposable {
   reset(options?: StartVmOptions): Promise<TrackingOutcome>;
   /** End tracking: every segment of ours is removed, bitmaps of others stay. */
   disable(options?: DisksOptions): Promise<TrackingOutcome>;
-  /** Forget a point in time (PIT UUID, changeId or bitmap name); all others answer as before. */
-  forget(point: string, options?: DisksOptions): Promise<TrackingOutcome>;
+  /** Forget a point in time (PIT UUID, changeId, bitmap name or instant); all others answer as before. */
+  forget(point: string | Instant, options?: DisksOptions): Promise<TrackingOutcome>;
   /**
    * Take a point in time on all disks at one instant and keep it readable until the session ends. The session ends with
    * `commit` or `rollback`; without `detached` also, rolled back, when this process dies.

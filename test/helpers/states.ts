@@ -1,4 +1,5 @@
 /** Short hands for the states of a disk that the core judges; sizes in MiB-like round numbers, names by the real format. */
+import { formatChangeId, parseChangeId } from '../../lib/core/changeId.js';
 import type { BitmapInfo, DiskState, LayerState } from '../../lib/core/diskSource.js';
 import { formatSegmentName } from '../../lib/core/segmentName.js';
 
@@ -10,7 +11,17 @@ export const NEW_EPOCH = 'cccccccc-0000-4000-8000-00000000000c';
 
 /** UUID of the n-th point in time of these tests. */
 export function pit(n: number): string {
-  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
+  return `${n.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
+}
+
+/** The sequence number in a changeId. */
+export function sequenceOf(changeId: string | undefined): number | null {
+  return parseChangeId(changeId ?? '')?.sequence ?? null;
+}
+
+/** The changeId of the n-th point of a chain of these tests. */
+export function changeIdOf(sequence: number, { epoch = EPOCH, uuid = pit(sequence) } = {}): string {
+  return formatChangeId({ epoch, sequence, pit: uuid });
 }
 
 export interface SegmentOptions extends Partial<Omit<BitmapInfo, 'name'>> {

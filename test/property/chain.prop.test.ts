@@ -74,7 +74,7 @@ function live(steps: readonly Step[]): { asked: number; answered: number } {
   const disk = new ModelDisk(8);
   const taken: Taken[] = [];
   const note = (pit: string, sequence: number, epoch: string): void => {
-    taken.push({ pit, changeId: formatChangeId({ epoch, sequence }), contents: disk.contents() });
+    taken.push({ pit, changeId: formatChangeId({ epoch, sequence, pit }), contents: disk.contents() });
   };
   const takePit = (): boolean =>
     attempt(() => {

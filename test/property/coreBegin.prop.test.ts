@@ -6,11 +6,11 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { type BeginOutcome, planBegin } from '../../lib/core/beginPlan.js';
 import { planForget, planRollback } from '../../lib/core/chainPlan.js';
 import { planChanges } from '../../lib/core/changeQuery.js';
 import { CbtError } from '../../lib/core/errors.js';
 import { parsePoint } from '../../lib/core/point.js';
-import { type BeginOutcome, planBegin } from '../../lib/core/tracking.js';
 import { ModelDisk } from '../helpers/modelDisk.js';
 
 type Step =
@@ -54,7 +54,7 @@ class Life {
     const state = this.disk.state();
     const from =
       chosen === undefined ? undefined : parsePoint('base', base! % 2 === 0 ? chosen.pit : chosen.changeId);
-    const { plan, outcome } = planBegin(state, pit, from, randomUUID);
+    const { plan, outcome } = planBegin(state, { pit, base: from, drawUuid: randomUUID });
     const contents = this.disk.contents();
     if (outcome.verdict === 'incremental') {
       this.incrementals += 1;
@@ -75,7 +75,7 @@ class Life {
     this.disk.apply(plan.actions);
     this.taken.push({ pit, changeId: outcome.changeId!, contents });
     // Whatever the state was, after a session it is whole: the next one is incremental from here.
-    expect(planBegin(this.disk.state(), randomUUID(), undefined, randomUUID).outcome).toMatchObject({
+    expect(planBegin(this.disk.state(), { pit: randomUUID(), drawUuid: randomUUID }).outcome).toMatchObject({
       verdict: 'incremental',
       base: pit,
     });

@@ -16,6 +16,7 @@ import {
   trackingLost,
 } from '../../lib/core/errors.js';
 import { type Point, parsePoint } from '../../lib/core/point.js';
+import type { Instant } from '../../lib/core/pointInTime.js';
 import type { RangePage, RangePager, Ranges } from '../../lib/core/rangePage.js';
 import type {
   ChangesOptions,
@@ -74,8 +75,8 @@ new CbtError('ERR_CBT_INTERNAL', 'x', { details: { at: new Date() } });
 error.code = 'ERR_CBT_TIMEOUT';
 
 // Points: what a text may mean, told apart by `kind`.
-expectTypeOf(parsePoint).parameters.toEqualTypeOf<[argument: string, text: string]>();
-expectTypeOf<Point['kind']>().toEqualTypeOf<'allocated' | 'pit' | 'changeId' | 'name'>();
+expectTypeOf(parsePoint).parameters.toEqualTypeOf<[argument: string, given: string | Instant]>();
+expectTypeOf<Point['kind']>().toEqualTypeOf<'allocated' | 'pit' | 'changeId' | 'instant' | 'name'>();
 expectTypeOf<Extract<Point, { kind: 'pit' }>['uuid']>().toEqualTypeOf<string>();
 expectTypeOf<Extract<Point, { kind: 'changeId' }>['sequence']>().toEqualTypeOf<number>();
 
@@ -86,8 +87,8 @@ expectTypeOf(disk.changes).returns.resolves.toEqualTypeOf<ChangeMap>();
 expectTypeOf(disk.allocated).returns.resolves.toEqualTypeOf<ChangeMap>();
 expectTypeOf(disk.pits).returns.resolves.toEqualTypeOf<PitList>();
 expectTypeOf(disk).toExtend<AsyncDisposable>();
-expectTypeOf<ChangesOptions['from']>().toEqualTypeOf<string>();
-expectTypeOf<ChangesOptions['to']>().toEqualTypeOf<string | undefined>();
+expectTypeOf<ChangesOptions['from']>().toEqualTypeOf<string | Instant>();
+expectTypeOf<ChangesOptions['to']>().toEqualTypeOf<string | Instant | undefined>();
 expectTypeOf<ChangesOptions['start']>().toEqualTypeOf<number | undefined>();
 expectTypeOf<ChangesOptions['max']>().toEqualTypeOf<number | undefined>();
 expectTypeOf<ChangesOptions['signal']>().toEqualTypeOf<AbortSignal | undefined>();

@@ -8,32 +8,36 @@ import { CbtError, throwIfAborted, trackingLost } from '../../core/errors.js';
 import type { DiskChange, TrackedState, TrackingTarget } from '../../core/tracking.js';
 import type { QmpClient } from './qmp/qmpClient.js';
 import { type BitmapAction, runTransaction } from './transaction.js';
-import { findDisk, listDisks, type TrackableDisk, type VmDisk } from './vmDisks.js';
+import { findByNode, findDisk, listDisks, type TrackableDisk, type VmDisk } from './vmDisks.js';
 
 export interface QmpTargetOptions {
   client: QmpClient;
   /** Names as `findDisk` takes them; every trackable disk unless given. */
   names?: readonly string[] | undefined;
-  /** How a disk is called towards the caller; its id unless given. */
+  /** Nodes of images, instead of names. */
+  nodes?: readonly string[] | undefined;
+  /** How a disk is called towards the caller, by the name or node that chose it; its id unless given. */
   label?: ((disk: VmDisk, name: string | undefined) => string) | undefined;
 }
 
 export class QmpTrackingTarget implements TrackingTarget {
   readonly #options: QmpTargetOptions;
   readonly #nodes = new Map<string, TrackableDisk>();
+  #others: readonly DiskState[] = [];
 
   constructor(options: QmpTargetOptions) {
     this.#options = options;
   }
 
   async disks(signal?: AbortSignal): Promise<TrackedState[]> {
-    const { client, names, label = (disk) => disk.id } = this.#options;
+    const { client, label = (disk) => disk.id } = this.#options;
     const all = await listDisks(client, { signal });
-    const chosen =
-      names === undefined
-        ? all.filter((disk) => disk.trackable).map((disk) => ({ disk, name: undefined }))
-        : await Promise.all(names.map(async (name) => ({ disk: await findDisk(all, name), name })));
+    const chosen = await this.#choose(all);
     this.#nodes.clear();
+    this.#others = all
+      .filter((disk) => disk.trackable)
+      .filter((disk) => !chosen.some((one) => one.disk === disk))
+      .map((disk) => diskStateOf(disk, disk.id));
     return chosen.map(({ disk, name }) => {
       const called = label(disk, name);
       if (!disk.trackable) {
@@ -51,6 +55,18 @@ export class QmpTrackingTarget implements TrackingTarget {
       this.#nodes.set(called, disk);
       return { disk: called, state: diskStateOf(disk, called) };
     });
+  }
+
+  async #choose(all: readonly VmDisk[]): Promise<{ disk: VmDisk; name: string | undefined }[]> {
+    const { client, names, nodes } = this.#options;
+    if (nodes !== undefined) return nodes.map((name) => ({ disk: requireNode(client, all, name), name }));
+    if (names === undefined)
+      return all.filter((disk) => disk.trackable).map((disk) => ({ disk, name: undefined }));
+    return Promise.all(names.map(async (name) => ({ disk: await findDisk(all, name), name })));
+  }
+
+  others(): readonly DiskState[] {
+    return this.#others;
   }
 
   async apply(changes: readonly DiskChange[], signal?: AbortSignal): Promise<void> {
@@ -94,6 +110,13 @@ export class QmpTrackingTarget implements TrackingTarget {
       }
     }
   }
+}
+
+function requireNode(client: QmpClient, all: readonly VmDisk[], node: string): VmDisk {
+  const disk = findByNode(all, node);
+  if (disk !== null) return disk;
+  const message = `node ${node} of ${client.name} is no disk, or is one no more`;
+  throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: node });
 }
 
 /** The image below an overlay is read-only: QEMU would change its bitmaps in memory only, or not at all. */

@@ -18,7 +18,7 @@ import type { BlockDevice } from './qmp/schemas.js';
 import type { DiskImage, UnnamedDisk, VmDisk } from './vmDisk.js';
 import type { WaitOptions } from './waiting.js';
 
-export { findDisk } from './diskNames.js';
+export { findAgain, findByNode, findDisk } from './diskNames.js';
 export type { DiskImage, TrackableDisk, UntrackableDisk, VmDisk } from './vmDisk.js';
 
 /** Every disk of the VM, in QEMU's order; nothing is left out, what cannot be tracked says why. */

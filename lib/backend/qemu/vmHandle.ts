@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
 import { parsePoint } from '../../core/point.js';
-import { requireUuid } from '../../core/pointInTime.js';
+import { type Instant, requireUuid } from '../../core/pointInTime.js';
 import type { Session } from '../../core/session.js';
 import { TrackedDisk } from '../../core/trackedDisk.js';
 import { disable, enable, forget, reset, type TrackingOutcome } from '../../core/tracking.js';
@@ -26,7 +26,7 @@ import type { LiveSession } from './session/liveSession.js';
 import { QmpTrackingTarget } from './trackingTarget.js';
 import { releaseConnection, type VmConnection } from './vmConnection.js';
 import type { VmDisk } from './vmDisk.js';
-import { findDisk, listDisks } from './vmDisks.js';
+import { findAgain, findByNode, findDisk, listDisks } from './vmDisks.js';
 
 export class VmHandle implements Vm {
   readonly #connection: VmConnection;
@@ -68,8 +68,11 @@ export class VmHandle implements Vm {
     };
   }
 
-  async disks(options: CallOptions = {}): Promise<VmDiskInfo[]> {
-    return (await listDisks(this.#live().client, options)).map(describe);
+  async disks({ disks: names, signal }: DisksOptions = {}): Promise<VmDiskInfo[]> {
+    const all = await listDisks(this.#live().client, { signal });
+    if (names === undefined) return all.map(describe);
+    const chosen = await Promise.all(names.map((name) => findDisk(all, name)));
+    return [...new Set(chosen)].map(describe);
   }
 
   async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
@@ -77,8 +80,8 @@ export class VmHandle implements Vm {
     const disk = await findDisk(await listDisks(client, options), name);
     if (!disk.trackable)
       throw new CbtError('ERR_CBT_UNSUPPORTED', `cannot be tracked: ${disk.why}`, { disk: name });
-    // The id finds the disk after a snapshot or commit gave it another node.
-    return this.#open(disk.id, disk.id, null);
+    // By what it is: a snapshot or commit gives it another node, and the next disk that is plugged in may take its name.
+    return this.#open(disk.id, (disks) => findAgain(disks, disk), null);
   }
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
@@ -93,7 +96,7 @@ export class VmHandle implements Vm {
     return disable(this.#target(options), { signal: options.signal });
   }
 
-  async forget(point: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
+  async forget(point: string | Instant, options: DisksOptions = {}): Promise<TrackingOutcome> {
     const parsed = parsePoint('point', point);
     return forget(this.#target(options), { point: parsed, signal: options.signal });
   }
@@ -138,7 +141,7 @@ export class VmHandle implements Vm {
   readonly #openInstant = async (session: LiveSession, disk: LeaseDisk): Promise<TrackedDisk> =>
     this.#open(
       disk.disk,
-      disk.node,
+      (disks) => findByNode(disks, disk.node),
       {
         socket: session.lease.nbdSocket,
         exportName: session.exportName(disk),
@@ -147,14 +150,19 @@ export class VmHandle implements Vm {
       session.pit,
     );
 
-  #open(called: string, name: string, instant: InstantExport | null, pit: string | null = null): TrackedDisk {
+  #open(
+    called: string,
+    find: (disks: readonly VmDisk[]) => VmDisk | null,
+    instant: InstantExport | null,
+    pit: string | null = null,
+  ): TrackedDisk {
     const { client, sources } = this.#live();
     const source = new LiveDiskSource({
       client,
       server: this.#server,
       kernel: this.#kernel,
       disk: called,
-      name,
+      find,
       ...(instant && { instant }),
       onClose: (closed) => {
         sources.delete(closed);

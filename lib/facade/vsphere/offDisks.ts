@@ -3,7 +3,9 @@
  * tell a VM that runs after all, and refuse.
  */
 import { randomUUID } from 'node:crypto';
+import { instantOf } from '../../core/changeId.js';
 import { CbtError } from '../../core/errors.js';
+import type { Instant } from '../../core/pointInTime.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
 import { qemuImg } from '../../imageTool.js';
 import { ImageTracking } from '../../imageTracking.js';
@@ -87,7 +89,7 @@ export async function trackOff(images: Images, wanted: boolean, signal: AbortSig
 
 export interface OffSnapshot {
   session: string;
-  disks: (DiskFacts & { changeId: string })[];
+  disks: (DiskFacts & { instant: Instant })[];
   /** As if it had never been taken. */
   undo(): Promise<void>;
 }
@@ -105,17 +107,30 @@ export async function snapshotOff(images: Images, signal: AbortSignal): Promise<
   const pit = randomUUID();
   const undo = async (): Promise<void> => void (await tracking.rollback(pit));
   const begun = await tracking.begin({ pit, signal });
-  const disks = found.map((facts, index) => ({ ...facts, changeId: begun.disks[index]?.changeId ?? '' }));
-  const failed = begun.disks.find(({ error }) => error !== undefined)?.error;
-  if (failed === undefined && disks.every(({ changeId }) => changeId !== ''))
+  try {
+    const failed = begun.disks.find(({ error }) => error !== undefined)?.error;
+    if (failed !== undefined) throw new VimFault('SnapshotFault', failed.message, {}, failed);
+    const disks = found.map((facts, index) => {
+      const { changeId = '' } = begun.disks[index] ?? {};
+      return { ...facts, instant: requireInstant(facts.disk, changeId, pit) };
+    });
     return { session: pit, disks, undo };
-  await undo();
-  throw new VimFault('SnapshotFault', failed?.message ?? 'a disk got no point in time', {}, failed);
+  } catch (thrown) {
+    await undo();
+    throw thrown;
+  }
 }
 
-/** Throws unless the image still holds what it held at the point in time. */
-export async function requireUnchanged(disk: TrackedDisk, pit: string): Promise<void> {
-  const written = await (await disk.changes({ from: pit, max: 1 })).ranges();
+/** The instant that a disk has from a session. */
+export function requireInstant(disk: string, changeId: string, pit: string): Instant {
+  const instant = instantOf(changeId, pit);
+  if (instant !== null) return instant;
+  throw new VimFault('SnapshotFault', `${disk} got no point in time ${pit}`);
+}
+
+/** Throws unless this is the disk of the instant, and still holds what it held then: another image may have its name by now. */
+export async function requireUnchanged(disk: TrackedDisk, instant: Instant): Promise<void> {
+  const written = await (await disk.changes({ from: instant, max: 1 })).ranges();
   if (written.length > 0)
     throw new CbtError('ERR_CBT_CLOSED', `${disk.disk} was written since the snapshot: its content is gone`);
 }

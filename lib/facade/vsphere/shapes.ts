@@ -7,7 +7,7 @@ import type {
   VirtualMachineSnapshotInfo,
   VirtualMachineSnapshotTree,
 } from './types.js';
-import type { SnapshotRecord, VmRecord } from './vmRecord.js';
+import type { DiskRecord, SnapshotRecord, VmRecord } from './vmRecord.js';
 
 export function snapshotMoref(id: number): ManagedObjectReference {
   return { type: 'VirtualMachineSnapshot', value: `snapshot-${id}` };
@@ -48,8 +48,8 @@ function parentOf(parents: readonly string[]): VirtualDiskBackingParent | undefi
   return below;
 }
 
-/** A disk in a configuration. */
-export function deviceOf(disk: SnapshotRecord['disks'][number]): VirtualDisk {
+/** A disk in a configuration, with its changeId where it is tracked. */
+export function deviceOf(disk: Omit<DiskRecord, 'instant'> & { changeId?: string | undefined }): VirtualDisk {
   const { key, fileName, capacityInBytes, changeId, parents = [] } = disk;
   const parent = parentOf(parents);
   return {

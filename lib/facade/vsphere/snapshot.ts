@@ -1,4 +1,5 @@
 /** A snapshot: a point in time on all disks and, while it exists, their content at that instant. */
+import { formatChangeId } from '../../core/changeId.js';
 import { RemoveSnapshot_Task } from './methods/RemoveSnapshot_Task.js';
 import { RevertToSnapshot_Task } from './methods/RevertToSnapshot_Task.js';
 import { deviceOf, snapshotMoref } from './shapes.js';
@@ -23,7 +24,11 @@ export class VirtualMachineSnapshot {
   get config(): { hardware: { device: VirtualDisk[] }; changeTrackingEnabled: boolean } {
     return {
       changeTrackingEnabled: this.record.tracked,
-      hardware: { device: this.record.disks.map(deviceOf) },
+      hardware: {
+        device: this.record.disks.map(({ instant, ...disk }) =>
+          deviceOf(this.record.tracked ? { ...disk, changeId: formatChangeId(instant) } : disk),
+        ),
+      },
     };
   }
 

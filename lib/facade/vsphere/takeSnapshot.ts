@@ -5,13 +5,13 @@ import type { Vm } from '../../core/vm.js';
 import { dropPending, endPending } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
 import { ownOwner } from './hold.js';
-import { type Images, snapshotOff } from './offDisks.js';
+import { type Images, requireInstant, snapshotOff } from './offDisks.js';
 import { tryLock } from './recordLock.js';
 import { fileNameOf, keyOf, snapshotMoref } from './shapes.js';
 import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
 import type { VirtualMachine } from './virtualMachine.js';
-import { type DiskRecord, noteChangeId, type VmRecord } from './vmRecord.js';
+import type { DiskRecord, VmRecord } from './vmRecord.js';
 
 export interface SnapshotRequest {
   name: string;
@@ -68,17 +68,16 @@ async function beginOff(
         quiesced: false,
         session,
         tracked: true,
-        disks: disks.map(({ disk, fileName, parents, capacityInBytes, changeId }): DiskRecord => {
-          noteChangeId(record, changeId, session);
-          return {
+        disks: disks.map(
+          ({ disk, fileName, parents, capacityInBytes, instant }): DiskRecord => ({
             disk,
             key: keyOf(record, disk),
             fileName,
             parents: [...parents],
             capacityInBytes,
-            changeId,
-          };
-        }),
+            instant,
+          }),
+        ),
       });
     });
     return snapshotMoref(id);
@@ -140,15 +139,15 @@ async function begin(
         quiesced: frozen,
         session: pit,
         tracked,
-        disks: session.disks.map(({ disk, sizeBytes = 0, changeId }): DiskRecord => {
-          if (tracked) noteChangeId(record, changeId, pit);
+        disks: session.disks.map(({ disk, sizeBytes = 0, changeId = '' }): DiskRecord => {
+          const info = infos.find((one) => one.disk === disk);
           return {
             disk,
             key: keyOf(record, disk),
-            fileName: fileNameOf(infos.find((one) => one.disk === disk)?.filename ?? disk),
-            parents: [...(infos.find((one) => one.disk === disk)?.backing ?? [])],
+            fileName: fileNameOf(info?.filename ?? disk),
+            parents: [...(info?.backing ?? [])],
             capacityInBytes: sizeBytes,
-            ...(tracked && changeId !== undefined && { changeId }),
+            instant: requireInstant(disk, changeId, pit),
           };
         }),
       });

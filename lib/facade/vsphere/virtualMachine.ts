@@ -32,7 +32,7 @@ import type {
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
 } from './types.js';
-import { noteChangeId, readRecord, type VmRecord, writeRecord } from './vmRecord.js';
+import { readRecord, type VmRecord, writeRecord } from './vmRecord.js';
 
 /** A VM of the inventory, as its owner configures it. */
 export interface VmEntry {
@@ -150,10 +150,7 @@ export class VirtualMachine {
     );
     const record = await this.updateRecord((known) => {
       if (facts.uuid !== null) known.uuid = facts.uuid;
-      for (const { disk, newest } of found) {
-        keyOf(known, disk);
-        if (newest !== undefined) noteChangeId(known, newest.changeId, newest.uuid);
-      }
+      for (const { disk } of found) keyOf(known, disk);
     });
     const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
     const uuid = this.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(this.entry.qmp);
@@ -299,16 +296,19 @@ export class VirtualMachine {
   #imagesOf(images: Images): Images {
     const { disks } = this.entry;
     if (disks === undefined) return images;
-    return Object.fromEntries(Object.entries(images).filter(([disk]) => disks.includes(disk)));
+    const missing = disks.find((disk) => !Object.hasOwn(images, disk));
+    if (missing === undefined) return Object.fromEntries(disks.map((disk) => [disk, images[disk] ?? '']));
+    const known = Object.keys(images).join(', ');
+    throw new VimFault(
+      'InvalidState',
+      `${this.name} is off, and its configuration names no image of disk ${missing}; it names those of ${known}`,
+    );
   }
 
   /** @internal The VM's disks that take part. */
   async disksOf(vm: Vm) {
-    const { disks } = this.entry;
-    const all = (await vm.disks()).filter(({ trackable }) => trackable);
-    return disks === undefined
-      ? all
-      : all.filter(({ disk, node }) => disks.includes(disk) || disks.includes(node ?? ''));
+    const found = await vm.disks({ disks: this.entry.disks });
+    return found.filter(({ trackable }) => trackable);
   }
 
   /** @internal What is remembered of the VM. */

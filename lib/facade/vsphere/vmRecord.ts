@@ -1,7 +1,7 @@
 /**
- * What is remembered about a VM beside QEMU: names of snapshots, which number each disk has, and which point in time each changeId
- * was given for. It survives this process and QEMU. A changeId that it does not know is not answered: after an older image was copied
- * back the same number may mean another instant. So a record that is lost costs a full backup, and never a change.
+ * What is remembered about a VM beside QEMU: names of snapshots, which instant of which history each of their disks was, and which
+ * key each disk has. It survives this process and QEMU. Whether a disk is still the one that is remembered is always asked of the
+ * disk itself; what is lost with a record is names.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -18,8 +18,8 @@ const diskSchema = z.object({
   capacityInBytes: z.number().int().nonnegative(),
   /** Paths of what lay below the image, the nearest first. */
   parents: z.array(z.string()).optional(),
-  /** Absent where the snapshot's disk was not tracked. */
-  changeId: z.string().optional(),
+  /** What the disk was, whatever it is called by now. */
+  instant: z.object({ epoch: z.string(), sequence: z.number().int().positive(), pit: z.string() }),
 });
 const snapshotSchema = z.object({
   id: z.number().int().positive(),
@@ -56,8 +56,6 @@ const recordSchema = z.object({
   changes: z.array(z.object({ task: z.string(), owner: ownerSchema })).default([]),
   /** Sessions that are being begun: what a process that died in between left is ended by the next. */
   pending: z.array(z.object({ session: z.string(), owner: ownerSchema })).default([]),
-  /** Which point in time each changeId that was given out names: an image that was copied back may give its number again. */
-  changeIds: z.record(z.string(), z.string()).default({}),
 });
 
 export type DiskRecord = z.infer<typeof diskSchema>;
@@ -90,7 +88,6 @@ export async function readRecord(file: string): Promise<VmRecord> {
         holder: null,
         changes: [],
         pending: [],
-        changeIds: {},
       };
     throw new VimFault('InvalidState', `${file} cannot be read`, {}, cause);
   }
@@ -99,20 +96,8 @@ export async function readRecord(file: string): Promise<VmRecord> {
   const [what] = checked.error.issues;
   throw new VimFault(
     'InvalidState',
-    `${file} is damaged (${what?.path.join('.')}: ${what?.message}); without it the names of snapshots and the changeIds are lost, and full backups follow: remove it to go on`,
+    `${file} is damaged (${what?.path.join('.')}: ${what?.message}); without it the names of snapshots and the keys of disks are lost: remove it to go on`,
   );
-}
-
-/** ChangeIds that are remembered, newest last; older ones are no longer answered. */
-const MAX_CHANGE_IDS = 20_000;
-
-/** Remembers which point in time a changeId names. */
-export function noteChangeId(record: VmRecord, changeId: string | undefined, pit: string): void {
-  if (changeId === undefined || record.changeIds[changeId] !== undefined) return;
-  record.changeIds[changeId] = pit;
-  const [oldest] = Object.keys(record.changeIds);
-  if (oldest !== undefined && Object.keys(record.changeIds).length > MAX_CHANGE_IDS)
-    delete record.changeIds[oldest];
 }
 
 /** Written beside, synced and renamed: there is always one whole record. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ImageTracking } from '../../../lib/imageTracking.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
+import { sequenceOf } from '../../helpers/states.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
 import { startOn } from '../vsphere/support.js';
 
@@ -16,7 +17,7 @@ test('a tracked disk in a VM that knew nothing of it', async () => {
     await new ImageTracking([file]).enable();
     const { vm } = await startOn(folder.path);
     expect(vm.config.changeTrackingEnabled).toBe(true);
-    expect(vm.config.hardware.device[0]!.backing.changeId).toMatch(/\/1$/);
+    expect(sequenceOf(vm.config.hardware.device[0]!.backing.changeId)).toBe(1);
   } finally {
     await folder.remove();
   }

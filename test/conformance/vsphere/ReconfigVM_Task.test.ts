@@ -16,7 +16,9 @@ describe('ReconfigVM_Task', () => {
       { key: 'ctkEnabled', value: 'true' },
       { key: 'scsi0:0.ctkEnabled', value: 'true' },
     ]);
-    expect(vm.config.hardware.device[0]!.backing.changeId).toMatch(/^([0-9a-f]{2}[ -]){15}[0-9a-f]{2}\/1$/);
+    expect(vm.config.hardware.device[0]!.backing.changeId).toMatch(
+      /^([0-9a-f]{2}[ -]){15}[0-9a-f]{2}\/\d{10,16}$/,
+    );
     await vm.ReconfigVM_Task({ extraConfig: [{ key: 'ctkEnabled', value: 'FALSE' }] }).wait();
     expect(vm.config.changeTrackingEnabled).toBe(false);
   });

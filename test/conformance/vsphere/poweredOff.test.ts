@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { connect, type VirtualMachine } from '../../../lib/facade/vsphere/index.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
+import { sequenceOf } from '../../helpers/states.js';
 import { READ_ONLY, ref, useLibrary, vix } from '../vixdisklib/support.js';
 import { faultOf, KIB64, MIB, pairs, snapshot, startOn, startVm, type TestVm } from './support.js';
 
@@ -53,7 +54,7 @@ describe('a VM that is off', () => {
     const off = await faultOf(vm.CreateSnapshot_Task('x', '', false, false).wait());
     expect(off).toMatchObject({ name: 'NotSupported', message: expect.stringContaining('not tracked') });
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    expect((await find()).config.hardware.device[0]!.backing.changeId).toMatch(/\/1$/);
+    expect(sequenceOf((await find()).config.hardware.device[0]!.backing.changeId)).toBe(1);
     await write(file, `write ${5 * KIB64} 512`);
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
     const { changeId } = vm.config.hardware.device[0]!.backing;

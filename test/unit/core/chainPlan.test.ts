@@ -14,6 +14,7 @@ import {
 } from '../../../lib/core/chainPlan.js';
 import type { DiskState } from '../../../lib/core/diskSource.js';
 import type { CbtErrorCode, CbtReason } from '../../../lib/core/errors.js';
+import { MAX_SEQUENCE } from '../../../lib/core/segmentName.js';
 import { refusal } from '../../helpers/refusal.js';
 import {
   bitmap,
@@ -149,10 +150,10 @@ describe('take a point in time', () => {
   });
 
   test('when no sequence number is left, the epoch is over', () => {
-    const last = segment(1, { last: Number.MAX_SAFE_INTEGER, recording: true });
+    const last = segment(1, { last: MAX_SEQUENCE, recording: true });
     const error = refusal(() => planPit(flatDisk([last]), pit(2)));
     expect(error.fullBackupNeeded).toBe(true);
-    expect(error.message).toContain(`${Number.MAX_SAFE_INTEGER}`);
+    expect(error.message).toContain(`${MAX_SEQUENCE}`);
   });
 });
 

@@ -1,13 +1,13 @@
 /** What a change map is read from, and every reason for which nothing may be answered. */
 import { describe, expect, test } from 'vitest';
-import { formatChangeId } from '../../../lib/core/changeId.js';
 import { type ChangePlan, planChanges } from '../../../lib/core/changeQuery.js';
 import type { BitmapInfo, DiskState } from '../../../lib/core/diskSource.js';
 import type { CbtErrorCode, CbtReason } from '../../../lib/core/errors.js';
-import { parsePoint } from '../../../lib/core/point.js';
+import { type Point, parsePoint } from '../../../lib/core/point.js';
 import { refusal } from '../../helpers/refusal.js';
 import {
   bitmap,
+  changeIdOf,
   diskOf,
   EPOCH,
   flatDisk,
@@ -43,7 +43,7 @@ describe('the bitmaps of an answer', () => {
     ['between two points: up to, not including, the later one', pit(1), pit(3), ['0:1', '0:2']],
     ['neighbours', pit(2), pit(3), ['0:2']],
     ['a point to itself: nothing', pit(2), pit(2), []],
-    ['a changeId', formatChangeId({ epoch: EPOCH, sequence: 3 }), undefined, ['0:3', '0:4']],
+    ['a changeId', changeIdOf(3), undefined, ['0:3', '0:4']],
     ['a UUID in braces and capitals', `{${pit(3).toUpperCase()}}`, pit(4), ['0:3']],
     ['an exact name', segment(2).name, pit(3), ['0:2']],
   ])('%s', (_, from, to, expected) => {
@@ -82,7 +82,7 @@ describe('the bitmaps of an answer', () => {
   });
 
   test('from and to name the points, not how they were written', () => {
-    const answer = plan(four, formatChangeId({ epoch: EPOCH, sequence: 1 }), segment(3).name);
+    const answer = plan(four, changeIdOf(1), segment(3).name);
     expect([answer.from, answer.to]).toEqual([pit(1), pit(3)]);
   });
 
@@ -247,9 +247,11 @@ describe('bitmaps of others', () => {
     expect(refusal(() => plan(state, 'b'))).toMatchObject({ reason: 'CRASHED' });
   });
 
-  test('ours goes before one of others with the same UUID', () => {
+  test('beside one of ours with the same UUID which instant is meant cannot be told; each by its own name can', () => {
     const state = flatDisk([bitmap(pit(1), { recording: true }), segment(1, { recording: true })]);
-    expect(plan(state, pit(1)).bitmaps[0]?.name).toBe(segment(1).name);
+    expect(refusal(() => plan(state, pit(1)))).toMatchObject({ reason: 'FOREIGN', fullBackupNeeded: true });
+    for (const name of [segment(1).name, changeIdOf(1)])
+      expect(plan(state, name).bitmaps[0]?.name).toBe(segment(1).name);
   });
 
   test.each<[string, DiskState, string, string | undefined, CbtReason, string]>([
@@ -320,10 +322,36 @@ describe('bitmaps of others', () => {
   });
 });
 
+describe('an instant', () => {
+  const instant = { epoch: EPOCH, sequence: 2, pit: pit(2) };
+  const ask = (state: DiskState, from: typeof instant, to: Point | null = null) =>
+    planChanges(state, { kind: 'instant', ...from }, to);
+
+  test('answers where all of it stands, and only there', () => {
+    expect(ask(flatDisk(wholeChain(3)), instant).bitmaps).toHaveLength(2);
+    expect(refusal(() => ask(flatDisk(wholeChain(3)), { ...instant, epoch: OLD_EPOCH })).reason).toBe(
+      'OTHER_EPOCH',
+    );
+    for (const wrong of [{ sequence: 1 }, { sequence: 9 }, { pit: pit(9) }])
+      expect(refusal(() => ask(flatDisk(wholeChain(3)), { ...instant, ...wrong })).reason).toBe(
+        'UNKNOWN_PIT',
+      );
+  });
+
+  test('a PIT that another disk has too is no proof: the same question of that disk is refused', () => {
+    const other = flatDisk([segment(1, { epoch: OLD_EPOCH, pit: pit(2), recording: true })]);
+    expect(planChanges(other, { kind: 'pit', uuid: pit(2) }, null).bitmaps).toHaveLength(1);
+    expect(refusal(() => ask(other, instant)).reason).toBe('OTHER_EPOCH');
+    const own = { kind: 'pit', uuid: pit(2) } as const;
+    const to = { kind: 'instant', ...instant } as const;
+    expect(refusal(() => planChanges(other, own, to)).reason).toBe('OTHER_EPOCH');
+  });
+});
+
 describe('refusals', () => {
   const volatile = { volatile: true, format: 'raw', label: 'sda' };
   const problem = { reason: 'FORMAT', message: 'qcow2 version 2 holds no bitmaps' } as const;
-  const gone = formatChangeId({ epoch: OLD_EPOCH, sequence: 1 });
+  const gone = changeIdOf(1, { epoch: OLD_EPOCH });
 
   test.each<[string, DiskState, string, string | undefined, CbtErrorCode, CbtReason, string[]]>([
     [
@@ -428,11 +456,56 @@ describe('refusals', () => {
     [
       'UNKNOWN_PIT: a sequence that was merged away',
       flatDisk([segment(1, { last: 2 }), segment(3, { recording: true })]),
-      formatChangeId({ epoch: EPOCH, sequence: 2 }),
+      changeIdOf(2),
       undefined,
       'ERR_CBT_UNKNOWN_PIT',
       'UNKNOWN_PIT',
       [`sequence 2 of epoch ${EPOCH}`],
+    ],
+    [
+      'UNKNOWN_PIT: the same place in another copy of the image',
+      flatDisk(wholeChain(2)),
+      changeIdOf(2, { uuid: pit(9) }),
+      undefined,
+      'ERR_CBT_UNKNOWN_PIT',
+      'UNKNOWN_PIT',
+      [`sequence 2 of epoch ${EPOCH}`, pit(2), 'a copy, or an older file put back'],
+    ],
+    [
+      'UNKNOWN_PIT: the same, as the later point',
+      flatDisk(wholeChain(2)),
+      pit(1),
+      changeIdOf(2, { uuid: pit(9) }),
+      'ERR_CBT_UNKNOWN_PIT',
+      'UNKNOWN_PIT',
+      ['a copy, or an older file put back'],
+    ],
+    [
+      'UNKNOWN_PIT: a place that the other copy alone came to',
+      flatDisk(wholeChain(2)),
+      changeIdOf(3),
+      undefined,
+      'ERR_CBT_UNKNOWN_PIT',
+      'UNKNOWN_PIT',
+      [`sequence 3 of epoch ${EPOCH}`],
+    ],
+    [
+      "UNKNOWN_PIT: a number like VMware's own, in an epoch of ours",
+      flatDisk(wholeChain(2)),
+      `${changeIdOf(2).split('/')[0]}/2`,
+      undefined,
+      'ERR_CBT_UNKNOWN_PIT',
+      'UNKNOWN_PIT',
+      ['below 2^32'],
+    ],
+    [
+      'MISSING: one PIT in two epochs',
+      diskOf(layer([segment(1, { epoch: OLD_EPOCH, recording: true })]), layer(wholeChain(1))),
+      pit(1),
+      undefined,
+      'ERR_CBT_TRACKING_LOST',
+      'MISSING',
+      ['two segments'],
     ],
     [
       'UNKNOWN_PIT: the later point',

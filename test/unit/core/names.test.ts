@@ -2,17 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatChangeId, parseChangeId } from '../../../lib/core/changeId.js';
+import { formatChangeId, instantOf, namesInstant, parseChangeId } from '../../../lib/core/changeId.js';
 import { parsePoint } from '../../../lib/core/point.js';
 import { parseUuid, requireUuid } from '../../../lib/core/pointInTime.js';
 import {
   formatSegmentName,
   isUnreadableSegmentName,
+  MAX_SEQUENCE,
   parseSegmentName,
   type SegmentName,
 } from '../../../lib/core/segmentName.js';
 import { refusal } from '../../helpers/refusal.js';
-import { EPOCH, pit } from '../../helpers/states.js';
+import { changeIdOf, EPOCH, pit } from '../../helpers/states.js';
 
 const UUID = 'e4f2eed0-37fe-4539-b50b-85d2e7fd235f';
 const uuids = fc.uuid().filter((uuid) => !uuid.startsWith('00000000-0000-0000-0000-0000'));
@@ -20,6 +21,7 @@ const counts = fc.oneof(
   fc.integer({ min: 1, max: 1000 }),
   fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER - 1 }),
 );
+const sequences = fc.integer({ min: 1, max: MAX_SEQUENCE });
 const dashless = UUID.replaceAll('-', '');
 
 describe('PIT UUID', () => {
@@ -74,11 +76,11 @@ describe('segment name', () => {
       fc.property(
         uuids,
         uuids,
-        counts,
+        sequences,
         fc.nat(9),
         fc.oneof(fc.constant(0), counts),
         (epoch, p, first, more, sizeBytes) => {
-          const last = Math.min(first + more, Number.MAX_SAFE_INTEGER);
+          const last = Math.min(first + more, MAX_SEQUENCE);
           const name = formatSegmentName({ epoch, first, last, sizeBytes, pit: p });
           expect(parseSegmentName(name)).toEqual({ epoch, first, last, sizeBytes, pit: p });
           expect(isUnreadableSegmentName(name)).toBe(false);
@@ -99,8 +101,8 @@ describe('segment name', () => {
     ['a negative number', `cbt1.${EPOCH}.-1.0.${UUID}`],
     ['last before first', `cbt1.${EPOCH}.5-4.0.${UUID}`],
     ['last the same as first', `cbt1.${EPOCH}.5-5.0.${UUID}`],
-    ['a sequence past exact numbers', `cbt1.${EPOCH}.9007199254740992.0.${UUID}`],
-    ['a last past exact numbers', `cbt1.${EPOCH}.1-9007199254740993.0.${UUID}`],
+    ['a sequence that no changeId has room for', `cbt1.${EPOCH}.${MAX_SEQUENCE + 1}.0.${UUID}`],
+    ['a last that no changeId has room for', `cbt1.${EPOCH}.1-${MAX_SEQUENCE + 1}.0.${UUID}`],
     ['a size past exact numbers', `cbt1.${EPOCH}.1.9007199254740993.${UUID}`],
     ['an exponent', `cbt1.${EPOCH}.1e3.0.${UUID}`],
     ['a part too few', `cbt1.${EPOCH}.1.${UUID}`],
@@ -132,7 +134,7 @@ describe('segment name', () => {
     ['last before first', { last: 2 }],
     ['a size that is no integer', { sizeBytes: 0.5 }],
     ['a size past exact numbers', { sizeBytes: 2 ** 53 }],
-    ['a sequence past exact numbers', { last: 2 ** 53 }],
+    ['a sequence that no changeId has room for', { last: 2 ** 21 }],
     ['NaN', { first: Number.NaN }],
     ['a text with dots for a PIT', { pit: 'a.b' }],
   ])('a record that would not read back is never written: %s', (_, wrong) => {
@@ -176,10 +178,12 @@ describe('changeId', () => {
   const cdi = /([0-9a-fA-F]{2}\s?)*-([0-9a-fA-F]{2}\s?)*\/([0-9a-fA-F]*)/;
 
   test("VMware's own example", () => {
-    const parsed = { epoch: '52dec0d9-b943-9d10-61d5-4c1be97b6563', sequence: 81 };
-    expect(parseChangeId(example)).toEqual(parsed);
-    expect(formatChangeId(parsed)).toBe(example);
-    expect(example).toMatch(cdi);
+    const epoch = '52dec0d9-b943-9d10-61d5-4c1be97b6563';
+    // Read, because a client may come with one; no point in time of ours has such a number.
+    expect(parseChangeId(example)).toEqual({ epoch, sequence: 0, check: 81 });
+    const ours = formatChangeId({ epoch, sequence: 4, pit: UUID });
+    expect(ours).toBe(`52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/${4 * 2 ** 32 + 0xe4f2eed0}`);
+    for (const text of [example, ours]) expect(text).toMatch(cdi);
   });
 
   test.each([example.toUpperCase(), example.replaceAll(' ', ''), '52dec0d9b9439d10-61d54c1be97b6563/81'])(
@@ -189,14 +193,43 @@ describe('changeId', () => {
 
   test('reads back to itself, in the shape that clients look for', () => {
     fc.assert(
-      fc.property(uuids, counts, (epoch, sequence) => {
-        const text = formatChangeId({ epoch, sequence });
-        expect(parseChangeId(text)).toEqual({ epoch, sequence });
+      fc.property(uuids, sequences, uuids, (epoch, sequence, p) => {
+        const text = formatChangeId({ epoch, sequence, pit: p });
+        expect(parseChangeId(text)).toEqual({ epoch, sequence, check: Number.parseInt(p.slice(0, 8), 16) });
+        expect(instantOf(text, p)).toEqual({ epoch, sequence, pit: p });
         expect(text).toMatch(cdi);
         expect(text.split('/')).toHaveLength(2);
         expect(text.split('/')[0]).toHaveLength(47);
       }),
     );
+  });
+
+  test('ascends within an epoch, whatever the points are called, and is exact', () => {
+    const last = formatChangeId({
+      epoch: UUID,
+      sequence: MAX_SEQUENCE,
+      pit: 'ffffffff-0000-4000-8000-000000000000',
+    });
+    expect(last.split('/')[1]).toBe(String(Number.MAX_SAFE_INTEGER));
+    expect(parseChangeId(last)).toMatchObject({ sequence: MAX_SEQUENCE, check: 0xffffffff });
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: MAX_SEQUENCE }), uuids, uuids, (sequence, a, b) => {
+        const number = (at: number, p: string): number =>
+          Number(formatChangeId({ epoch: UUID, sequence: at, pit: p }).split('/')[1]);
+        expect(number(sequence, a)).toBeGreaterThan(number(sequence - 1, b));
+      }),
+    );
+  });
+
+  test('fits one instant alone: another epoch, another place or another PIT is none of its', () => {
+    const instant = { epoch: EPOCH, sequence: 3, pit: pit(3) };
+    const parsed = parseChangeId(formatChangeId(instant))!;
+    expect(namesInstant(parsed, instant)).toBe(true);
+    for (const other of [{ epoch: UUID }, { sequence: 4 }, { pit: pit(4) }])
+      expect(namesInstant(parsed, { ...instant, ...other })).toBe(false);
+    expect(instantOf(formatChangeId(instant), pit(4))).toBeNull();
+    expect(instantOf(example, '00000051-0000-4000-8000-000000000000')).toBeNull();
+    expect(instantOf('x', pit(3))).toBeNull();
   });
 
   test.each([
@@ -228,7 +261,7 @@ describe('point', () => {
     ['*', { kind: 'allocated' }],
     [UUID, { kind: 'pit', uuid: UUID }],
     [`{${UUID.toUpperCase()}}`, { kind: 'pit', uuid: UUID }],
-    [formatChangeId({ epoch: EPOCH, sequence: 4 }), { kind: 'changeId', epoch: EPOCH, sequence: 4 }],
+    [changeIdOf(4), { kind: 'changeId', epoch: EPOCH, sequence: 4, check: 4 }],
     ['bitmap 0', { kind: 'name', name: 'bitmap 0' }],
     [' *', { kind: 'name', name: ' *' }],
     [`cbt1.${EPOCH}.1.0.${UUID}`, { kind: 'name', name: `cbt1.${EPOCH}.1.0.${UUID}` }],
@@ -247,6 +280,30 @@ describe('point', () => {
     expect(error.code).toBe('ERR_CBT_INVALID_ARGUMENT');
     expect(error.message).toMatch(/^from is "x*é*…?", expected .* 1023 bytes/);
     expect(error.message.length).toBeLessThan(250);
+  });
+
+  test('an instant is read from its three parts, in any spelling of its UUIDs, and from nothing less', () => {
+    const instant = { epoch: EPOCH, sequence: 3, pit: UUID };
+    expect(parsePoint('from', instant)).toEqual({ kind: 'instant', ...instant });
+    expect(parsePoint('from', { ...instant, pit: `{${UUID.toUpperCase()}}` })).toEqual({
+      kind: 'instant',
+      ...instant,
+    });
+    const bad = [
+      { epoch: 'x' },
+      { pit: '' },
+      { pit: undefined },
+      { sequence: 0 },
+      { sequence: 1.5 },
+      { sequence: 2 ** 21 },
+    ];
+    for (const wrong of bad) {
+      const error = refusal(() => parsePoint('from', { ...instant, ...wrong } as typeof instant));
+      expect(error).toMatchObject({
+        code: 'ERR_CBT_INVALID_ARGUMENT',
+        message: expect.stringContaining('from is '),
+      });
+    }
   });
 
   test('what is no text is refused, not read as one', () => {

@@ -1,6 +1,5 @@
 /** A disk asked as its users ask it: the list of its points, and what changed between any two. */
 import { describe, expect, test } from 'vitest';
-import { formatChangeId } from '../../../lib/core/changeId.js';
 import type { DiskState } from '../../../lib/core/diskSource.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { type ChangesOptions, TrackedDisk } from '../../../lib/core/trackedDisk.js';
@@ -8,6 +7,7 @@ import { type MemoryContent, MemorySource, pairsOf, rangesOf } from '../../helpe
 import { refusalOf } from '../../helpers/refusal.js';
 import {
   bitmap,
+  changeIdOf,
   diskOf,
   EPOCH,
   flatDisk,
@@ -57,7 +57,7 @@ describe('changes', () => {
     ['between two', { from: pit(1), to: pit(2) }, [[0, 1]]],
     [
       'by changeId',
-      { from: formatChangeId({ epoch: EPOCH, sequence: 2 }) },
+      { from: changeIdOf(2) },
       [
         [3, 2],
         [9, 1],
@@ -202,7 +202,7 @@ describe('the list of points', () => {
     const entry = (seq: number, changedBytes: number) => ({
       uuid: pit(seq),
       seq,
-      changeId: formatChangeId({ epoch: EPOCH, sequence: seq }),
+      changeId: changeIdOf(seq),
       granularityBytes: KIB64,
       recording: seq === 3,
       changedBytes,

@@ -1,9 +1,9 @@
 /** Several disks at one instant: verdicts per disk, one transaction, and what happens when one of them refuses. */
 import { describe, expect, test } from 'vitest';
-import { formatChangeId } from '../../../lib/core/changeId.js';
 import type { DiskState } from '../../../lib/core/diskSource.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { parsePoint } from '../../../lib/core/point.js';
+import type { Instant } from '../../../lib/core/pointInTime.js';
 import {
   begin,
   type DiskChange,
@@ -17,6 +17,8 @@ import {
 } from '../../../lib/core/tracking.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import {
+  bitmap,
+  changeIdOf,
   diskOf,
   EPOCH,
   flatDisk,
@@ -39,6 +41,8 @@ class FakeVm implements TrackingTarget {
     );
     this.#failure = failure;
   }
+
+  others: () => DiskState[] = () => [];
 
   async disks(): Promise<TrackedState[]> {
     return this.#disks;
@@ -70,8 +74,8 @@ describe('enable, reset, disable', () => {
     expect(outcome).toEqual({
       pit: pit(1),
       disks: [
-        { disk: 'vda', epoch: epoch(1), changeId: formatChangeId({ epoch: epoch(1), sequence: 1 }) },
-        { disk: 'vdb', epoch: epoch(2), changeId: formatChangeId({ epoch: epoch(2), sequence: 1 }) },
+        { disk: 'vda', epoch: epoch(1), changeId: changeIdOf(1, { epoch: epoch(1) }) },
+        { disk: 'vdb', epoch: epoch(2), changeId: changeIdOf(1, { epoch: epoch(2) }) },
       ],
     });
     expect(vm.transactions).toHaveLength(1);
@@ -83,7 +87,7 @@ describe('enable, reset, disable', () => {
 
   test('one disk that refuses stops all, and every disk says so', async () => {
     const vm = new FakeVm({ vda: flatDisk([]), vdb: flatDisk(wholeChain(1)), vdx: unreadable });
-    const outcome = await enable(vm, { pit: pit(1), drawUuid: drawer() });
+    const outcome = await enable(vm, { pit: pit(8), drawUuid: drawer() });
     expect(vm.transactions).toEqual([]);
     expect(outcome.pit).toBeNull();
     expect(outcome.disks.map((d) => [d.disk, d.error?.code])).toEqual([
@@ -134,6 +138,37 @@ describe('enable, reset, disable', () => {
     expect(vm.transactions[0]?.map(kinds)).toEqual([['add', 'remove', 'remove'], ['add']]);
   });
 
+  test('a PIT that names an instant already is never given to another one', async () => {
+    const has: Record<string, DiskState> = {
+      'in the chain': flatDisk(wholeChain(3)),
+      'in the middle of a lost chain': flatDisk([segment(2), segment(5, { recording: true })]),
+      'in another epoch': flatDisk([segment(2, { epoch: epoch(7) }), segment(1, { recording: true })]),
+      'below an overlay': diskOf(
+        layer([segment(1, { epoch: epoch(8), recording: true })]),
+        layer(wholeChain(2)),
+      ),
+      'as a bitmap of others': flatDisk([bitmap(`{${pit(2).toUpperCase()}}`, { recording: true })]),
+    };
+    for (const [where, state] of Object.entries(has)) {
+      const options = { pit: pit(2), drawUuid: drawer() };
+      for (const [what, work] of Object.entries({ enable, reset, begin })) {
+        const fresh = flatDisk([]);
+        const asked = new FakeVm({ fresh, vda: state });
+        const beside = new FakeVm({ fresh });
+        beside.others = () => [{ ...state, disk: 'vda' }];
+        for (const vm of [new FakeVm({ vda: state }), asked, beside]) {
+          const error = await refusalOf(work(vm, options));
+          expect(error, `${what}, ${where}`).toMatchObject({
+            code: 'ERR_CBT_INVALID_ARGUMENT',
+            disk: 'vda',
+            message: expect.stringContaining(pit(2)),
+          });
+          expect(vm.transactions).toEqual([]);
+        }
+      }
+    }
+  });
+
   test('disable with nothing to remove asks QEMU for nothing', async () => {
     const vm = new FakeVm({ vda: flatDisk([]) });
     expect(await disable(vm)).toEqual({ pit: null, disks: [{ disk: 'vda' }] });
@@ -159,11 +194,11 @@ describe('enable, reset, disable', () => {
 describe('begin', () => {
   test('an incremental from the newest point unless told, or from the base', async () => {
     const vm = new FakeVm({ vda: flatDisk(wholeChain(3)) });
-    const changeId = formatChangeId({ epoch: EPOCH, sequence: 4 });
+    const changeId = changeIdOf(4);
     expect((await begin(vm, { pit: pit(4), drawUuid: drawer() })).disks).toEqual([
       { disk: 'vda', sizeBytes: SIZE, epoch: EPOCH, changeId, verdict: 'incremental', base: pit(3) },
     ]);
-    const base = parsePoint('base', formatChangeId({ epoch: EPOCH, sequence: 1 }));
+    const base = parsePoint('base', changeIdOf(1));
     const begun = await begin(vm, { pit: pit(4), base, drawUuid: drawer() });
     expect(begun.disks[0]).toMatchObject({ verdict: 'incremental', base: pit(1) });
     expect(vm.transactions.map((t) => t.map(kinds))).toEqual([[['add', 'disable']], [['add', 'disable']]]);
@@ -177,22 +212,30 @@ describe('begin', () => {
   });
 
   test('one bad disk spoils nothing: lost chains heal into a new epoch, each with its reason', async () => {
-    const vm = new FakeVm({
-      good: flatDisk(wholeChain(1)),
-      crashed: flatDisk([segment(1, { inconsistent: true })]),
-      gap: flatDisk([segment(1), segment(3, { recording: true })]),
-      paused: flatDisk([segment(1)]),
-      fresh: flatDisk([]),
-      overlaid: diskOf(layer([]), layer(wholeChain(1))),
-      twin: diskOf(layer([segment(2, { recording: true })]), layer(wholeChain(1))),
-      leftover: flatDisk([...wholeChain(1), segment(4, { epoch: epoch(99) })]),
-      other: flatDisk([segment(1, { pit: pit(50), recording: true })]),
-      unreadable: unreadable,
-      busy: flatDisk([segment(1, { recording: true, busy: true })]),
-      busyAndLost: flatDisk([segment(1, { busy: true })]),
-      used: flatDisk([segment(1, { pit: pit(7), recording: true })]),
-      huge: flatDisk([], { sizeBytes: 2 ** 54 }),
-    });
+    const disks: Record<string, (own: { epoch: string }) => DiskState | CbtError> = {
+      good: (own) => flatDisk([segment(1, { ...own, recording: true })]),
+      crashed: (own) => flatDisk([segment(1, { ...own, inconsistent: true })]),
+      gap: (own) => flatDisk([segment(1, own), segment(3, { ...own, recording: true })]),
+      paused: (own) => flatDisk([segment(1, own)]),
+      fresh: () => flatDisk([]),
+      overlaid: (own) => diskOf(layer([]), layer([segment(1, { ...own, recording: true })])),
+      twin: (own) =>
+        diskOf(
+          layer([segment(2, { ...own, recording: true })]),
+          layer([segment(1, { ...own, recording: true })]),
+        ),
+      leftover: (own) =>
+        flatDisk([segment(1, { ...own, recording: true }), segment(4, { epoch: epoch(99) })]),
+      other: (own) => flatDisk([segment(1, { ...own, pit: pit(50), recording: true })]),
+      unreadable: () => unreadable,
+      busy: (own) => flatDisk([segment(1, { ...own, recording: true, busy: true })]),
+      busyAndLost: (own) => flatDisk([segment(1, { ...own, busy: true })]),
+      huge: () => flatDisk([], { sizeBytes: 2 ** 54 }),
+    };
+    const ownEpoch = (n: number): string => epoch(200 + n);
+    const vm = new FakeVm(
+      Object.fromEntries(Object.entries(disks).map(([disk, of], n) => [disk, of({ epoch: ownEpoch(n) })])),
+    );
     const begun = await begin(vm, { pit: pit(7), base: parsePoint('base', pit(1)), drawUuid: drawer() });
     const seen = Object.fromEntries(
       begun.disks.map((d) => [d.disk, d.error === undefined ? (d.reason ?? d.verdict) : d.error.code]),
@@ -210,7 +253,6 @@ describe('begin', () => {
       unreadable: 'ERR_CBT_UNSUPPORTED',
       busy: 'ERR_CBT_BACKEND_UNAVAILABLE',
       busyAndLost: 'ERR_CBT_BACKEND_UNAVAILABLE',
-      used: 'ERR_CBT_INVALID_ARGUMENT',
       huge: 'ERR_CBT_UNSUPPORTED',
     });
     expect(Object.fromEntries((vm.transactions[0] ?? []).map((c) => [c.disk, kinds(c).join()]))).toEqual({
@@ -224,12 +266,46 @@ describe('begin', () => {
       leftover: 'add,remove,remove',
       other: 'add,disable',
     });
-    for (const disk of begun.disks) {
-      if (disk.error !== undefined) continue;
+    begun.disks.forEach((disk, n) => {
+      if (disk.error !== undefined) return;
       const goesOn = disk.verdict === 'incremental' || disk.reason === 'UNKNOWN_PIT';
-      expect(disk.epoch === EPOCH, disk.disk).toBe(goesOn);
+      expect(disk.epoch === ownEpoch(n), disk.disk).toBe(goesOn);
       if (disk.verdict === 'full') expect(disk.message).toContain('full backup');
+    });
+  });
+
+  test('copies of one disk that meet in one step get a history each, and a full backup', async () => {
+    const vm = new FakeVm({
+      vda: flatDisk(wholeChain(3)),
+      copy: flatDisk(wholeChain(2)),
+      crashedCopy: flatDisk([segment(1, { inconsistent: true })]),
+      other: flatDisk([segment(1, { epoch: epoch(50), recording: true })]),
+      // They stand on one image that neither writes: that is no copy, and their own history tells them apart.
+      overBase: diskOf(layer([segment(1, { epoch: epoch(60), recording: true })]), layer(wholeChain(1))),
+    });
+    for (const base of [undefined, parsePoint('base', pit(1)), parsePoint('base', changeIdOf(2))]) {
+      const begun = await begin(vm, { pit: pit(9), base, drawUuid: drawer() });
+      const [vda, copy, crashed, other, over] = begun.disks;
+      for (const disk of [vda, copy, crashed])
+        expect(disk).toMatchObject({
+          verdict: 'full',
+          reason: 'OTHER_EPOCH',
+          message: expect.stringContaining(EPOCH),
+        });
+      expect(new Set([vda, copy, crashed].map((disk) => disk!.epoch)).size).toBe(3);
+      expect([vda, copy, crashed].map((disk) => disk!.epoch)).not.toContain(EPOCH);
+      expect(vda!.message).toContain('copy, crashedCopy');
+      expect(other!.epoch).toBe(epoch(50));
+      expect(over!.epoch).toBe(epoch(60));
+      if (base === undefined) expect([other!.verdict, over!.verdict]).toEqual(['incremental', 'incremental']);
     }
+    expect(vm.transactions[0]?.map((c) => [c.disk, ...kinds(c)])).toEqual([
+      ['vda', 'add', 'remove', 'remove', 'remove'],
+      ['copy', 'add', 'remove', 'remove'],
+      ['crashedCopy', 'add', 'remove'],
+      ['other', 'add', 'disable'],
+      ['overBase', 'add', 'disable'],
+    ]);
   });
 
   test('a base that met a shrink is a full backup; the chain itself goes on', async () => {
@@ -283,7 +359,7 @@ describe('roll back', () => {
     const outcome = await rollback(vm, { pit: pit(3) });
     expect(outcome.pit).toBe(pit(3));
     expect(outcome.disks.map((d) => [d.disk, d.error?.code ?? d.changeId ?? null])).toEqual([
-      ['vda', formatChangeId({ epoch: EPOCH, sequence: 2 })],
+      ['vda', changeIdOf(2)],
       ['vdb', 'ERR_CBT_UNKNOWN_PIT'],
       ['vdc', null],
       ['vdx', 'ERR_CBT_UNSUPPORTED'],
@@ -306,27 +382,47 @@ describe('roll back', () => {
 });
 
 describe('forget', () => {
-  test.each([
+  test('a point that two epochs have is forgotten in the disk’s own history, or not at all', async () => {
+    const vm = new FakeVm({
+      vda: flatDisk([segment(1, { epoch: epoch(1), pit: pit(2) }), ...wholeChain(3)]),
+    });
+    // Two epochs on one layer are a loss: nothing may be changed there.
+    const outcome = await forget(vm, {
+      point: { kind: 'instant', epoch: epoch(1), sequence: 1, pit: pit(2) },
+    });
+    expect(outcome.disks[0]?.error?.reason).toBe('UNKNOWN_PIT');
+    expect(vm.transactions).toEqual([]);
+  });
+
+  test.each<[string, string | Instant]>([
     ['by UUID', pit(2)],
-    ['by changeId', formatChangeId({ epoch: EPOCH, sequence: 2 })],
+    ['by changeId', changeIdOf(2)],
+    ['as an instant', { epoch: EPOCH, sequence: 2, pit: pit(2) }],
     ['by bitmap name', segment(2).name],
   ])('%s', async (_, text) => {
     const vm = new FakeVm({ vda: flatDisk(wholeChain(3)) });
     const outcome = await forget(vm, { point: parsePoint('point', text) });
     expect(outcome).toEqual({
       pit: pit(2),
-      disks: [{ disk: 'vda', epoch: EPOCH, changeId: formatChangeId({ epoch: EPOCH, sequence: 3 }) }],
+      disks: [{ disk: 'vda', epoch: EPOCH, changeId: changeIdOf(3) }],
     });
     expect(vm.transactions.map((t) => t.map(kinds))).toEqual([[['add', 'merge', 'remove', 'remove']]]);
   });
 
-  test.each([
+  test.each<[string, string | Instant, string]>([
     ['a bitmap of others', 'theirs', 'ERR_CBT_UNKNOWN_PIT'],
-    ['a changeId of another epoch', formatChangeId({ epoch: epoch(1), sequence: 1 }), 'ERR_CBT_UNKNOWN_PIT'],
+    ['a changeId of another PIT', changeIdOf(2, { uuid: pit(9) }), 'ERR_CBT_UNKNOWN_PIT'],
+    ['an instant of another epoch', { epoch: epoch(1), sequence: 2, pit: pit(2) }, 'ERR_CBT_UNKNOWN_PIT'],
+    ['an instant of another number', { epoch: EPOCH, sequence: 1, pit: pit(2) }, 'ERR_CBT_UNKNOWN_PIT'],
+    ['an instant of another PIT', { epoch: EPOCH, sequence: 2, pit: pit(1) }, 'ERR_CBT_UNKNOWN_PIT'],
+    ['a changeId of another epoch', changeIdOf(1, { epoch: epoch(1) }), 'ERR_CBT_UNKNOWN_PIT'],
     ['*', '*', 'ERR_CBT_INVALID_ARGUMENT'],
-    ['the only one', pit(1), 'ERR_CBT_INVALID_ARGUMENT'],
-  ])('refused: %s', async (_, text, code) => {
-    const vm = new FakeVm({ vda: flatDisk(wholeChain(1)) });
+    ['the only one', pit(5), 'ERR_CBT_INVALID_ARGUMENT'],
+  ])('refused: %s', async (what, text, code) => {
+    const only = what === 'the only one';
+    const vm = new FakeVm({
+      vda: flatDisk(only ? [segment(1, { pit: pit(5), recording: true })] : wholeChain(3)),
+    });
     const outcome = await forget(vm, { point: parsePoint('point', text) });
     expect([outcome.pit, outcome.disks[0]?.error?.code]).toEqual([null, code]);
     expect(vm.transactions).toEqual([]);

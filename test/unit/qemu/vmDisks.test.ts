@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nameDisks } from '../../../lib/backend/qemu/diskNames.js';
 import { QmpClient } from '../../../lib/backend/qemu/qmp/qmpClient.js';
 import type { UnnamedDisk } from '../../../lib/backend/qemu/vmDisk.js';
-import { findDisk, listDisks } from '../../../lib/backend/qemu/vmDisks.js';
+import { findAgain, findByNode, findDisk, listDisks } from '../../../lib/backend/qemu/vmDisks.js';
 import { FakeQmpServer } from '../../helpers/fakeQmpServer.js';
 
 interface FakeNode {
@@ -265,19 +265,87 @@ describe('names', () => {
     );
   });
 
-  it('a backend goes before a device, a device before a node, a node before a file', async () => {
+  const named = (drafts: object[]) =>
+    nameDisks(
+      drafts.map((draft) => ({ filtersAbove: [], trackable: true, ...draft })) as unknown as UnnamedDisk[],
+    );
+
+  it('one word that names several disks, each in another way, is refused with the list of them', async () => {
     await connect({});
-    const drafts = [
+    const disks = named([
       { formatNode: 'n0', deviceId: 'x' },
       { formatNode: 'n1', qdevPath: 'x' },
       { formatNode: 'x' },
       { formatNode: 'n3', files: ['x'], filename: 'x' },
-    ].map((draft) => ({ filtersAbove: [], trackable: true, ...draft })) as unknown as UnnamedDisk[];
-    const named = nameDisks(drafts);
-    expect(named.map((one) => one.id)).toEqual(['x', 'n1', 'disk#2', 'n3']);
-    expect(await findDisk(named, 'x')).toBe(named[0]);
-    expect(await findDisk(named.slice(1), 'x')).toBe(named[1]);
-    expect(await findDisk(named.slice(2), 'x')).toBe(named[2]);
-    expect(await findDisk(named.slice(3), 'x')).toBe(named[3]);
+    ]);
+    expect(disks.map((one) => one.id)).toEqual(['n0', 'n1', 'disk#2', 'n3']);
+    for (let from = 0; from < 3; from += 1) {
+      const left = disks.slice(from);
+      const error = await findDisk(left, 'x').catch((e: unknown) => e);
+      expect(error).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT', disk: 'x' });
+      for (const { id } of left) expect((error as Error).message).toContain(id);
+    }
+    expect(await findDisk(disks.slice(3), 'x')).toBe(disks[3]);
+  });
+
+  it('a name that QEMU has goes before another form of a name', async () => {
+    await connect({});
+    const disks = named([
+      { formatNode: 'n0', qdevPath: '/machine/unattached/vda' },
+      { formatNode: 'vda' },
+      { formatNode: 'n2', qdevPath: '/machine/peripheral/d/d.0/legacy[0]' },
+      { formatNode: 'legacy[0]' },
+    ]);
+    expect(await findDisk(disks, 'vda')).toBe(disks[1]);
+    expect(await findDisk(disks, 'legacy[0]')).toBe(disks[3]);
+    expect(await findDisk(disks, 'd')).toBe(disks[2]);
+    expect(await findDisk(disks, '/machine/peripheral/d')).toBe(disks[2]);
+  });
+
+  it('a node is looked for among nodes only, whatever else has its name', async () => {
+    await connect({});
+    const disks = named([
+      { formatNode: 'a', deviceId: 'b', filename: '/1', files: ['/1'] },
+      { formatNode: 'b', deviceId: 'a', filename: '/2', files: ['/2'] },
+      { formatNode: 'c', deviceId: 'c', trackable: false },
+      { formatNode: 'c', deviceId: 'd' },
+    ]);
+    expect(disks.map(({ id }) => id)).toEqual(['/1', '/2', 'disk#2', 'd']);
+    expect(findByNode(disks, 'a')).toBe(disks[0]);
+    expect(findByNode(disks, 'b')).toBe(disks[1]);
+    // Two devices on one node are one image, tracked through one of them.
+    expect(findByNode(disks, 'c')).toBe(disks[3]);
+    for (const none of ['/1', 'disk#2', 'd', '']) expect(findByNode(disks, none)).toBeNull();
+  });
+
+  it('a disk that was met before is found as what it was, not by a name that another has taken since', async () => {
+    await connect({});
+    const [node] = named([{ formatNode: 'a', filename: '/1' }]);
+    const plugged = named([
+      { formatNode: 'n', deviceId: 'a', filename: '/2' },
+      { formatNode: 'a', filename: '/1' },
+    ]);
+    expect(node!.id).toBe('a');
+    expect(findAgain(plugged, node!)).toBe(plugged[1]);
+    expect(findAgain(plugged.slice(0, 1), node!)).toBeNull();
+    // A device stays the disk whatever node its image has by now; one with the same image behind another device is not it.
+    const [device] = named([
+      { formatNode: 'a', deviceId: 'd', qdevPath: '/machine/peripheral/v', filename: '/1' },
+    ]);
+    const later = named([
+      { formatNode: 'a', deviceId: 'e', filename: '/1' },
+      { formatNode: 'snap', deviceId: 'd', qdevPath: '/machine/peripheral/v/virtio-backend', filename: '/3' },
+    ]);
+    expect(findAgain(later, device!)).toBe(later[1]);
+    expect(findAgain(later.slice(0, 1), device!)).toBeNull();
+    // A number that QEMU gave a device may have gone to the next one.
+    const [numbered] = named([{ formatNode: 'a', qdevPath: '/machine/peripheral-anon/device[0]' }]);
+    expect(
+      findAgain(named([{ formatNode: 'b', qdevPath: '/machine/peripheral-anon/device[0]' }]), numbered!),
+    ).toBeNull();
+    const [byFile] = named([{ formatNode: '#block1', filename: '/1', files: ['/1'] }]);
+    expect(
+      findAgain(named([{ formatNode: '#block9', filename: '/1', files: ['/1'] }]), byFile!),
+    ).not.toBeNull();
   });
 });

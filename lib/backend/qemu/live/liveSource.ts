@@ -11,8 +11,8 @@ import { requireSafeExport } from '../ioThreads.js';
 import type { VmLayer } from '../layers.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { diskStateOf } from '../trackingTarget.js';
-import type { TrackableDisk } from '../vmDisk.js';
-import { findDisk, listDisks } from '../vmDisks.js';
+import type { TrackableDisk, VmDisk } from '../vmDisk.js';
+import { listDisks } from '../vmDisks.js';
 import { LiveMap } from './liveMap.js';
 import { type HeldMaps, LivePager } from './livePager.js';
 import type { QueryServer } from './queryServer.js';
@@ -33,8 +33,8 @@ export interface LiveSourceOptions {
   kernel: BitmapKernel;
   /** How the disk is called towards the caller. */
   disk: string;
-  /** A name by which `findDisk` finds it. */
-  name: string;
+  /** Finds it among the disks that there are now; null where it is gone. */
+  find(disks: readonly VmDisk[]): VmDisk | null;
   instant?: InstantExport | undefined;
   onClose?: ((source: LiveDiskSource) => void) | undefined;
 }
@@ -153,9 +153,17 @@ export class LiveDiskSource implements DiskSource {
 
   async #find(signal: AbortSignal | undefined): Promise<TrackableDisk> {
     throwIfAborted(signal);
-    const { client, name } = this.#options;
-    const disk = await findDisk(await listDisks(client, { signal }), name);
-    if (disk.trackable) return disk;
+    const { client, find } = this.#options;
+    const disk = find(await listDisks(client, { signal }));
+    if (disk?.trackable) return disk;
+    if (disk === null)
+      throw new CbtError(
+        'ERR_CBT_BACKEND_UNAVAILABLE',
+        `${this.disk} is no disk of ${client.name} any more`,
+        {
+          disk: this.disk,
+        },
+      );
     throw new CbtError('ERR_CBT_UNSUPPORTED', `cannot be tracked: ${disk.why}`, { disk: this.disk });
   }
 

@@ -81,7 +81,7 @@ export function holdsNothing({ taken, emptied }: Lease): boolean {
 export function targetOf(client: QmpClient, disks: readonly LeaseDisk[]): QmpTrackingTarget {
   const label = (_: unknown, name: string | undefined): string =>
     disks.find((d) => d.node === name)?.disk ?? String(name);
-  return new QmpTrackingTarget({ client, names: disks.map((d) => d.node), label });
+  return new QmpTrackingTarget({ client, nodes: disks.map((d) => d.node), label });
 }
 
 /** Rolls back the session's point in time on every disk that still has it. */

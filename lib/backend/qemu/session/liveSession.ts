@@ -62,10 +62,11 @@ export class LiveSession implements Session {
 
   async openDisk(name: string): Promise<TrackedDisk> {
     await this.check();
-    const named = (node: string): LeaseDisk | undefined =>
-      this.lease.disks.find((d) => d.disk === name || d.node === node);
-    // Any name that finds the disk on the VM does.
-    const disk = named(name) ?? named((await findDisk(await listDisks(this.client), name)).formatNode ?? '');
+    const { disks } = this.lease;
+    // As the session calls it, or by any name that finds the disk on the VM.
+    const disk =
+      disks.find((one) => one.disk === name) ??
+      byNode(disks, (await findDisk(await listDisks(this.client), name)).formatNode);
     if (disk === undefined) {
       const known = this.lease.disks.map((d) => d.disk).join(', ');
       throw new CbtError(
@@ -213,6 +214,10 @@ export class LiveSession implements Session {
       ...(uri && { export: uri }),
     };
   }
+}
+
+function byNode(disks: readonly LeaseDisk[], node: string | undefined): LeaseDisk | undefined {
+  return disks.find((one) => one.node === node);
 }
 
 /** Without members that are there but undefined. */

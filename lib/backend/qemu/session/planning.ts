@@ -1,9 +1,9 @@
 /** Which disks take part in a session, and what is to be done to their bitmaps. */
 import { randomUUID } from 'node:crypto';
+import { type BeginOutcome, planBegins } from '../../../core/beginPlan.js';
 import { CbtError, invalidArgument } from '../../../core/errors.js';
 import type { Point } from '../../../core/point.js';
 import type { SessionDisk, SessionMode } from '../../../core/session.js';
-import { type BeginOutcome, planBegin } from '../../../core/tracking.js';
 import { requireSafeExport } from '../ioThreads.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { QmpTrackingTarget } from '../trackingTarget.js';
@@ -26,23 +26,23 @@ export async function planSession(
   signal: AbortSignal | undefined,
 ): Promise<SessionPlan> {
   const plan: SessionPlan = { planned: [], leased: [], refused: [] };
-  for (const tracked of await target.disks(signal)) {
+  const tracked = await target.disks(signal);
+  for (const begun of planBegins(tracked, target.others(), { ...session, drawUuid: randomUUID })) {
     try {
-      if ('error' in tracked) throw tracked.error;
-      const begun = planBegin(tracked.state, session.pit, session.base, randomUUID);
-      const disk = target.nodeOf(tracked.disk);
+      if ('error' in begun) throw begun.error;
+      const disk = target.nodeOf(begun.disk);
       await requireSafeExport(client, disk, { signal });
       if (session.mode === 'overlay') requireOverlayable(disk);
       const index = plan.planned.length;
       plan.planned.push({ index, disk, actions: begun.plan.actions });
       const image = disk.filename.startsWith('/') ? { image: disk.filename } : {};
       plan.leased.push({
-        ...toLease(index, disk.formatNode, { ...begun.outcome, disk: tracked.disk }),
+        ...toLease(index, disk.formatNode, begun.outcome),
         ...image,
       });
     } catch (error) {
       if (!(error instanceof CbtError)) throw error;
-      plan.refused.push({ disk: tracked.disk, error: error.about(tracked.disk) });
+      plan.refused.push({ disk: begun.disk, error: error.about(begun.disk) });
     }
   }
   if (plan.planned.length > 0) return plan;

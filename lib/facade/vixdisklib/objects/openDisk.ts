@@ -1,6 +1,8 @@
 /** Opens a disk of a connection: an image file of this machine, or a disk of a snapshot. */
+import { CbtError } from '../../../core/errors.js';
 import { openData } from '../../../data.js';
 import { openDisk as openTracked } from '../../../open.js';
+import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
   VIX_E_FILE_NOT_FOUND,
@@ -50,29 +52,61 @@ async function openOffDisk(
   path: unknown,
   flags: number,
 ): Promise<OpenedDisk> {
-  const devices = vm.config.hardware.device;
-  const device = devices.find(
-    ({ deviceInfo, backing }) => backing.fileName === path || deviceInfo.label === path,
+  const devices = (snapshot ?? vm).config.hardware.device;
+  const device = byName(
+    devices,
+    path,
+    ({ backing }) => backing.fileName,
+    ({ deviceInfo }) => deviceInfo.label,
   );
-  const file = device === undefined ? undefined : images[device.deviceInfo.label];
+  const label = device?.deviceInfo.label ?? '';
+  const file = Object.hasOwn(images, label) ? images[label] : undefined;
   if (device === undefined || file === undefined) {
     const known = devices.map(({ backing }) => backing.fileName).join(', ');
     throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the VM has no disk ${String(path)}; it has ${known}`);
   }
   const opened = await openImage(connection, { path: device.backing.fileName, file, given: 'qcow2' }, flags);
-  if (snapshot === null) return opened;
   try {
-    await using image = await openTracked(file, { format: 'qcow2' });
-    const written = await (await image.changes({ from: snapshot.session, max: 1 })).ranges();
-    if (written.length === 0) return opened;
-    throw new VixFailure(
-      VIX_E_SNAPSHOT_NOTFOUND,
-      `${file} was written since the snapshot: its content is gone`,
-    );
+    if (snapshot !== null) await requireContent(file, snapshot, device.key);
+    return opened;
   } catch (thrown) {
     await opened.data.close();
     throw thrown;
   }
+}
+
+/** Throws unless the file is the disk of the snapshot, and nothing has written to it since. */
+async function requireContent(file: string, { record }: VirtualMachineSnapshot, key: number): Promise<void> {
+  const disk = record.disks.find((one) => one.key === key);
+  if (disk === undefined)
+    throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the snapshot has no disk of key ${key}`);
+  await using image = await openTracked(file, { format: 'qcow2' });
+  const written = await image
+    .changes({ from: disk.instant, max: 1 })
+    .then((map) => map.ranges())
+    .catch((cause: unknown) => {
+      if (!(cause instanceof CbtError) || !cause.fullBackupNeeded) throw cause;
+      const what = `${file} is not the disk that it was at the snapshot: ${cause.message}`;
+      throw new VixFailure(VIX_E_SNAPSHOT_NOTFOUND, what, { cause });
+    });
+  if (written.length === 0) return;
+  throw new VixFailure(
+    VIX_E_SNAPSHOT_NOTFOUND,
+    `${file} was written since the snapshot: its content is gone`,
+  );
+}
+
+/** By the first kind of name that fits any: the name of one disk may be another kind of name of the next. */
+function byName<D>(
+  disks: readonly D[],
+  name: unknown,
+  ...kinds: readonly ((disk: D) => string)[]
+): D | undefined {
+  for (const kind of kinds) {
+    const found = disks.find((disk) => kind(disk) === name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function openImage(
@@ -100,7 +134,12 @@ async function openImage(
 async function openSnapshot({ remote }: VixDiskLibConnection, path: unknown): Promise<OpenedDisk> {
   if (remote === null) throw new VixFailure(VIX_E_FILE_NOT_FOUND, 'the connection has no snapshot');
   const { session, snapshot } = remote;
-  const disk = snapshot.record.disks.find(({ fileName, disk: name }) => fileName === path || name === path);
+  const disk = byName(
+    snapshot.record.disks,
+    path,
+    (one) => one.fileName,
+    (one) => one.disk,
+  );
   const uri = session.disks.find((one) => one.disk === disk?.disk)?.export;
   if (disk === undefined || uri === undefined) {
     const known = snapshot.record.disks.map(({ fileName }) => fileName).join(', ');

@@ -1,12 +1,12 @@
-import { formatChangeId, parseChangeId } from '../../../core/changeId.js';
-import { CbtError } from '../../../core/errors.js';
+import { parseChangeId } from '../../../core/changeId.js';
+import { CbtError, trackingLost } from '../../../core/errors.js';
+import type { Instant } from '../../../core/pointInTime.js';
 import type { Ranges } from '../../../core/rangePage.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
 import { fileFault, invalidArgument, toFault, type VimFault } from '../faults.js';
 import { type Images, openOff, readOffDisks, requireUnchanged } from '../offDisks.js';
 import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
 import type { VirtualMachine } from '../virtualMachine.js';
-import type { DiskRecord } from '../vmRecord.js';
 
 /**
  * What changed on a disk between the instant that `changeId` names and the snapshot, from byte `startOffset` on; `*` for all that held data
@@ -23,8 +23,7 @@ export async function QueryChangedDiskAreas(
   startOffset: number,
   changeId: string,
 ): Promise<DiskChangeInfo> {
-  const { changeIds } = await vm.record();
-  const { disk, to } = await askedDisk(vm, snapshot, deviceKey);
+  const { disk, to, session } = await askedDisk(vm, snapshot, deviceKey);
   const { capacityInBytes, fileName } = disk;
   if (!Number.isSafeInteger(startOffset) || startOffset < 0 || startOffset >= capacityInBytes) {
     throw invalidArgument(
@@ -33,12 +32,13 @@ export async function QueryChangedDiskAreas(
     );
   }
   const most = vm.options.maxAreasPerCall;
-  const point = changeId === '*' ? changeId : pointOf(changeIds, changeId, disk, to);
+  if (changeId !== '*') requireHistory(disk, changeId, to);
   try {
-    const ask = async (opened: TrackedDisk, upTo: string | undefined): Promise<DiskChangeInfo> => {
+    const ask = async (opened: TrackedDisk): Promise<DiskChangeInfo> => {
       const map = await opened.changes({
-        from: point,
-        ...(changeId !== '*' && upTo !== undefined && { to: upTo }),
+        from: changeId,
+        // By all that it is: another disk may have the name by now, and every disk of the snapshot has its PIT.
+        ...(changeId !== '*' && { to }),
         start: startOffset,
         // One more than is answered tells whether there are more.
         ...(most !== undefined && { max: most + 1 }),
@@ -51,14 +51,14 @@ export async function QueryChangedDiskAreas(
         // Between two points in time the map is in the bitmaps; what held data is in the snapshot's content alone.
         await using opened =
           changeId === '*'
-            ? await (await connected.resume(to)).openDisk(disk.disk)
+            ? await (await connected.resume(session)).openDisk(disk.disk)
             : await connected.openDisk(disk.disk);
-        return await ask(opened, to);
+        return await ask(opened);
       },
       async (images) => {
         await using opened = await openOff(imageOf(images, disk));
         if (to !== undefined && changeId === '*') await requireUnchanged(opened, to);
-        return await ask(opened, to);
+        return await ask(opened);
       },
     );
   } catch (thrown) {
@@ -75,37 +75,41 @@ export async function QueryChangedDiskAreas(
   }
 }
 
-/** The disk that is asked, and the point in time up to which; none for a VM that is off as it is now. */
+interface AskedDisk {
+  disk: string;
+  key: number;
+  fileName: string;
+  capacityInBytes: number;
+  /** Its history; null where it is not, or was not, tracked. */
+  epoch: string | null;
+}
+
+/** The disk that is asked, and the instant up to which; none for a VM that is off as it is now. */
 async function askedDisk(
   vm: VirtualMachine,
   snapshot: ManagedObjectReference | null | undefined,
   deviceKey: number,
-): Promise<{ disk: DiskRecord; to: string | undefined }> {
+): Promise<{ disk: AskedDisk; to: Instant | undefined; session: string }> {
   if (snapshot !== undefined && snapshot !== null) {
-    const { record } = await vm.findSnapshot(snapshot);
-    return { disk: byKey('snapshot', record.disks, deviceKey), to: record.session };
+    const { tracked, disks, session } = (await vm.findSnapshot(snapshot)).record;
+    const disk = byKey('snapshot', disks, deviceKey);
+    return { disk: { ...disk, epoch: tracked ? disk.instant.epoch : null }, to: disk.instant, session };
   }
   if (vm.entry.images === undefined) throw runsFault(vm);
   const found = await vm.onOrOff(async () => Promise.reject(runsFault(vm)), readOffDisks);
   const { keys } = await vm.record();
-  const disks = found.map(({ disk, fileName, capacityInBytes, newest }) => ({
-    disk,
-    key: keys[disk] ?? -1,
-    fileName,
-    capacityInBytes,
-    ...(newest !== undefined && { changeId: newest.changeId }),
-  }));
-  return { disk: byKey('VM', disks, deviceKey), to: undefined };
+  const disks = found.map((disk) => ({ ...disk, key: keys[disk.disk] ?? -1 }));
+  return { disk: byKey('VM', disks, deviceKey), to: undefined, session: '' };
 }
 
-function byKey(what: string, disks: readonly DiskRecord[], deviceKey: number): DiskRecord {
+function byKey<D extends { key: number }>(what: string, disks: readonly D[], deviceKey: number): D {
   const disk = disks.find(({ key }) => key === deviceKey);
   if (disk !== undefined) return disk;
   const keys = disks.map(({ key }) => key).join(', ');
   throw invalidArgument('deviceKey', `the ${what} has no disk with key ${deviceKey}; it has ${keys}`);
 }
 
-function imageOf(images: Images, { disk, fileName }: DiskRecord): string {
+function imageOf(images: Images, { disk, fileName }: AskedDisk): string {
   const path = Object.hasOwn(images, disk) ? images[disk] : undefined;
   if (path !== undefined) return path;
   throw fileFault(fileName, `the VM is off, and its configuration names no image of ${disk}`);
@@ -115,26 +119,23 @@ function runsFault(vm: VirtualMachine): VimFault {
   return fileFault(vm.name, 'the VM runs: what changed can be asked of a snapshot only');
 }
 
-/** The point in time that a changeId was given for. Its number alone is no proof: an older image may have been copied back. */
-function pointOf(
-  known: Readonly<Record<string, string>>,
+/** Throws unless the changeId is of the disk's history: one of another disk is no better than one that was never given out. */
+function requireHistory(
+  { disk, fileName, epoch }: AskedDisk,
   changeId: string,
-  disk: DiskRecord,
-  to: string | undefined,
-): string {
-  const { fileName } = disk;
+  to: Instant | undefined,
+): void {
   const parsed = typeof changeId === 'string' ? parseChangeId(changeId) : null;
   if (parsed === null)
-    throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/81"');
-  if (disk.changeId === undefined)
+    throw invalidArgument('changeId', 'changeId is neither * nor of the form "52 de … 63/19165876459"');
+  if (epoch === null)
     throw fileFault(
       fileName,
       to === undefined ? 'the disk is not tracked' : 'the disk was not tracked when the snapshot was taken',
     );
-  const pit = known[formatChangeId(parsed)];
-  if (pit !== undefined) return pit;
-  const what = `changeId ${changeId} was never given out for this VM, or the record of it was lost; take a full backup of this disk`;
-  throw fileFault(fileName, new CbtError('ERR_CBT_UNKNOWN_PIT', what, { reason: 'UNKNOWN_PIT' }));
+  if (parsed.epoch === epoch) return;
+  const what = `changeId ${changeId} is of the history ${parsed.epoch}, and ${disk} has the history ${epoch}`;
+  throw fileFault(fileName, trackingLost('OTHER_EPOCH', what));
 }
 
 /** A span is never empty, and a span without areas always reaches the end of the disk. */

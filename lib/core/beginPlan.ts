@@ -1,0 +1,176 @@
+/**
+ * What a new backup session means for each disk, and does to its bitmaps. Pure. Disks are looked at together, because two
+ * of them can be copies of one: then neither history may go on under its epoch.
+ */
+import { currentChain, readCatalogue } from './chain.js';
+import { findPit, type PitPlan, planPit, planReset } from './chainPlan.js';
+import { formatChangeId } from './changeId.js';
+import { planChanges } from './changeQuery.js';
+import type { DiskState } from './diskSource.js';
+import { CbtError, type CbtReason, trackingLost } from './errors.js';
+import type { Point } from './point.js';
+
+export type TrackedState = { disk: string; state: DiskState } | { disk: string; error: CbtError };
+
+/** What became of one disk; `error` says why nothing was done to it. */
+export interface DiskOutcome {
+  disk: string;
+  epoch?: string;
+  changeId?: string;
+  error?: CbtError;
+}
+
+/** What a new backup session means for one disk. */
+export interface BeginOutcome extends DiskOutcome {
+  sizeBytes?: number;
+  verdict?: 'incremental' | 'full';
+  /** Why a full backup; absent for an incremental one. */
+  reason?: CbtReason;
+  /** In words, beside `reason`. */
+  message?: string;
+  /** The point in time that an incremental starts from. */
+  base?: string;
+}
+
+/** Draws UUIDs; the core has no source of randomness of its own. */
+export type DrawUuid = () => string;
+
+export interface BeginRequest {
+  /** UUID of the new point in time. */
+  pit: string;
+  /** The point an incremental starts from; each disk's newest unless given. */
+  base?: Point | undefined;
+  /** All disks of the step with their histories, where some of them are begun by themselves. */
+  together?: readonly { disk: string; epoch: string }[] | undefined;
+  drawUuid: DrawUuid;
+}
+
+/** What is to be done to one disk, or why nothing is. */
+export type BeginPlan =
+  | { disk: string; plan: PitPlan; outcome: BeginOutcome }
+  | { disk: string; error: CbtError };
+
+/**
+ * The plan and the verdict of every disk. Throws only for a PIT that one of them, or one of the `others` of the same VM,
+ * has already.
+ */
+export function planBegins(
+  tracked: readonly TrackedState[],
+  others: readonly DiskState[],
+  request: BeginRequest,
+): BeginPlan[] {
+  const states = statesOf(tracked);
+  requireNewPit(request.pit, states, others);
+  const clones = findClones(states, request.together);
+  return tracked.map((one): BeginPlan => {
+    const { disk } = one;
+    if ('error' in one) return one;
+    try {
+      const { plan, outcome } = planBegin(one.state, request, clones.get(disk));
+      return { disk, plan, outcome: { ...outcome, disk } };
+    } catch (error) {
+      if (!(error instanceof CbtError)) throw error;
+      return { disk, error: error.about(disk) };
+    }
+  });
+}
+
+/** The states of the disks that could be read. */
+export function statesOf(tracked: readonly TrackedState[]): DiskState[] {
+  return tracked.flatMap((one) => ('state' in one ? [{ ...one.state, disk: one.disk }] : []));
+}
+
+/** Throws where one of the disks has the PIT already: it names another instant there, and an instant has one UUID. */
+export function requireNewPit(pit: string, ...disks: readonly (readonly DiskState[])[]): void {
+  for (const state of disks.flat()) {
+    const used = findPit(state, pit);
+    if (used === null) continue;
+    const message = `PIT ${pit} is on ${state.disk} already (${used}) and names an instant of it: give every new point in time a UUID of its own`;
+    throw new CbtError('ERR_CBT_INVALID_ARGUMENT', message, { disk: state.disk });
+  }
+}
+
+/** The disks that record one history with another of them: copies, each with the reason that ends that history on it. */
+function findClones(
+  states: readonly DiskState[],
+  together: BeginRequest['together'] = [],
+): Map<string, CbtError> {
+  const byEpoch = new Map<string, Set<string>>();
+  const met = states.map((state) => ({ disk: state.disk, epoch: epochOf(state) }));
+  for (const { disk, epoch } of [...met, ...together])
+    if (epoch !== null) byEpoch.set(epoch, (byEpoch.get(epoch) ?? new Set()).add(disk));
+  const clones = new Map<string, CbtError>();
+  for (const [epoch, disks] of byEpoch) {
+    if (disks.size < 2) continue;
+    for (const disk of disks) {
+      const rest = [...disks].filter((other) => other !== disk).join(', ');
+      const message = `epoch ${epoch} is recorded by ${rest} too: they are copies of one disk, and from here on each has a history of its own`;
+      clones.set(disk, trackingLost('OTHER_EPOCH', message, { disk }));
+    }
+  }
+  return clones;
+}
+
+/** Null where nothing is tracked, or the disk is refused anyway. */
+function epochOf(state: DiskState): string | null {
+  try {
+    return currentChain(readCatalogue(state))?.epoch ?? null;
+  } catch (error) {
+    if (error instanceof CbtError) return null;
+    throw error;
+  }
+}
+
+/** The plan and the verdict for one disk; `lost`: why its history ends although its chain may be whole. */
+export function planBegin(
+  state: DiskState,
+  { pit, base, drawUuid }: BeginRequest,
+  lost: CbtError | null = null,
+): { plan: PitPlan; outcome: BeginOutcome } {
+  const sizeBytes = state.sizeBytes;
+  const next = planNext(state, pit, drawUuid, lost);
+  const named = { disk: state.disk, sizeBytes, ...recordOf(next.plan) };
+  if (next.lost !== null) return { plan: next.plan, outcome: { ...named, ...fullBecause(next.lost) } };
+  if (base?.kind === 'allocated') return { plan: next.plan, outcome: { ...named, verdict: 'full' } };
+  try {
+    const from = planChanges(state, base ?? newestPoint(state), null).from;
+    return { plan: next.plan, outcome: { ...named, verdict: 'incremental', base: from } };
+  } catch (error) {
+    if (!(error instanceof CbtError) || !error.fullBackupNeeded) throw error;
+    return { plan: next.plan, outcome: { ...named, ...fullBecause(error) } };
+  }
+}
+
+function planNext(
+  state: DiskState,
+  pit: string,
+  drawUuid: DrawUuid,
+  given: CbtError | null,
+): { plan: PitPlan; lost: CbtError | null } {
+  if (given !== null) return { plan: planReset(state, pit, drawUuid()), lost: given };
+  try {
+    return { plan: planPit(state, pit), lost: null };
+  } catch (error) {
+    if (!(error instanceof CbtError) || !error.fullBackupNeeded) throw error;
+    return { plan: planReset(state, pit, drawUuid()), lost: error };
+  }
+}
+
+/** What is told of the segment that records from here on. */
+export function recordOf({ recording }: PitPlan): Pick<DiskOutcome, 'epoch' | 'changeId'> {
+  return recording === null ? {} : { epoch: recording.epoch, changeId: formatChangeId(recording) };
+}
+
+function fullBecause(error: CbtError): Pick<BeginOutcome, 'verdict' | 'reason' | 'message'> {
+  return {
+    verdict: 'full',
+    message: error.message,
+    ...(error.reason === undefined ? {} : { reason: error.reason }),
+  };
+}
+
+function newestPoint(state: DiskState): Point {
+  const last = currentChain(readCatalogue(state))?.segments.at(-1);
+  if (last === undefined) throw new CbtError('ERR_CBT_INTERNAL', `no newest point on ${state.disk}`);
+  return { kind: 'instant', epoch: last.epoch, sequence: last.first, pit: last.pit };
+}
