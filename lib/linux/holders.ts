@@ -1,5 +1,5 @@
 /** Who has a file open, as far as this process may see: from the descriptors in /proc, those that hold locks first. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, readdir, readFile, stat } from 'node:fs/promises';
 import { type FileId, isSame } from './target.js';
 
 /** Names a process that holds locks on the file, else one that has it open; "another process" where none is seen. */
@@ -19,6 +19,17 @@ export async function nameHolder(file: FileId): Promise<string> {
     }
   }
   return opener === null ? 'another process' : describe(opener);
+}
+
+/** Whether this process has the file open by another descriptor than this one. */
+export async function isOpenHere(file: FileHandle): Promise<boolean> {
+  const own = await file.stat({ bigint: true });
+  for (const fd of await list('/proc/self/fd')) {
+    if (fd === String(file.fd)) continue;
+    const stats = await stat(`/proc/self/fd/${fd}`, { bigint: true }).catch(() => null);
+    if (stats !== null && isSame(stats, own)) return true;
+  }
+  return false;
 }
 
 async function describe(pid: string): Promise<string> {

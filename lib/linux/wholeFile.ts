@@ -69,7 +69,7 @@ async function requireNoneOf({ path, found }: Target, keep: readonly string[]): 
   if (found === null) return;
   for (const other of keep) {
     const stats = await stat(other, { bigint: true }).catch((error: unknown) => {
-      if (isMissing(error)) return null;
+      if (isMissing(error) || isErrno(error, 'ENOTDIR')) return null;
       throw error;
     });
     if (stats !== null && isSame(stats, found.stats))

@@ -7,10 +7,10 @@ import { type AreaStyleName, ahead, formatAreas, formatKinds } from '../areaText
 import { type CliIo, write, writeJson } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { parseBytes, parseCount } from '../options.js';
+import { writeOutput } from '../output.js';
 import { formatBytes } from '../picture/units.js';
 import { ProgressBar } from '../progress.js';
 import { printable, warn } from '../report.js';
-import { writeWholeFile } from '../wholeFile.js';
 
 export interface ChangesFlags extends OpenOptions {
   from: string;
@@ -118,7 +118,7 @@ async function writeBits(io: CliIo, map: ChangeMap, path: string, flags: Changes
   const granularityBytes =
     flags.granularity === undefined ? map.granularityBytes : parseBytes('--granularity', flags.granularity);
   let bytes = 0;
-  await writeWholeFile(path, async (file) => {
+  await writeOutput(path, map.disk, async (file) => {
     for await (const chunk of map.bitBatches(granularityBytes)) {
       await file.writeFile(chunk);
       bytes += chunk.length;

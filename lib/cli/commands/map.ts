@@ -3,12 +3,12 @@ import { invalidArgument } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
 import { type CliIo, write } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
+import { writeOutput } from '../output.js';
 import { bucketize } from '../picture/buckets.js';
 import { drawSvg, SVG_CELLS } from '../picture/svgMap.js';
 import { drawForTerminal } from '../picture/terminalMap.js';
 import { ProgressBar } from '../progress.js';
 import { warn } from '../report.js';
-import { writeWholeFile } from '../wholeFile.js';
 
 export interface MapFlags extends OpenOptions {
   from?: string;
@@ -32,7 +32,7 @@ export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<voi
     for (const warning of changed.warnings) warn(io, warning);
     if (svgFile !== undefined) {
       const svg = drawSvg(await bucketize(changed, SVG_CELLS), changed);
-      await writeWholeFile(svgFile, (file) => file.writeFile(svg));
+      await writeOutput(svgFile, opened.disk, (file) => file.writeFile(svg));
       return;
     }
     const drawn = await drawForTerminal(io, changed);
@@ -56,7 +56,7 @@ async function writePage(
   ]);
   const timeline = await readTimeline(opened, { ...options, signal: io.signal });
   const html = drawHtml(timeline, new Date());
-  await writeWholeFile(file, (target) => target.writeFile(html));
+  await writeOutput(file, opened.disk, (target) => target.writeFile(html));
   const warnings = new Set(
     timeline.intervals.flatMap(({ from, to, answer }) =>
       answer.known

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DiskPlan, DiskResult } from '../../backup/backup.js';
 import type { CliIo } from '../io.js';
-import { writeWholeFile } from '../wholeFile.js';
+import { writeOutput } from '../output.js';
 import { bucketize } from './buckets.js';
 import { drawSvg, SVG_CELLS } from './svgMap.js';
 import { drawForTerminal } from './terminalMap.js';
@@ -39,7 +39,7 @@ export class BackupPictures {
       const svg = this.#files.get(disk.disk);
       if ('error' in disk || svg === undefined || this.#folder === undefined) continue;
       const name = disk.file.replace(/\.qcow2$/, '.svg');
-      await writeWholeFile(join(this.#folder, name), (file) => file.writeFile(svg));
+      await writeOutput(join(this.#folder, name), disk.disk, (file) => file.writeFile(svg));
     }
   }
 }
