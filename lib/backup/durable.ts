@@ -1,29 +1,16 @@
-/** Files that survive a power cut whole or not at all: written to a temporary name, synced, renamed, the folder synced. */
+/** The small files of a backup folder, and what brings the others to stable storage. */
 import { constants } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, rm } from 'node:fs/promises';
 import { CbtError } from '../core/errors.js';
 import * as stable from '../linux/stable.js';
+import { writeWholeFile } from '../linux/wholeFile.js';
 import { isMissing, onFile } from './fileFault.js';
-import { PART } from './names.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
-/** Writes a file as a whole; the old one stays whole until the new one is on stable storage. */
+/** Writes a file of the folder as a whole; the old one stays whole until the new one is on stable storage. */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = path + PART;
-  await onFile(path, 'writing', async () => {
-    await rm(temporary, { force: true });
-    const file = await open(temporary, 'wx', 0o640);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  });
-  await syncFolder(dirname(path));
+  await writeWholeFile(path, (file) => file.writeFile(text), { mode: 0o640, links: 'refuse' });
 }
 
 /** Brings a file's data to stable storage. */

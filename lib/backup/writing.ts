@@ -4,12 +4,13 @@
  */
 import { join } from 'node:path';
 import { CbtError } from '../core/errors.js';
+import { finishedName } from '../linux/wholeFile.js';
 import { removeFile, syncFolder } from './durable.js';
 import { BackupFolder } from './folder.js';
 import { LOCK_NAME, lockFolder } from './lock.js';
 import { MARK_NAME } from './mark.js';
 import { finishMerge, MERGE_NAME } from './merge.js';
-import { PART } from './names.js';
+import { PART, parseManifestName } from './names.js';
 import { PENDING_NAME, type PendingRun, readPending, removePendingFiles } from './pending.js';
 
 export interface WritableFolder extends AsyncDisposable {
@@ -59,9 +60,14 @@ async function tidy(folder: BackupFolder, warnings: string[]): Promise<PendingRu
     );
   if (!ours) return [];
   const pending = await removePendingFiles(folder, found ?? []);
-  const parts = folder.names.filter(
-    (name) => OWN_FILES.some((own) => name === own + PART) || /^lock\.json\.[0-9a-f-]{36}$/.test(name),
-  );
+  const parts = folder.names.filter((name) => {
+    const whole = finishedName(name);
+    return (
+      (whole !== null && (OWN_FILES.includes(whole) || parseManifestName(whole) !== null)) ||
+      OWN_FILES.some((own) => name === own + PART) ||
+      /^lock\.json\.[0-9a-f-]{36}$/.test(name)
+    );
+  });
   for (const name of parts) await removeFile(join(folder.path, name));
   if (parts.length > 0) await syncFolder(folder.path);
   return pending;

@@ -1,16 +1,25 @@
 /** Bringing files and names to stable storage. */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+
+/** How file systems say that they have nothing to do for a folder. */
+const NOTHING_TO_DO: readonly unknown[] = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'];
 
 /** Makes what was made, renamed or removed in the folder last through a loss of power. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    await folder.sync();
-  } catch (error) {
-    // Some file systems have nothing to do for a folder, and say so.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) throw error;
+    await syncOpenFolder(folder);
   } finally {
     await folder.close();
+  }
+}
+
+/** As {@link syncFolder}, wherever the folder is by now. */
+export async function syncOpenFolder(folder: FileHandle): Promise<void> {
+  try {
+    await folder.sync();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && NOTHING_TO_DO.includes(error.code))) throw error;
   }
 }

@@ -32,10 +32,10 @@ export class Target implements AsyncDisposable {
   ) {}
 
   /** A link is followed once, to what it leads to now. Folders, devices, FIFOs, sockets and links that lead nowhere are refused. */
-  static async look(path: string): Promise<Target> {
+  static async look(path: string, links: 'follow' | 'refuse'): Promise<Target> {
     return onFile(path, 'looking', async () => {
       const named = resolve(path);
-      const real = await follow(named);
+      const real = await resolveLinks(named, links);
       const folder = await open(dirname(real), constants.O_RDONLY | constants.O_DIRECTORY);
       try {
         const found = await openFound(named, inFolder(folder, basename(real)));
@@ -103,9 +103,10 @@ function inFolder(folder: FileHandle, name: string): string {
   return `/proc/self/fd/${folder.fd}/${name}`;
 }
 
-async function follow(path: string): Promise<string> {
+async function resolveLinks(path: string, links: 'follow' | 'refuse'): Promise<string> {
   const stats = await lstatOrNull(path);
   if (stats?.isSymbolicLink() !== true) return join(await realpath(dirname(path)), basename(path));
+  if (links === 'refuse') throw invalidArgument('file', `${path}, a link`, 'an ordinary file');
   return realpath(path).catch((error: unknown) => {
     if (isMissing(error)) throw invalidArgument('file', `${path}, a link that leads nowhere`, 'a file');
     throw error;

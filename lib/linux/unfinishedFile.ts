@@ -12,7 +12,7 @@ import { tryHold } from './kernelLock.js';
 import { busy, type FileId, isSame, lstatOrNull, type Target } from './target.js';
 
 /** What ends the name of an unfinished file. */
-export const PART = '.part';
+const PART = '.part';
 const MAX_NAME_BYTES = 255;
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const UNFINISHED = new RegExp(`^(.+)\\.${UUID}\\${PART}$`, 's');

@@ -5,6 +5,7 @@
 import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
+import { syncOpenFolder } from './stable.js';
 import { busy, isSame, somebodyMade, Target } from './target.js';
 import { clearLeft, UnfinishedFile } from './unfinishedFile.js';
 
@@ -14,6 +15,8 @@ export { finishedName } from './unfinishedFile.js';
 export interface WholeFileOptions {
   /** `refuse` where a file of that name has to stay; unless given it is replaced. */
   existing?: 'replace' | 'refuse' | undefined;
+  /** `refuse` where the folder is not the user's own: a link in it may lead anywhere. Unless given they are followed. */
+  links?: 'follow' | 'refuse' | undefined;
   /** Of a new file, less the umask; 0666 unless given. One that is replaced hands down its owner and mode. */
   mode?: number | undefined;
   /** Asked about the file that is to be replaced, before the work and right before the end; throws where it must stay. */
@@ -38,7 +41,7 @@ export async function writeWholeFile<T>(
   options: WholeFileOptions = {},
 ): Promise<T> {
   const { existing = 'replace', mode = 0o666, keep = [], long = false } = options;
-  await using target = await Target.look(path);
+  await using target = await Target.look(path, options.links ?? 'follow');
   const { found } = target;
   if (found !== null && existing === 'refuse')
     throw new CbtError('ERR_CBT_INVALID_ARGUMENT', `${path} is there already`, {
@@ -87,7 +90,7 @@ async function finish(unfinished: UnfinishedFile, target: Target): Promise<void>
   else await rename(target.at(unfinished.name), target.at(target.name));
   if (!(await unfinished.has(target.name)))
     throw busy(target.path, 'somebody else replaced it at the same time');
-  await syncFolder(target.folder);
+  await syncOpenFolder(target.folder);
 }
 
 /** A name that was free is taken only while it is: nothing is replaced, whoever comes at the same time. */
@@ -106,13 +109,6 @@ async function appear(unfinished: UnfinishedFile, target: Target): Promise<void>
     await claim.close();
     await rename(from, to);
   }
-}
-
-/** Makes new names in the folder last, where the file system knows how. */
-async function syncFolder(folder: FileHandle): Promise<void> {
-  await folder.sync().catch((error: unknown) => {
-    if (!isErrno(error, 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS')) throw error;
-  });
 }
 
 function isErrno(error: unknown, ...codes: string[]): boolean {

@@ -122,6 +122,15 @@ describe('a whole file', () => {
     expect(await textOf(join(inner, 'real'))).toBe('new');
     expect(await readdir(inner)).toEqual(['real']);
   });
+
+  test('goes to no link where the folder may be somebody else’s', async () => {
+    await writeFile(join(folder.path, 'precious'), 'precious');
+    await symlink('precious', file);
+    await expect(put('new', { links: 'refuse' })).rejects.toMatchObject({
+      code: 'ERR_CBT_INVALID_ARGUMENT',
+    });
+    expect(await textOf(join(folder.path, 'precious'))).toBe('precious');
+  });
 });
 
 describe('what is no ordinary file stays', () => {
