@@ -1,20 +1,13 @@
 /**
  * What sessions left beside images whose QEMU is gone: files, points in time that nobody committed, and overlays with
- * writes of the guest that the image lacks. An overlay is joined with its image only where the image proves, by its
- * own empty and intact segment of the session, that nobody wrote to it since.
+ * writes of the guest that the image lacks.
  */
-import { lstat, realpath, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { holdsNothing } from './backend/qemu/session/ending.js';
 import { tagOf } from './backend/qemu/session/ids.js';
 import { type LeaseDisk, writeLease } from './backend/qemu/session/lease.js';
-import {
-  findSessionFolders,
-  isOver,
-  type LeftFolder,
-  strandedBecause,
-} from './backend/qemu/session/leftFolders.js';
+import { isOver, type LeftFolder, strandedBecause } from './backend/qemu/session/leftFolders.js';
+import { noteOverlay, noteReturning, readOverlayRecord } from './backend/qemu/session/overlayRecord.js';
 import { findSessions, removeFolder } from './backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
 import { CbtError } from './core/errors.js';
@@ -24,6 +17,7 @@ import { ImageTracking } from './imageTracking.js';
 import type { Leftover, LeftoverOptions } from './leftovers.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
+import { doubtAbout, findFoldersOf, overlayOf } from './waitingOverlay.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
@@ -33,14 +27,8 @@ export async function findImageLeftovers(
   images: readonly string[],
   { scratch, signal }: LeftoverOptions = {},
 ): Promise<Leftover[]> {
-  const wanted = new Set(await Promise.all(images.map(truePath)));
-  const parents = [...[...wanted].map(dirname), tmpdir(), ...(scratch === undefined ? [] : [scratch])];
   const found: Leftover[] = [];
-  for (const left of await findSessionFolders(parents)) {
-    const theirs = await Promise.all(left.lease.disks.map(async ({ image }) => image && truePath(image)));
-    if (theirs.some((image) => image !== undefined && wanted.has(image)))
-      found.push(await examine(left, signal));
-  }
+  for (const left of await findFoldersOf(images, scratch)) found.push(await examine(left, signal));
   return found;
 }
 
@@ -102,36 +90,10 @@ async function lookAtQemu(
 
 /** Why an overlay may not simply be joined with its image; null when all may. */
 async function firstDoubt(left: LeftFolder, signal: AbortSignal | undefined): Promise<string | null> {
-  if (left.lease.settling)
-    return 'QEMU ended while it turned from an overlay to its image: either may be the newer one';
   for (const disk of left.lease.disks) {
     const why = await doubtAbout(left, disk, signal);
     if (why !== null) return why;
   }
-  return null;
-}
-
-async function doubtAbout(
-  { lease, folder }: LeftFolder,
-  disk: LeaseDisk,
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
-  const { image } = disk;
-  if (image === undefined) return `where the image of ${disk.disk} is was not recorded`;
-  const point = await newestPoint(image, signal).catch((error: unknown) => String(error));
-  if (typeof point === 'string') return point;
-  if (point?.uuid !== lease.session || !point.recording || point.changedBytes !== 0)
-    return `${image} does not prove that nobody wrote to it since (its newest point in time is ${point?.uuid ?? 'none'}, not the session’s, or is not empty)`;
-  // QEMU's user can write the folder, and we may be root: nothing that the overlay is not itself is read or written.
-  const changed = `${overlayOf(folder, disk)} is not as its session made it`;
-  if (!(await lstat(overlayOf(folder, disk)).catch(() => null))?.isFile()) return changed;
-  const facts = JSON.parse(
-    await qemuImg(['info', '--output=json', '-f', 'qcow2', overlayOf(folder, disk)], { signal }),
-  ) as Record<string, unknown>;
-  const { data } = (facts['format-specific'] ?? {}) as { data?: Record<string, unknown> };
-  if (data === undefined || 'data-file' in data) return changed;
-  if (facts['backing-filename'] !== image || facts['virtual-size'] !== disk.sizeBytes)
-    return `${overlayOf(folder, disk)} does not stand on ${image}`;
   return null;
 }
 
@@ -143,12 +105,8 @@ async function bringBack(left: LeftFolder, signal: AbortSignal | undefined): Pro
       throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', why, { disk: disk.disk, reason: 'OVERLAY' });
   }
   await requireRoomForBoth(left, signal);
-  // From here on an image is not empty any more: stopped in between, a person has to look.
-  lease.settling = true;
-  await writeLease(folder, lease);
-  // QEMU takes the image's lock for it, and its recording bitmap sees what is written.
-  for (const disk of lease.disks)
-    await qemuImg(['commit', '-q', '-d', '-f', 'qcow2', overlayOf(folder, disk)], { signal });
+  // QEMU takes the image's lock for it, and its recording bitmap sees what is written. Stopped in between, it is done again.
+  for (const disk of lease.disks) await joinOne(folder, disk, signal);
   lease.emptied = true;
   await writeLease(folder, lease);
   await clear(left, signal);
@@ -165,6 +123,20 @@ async function requireRoomForBoth(
     const change = { keeps: () => true, adds: 0 };
     await requireRoomForBitmaps([disk.image], change, { dataBytes: size, signal });
   }
+}
+
+async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | undefined): Promise<void> {
+  const { index, image } = disk;
+  if ((await readOverlayRecord(folder, index))?.state === 'returned') return;
+  await noteReturning(folder, index, image);
+  try {
+    await qemuImg(['commit', '-q', '-d', '-f', 'qcow2', overlayOf(folder, disk)], { signal });
+  } catch (error) {
+    // What it wrote is this commit's, and so the next try may go on.
+    await noteReturning(folder, index, image);
+    throw error;
+  }
+  await noteOverlay(folder, index, { state: 'returned' });
 }
 
 async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
@@ -187,12 +159,4 @@ async function newestPoint(image: string, signal: AbortSignal | undefined): Prom
   await using disk = await openDisk(image, { signal });
   const { state, pits } = await disk.pits({ signal });
   return state === 'recording' ? (pits.at(-1) ?? null) : null;
-}
-
-function overlayOf(folder: string, { index }: LeaseDisk): string {
-  return join(folder, `overlay-${index}.qcow2`);
-}
-
-async function truePath(file: string): Promise<string> {
-  return realpath(file).catch(() => file);
 }

@@ -12,10 +12,10 @@ const QEMU_IMG = {
 };
 const MAX_OUTPUT_BYTES = 16 << 20;
 
-/** Runs qemu-img without a shell; what it prints. Its refusal is `ERR_CBT_BACKEND_UNAVAILABLE` with its words. */
+/** Runs qemu-img without a shell; what it prints. Its refusal is `ERR_CBT_BACKEND_UNAVAILABLE` with its words. `passes`: exit codes that are answers. */
 export async function qemuImg(
   args: readonly string[],
-  options: { cwd?: string; signal?: AbortSignal | undefined } = {},
+  options: { cwd?: string; signal?: AbortSignal | undefined; passes?: readonly number[] } = {},
 ): Promise<string> {
   throwIfAborted(options.signal);
   const program = findProgram(QEMU_IMG);
@@ -29,6 +29,7 @@ export async function qemuImg(
   } catch (cause) {
     throwIfAborted(options.signal);
     const failed = cause as Error & { stderr?: string; code?: number | string | null; stdout?: string };
+    if (options.passes?.includes(Number(failed.code)) && failed.stdout !== undefined) return failed.stdout;
     const said = (failed.stderr ?? '').trim().replace(/^qemu-img: /, '') || failed.message;
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `qemu-img ${args[0] ?? ''} failed: ${said}`, {
       details: { exitCode: typeof failed.code === 'number' ? failed.code : null },

@@ -29,6 +29,7 @@ import { requireEachFileOnce } from './linux/fileIdentity.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { readHistories, requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
+import { requireNoWaitingOverlay } from './waitingOverlay.js';
 
 /** How tracking of images starts, or starts anew. */
 export interface StartOptions {
@@ -181,6 +182,7 @@ export class ImageTracking {
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
     await requireEachFileOnce('paths', this.#paths);
+    await requireNoWaitingOverlay(this.#paths);
     const free: string[] = [];
     for (const path of this.#paths) {
       const pits = await requireQcow2(path, signal);

@@ -8,6 +8,7 @@ import { ImageTracking } from '../../imageTracking.js';
 import { findVmLeftovers, type Leftover } from '../../leftovers.js';
 import { parseQmpName } from '../../open.js';
 import { connectVm } from '../../vm.js';
+import { requireNoWaitingOverlay } from '../../waitingOverlay.js';
 import { exitCodeOf } from '../exitCode.js';
 import type { CliIo } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
@@ -34,7 +35,10 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
   const left = await leftoversOf(name, () => findImageLeftovers(paths, { scratch: flags.scratch, signal }));
   const reports = left === null ? [] : [left];
   for (const path of paths) {
-    const reset = (stop?: AbortSignal): Promise<unknown> => new ImageTracking([path]).reset({ signal: stop });
+    const reset = async (stop?: AbortSignal): Promise<unknown> => {
+      await requireNoWaitingOverlay([path], flags.scratch);
+      return new ImageTracking([path]).reset({ signal: stop });
+    };
     reports.push(await examineDisk(io, path, () => openForCommand(io, path, flags), reset));
   }
   return reports;

@@ -2,9 +2,10 @@
  * What a session leaves when QEMU or our process ends in the middle of it: doctor names it and changes nothing, `--fix` returns
  * the disk to clean, and what the guest wrote is where it belongs. The whole states of a killed QEMU are gone through.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { QmpClient } from '../../../lib/backend/qemu/qmp/qmpClient.js';
 import type { Session } from '../../../lib/core/session.js';
 import type { BeginVmOptions, Vm } from '../../../lib/core/vm.js';
 import { openDisk } from '../../../lib/open.js';
@@ -89,6 +90,100 @@ describe('QEMU killed in a session in overlay mode', () => {
     await using disk = await openDisk(image);
     expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toEqual([first.pit]);
     expect(Array.from(await (await disk.changes({ from: first.pit })).ranges())).toEqual([MiB, 2 * MiB]);
+    await startVm();
+  });
+
+  /** Begins a session, writes, and kills QEMU when the commit has written so much to the image. */
+  async function killInTheCommit(writtenBytes: number): Promise<Session> {
+    const first = await begin();
+    await first.commit();
+    const session = await begin({ mode: 'overlay' });
+    await daemon.guestIo('a', 'write -P 9 0 60M', 'flush');
+    const { execute } = QmpClient.prototype;
+    vi.spyOn(QmpClient.prototype, 'execute').mockImplementation(function (this: never, command, args, more) {
+      const slow = command === 'block-commit' ? { ...args, speed: 4 * MiB } : args;
+      return execute.call(this, command, slow, more);
+    });
+    const before = await stat(image, { bigint: true });
+    const ended = session.commit().catch((error: unknown) => error);
+    for (;;) {
+      const now = await stat(image, { bigint: true });
+      const written = Number(now.blocks - before.blocks) * 512;
+      if (now.mtimeNs !== before.mtimeNs && written >= writtenBytes) break;
+    }
+    await kill();
+    vi.restoreAllMocks();
+    expect(await ended).toBeInstanceOf(Error);
+    return session;
+  }
+
+  test.each([
+    ['as it begins', 0],
+    ['in the middle', 4 * MiB],
+  ])('killed in the commit, %s: the overlay has it all, and --fix commits it again', async (_, written) => {
+    const session = await killInTheCommit(written);
+    // What would take the proof away is refused meanwhile, and doctor does not do it by itself.
+    for (const command of [['begin'], ['reset'], ['enable']]) {
+      const refused = await cli(...command, image);
+      expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('bring it back first') });
+    }
+    const fixed = await cli('doctor', image, '--fix');
+    expect(fixed.stdout).toContain('fixed   sessions on');
+    expect((await content()).subarray(0, 60 * MiB).every((b) => b === 9)).toBe(true);
+    expect(fixed.stdout).not.toContain(session.session);
+    expect(await folders()).toEqual([]);
+    await startVm();
+  });
+
+  test('killed in the commit, and the image written to since: both stay, and no history is reset', async () => {
+    const session = await killInTheCommit(4 * MiB);
+    await startVm();
+    await fill(5, 63);
+    await kill();
+    const fixed = await cli('doctor', image, '--fix');
+    expect(fixed.code).toBe(5);
+    expect(fixed.stdout).toContain('does not prove that nobody wrote to it since');
+    expect(fixed.stdout).toContain(session.session);
+    expect(await folders()).toHaveLength(1);
+    expect(filledWith(await content(), 5, 63)).toBe(true);
+    await using disk = await openDisk(image);
+    expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toContain(session.pit);
+    await disk.close();
+    // Joined by a person: nothing is left to lose.
+    const [name = ''] = await folders();
+    const overlay = join(folder.path, name, 'overlay-0.qcow2');
+    await qemuImg('commit', '-q', '-d', '-f', 'qcow2', overlay);
+    expect((await cli('doctor', image, '--fix')).code).toBe(0);
+    expect(await folders()).toEqual([]);
+    await startVm();
+  });
+
+  test('an image without room: --fix says so, and is done when there is', async () => {
+    await killInTheCommit(4 * MiB);
+    const [name = ''] = await folders();
+    const [real, wrapper] = [process.env['QEMU_IMG'], join(folder.path, 'qemu-img.sh')];
+    // The file may not grow.
+    const size = Math.ceil((await stat(image)).size / 512);
+    await writeFile(
+      wrapper,
+      `#!/bin/bash\n[ "$1" = commit ] && { trap '' XFSZ; ulimit -f ${Math.ceil(size / 2)}; }\nexec ${real ?? 'qemu-img'} "$@"\n`,
+      { mode: 0o755 },
+    );
+    process.env['QEMU_IMG'] = wrapper;
+    try {
+      for (const attempt of [1, 2]) {
+        const failed = await cli('doctor', image, '--fix');
+        expect(failed.stdout, `attempt ${attempt}`).toMatch(/FAILED .*bring the overlays.*File too large/);
+        expect(await folders()).toEqual([name]);
+      }
+    } finally {
+      if (real === undefined) delete process.env['QEMU_IMG'];
+      else process.env['QEMU_IMG'] = real;
+    }
+    await cli('doctor', image, '--fix');
+    expect((await content()).subarray(0, 60 * MiB).every((b) => b === 9)).toBe(true);
+    expect(await folders()).toEqual([]);
+    expect((await cli('doctor', image)).code).toBe(0);
     await startVm();
   });
 

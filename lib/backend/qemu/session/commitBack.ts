@@ -8,9 +8,10 @@ import type { QmpClient } from '../qmp/qmpClient.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId } from './ids.js';
 import { findJob, ignoreGone, waitForJob } from './jobs.js';
-import { findCovering } from './overlay.js';
+import { type Covering, findCovering } from './overlay.js';
+import { noteOverlay, noteReturning, readOverlayRecord } from './overlayRecord.js';
 
-/** How often a caller that wants to know is told how far the job is. */
+/** How often is told how far the job is, and the image looked at. */
 const TELL_EVERY_MS = 500;
 
 export interface CommitBackPlace {
@@ -18,8 +19,10 @@ export interface CommitBackPlace {
   index: number;
   /** How the disk is called, for errors. */
   disk: string;
-  /** Called before QEMU is told to turn from the overlay to the image. */
-  settling: () => Promise<void>;
+  /** Path of the image, where it is known. */
+  image?: string | undefined;
+  /** The session's folder. */
+  folder: string;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
@@ -29,44 +32,44 @@ export async function commitBack(
   session: CommitBackPlace,
   options?: WaitOptions,
 ): Promise<void> {
-  const { tag, index } = session;
+  const { tag, index, folder, image } = session;
   const id = makeId('job', tag, index);
+  // A record that cannot be written keeps nobody from bringing the data back; a person has to look should QEMU die meanwhile.
+  const note = (state: 'returning' | 'settling' | 'returned'): Promise<void> =>
+    (state === 'returning'
+      ? noteReturning(folder, index, image)
+      : noteOverlay(folder, index, { state })
+    ).catch(() => undefined);
   let job = await findJob(client, id, options);
   if (job?.status === 'concluded') {
     // Of an earlier try: what it came to is told by the graph.
     await ignoreGone(qmp(client, 'job-dismiss', { id }, options));
     job = null;
   }
-  if (job === null) {
-    const covering = await findCovering(client, tag, index, options);
-    if (covering === null) return;
-    await qmp(
-      client,
-      'block-commit',
-      {
-        'job-id': id,
-        device: covering.root,
-        'top-node': covering.overlay,
-        'base-node': covering.image,
-        'filter-node-name': makeId('filter', tag, index),
-        'auto-dismiss': false,
-      },
-      options,
-    );
+  const covering = job === null ? await findCovering(client, tag, index, options) : null;
+  if (job === null && covering === null) {
+    // Another process may have brought it back, and ended before it could say so.
+    if ((await readOverlayRecord(folder, index))?.state === 'settling') await note('returned');
+    return;
   }
-  const ticker = tellProgress(client, id, session.onProgress);
+  await note('returning');
+  const ticker = whileItRuns(client, id, () => note('returning'), session.onProgress);
   try {
+    if (covering !== null) await start(client, session, covering, options);
     job = await waitForJob(client, id, ['ready', 'concluded'], options);
   } finally {
-    clearInterval(ticker);
+    await ticker.stop();
+    // The last look: with QEMU gone, whoever writes to the image from here on is somebody else.
+    await note('returning');
   }
   if (job?.status === 'ready') {
-    await session.settling();
+    await note('settling');
     await qmp(client, 'job-complete', { id }, options);
     job = await waitForJob(client, id, ['concluded'], options);
   }
   if (job !== null) await qmp(client, 'job-dismiss', { id }, options);
   const left = await findCovering(client, tag, index, options);
+  await note(left === null ? 'returned' : 'returning');
   if (job?.error === undefined && left === null) return;
   const why = job?.error ?? 'the job ended early';
   const overlay = left?.overlay ?? makeId('overlay', tag, index);
@@ -77,16 +80,48 @@ export async function commitBack(
   );
 }
 
-function tellProgress(
+async function start(
+  client: QmpClient,
+  { tag, index }: CommitBackPlace,
+  { root, overlay, image }: Covering,
+  options: WaitOptions | undefined,
+): Promise<void> {
+  await qmp(
+    client,
+    'block-commit',
+    {
+      'job-id': makeId('job', tag, index),
+      device: root,
+      'top-node': overlay,
+      'base-node': image,
+      'filter-node-name': makeId('filter', tag, index),
+      'auto-dismiss': false,
+    },
+    options,
+  );
+}
+
+/** Looks at the image and tells how far the job is, again and again, until it is stopped. */
+function whileItRuns(
   client: QmpClient,
   id: string,
+  look: () => Promise<void>,
   onProgress: CommitBackPlace['onProgress'],
-): NodeJS.Timeout | undefined {
-  if (onProgress === undefined) return undefined;
+): { stop(): Promise<void> } {
   const tell = async (): Promise<void> => {
-    const job = await findJob(client, id);
-    if (job !== null) onProgress(job['current-progress'], job['total-progress']);
+    await look();
+    const job = onProgress && (await findJob(client, id));
+    if (job) onProgress?.(job['current-progress'], job['total-progress']);
   };
-  // A connection that is lost is told by the wait itself.
-  return setInterval(() => void tell().catch(() => undefined), TELL_EVERY_MS);
+  let telling = Promise.resolve();
+  const timer = setInterval(() => {
+    // A connection that is lost is told by the wait itself.
+    telling = telling.then(tell).catch(() => undefined);
+  }, TELL_EVERY_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await telling;
+    },
+  };
 }

@@ -44,11 +44,10 @@ export async function endSession(
   await note({ ending: how }).catch(failUnless(lease.mode === 'fleece'));
   await removeParts(client, tag, { exports: true, jobs: ({ part }) => part === 'create' }, options);
   if (lease.mode === 'overlay') {
-    const settling = (): Promise<void> => note({ settling: true });
     const failed: unknown[] = [];
-    for (const [nth, { index, disk }] of lease.disks.entries()) {
+    for (const [nth, { index, disk, image }] of lease.disks.entries()) {
       const onProgress = shareOfProgress(nth, lease.disks.length, options?.onProgress);
-      const place = { tag, index, disk, settling, onProgress };
+      const place = { tag, index, disk, image, folder, onProgress };
       await commitBack(client, place, options).catch((e: unknown) => failed.push(e));
     }
     if (failed.length > 0) throw failed[0];

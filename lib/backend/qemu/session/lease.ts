@@ -26,8 +26,6 @@ const leaseSchema = z.object({
   taken: z.boolean(),
   /** Somebody is ending the session, this way: its jobs go, and that is no break. */
   ending: z.enum(['commit', 'rollback']).optional(),
-  /** Overlay mode: QEMU was told to turn from an overlay to its image; from here on either may hold the newer data. */
-  settling: z.boolean().optional(),
   /** Overlay mode: every overlay was committed back whole; none holds anything that its image lacks. */
   emptied: z.boolean().optional(),
   /** Unix socket of the NBD server that serves the exports. */

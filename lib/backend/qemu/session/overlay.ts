@@ -20,6 +20,7 @@ import type { TrackableDisk } from '../vmDisk.js';
 import type { WaitOptions } from '../waiting.js';
 import { inBitmapOrder, type PlannedDisk, shareOf } from './fleece.js';
 import { makeId } from './ids.js';
+import { makeOverlayRecord } from './overlayRecord.js';
 import { createFileNode, watchFile } from './scratch.js';
 
 /** Throws where an overlay cannot be put on the disk. */
@@ -51,6 +52,7 @@ export async function prepareOverlays(
     const node = makeId('overlay', tag, index);
     await qmp(client, 'blockdev-add', { driver: 'qcow2', 'node-name': node, file, backing: null }, options);
     await watchFile(client, file, shareOf(session.limitBytes, disk, disks), options);
+    await makeOverlayRecord(folder, index);
   }
 }
 
@@ -90,13 +92,20 @@ export async function findMovedImage(
   return null;
 }
 
+/** The nodes of an overlay that takes writes: what guest and exports see first, the overlay, the image below. */
+export interface Covering {
+  root: string;
+  overlay: string;
+  image: string;
+}
+
 /** An overlay that takes writes for an image now, with what is needed to bring them back; null where there is none. */
 export async function findCovering(
   client: QmpClient,
   tag: string,
   index: number,
   options?: WaitOptions,
-): Promise<{ root: string; overlay: string; image: string } | null> {
+): Promise<Covering | null> {
   const graph = await readBlockGraph(client, options);
   const overlay = graph.nodes.get(makeId('overlay', tag, index));
   const backing = overlay === undefined ? undefined : childOf(overlay, 'backing');

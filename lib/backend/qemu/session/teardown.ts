@@ -107,6 +107,8 @@ export async function stopServer(client: QmpClient, options?: WaitOptions): Prom
 /** What a session puts into its folder; nothing else is ever deleted, whatever path a node's name led to. */
 const OWN_FILES = /^(scratch-\d+\.qcow2|nbd\.sock|session\.json\.[0-9a-f-]{36})$/;
 const OVERLAY_FILE = /^overlay-\d+\.qcow2$/;
+/** How far bringing an overlay back came; it goes with it. */
+const OVERLAY_RECORD = /^overlay-\d+\.json$/;
 
 /**
  * Removes the session's files and, when nothing else is in it, its folder. An overlay holds what the guest wrote: it goes
@@ -120,7 +122,7 @@ export async function removeFolder(
   const names = await readdir(folder).catch(() => []);
   const kept = names.some((name) => OVERLAY_FILE.test(name)) && !overlays;
   for (const name of names)
-    if (OWN_FILES.test(name) || (overlays && OVERLAY_FILE.test(name)))
+    if (OWN_FILES.test(name) || (overlays && (OVERLAY_FILE.test(name) || OVERLAY_RECORD.test(name))))
       await rm(path.join(folder, name), { force: true });
   if (kept || record) return;
   // Last the lock: whoever finds the record finds who looks after it.
