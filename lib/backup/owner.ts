@@ -7,8 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { CbtError } from '../core/errors.js';
 import { isCopy } from './copies.js';
 import type { BackupFolder } from './folder.js';
-import type { DiskRun, Manifest } from './manifest.js';
 import { type Mark, newMark, type Owner } from './mark.js';
+import { imageOf, type Series, seriesIn } from './series.js';
 import type { DiskIdentity, SourceFacts } from './source.js';
 
 /** How a source that the folder does not know is taken. */
@@ -85,31 +85,21 @@ function inheritedMark({ runs }: BackupFolder, now: Date): Mark | null {
 async function isOwner(folder: BackupFolder, owner: Owner, facts: SourceFacts): Promise<boolean> {
   const uuid = lower(facts.uuid);
   if (owner.uuid !== null && uuid !== null) return owner.uuid === uuid;
-  const runs = folder.runs.filter((run) => folder.ownerOf(run) === owner.id);
+  const own = seriesIn(folder).filter((series) => series.owner === owner.id);
   for (const disk of facts.disks)
-    for (const run of runs.toReversed())
-      for (const layer of run.disks) if (await isDiskOf(run, layer, disk, facts)) return true;
+    for (const series of own) if (await isDiskOf(series, disk, facts)) return true;
   if (owner.name === null || owner.name !== facts.name) return false;
-  const names = new Set(runs.flatMap(({ disks }) => disks.map(({ disk }) => disk)));
+  const names = new Set(own.flatMap(({ layers }) => layers.map((layer) => layer.disk.disk)));
   return facts.disks.some(({ disk }) => names.has(disk));
 }
 
-/** Whether a layer is of this disk: of its image, or of its history where no copy of it goes by that image. */
-async function isDiskOf(
-  run: Manifest,
-  layer: DiskRun,
-  disk: DiskIdentity,
-  facts: SourceFacts,
-): Promise<boolean> {
-  const image = imageOf(run, layer);
+/** Whether a series is of this disk: of its image, or of its history where no copy of it goes by that image. */
+async function isDiskOf(series: Series, disk: DiskIdentity, facts: SourceFacts): Promise<boolean> {
+  const image = imageOf(series);
   if (image !== null && (image === disk.image || image === disk.disk)) return true;
-  if (layer.epoch === null || layer.epoch !== disk.epoch) return false;
+  const { epoch } = disk;
+  if (epoch === null || !series.layers.some((layer) => layer.disk.epoch === epoch)) return false;
   return !(await isCopy(image, disk, facts));
-}
-
-/** The image that a layer was taken of, as far as its manifest tells. */
-export function imageOf({ source }: Manifest, { disk, image }: DiskRun): string | null {
-  return image ?? (source.kind === 'images' ? disk : null);
 }
 
 /** A VM that was first seen by its images, or got a UUID since. */

@@ -6,7 +6,6 @@ import { invalidArgument } from '../core/errors.js';
 import { isCopy } from './copies.js';
 import type { BackupFolder, Layer } from './folder.js';
 import type { Owner } from './mark.js';
-import { imageOf } from './owner.js';
 import type { DiskIdentity, SourceFacts } from './source.js';
 
 /** A disk through time, as the folder has it. */
@@ -64,8 +63,7 @@ export async function placeDisks(
   const sameVm = facts.kind === 'vm' && owner.uuid !== null && owner.uuid === facts.uuid?.toLowerCase();
   for (const { disk, series } of byHistory(open(), places, free)) {
     if (!free.has(series) || placeOf(places, disk).series !== null) continue;
-    const [newest] = series.layers;
-    const image = newest === undefined ? null : imageOf(newest.run, newest.disk);
+    const image = imageOf(series);
     if (await isCopy(image, disk, facts, { sameVm }))
       places.set(disk.disk, { ...placeOf(places, disk), twin: `${image} has the same history` });
     else settle(disk, series, 'history');
@@ -151,13 +149,22 @@ function byHistory(
   return found.sort((a, b) => b.standing - a.standing || b.newest - a.newest);
 }
 
-function isImageOf({ layers: [newest] }: Series, disk: DiskIdentity): boolean {
-  const image = newest === undefined ? null : imageOf(newest.run, newest.disk);
+/** The image that a series was taken of last, as far as its manifests tell. */
+export function imageOf({ layers }: Series): string | null {
+  const told = layers.map(({ run, disk }) => disk.image ?? (run.source.kind === 'images' ? disk.disk : null));
+  return told.find((image) => image !== null) ?? null;
+}
+
+function isImageOf(series: Series, disk: DiskIdentity): boolean {
+  const image = imageOf(series);
   return image !== null && (image === disk.image || image === disk.disk);
 }
 
-function isNameOf({ layers: [newest] }: Series, disk: DiskIdentity): boolean {
-  return newest?.disk.disk === disk.disk && newest.disk.sizeBytes === Math.ceil(disk.sizeBytes / 512) * 512;
+/** By the name that the VM last had for it: what it was called while the VM was off is a path. */
+function isNameOf({ layers }: Series, disk: DiskIdentity): boolean {
+  const name = layers.find(({ run }) => run.source.kind === 'vm')?.disk.disk;
+  const sizeBytes = Math.ceil(disk.sizeBytes / 512) * 512;
+  return name === disk.disk && layers[0]?.disk.sizeBytes === sizeBytes;
 }
 
 /**
