@@ -9,13 +9,34 @@ import { loadKernel } from './kernel/load.js';
 import { openExclusively } from './linux/blockDevice.js';
 import { onFile } from './linux/fileFault.js';
 import { nameHolder } from './linux/holders.js';
+import { busy } from './linux/target.js';
 
 /** Throws `BUSY`, naming the holder, where a QEMU program has the image at that path open, and where it cannot be known. */
 export async function requireUnused(path: string): Promise<void> {
+  await withFile(path, (file) => requireFree(file, path));
+}
+
+/**
+ * Throws `BUSY`, naming the holder, where a QEMU program keeps the image from being written, or from being read. For work that a QEMU program
+ * does, which looks by itself too: where it cannot be known here it is left to that.
+ */
+export async function requireNoHolder(path: string, to: 'write' | 'read'): Promise<void> {
+  await withFile(path, async (file) => {
+    const kernel = await loadKernel();
+    const lock = await kernel.lockState(file.fd).catch((error: unknown) => {
+      if (isUnknown(error)) return null;
+      throw error;
+    });
+    if (lock?.writer || (lock?.writersForbidden && to === 'write'))
+      throw await heldBy(file, path, lock.writer);
+  });
+}
+
+async function withFile(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
   await onFile(path, 'asking who uses it', async () => {
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     try {
-      await requireFree(file, path);
+      await work(file);
     } finally {
       await file.close();
     }
@@ -25,16 +46,14 @@ export async function requireUnused(path: string): Promise<void> {
 /** As {@link requireUnused}, of a file that is open. */
 export async function requireFree(file: FileHandle, path: string): Promise<void> {
   const kernel = await loadKernel();
-  const { writer, writersForbidden } = await kernel.lockState(file.fd).catch((cause: unknown) => {
-    if (!(cause instanceof CbtError) || cause.code !== 'ERR_CBT_UNSUPPORTED') throw cause;
-    throw inUse(
+  const { writer, writersForbidden } = await kernel.lockState(file.fd).catch((error: unknown) => {
+    if (!isUnknown(error)) throw error;
+    throw busy(
       path,
-      `whether a VM uses it cannot be known: ${cause.message}; if none does, move or remove it first`,
+      `whether a VM uses it cannot be known: ${error.message}; if none does, move or remove it first`,
     );
   });
-  if (!writer && !writersForbidden) return;
-  const holder = await nameHolder(await file.stat({ bigint: true }));
-  throw inUse(path, `${holder} has it open${writer ? ' for writing' : ''}; end that first`);
+  if (writer || writersForbidden) throw await heldBy(file, path, writer);
 }
 
 /**
@@ -52,9 +71,11 @@ export async function holdUnusedDevice(path: string): Promise<FileHandle> {
   }
 }
 
-function inUse(path: string, why: string): CbtError {
-  return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path} stays as it is: ${why}`, {
-    reason: 'BUSY',
-    details: { path },
-  });
+async function heldBy(file: FileHandle, path: string, writer: boolean): Promise<CbtError> {
+  const holder = await nameHolder(await file.stat({ bigint: true }));
+  return busy(path, `${holder} has it open${writer ? ' for writing' : ''}; end that first`);
+}
+
+function isUnknown(error: unknown): error is CbtError {
+  return error instanceof CbtError && error.code === 'ERR_CBT_UNSUPPORTED';
 }

@@ -15,14 +15,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 /** Brings a file's data to stable storage. */
 export async function syncFile(path: string): Promise<void> {
-  await onFile(path, 'syncing', async () => {
-    const file = await open(path, 'r');
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  });
+  await onFile(path, 'syncing', () => stable.syncFile(path));
 }
 
 /** Makes renames and removals in the folder last. */

@@ -5,6 +5,16 @@ import { type FileHandle, open } from 'node:fs/promises';
 /** How file systems say that they have nothing to do for a folder. */
 const NOTHING_TO_DO: readonly unknown[] = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'];
 
+/** Brings a file's data to stable storage. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** Makes what was made, renamed or removed in the folder last through a loss of power. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -4,7 +4,7 @@
  * never gets its number from a later file.
  */
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, lstat, open, realpath } from 'node:fs/promises';
+import { type FileHandle, lstat, open, realpath, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
@@ -84,6 +84,12 @@ export async function lstatOrNull(path: string): Promise<BigIntStats | null> {
     if (isMissing(error)) return null;
     throw error;
   });
+}
+
+/** Removes the name if it still leads to this file; whatever else has it stays. */
+export async function removeSame(path: string, id: FileId): Promise<void> {
+  const now = await lstatOrNull(path).catch(() => null);
+  if (now !== null && isSame(now, id)) await unlink(path).catch(() => undefined);
 }
 
 /** The refusal to write a file that somebody else is at. */

@@ -4,12 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CbtError } from '../core/errors.js';
 import { flock } from './flock.js';
 import { tryHold } from './kernelLock.js';
-import { busy, type FileId, isSame, lstatOrNull, type Target } from './target.js';
+import { busy, type FileId, isSame, lstatOrNull, removeSame, type Target } from './target.js';
 
 /** What ends the name of an unfinished file. */
 const PART = '.part';
@@ -69,8 +69,7 @@ export class UnfinishedFile {
 
   /** Removes it if it still is unfinished; whatever else has its name stays. */
   async close(): Promise<void> {
-    if (await this.has(this.name).catch(() => false))
-      await unlink(this.target.at(this.name)).catch(() => undefined);
+    await removeSame(this.target.at(this.name), this.id);
     await this.file.close();
   }
 

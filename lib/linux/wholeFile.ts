@@ -2,11 +2,12 @@
  * Files that are there whole or not at all, and that take nobody else's place: written beside the target under a name of their own,
  * brought to stable storage, and then given the target's name, if that is what it was when the work began.
  */
-import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, rename, stat } from 'node:fs/promises';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
+import { moveToFreeName } from './freeName.js';
 import { syncOpenFolder } from './stable.js';
-import { busy, isSame, somebodyMade, Target } from './target.js';
+import { busy, isSame, Target } from './target.js';
 import { clearLeft, UnfinishedFile } from './unfinishedFile.js';
 
 export { finishedName } from './unfinishedFile.js';
@@ -72,7 +73,7 @@ async function requireNoneOf({ path, found }: Target, keep: readonly string[]): 
   if (found === null) return;
   for (const other of keep) {
     const stats = await stat(other, { bigint: true }).catch((error: unknown) => {
-      if (isMissing(error) || isErrno(error, 'ENOTDIR')) return null;
+      if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return null;
       throw error;
     });
     if (stats !== null && isSame(stats, found.stats))
@@ -86,31 +87,9 @@ async function finish(unfinished: UnfinishedFile, target: Target): Promise<void>
   await target.requireUnchanged();
   if (!(await unfinished.has(unfinished.name)))
     throw busy(target.path, 'the unfinished file beside it was moved or replaced');
-  if (target.found === null) await appear(unfinished, target);
-  else await rename(target.at(unfinished.name), target.at(target.name));
+  const [from, to] = [target.at(unfinished.name), target.at(target.name)];
+  await (target.found === null ? moveToFreeName(from, to) : rename(from, to));
   if (!(await unfinished.has(target.name)))
     throw busy(target.path, 'somebody else replaced it at the same time');
   await syncOpenFolder(target.folder);
-}
-
-/** A name that was free is taken only while it is: nothing is replaced, whoever comes at the same time. */
-async function appear(unfinished: UnfinishedFile, target: Target): Promise<void> {
-  const [from, to] = [target.at(unfinished.name), target.at(target.name)];
-  try {
-    await link(from, to);
-    await unlink(from);
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) throw somebodyMade(target.path);
-    if (!isErrno(error, 'EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EMLINK')) throw error;
-    // A file system without hard links: whoever made the name may replace it.
-    const claim = await open(to, 'wx', 0o600).catch((cause: unknown) => {
-      throw isErrno(cause, 'EEXIST') ? somebodyMade(target.path) : cause;
-    });
-    await claim.close();
-    await rename(from, to);
-  }
-}
-
-function isErrno(error: unknown, ...codes: string[]): boolean {
-  return codes.includes((error as NodeJS.ErrnoException | null)?.code ?? '');
 }

@@ -3,11 +3,11 @@
  * key each disk has. It survives this process and QEMU. Whether a disk is still the one that is remembered is always asked of the
  * disk itself; what is lost with a record is names.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeWholeFile } from '../../linux/wholeFile.js';
 import { VimFault } from './faults.js';
 import { FIRST_KEY } from './shapes.js';
 
@@ -103,20 +103,7 @@ export async function readRecord(file: string): Promise<VmRecord> {
 /** Written beside, synced and renamed: there is always one whole record. */
 export async function writeRecord(folder: string, file: string, record: VmRecord): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${randomUUID()}`;
-  try {
-    const handle = await open(temporary, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(record, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeWholeFile(file, (to) => to.writeFile(`${JSON.stringify(record, null, 2)}\n`), { mode: 0o600 });
 }
 
 function parse(text: string): unknown {

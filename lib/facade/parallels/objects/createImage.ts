@@ -1,14 +1,19 @@
 /** Makes a new qcow2 image that was not there before. */
-import { access } from 'node:fs/promises';
+import { CbtError } from '../../../core/errors.js';
 import { qemuImg } from '../../../imageTool.js';
+import { writeWholeFile } from '../../../linux/wholeFile.js';
 
-/** False where a file of that name is there already; it stays as it is. */
+/** False where a file of that name is there already, or somebody made one meanwhile; it stays as it is. */
 export async function createImage(path: string, sizeBytes: number): Promise<boolean> {
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (there) return false;
-  await qemuImg(['create', '-q', '-f', 'qcow2', '--', path, String(sizeBytes)]);
-  return true;
+  try {
+    await writeWholeFile(
+      path,
+      (_, unfinished) => qemuImg(['create', '-q', '-f', 'qcow2', '--', unfinished, String(sizeBytes)]),
+      { existing: 'refuse', long: true },
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof CbtError && error.details['errno'] === 'EEXIST') return false;
+    throw error;
+  }
 }

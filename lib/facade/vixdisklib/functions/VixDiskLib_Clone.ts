@@ -2,7 +2,7 @@ import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, type VixError } from '../constant
 import { callAsync, VixFailure } from '../errors.js';
 import { fileOf } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
-import { cloneImage } from '../objects/image.js';
+import { cloneImage } from '../objects/newImage.js';
 import { requireCreateParams, requireLocal } from '../objects/parameters.js';
 import { withProgress } from '../objects/progress.js';
 import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js';

@@ -3,7 +3,7 @@ import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
 import { callAsync } from '../errors.js';
 import { fileOf, requireCount } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
-import { createImage } from '../objects/image.js';
+import { createImage } from '../objects/newImage.js';
 import { requireCreateParams, requireLocal } from '../objects/parameters.js';
 import { withProgress } from '../objects/progress.js';
 import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js';

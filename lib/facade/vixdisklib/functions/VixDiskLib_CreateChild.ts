@@ -3,7 +3,7 @@ import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
 import { callAsync, VixFailure } from '../errors.js';
 import { fileOf } from '../library.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
-import { createChild } from '../objects/image.js';
+import { createChild } from '../objects/newImage.js';
 import { withProgress } from '../objects/progress.js';
 import type { VixDiskLibProgressFunc } from '../types.js';
 

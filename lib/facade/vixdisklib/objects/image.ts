@@ -1,9 +1,13 @@
-/** Image files of this machine, through qemu-img: what they are, and making, growing, copying and checking them. */
-import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
+/** Image files of this machine, through qemu-img: what they are, and growing, checking, renaming and removing them. */
+import { rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { qemuImg } from '../../../imageTool.js';
+import { moveToFreeName } from '../../../linux/freeName.js';
+import { syncFolder } from '../../../linux/stable.js';
+import { lstatOrNull } from '../../../linux/target.js';
 import { requireRoomToWrite } from '../../../roomForBitmaps.js';
+import { requireNoHolder, requireUnused } from '../../../unused.js';
 import {
   VIX_E_FILE_ALREADY_EXISTS,
   VIX_E_FILE_NOT_FOUND,
@@ -13,19 +17,39 @@ import {
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import { toldFormat } from '../library.js';
-import type { VixDiskLibCreateParams } from '../types.js';
 import { metadataFile } from './metadata.js';
 
 const infoSchema = z.looseObject({
   format: z.string(),
   'virtual-size': z.number(),
+  filename: z.string(),
   'full-backing-filename': z.string().optional(),
+  'format-specific': z
+    .looseObject({
+      data: z.looseObject({
+        extents: z.array(z.looseObject({ filename: z.string() })).optional(),
+        'data-file': z.string().optional(),
+      }),
+    })
+    .optional(),
 });
+
+/** The layer's files: its own, and those that its data is in. */
+function filesOf({ filename, 'format-specific': specific }: z.infer<typeof infoSchema>): string[] {
+  const { extents = [], 'data-file': dataFile } = specific?.data ?? {};
+  return [
+    filename,
+    ...extents.map((extent) => extent.filename),
+    ...(dataFile === undefined ? [] : [dataFile]),
+  ];
+}
 
 export interface ImageInfo {
   format: string;
   sizeBytes: number;
   links: number;
+  /** Every file of every layer. */
+  files: readonly string[];
   parent: string | null;
 }
 
@@ -44,7 +68,7 @@ const FORMATS: readonly (readonly [RegExp, string])[] = [
   [/\.hds$/i, 'parallels'],
 ];
 
-function formatOf(file: string): string {
+export function formatOf(file: string): string {
   const told = toldFormat(file) ?? FORMATS.find(([name]) => name.test(file))?.[1];
   if (told !== undefined) return told;
   throw new VixFailure(
@@ -70,51 +94,7 @@ export async function readImageInfo(file: string, given?: string): Promise<Image
   const [top] = layers;
   if (top === undefined) throw new VixFailure(VIX_E_INCORRECT_FILE_TYPE, `${file} has no layer`);
   const { format, 'virtual-size': sizeBytes, 'full-backing-filename': parent = null } = top;
-  return { format, sizeBytes, links: layers.length, parent };
-}
-
-/** Format and options for a new image, from its name and disk type. */
-function newFormat(file: string, diskType: number): { format: string; options: string[] } {
-  const format = formatOf(file);
-  if (format === 'qcow2' || format === 'raw') return { format, options: [] };
-  if (format !== 'vmdk')
-    throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file}: images of format ${format} are not made here`);
-  const subformat: Readonly<Record<number, string>> = {
-    [v.VIXDISKLIB_DISK_MONOLITHIC_SPARSE]: 'monolithicSparse',
-    [v.VIXDISKLIB_DISK_MONOLITHIC_FLAT]: 'monolithicFlat',
-    [v.VIXDISKLIB_DISK_SPLIT_SPARSE]: 'twoGbMaxExtentSparse',
-    [v.VIXDISKLIB_DISK_SPLIT_FLAT]: 'twoGbMaxExtentFlat',
-    [v.VIXDISKLIB_DISK_STREAM_OPTIMIZED]: 'streamOptimized',
-  };
-  const wanted = subformat[diskType];
-  if (wanted === undefined)
-    throw new VixFailure(VIX_E_NOT_SUPPORTED, `disk type ${diskType} cannot be made here`);
-  return { format: 'vmdk', options: ['-o', `subformat=${wanted}`] };
-}
-
-export async function createImage(
-  file: string,
-  params: VixDiskLibCreateParams,
-  sizeBytes: number,
-): Promise<void> {
-  await requireAbsent(file);
-  await requireNoExtents(file);
-  const { format, options } = newFormat(file, params.diskType);
-  await removedOnFailure(file, () =>
-    qemuImg(['create', '-q', '-f', format, ...options, '--', file, String(sizeBytes)]),
-  );
-}
-
-/** A new image over a parent. */
-export async function createChild(parent: string, child: string): Promise<void> {
-  await requireAbsent(child);
-  const { format } = await readImageInfo(parent);
-  const own = formatOf(child);
-  if (own !== 'qcow2' && own !== 'vmdk')
-    throw new VixFailure(VIX_E_NOT_SUPPORTED, `a child of format ${own} is not made here`);
-  await removedOnFailure(child, () =>
-    qemuImg(['create', '-q', '-f', own, '-b', parent, '-F', format, '--', child]),
-  );
+  return { format, sizeBytes, links: layers.length, files: layers.flatMap(filesOf), parent };
 }
 
 export async function growImage(file: string, sizeBytes: number): Promise<void> {
@@ -124,27 +104,9 @@ export async function growImage(file: string, sizeBytes: number): Promise<void> 
       VIX_E_NOT_SUPPORTED,
       `${file} has ${info.sizeBytes} bytes: it grows, and never shrinks`,
     );
+  await requireNoHolder(file, 'write');
   if (info.format === 'qcow2') await requireRoomToWrite(file);
   await qemuImg(['resize', '-q', '-f', info.format, '--', file, String(sizeBytes)]);
-}
-
-/** The disk's content in a new image; a target that is there stays unless it is to be overwritten. */
-export async function cloneImage(
-  from: string,
-  to: string,
-  params: VixDiskLibCreateParams,
-  overwrite: boolean,
-): Promise<void> {
-  if (!overwrite) await requireAbsent(to);
-  const { format } = await readImageInfo(from);
-  const target = newFormat(to, params.diskType);
-  if (/flat|Extent/i.test(target.options.join()))
-    throw new VixFailure(VIX_E_NOT_SUPPORTED, `${to}: a clone is one file, and this disk type has more`);
-  const temporary = `${to}.cloning${extname(to)}`;
-  await removedOnFailure(temporary, async () => {
-    await qemuImg(['convert', '-q', '-f', format, '-O', target.format, ...target.options, from, temporary]);
-    await rename(temporary, to);
-  });
 }
 
 const measureSchema = z.looseObject({ required: z.number() });
@@ -164,53 +126,36 @@ export async function checkImage(file: string, repair: boolean): Promise<void> {
   const { format } = await readImageInfo(file);
   if (format === 'raw')
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file} is raw: there is nothing to check`);
+  if (repair) await requireNoHolder(file, 'write');
   if (repair && format === 'qcow2') await requireRoomToWrite(file);
   await qemuImg(['check', '-q', '-f', format, ...(repair ? ['-r', 'all'] : []), '--', file]);
 }
 
+/** Removes the name; an image that anybody has open keeps it. */
 export async function unlinkImage(file: string): Promise<void> {
   await readImageInfo(file);
+  await requireUnused(file);
   await rm(file);
   await rm(metadataFile(file), { force: true });
 }
 
+/** Neither an image nor metadata that has the new name already is replaced. */
 export async function renameImage(from: string, to: string): Promise<void> {
   await readImageInfo(from);
+  await requireUnused(from);
   await requireAbsent(to);
-  await rename(from, to);
-  await rename(metadataFile(from), metadataFile(to)).catch((error: NodeJS.ErrnoException) => {
+  await requireAbsent(metadataFile(to));
+  await moveToFreeName(from, to);
+  await moveToFreeName(metadataFile(from), metadataFile(to)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
+  for (const folder of new Set([dirname(from), dirname(to)])) await syncFolder(folder);
 }
 
-async function requireAbsent(file: string): Promise<void> {
-  const there = await stat(file).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return false;
-    },
-  );
-  if (there) throw new VixFailure(VIX_E_FILE_ALREADY_EXISTS, `${file} is there already`);
-}
-
-/** Files of their own that a VMDK of this name would get: they are somebody's, and stay as they are. */
-async function requireNoExtents(file: string): Promise<void> {
-  const name = basename(file, extname(file));
-  const extents = (await readdir(dirname(file))).filter(
-    (other) => other.startsWith(`${name}-`) && /-(flat|[sf]\d{3})\.vmdk$/.test(other),
-  );
-  if (extents.length > 0)
-    throw new VixFailure(VIX_E_FILE_ALREADY_EXISTS, `${extents.join(', ')} beside ${file} is there already`);
-}
-
-async function removedOnFailure(file: string, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    await rm(file, { force: true });
-    throw error;
-  }
+/** Throws where something has the name, a link that leads nowhere too. */
+export async function requireAbsent(file: string): Promise<void> {
+  if ((await lstatOrNull(file)) !== null)
+    throw new VixFailure(VIX_E_FILE_ALREADY_EXISTS, `${file} is there already`);
 }
 
 /** Throws where nothing is. */

@@ -2,9 +2,9 @@
  * Metadata of a disk: named texts, kept in a small file beside the image (`<image>.metadata.json`), because the formats that QEMU
  * writes have no place for them.
  */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { writeWholeFile } from '../../../linux/wholeFile.js';
 import { VIX_E_DISK_INVAL, VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
 import { VixFailure } from '../errors.js';
 
@@ -43,14 +43,7 @@ export async function writeMetadata(image: string | null, key: string, value: st
 async function change(image: string | null, file: string, key: string, value: string): Promise<void> {
   const metadata = await readMetadata(image);
   Object.defineProperty(metadata, key, { value, enumerable: true, configurable: true, writable: true });
-  const temporary = `${file}.${randomUUID()}`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(metadata, null, 2)}\n`, { flag: 'wx', flush: true });
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeWholeFile(file, (to) => to.writeFile(`${JSON.stringify(metadata, null, 2)}\n`));
 }
 
 export function metadataFile(image: string): string {
