@@ -24,6 +24,7 @@ export class QmpTrackingTarget implements TrackingTarget {
   readonly #options: QmpTargetOptions;
   readonly #nodes = new Map<string, TrackableDisk>();
   #others: readonly DiskState[] = [];
+  #passedOver: readonly string[] = [];
 
   constructor(options: QmpTargetOptions) {
     this.#options = options;
@@ -38,6 +39,13 @@ export class QmpTrackingTarget implements TrackingTarget {
       .filter((disk) => disk.trackable)
       .filter((disk) => !chosen.some((one) => one.disk === disk))
       .map((disk) => diskStateOf(disk, disk.id));
+    const { names, nodes } = this.#options;
+    this.#passedOver =
+      names === undefined && nodes === undefined
+        ? all.flatMap((disk) =>
+            !disk.trackable && disk.apart ? [`${disk.id} takes no part: ${disk.why}`] : [],
+          )
+        : [];
     return chosen.map(({ disk, name }) => {
       const called = label(disk, name);
       if (!disk.trackable) {
@@ -67,6 +75,11 @@ export class QmpTrackingTarget implements TrackingTarget {
 
   others(): readonly DiskState[] {
     return this.#others;
+  }
+
+  /** Of all disks that were meant, those that {@link disks} passed over last although a person may count on them. */
+  passedOver(): readonly string[] {
+    return this.#passedOver;
   }
 
   async apply(changes: readonly DiskChange[], signal?: AbortSignal): Promise<void> {

@@ -47,6 +47,8 @@ export interface TrackableDisk extends DiskNames, DiskImage {
 export interface UntrackableDisk extends DiskNames, Partial<DiskImage> {
   trackable: false;
   why: string;
+  /** A disk in every other way, but that nothing leads to it: worth telling who asked for all disks. */
+  apart?: true;
 }
 
 export type VmDisk = TrackableDisk | UntrackableDisk;

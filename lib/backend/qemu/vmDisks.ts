@@ -85,21 +85,37 @@ function whyNotWritable(node: GraphNode): string | null {
   return node.info.ro ? 'its medium is read-only' : null;
 }
 
-/** Without guest devices: images that no other node uses, and those exported although another node uses them. */
+/**
+ * Without guest devices: images that no other node uses, and those exported although another node uses them. Where anything
+ * is exported, an export is what a device is elsewhere: a node that no export leads to, such as the one that a mirror
+ * job left behind, is not written by anybody, and is no disk any more.
+ */
 function daemonDisks(graph: BlockGraph): UnnamedDisk[] {
   const used = new Set([...graph.nodes.values()].flatMap((node) => usedBy(graph, node)));
-  const exported = new Set(graph.exports.filter(({ id }) => !isOwnName(id)).map((e) => e['node-name']));
+  const roots = graph.exports
+    .filter(({ id }) => !isOwnName(id))
+    .map((e) => e['node-name'])
+    .filter((root) => graph.nodes.has(root));
+  const exported = new Set(roots);
+  const behind = new Set(roots.map((root) => readImage(graph, root).image.formatNode));
   const drafts: UnnamedDisk[] = [];
   for (const node of graph.nodes.values()) {
     const top = !used.has(node.name);
     if (isOwnName(node.name) || !(top || (exported.has(node.name) && !node.info.ro))) continue;
     const { image, written } = readImage(graph, node.name);
     if (drafts.some((other) => other.formatNode === image.formatNode)) continue;
-    const why = whyNotWritable(written);
-    drafts.push(why === null ? { ...image, trackable: true } : { ...image, trackable: false, why });
+    const apart = behind.size > 0 && !behind.has(image.formatNode) ? NOT_EXPORTED : null;
+    const why = whyNotWritable(written) ?? apart;
+    drafts.push(
+      why === null
+        ? { ...image, trackable: true }
+        : { ...image, trackable: false, why, ...(why === NOT_EXPORTED && { apart: true as const }) },
+    );
   }
   return drafts;
 }
+
+const NOT_EXPORTED = 'no export leads to it, and others of this process are exported';
 
 /** Nodes that are parts of this one. What a scratch or filter of ours sits on is no part of it, but a disk. */
 function usedBy(graph: BlockGraph, node: GraphNode): string[] {

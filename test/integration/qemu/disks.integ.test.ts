@@ -379,7 +379,12 @@ describe('disks of a storage daemon', () => {
     ];
     expect((await names()).sort()).toEqual(expected);
     await daemon.exportWritable('d1', 'thr');
+    // One that nothing is exported from is told, and why it is no disk now.
+    expected[1] = ['d2', 'd2', 2, false];
     expect((await names()).sort()).toEqual(expected);
+    expect((await listDisks(c)).find(({ id }) => id === 'd2')).toMatchObject({
+      why: expect.stringContaining('no export leads to it'),
+    });
     await qmp(c, 'blockdev-backup', { device: 'd1', target: 'cbt-s1', sync: 'none', 'job-id': 'cbt-j1' });
     expect((await names()).sort()).toEqual(expected);
     expect(await findDisk(await listDisks(c), 'thr')).toMatchObject({ id: 'd3', filtersAbove: ['thr'] });

@@ -13,7 +13,7 @@ import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
 import type { WaitOptions } from '../waiting.js';
-import { clearDeadSessions } from './deadSessions.js';
+import { clearDeadSessions, requireNoOther } from './deadSessions.js';
 import { endSession } from './ending.js';
 import { makeId, tagOf } from './ids.js';
 import { type Lease, readLease, writeLease } from './lease.js';
@@ -70,7 +70,7 @@ export async function beginSession(
     taken: false,
     nbdSocket: options.nbdSocket ?? ownSocket(folder),
     ownServer: options.nbdSocket === undefined,
-    warnings: stranded,
+    warnings: [...stranded, ...target.passedOver()],
     disks: plan.leased,
   };
   try {
@@ -84,6 +84,7 @@ export async function beginSession(
     await MODES[mode].prepare(client, { tag, folder, limitBytes }, plan.planned, { signal });
     // After the files: killed in between, their nodes lead to the record that says whose server it is.
     await useNbdServer(client, folder, options.nbdSocket, { signal });
+    await requireNoOther(client, tag, { signal });
     const { planned, leased, refused } = await planAgain(client, target, asked, plan, signal);
     lease.disks = leased;
     lease.taken = true;

@@ -65,6 +65,15 @@ export async function clearDeadSessions(client: QmpClient, options?: WaitOptions
   return cleared;
 }
 
+/**
+ * Throws BUSY where another session is there beside this one, whose own nodes are made already: of two that are begun at the
+ * same time at most one sees nobody.
+ */
+export async function requireNoOther(client: QmpClient, tag: string, options?: WaitOptions): Promise<void> {
+  const other = (await findHeldSessions(client, options)).find((held) => held.tag !== tag);
+  if (other !== undefined) throw heldBy(other);
+}
+
 function heldBy({ tag, lease }: HeldSession): CbtError {
   const session = lease?.session ?? `${tag}…`;
   return new CbtError(
