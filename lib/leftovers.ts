@@ -3,6 +3,7 @@
  * it does. Looking changes nothing.
  */
 
+import { lstat } from 'node:fs/promises';
 import { clearLeftQueries, findLeftQueries } from './backend/qemu/live/queryServer.js';
 import type { QmpClient } from './backend/qemu/qmp/qmpClient.js';
 import {
@@ -11,9 +12,12 @@ import {
   findHeldSessions,
   type HeldSession,
 } from './backend/qemu/session/deadSessions.js';
+import { endSession } from './backend/qemu/session/ending.js';
+import { readFromQemu } from './backend/qemu/session/fromQemu.js';
 import { endLostSession, findLostSessions, strandedBecause } from './backend/qemu/session/leftFolders.js';
 import { placesOfFiles } from './backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
+import { isMissing } from './linux/fileFault.js';
 
 /** Something that a process or QEMU left when it ended before its work did. */
 export interface Leftover {
@@ -46,7 +50,7 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
   const { signal } = options;
   return withClient(socket, signal, async (client) => {
     const found: Leftover[] = [];
-    for (const held of await findHeldSessions(client, { signal })) found.push(ofSession(socket, held));
+    for (const held of await findHeldSessions(client, { signal })) found.push(await ofSession(socket, held));
     for (const whose of ['dead', 'unknown'] as const) {
       const { exports, nodes, folders } = await findLeftQueries(client, socket, whose);
       const parts = [...exports, ...nodes, ...folders];
@@ -96,12 +100,14 @@ function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly 
   };
 }
 
-function ofSession(socket: string, { tag, lease, keeper }: HeldSession): Leftover {
+async function ofSession(socket: string, held: HeldSession): Promise<Leftover> {
+  const { tag, lease, keeper } = held;
   const session = lease?.session ?? `${tag}…`;
   const message = `session ${session} is open: ${describeKeeper(lease)}`;
   const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${session}\``;
   if (keeper === 'alive' || keeper === 'detached')
     return { problem: false, message, advice: byHand, mend: null };
+  if (lease === null && keeper === 'unknown') return withoutRecord(socket, held);
   if (keeper === 'unknown') {
     const advice = `whether it is still used cannot be seen from here: look on the machine that began it, then ${byHand}`;
     return { problem: true, message, advice, mend: null };
@@ -118,6 +124,29 @@ function ofSession(socket: string, { tag, lease, keeper }: HeldSession): Leftove
         withClient(socket, stop, async (client) => {
           const again = (await findHeldSessions(client, { signal: stop })).find((s) => s.tag === tag);
           if (again !== undefined) await endDeadSession(client, again, { signal: stop });
+        }),
+    },
+  };
+}
+
+/** Nobody can say whose it is. With its folder gone, which QEMU itself told, there is nobody to ask either. */
+async function withoutRecord(socket: string, { tag, parts: { folder } }: HeldSession): Promise<Leftover> {
+  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${tag}\``;
+  const gone = folder !== null && (await lstat(folder).catch(isMissing)) === true;
+  if (!gone) {
+    const message = `session ${tag}… is open, and its record${folder === null ? '' : ` in ${folder}`} cannot be read from here`;
+    return { problem: true, message, advice: `look whether it is still used, then ${byHand}`, mend: null };
+  }
+  return {
+    problem: true,
+    message: `session ${tag}… is open, and its folder ${folder} is gone`,
+    advice: `when a backup is still reading, let it end; else ${byHand}`,
+    mend: {
+      what: 'roll it back, bringing what the guest wrote to an overlay back into the image',
+      run: (stop) =>
+        withClient(socket, stop, async (client) => {
+          const known = await readFromQemu(client, tag, { signal: stop });
+          if (known !== null) await endSession(client, known, 'rollback', { signal: stop });
         }),
     },
   };

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
-import { requireUuid } from '../../../core/pointInTime.js';
+import { parseUuid, requireUuid } from '../../../core/pointInTime.js';
 import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
 import { thisMachine } from '../../../linux/machine.js';
 import { syncFolder } from '../../../linux/stable.js';
@@ -15,6 +15,7 @@ import { QmpTrackingTarget } from '../trackingTarget.js';
 import type { WaitOptions } from '../waiting.js';
 import { clearDeadSessions, requireNoOther } from './deadSessions.js';
 import { endSession } from './ending.js';
+import { noSuchSession, readFromQemu, requireTag } from './fromQemu.js';
 import { makeId, tagOf } from './ids.js';
 import { type Lease, readLease, writeLease } from './lease.js';
 import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
@@ -116,17 +117,18 @@ export async function resumeSession(
   open: OpenSessionDisk,
   options?: WaitOptions,
 ): Promise<LiveSession> {
-  const session = requireUuid('session', sessionId);
-  const parts = (await findSessions(client, options)).get(tagOf(session));
-  const lease = parts?.folder === undefined || parts.folder === null ? null : await readLease(parts.folder);
-  if (parts?.folder == null || lease === null || lease.session !== session) {
-    throw new CbtError(
-      'ERR_CBT_CLOSED',
-      `there is no session ${session} on this VM: it has ended, its QEMU was restarted, or its folder is not readable from here`,
-      { details: { session } },
-    );
-  }
-  return new LiveSession(client, lease, parts.folder, open);
+  const tag = requireTag(sessionId);
+  const folder = (await findSessions(client, options)).get(tag)?.folder ?? null;
+  const recorded = folder === null ? null : await readLease(folder);
+  // A cleaner of old files may have taken the folder away: QEMU still knows enough to end it.
+  const known =
+    folder !== null && recorded !== null
+      ? { folder, lease: recorded }
+      : await readFromQemu(client, tag, options);
+  const named = parseUuid(sessionId);
+  if (known === null || (named !== null && known.lease.taken && known.lease.session !== named))
+    throw noSuchSession(sessionId);
+  return new LiveSession(client, known.lease, known.folder, open);
 }
 
 /** Exports what shows each disk's instant, read-only and under its own name. */

@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
+import { listeningPaths } from '../../../linux/unixSockets.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
@@ -71,10 +72,12 @@ export async function isListening(socket: string): Promise<boolean> {
       if (greeted < GREETING_BYTES && greeted + chunk.length >= GREETING_BYTES) connection.end(FAREWELL);
       greeted += chunk.length;
     });
-    connection.once('close', () => resolve(true));
-    connection.once('error', ({ code }: NodeJS.ErrnoException) =>
-      resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED'),
-    );
+    connection.once('close', (failed) => failed || resolve(true));
+    connection.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code !== 'ENOENT') resolve(code !== 'ECONNREFUSED');
+      // Its file may have been removed under it: the kernel lists it all the same.
+      else void listeningPaths().then((paths) => resolve(paths.includes(socket)));
+    });
   });
 }
 
