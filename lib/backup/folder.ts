@@ -89,7 +89,7 @@ export class BackupFolder {
   }
 
   /** Which disk through time a layer belongs to; runs of version 1 know it by the name of their files only. */
-  seriesOf({ key }: DiskRun): string {
+  seriesOf({ key }: Pick<DiskRun, 'key'>): string {
     return this.#seriesByKey.get(key) ?? key;
   }
 

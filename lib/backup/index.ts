@@ -7,6 +7,7 @@ export type { DiskEstimate, EstimateOptions, EstimateOutcome } from './estimate.
 export { estimate } from './estimate.js';
 export type { DamagedRun, Layer } from './folder.js';
 export { BackupFolder } from './folder.js';
+export type { ForgottenPoint } from './forgetting.js';
 export type { ImagesSourceOptions } from './imagesSource.js';
 export { imagesSource } from './imagesSource.js';
 export type { KeepRules } from './keepRules.js';
