@@ -1,11 +1,11 @@
 /** One image of a run: with its point in time where one could be taken, else only guarded against being written to. */
-import { stat } from 'node:fs/promises';
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
-import { CbtError, trackingLost } from '../core/errors.js';
+import { trackingLost } from '../core/errors.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { BeginOutcome } from '../core/tracking.js';
 import { openData } from '../data.js';
+import { WriteWatch } from '../linux/writeWatch.js';
 import { type OpenDiskOptions, openDisk } from '../open.js';
 import { pointsOf } from './diskIdentity.js';
 import type { ChainPoint, SourceDisk } from './source.js';
@@ -27,8 +27,8 @@ export class ImageDisk implements SourceDisk {
   readonly #image: Image;
   readonly #pit: string;
   readonly #format: OpenDiskOptions['format'];
-  /** Tells any write, where no point in time does. */
-  readonly #stamp: string | null;
+  /** Notices any write, where no point in time does. */
+  readonly #watch: WriteWatch | null;
   readonly #opened: TrackedDisk[] = [];
 
   private constructor(
@@ -36,18 +36,18 @@ export class ImageDisk implements SourceDisk {
     begun: BeginOutcome | undefined,
     pit: string,
     format: OpenDiskOptions['format'],
-    stamp: string | null,
+    watch: WriteWatch | null,
   ) {
     const { untracked } = image;
     this.disk = image.path;
     this.sizeBytes = begun?.sizeBytes ?? image.sizeBytes;
-    this.epoch = stamp === null ? (begun?.epoch ?? null) : null;
-    this.changeId = stamp === null ? (begun?.changeId ?? null) : null;
+    this.epoch = watch === null ? (begun?.epoch ?? null) : null;
+    this.changeId = watch === null ? (begun?.changeId ?? null) : null;
     this.lost = untracked ?? lossOf(begun);
     this.#image = image;
     this.#pit = pit;
     this.#format = format;
-    this.#stamp = stamp;
+    this.#watch = watch;
   }
 
   static async of(
@@ -56,12 +56,12 @@ export class ImageDisk implements SourceDisk {
     pit: string,
     { format }: { format?: OpenDiskOptions['format'] },
   ): Promise<ImageDisk> {
-    const stamp = image.untracked === null ? null : await stampOf(image.path);
-    return new ImageDisk(image, begun, pit, format, stamp);
+    const watch = image.untracked === null ? null : await WriteWatch.begin(image.path);
+    return new ImageDisk(image, begun, pit, format, watch);
   }
 
   get hasPoint(): boolean {
-    return this.#stamp === null;
+    return this.#watch === null;
   }
 
   async points(signal: AbortSignal | undefined): Promise<readonly ChainPoint[]> {
@@ -84,13 +84,7 @@ export class ImageDisk implements SourceDisk {
   /** Throws unless nothing was written since the point in time, and nobody is writing now. */
   async requireUntouched(): Promise<void> {
     const { path } = this.#image;
-    if (this.#stamp !== null) {
-      if ((await stampOf(path)) === this.#stamp) return;
-      throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path} was written to while it was read`, {
-        disk: path,
-        reason: 'BUSY',
-      });
-    }
+    if (this.#watch !== null) return this.#watch.requireUnwritten();
     await using disk = await openDisk(path, { format: this.#format });
     const newest = (await disk.pits()).pits.at(-1);
     const ours = newest?.uuid === this.#pit;
@@ -107,6 +101,7 @@ export class ImageDisk implements SourceDisk {
 
   async close(): Promise<void> {
     for (const disk of this.#opened.splice(0)) await disk.close();
+    await this.#watch?.close();
   }
 
   async #open(signal: AbortSignal | undefined): Promise<TrackedDisk> {
@@ -120,10 +115,4 @@ function lossOf(begun: BeginOutcome | undefined): SourceDisk['lost'] {
   if (begun?.verdict !== 'full') return null;
   const { reason = null, message = 'its earlier points in time cannot be used' } = begun;
   return { reason, message };
-}
-
-/** Tells any write by its size and times. */
-async function stampOf(path: string): Promise<string> {
-  const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true });
-  return [size, mtimeNs, ctimeNs, ino].join(' ');
 }

@@ -93,10 +93,11 @@ export async function removeSame(path: string, id: FileId): Promise<void> {
 }
 
 /** The refusal to write a file that somebody else is at. */
-export function busy(path: string, why: string, errno?: string): CbtError {
+export function busy(path: string, why: string, errno?: string, cause?: unknown): CbtError {
   return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path} stays as it is: ${why}`, {
     reason: 'BUSY',
     details: { path, ...(errno === undefined ? {} : { errno }) },
+    ...(cause === undefined ? {} : { cause }),
   });
 }
 
