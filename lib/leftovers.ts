@@ -14,6 +14,7 @@ import {
 } from './backend/qemu/session/deadSessions.js';
 import { endSession } from './backend/qemu/session/ending.js';
 import { readFromQemu } from './backend/qemu/session/fromQemu.js';
+import type { Lease } from './backend/qemu/session/lease.js';
 import { endLostSession, findLostSessions, strandedBecause } from './backend/qemu/session/leftFolders.js';
 import { placesOfFiles } from './backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
@@ -71,7 +72,7 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
       }
       found.push({
         problem: true,
-        message: `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})`,
+        message: `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})${mayBeFrozen(lease)}`,
         mend: {
           what: 'roll back its point in time where a disk still has it, and remove its files',
           run: (stop) =>
@@ -113,11 +114,12 @@ async function ofSession(socket: string, held: HeldSession): Promise<Leftover> {
     return { problem: true, message, advice, mend: null };
   }
   const ending = lease?.ending ?? 'rollback';
-  const how = ending === 'commit' ? 'finish its commit' : 'roll it back';
+  const thaw = lease?.frozen === undefined ? '' : `thaw the guest behind ${lease.frozen.agent}, `;
+  const how = `${thaw}${ending === 'commit' ? 'finish its commit' : 'roll it back'}`;
   const back = lease?.mode === 'overlay' ? ', bringing what the guest wrote back into the image' : '';
   return {
     problem: true,
-    message: `session ${session} was begun by a process that is gone`,
+    message: `session ${session} was begun by a process that is gone${mayBeFrozen(lease)}`,
     mend: {
       what: keeper === 'unbegun' ? 'remove what was prepared for it' : `${how}${back}`,
       run: (stop) =>
@@ -150,6 +152,12 @@ async function withoutRecord(socket: string, { tag, parts: { folder } }: HeldSes
         }),
     },
   };
+}
+
+function mayBeFrozen(lease: Lease | null): string {
+  if (lease?.frozen === undefined) return '';
+  const { agent, since } = lease.frozen;
+  return `; THE GUEST MAY BE FROZEN since ${since} (agent ${agent})`;
 }
 
 async function withClient<T>(

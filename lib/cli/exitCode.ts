@@ -1,7 +1,7 @@
 /**
  * Exit codes, stable for scripts: 0 done, 2 usage, 3 tracking lost or unknown point in time (take a full backup), 4 corrupt
- * image or broken protocol, 5 could not reach QEMU, file or lock, 1 our bug. A cancelled command ends with 130, as
- * shells do.
+ * image or broken protocol, 5 could not reach QEMU, file or lock, 1 our bug. A cancelled command ends with 130, one
+ * that a signal ended with 128 and the signal's number, as shells do.
  */
 import type { CbtError, CbtErrorCode } from '../core/errors.js';
 

@@ -28,7 +28,7 @@ export async function write(stream: Writable, chunk: string | Uint8Array): Promi
       once(stream, 'close', { signal }).then(() => Promise.reject(new ReaderGone())),
     ]);
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderGone() : error;
+    throw isGone(error) ? new ReaderGone() : error;
   } finally {
     // The listener that was not called; a long output would gather one a write.
     waited.abort();
@@ -40,6 +40,33 @@ export class ReaderGone extends CbtError {
   constructor() {
     super('ERR_CBT_ABORTED', 'the reader of the output went away');
   }
+}
+
+/** Writes, and waits until the system has taken it: for what must not be lost unheard. */
+export async function deliver(stream: Writable, text: string): Promise<void> {
+  if (stream.destroyed || stream.writableEnded) throw new ReaderGone();
+  await new Promise<void>((resolve, reject) => {
+    stream.write(text, (error) =>
+      error == null ? resolve() : reject(isGone(error) ? new ReaderGone() : error),
+    );
+  });
+}
+
+/** A pipe without a reader; a terminal that is gone. */
+function isGone(error: unknown): boolean {
+  return ['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** Tells what was done. It is done whether or not anybody listens, and the exit code says how it went. */
+export async function tell(io: CliIo, text: string): Promise<void> {
+  await write(io.stdout, text).catch((error: unknown) => {
+    if (!(error instanceof ReaderGone)) throw error;
+  });
+}
+
+/** The same as one line of JSON. */
+export function tellJson(io: CliIo, value: unknown): Promise<void> {
+  return tell(io, `${JSON.stringify(value)}\n`);
 }
 
 export async function writeJson(io: CliIo, value: unknown): Promise<void> {

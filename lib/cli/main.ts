@@ -1,21 +1,23 @@
 /** Entry of the command: builds the program, runs one command, answers with an exit code. Never throws. */
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
+import { CbtError } from '../core/errors.js';
 import { exitCodeOf } from './exitCode.js';
 import type { CliIo } from './io.js';
 import { buildProgram, type CliContext } from './program.js';
 import { reportError, toCbtError } from './report.js';
+import { exitCodeOfSignal, Signals } from './signals.js';
 
 export async function main(argv: readonly string[], given?: Partial<CliIo>): Promise<number> {
-  const cancel = new AbortController();
-  const onSignal = (): void => cancel.abort(new Error('interrupted'));
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
+  const signals = new Signals((signal) => {
+    process.stderr.write(`${signal} again: ended at once; what is left is cleared up by the next run\n`);
+    process.exit(exitCodeOfSignal(signal));
+  });
   const io: CliIo = {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    signal: cancel.signal,
+    signal: signals.signal,
     ...given,
   };
   // A reader that closes the pipe is told by the next write; without a listener Node would throw it at the process.
@@ -32,10 +34,14 @@ export async function main(argv: readonly string[], given?: Partial<CliIo>): Pro
     return context.result.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return reportError(io, error, argv.includes('--json') || argv.includes('--jsonl'));
+    const json = argv.includes('--json') || argv.includes('--jsonl');
+    const { received } = signals;
+    if (received === null || toCbtError(error).code !== 'ERR_CBT_ABORTED')
+      return reportError(io, error, json);
+    reportError(io, new CbtError('ERR_CBT_ABORTED', `ended by ${received}: what was begun is undone`), json);
+    return exitCodeOfSignal(received);
   } finally {
-    process.removeListener('SIGINT', onSignal);
-    process.removeListener('SIGTERM', onSignal);
+    signals.stop();
   }
 }
 

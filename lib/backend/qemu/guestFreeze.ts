@@ -11,7 +11,16 @@ import { GuestAgent } from './guestAgent.js';
 import { QmpCommandError } from './qmp/qmpError.js';
 import { checkTimeout } from './waiting.js';
 
+/** Where it stands that a freeze is ours, for whoever comes after us if we die in it. */
+export interface FreezeRecord {
+  /** Before the freeze is sent; on stable storage when it returns. */
+  freezing(): Promise<void>;
+  /** The guest is known to be thawed. */
+  thawed(): Promise<void>;
+}
+
 export interface FreezeOptions {
+  record?: FreezeRecord | undefined;
   /** For the freeze, which writes out all that is dirty in the guest; 30 000 ms unless given. */
   freezeTimeoutMs?: number | undefined;
   /** Longest that `fn` may hold the guest; 8 000 ms unless given. Windows thaws by itself after 10 000. */
@@ -31,6 +40,8 @@ const THAW = 'guest-fsfreeze-thaw';
 const DEFAULT_FREEZE_MS = 30_000;
 const DEFAULT_FROZEN_MS = 8_000;
 const DEFAULT_THAW_MS = 30_000;
+/** For a guest that somebody before us left frozen. */
+const LEFT_THAW_MS = 10_000;
 /** For one try at thawing, and between two. */
 const THAW_TRY_MS = 5_000;
 const THAW_PAUSE_MS = 100;
@@ -41,36 +52,66 @@ const THAW_PAUSE_MS = 100;
  */
 export async function withFrozenGuest<T>(
   path: string,
-  fn: (signal: AbortSignal) => Promise<T>,
+  fn: (signal: AbortSignal, frozenFileSystems: number) => Promise<T>,
   options: FreezeOptions = {},
 ): Promise<FrozenResult<T>> {
   const freezeMs = checkTimeout('freezeTimeoutMs', options.freezeTimeoutMs ?? DEFAULT_FREEZE_MS);
   const frozenMs = checkTimeout('maxFrozenMs', options.maxFrozenMs ?? DEFAULT_FROZEN_MS);
   const thawMs = checkTimeout('thawTimeoutMs', options.thawTimeoutMs ?? DEFAULT_THAW_MS);
-  const { signal } = options;
+  const { signal, record } = options;
   const agent = await GuestAgent.connect(path, { signal });
   try {
     await refuseFrozen(agent, signal);
     await agent.requireFreeze({ signal });
+    await record?.freezing();
   } catch (error) {
     await agent.close();
     throw error;
   }
+  const thaw = async (why: unknown): Promise<number | null> => {
+    const thawed = await thawCertainly(path, agent, thawMs, why);
+    // Whoever reads it finds the guest thawed, and believes that.
+    await record?.thawed().catch(() => undefined);
+    return thawed;
+  };
   let frozen: number;
   try {
     frozen = await agent.freeze({ timeoutMs: freezeMs, signal });
     throwIfAborted(signal);
   } catch (error) {
-    await thawCertainly(agent, thawMs, error);
+    await thaw(error);
     throw error;
   }
-  const work = await runWithin(fn, frozenMs, signal);
-  const thawed = await thawCertainly(agent, thawMs, work.reason);
+  const work = await runWithin((stop) => fn(stop, frozen), frozenMs, signal);
+  const thawed = await thaw(work.reason);
   const outcome = await work.settled;
   if (outcome.status === 'rejected') throw work.reason ?? outcome.reason;
   if (work.reason !== undefined) throw work.reason;
   if (frozen > 0 && thawed === 0) throw thawedBySomebodyElse(path, frozen);
   return { value: outcome.value, frozenFileSystems: frozen };
+}
+
+/**
+ * Thaws a guest that was left frozen by us, as a record says. False where it is not frozen: it thawed by itself, or
+ * somebody else was before us. An agent that does not answer is tried for 10 s, a thaw lined up behind what it may be at.
+ */
+export async function thawLeft(path: string, signal?: AbortSignal): Promise<boolean> {
+  let agent: GuestAgent | undefined;
+  let why: unknown;
+  try {
+    agent = await GuestAgent.connect(path, { signal });
+    if ((await agent.freezeState({ signal })) === 'thawed') {
+      await agent.close();
+      return false;
+    }
+  } catch (error) {
+    throwIfAborted(signal);
+    why = error;
+    await agent?.close();
+    agent = undefined;
+  }
+  await thawCertainly(path, agent, LEFT_THAW_MS, why);
+  return true;
 }
 
 /**
@@ -129,20 +170,25 @@ async function runWithin<T>(
  * Thaws, or throws that the guest may be frozen. How many file systems the thaw changed, or null where that is not
  * known because another try may have done it. Closes the agent.
  */
-async function thawCertainly(first: GuestAgent, timeoutMs: number, why: unknown): Promise<number | null> {
+async function thawCertainly(
+  path: string,
+  first: GuestAgent | undefined,
+  timeoutMs: number,
+  why: unknown,
+): Promise<number | null> {
   const deadline = Date.now() + timeoutMs;
   const left = (): number => Math.max(1, Math.min(THAW_TRY_MS, deadline - Date.now()));
-  let agent: GuestAgent | undefined = first;
+  let agent = first;
   let tries = 0;
   let last: unknown;
   // Something is unanswered, perhaps the freeze: line the thaw up behind it now, whatever becomes of us.
-  const blind = !first.settled;
-  if (blind) first.post(THAW);
+  const blind = first === undefined || !first.settled;
+  if (blind) first?.post(THAW);
   try {
     while (tries === 0 || Date.now() < deadline) {
       tries += 1;
       try {
-        agent ??= await GuestAgent.connect(first.path, { timeoutMs: left(), post: THAW });
+        agent ??= await GuestAgent.connect(path, { timeoutMs: left(), post: THAW });
         const thawed = await thawOnce(agent, left);
         return tries === 1 && !blind ? thawed : null;
       } catch (error) {
@@ -158,9 +204,9 @@ async function thawCertainly(first: GuestAgent, timeoutMs: number, why: unknown)
   }
   throw new CbtError(
     'ERR_CBT_BACKEND_UNAVAILABLE',
-    `the guest behind ${first.path} MAY STILL BE FROZEN: ${tries} tries to thaw it in ${timeoutMs} ms failed ` +
+    `the guest behind ${path} MAY STILL BE FROZEN: ${tries} tries to thaw it in ${timeoutMs} ms failed ` +
       `(${last instanceof Error ? last.message : String(last)}); send ${THAW} to its agent, or reset the guest`,
-    { details: { socket: first.path, mayBeFrozen: true, tries }, cause: why ?? last },
+    { details: { socket: path, mayBeFrozen: true, tries }, cause: why ?? last },
   );
 }
 

@@ -1,7 +1,7 @@
 /** `qemu-cbt backup`: one run into a backup folder, with its verdict per disk. */
 import { type BackupResult, backup, type DiskResult } from '../../backup/backup.js';
 import { exitCodeOf } from '../exitCode.js';
-import { type CliIo, write, writeJson } from '../io.js';
+import { type CliIo, tell, tellJson } from '../io.js';
 import { parseBytes, parseCount } from '../options.js';
 import { BackupPictures } from '../picture/backupPictures.js';
 import { formatBytes } from '../picture/units.js';
@@ -45,10 +45,10 @@ export async function backupCommand(
     }),
   ).finally(() => bar.end());
   const seconds = (performance.now() - started) / 1000;
-  if (json) await writeJson(io, { ...result, disks: result.disks.map(toJson), seconds });
+  if (json) await tellJson(io, { ...result, disks: result.disks.map(toJson), seconds });
   else {
     for (const warning of result.warnings) warn(io, warning);
-    await write(io.stdout, describe(result, seconds, pictures));
+    await tell(io, describe(result, seconds, pictures));
     for (const disk of result.disks) if ('error' in disk) io.stderr.write(errorLine(disk.disk, disk.error));
   }
   await pictures.writeFiles(result.disks);

@@ -1,7 +1,7 @@
 /** `qemu-cbt prune`: keeps runs by rules, and forgets the points in time of the others in the disks' chains as well. */
 import { type PruneResult, prune } from '../../backup/prune.js';
 import type { BackupSource } from '../../backup/source.js';
-import { type CliIo, write, writeJson } from '../io.js';
+import { type CliIo, tell, tellJson } from '../io.js';
 import { parseCount } from '../options.js';
 import { printable, warn } from '../report.js';
 import { type SourceFlags, withSource } from '../sourceFlags.js';
@@ -37,10 +37,10 @@ export async function pruneCommand(io: CliIo, images: readonly string[], flags: 
   const result = await (alone ? work(undefined) : withSource(io, images, flags, work)).finally(() =>
     bar.end(),
   );
-  if (flags.json) await writeJson(io, { ...result, dryRun: flags.dryRun ?? false });
+  if (flags.json) await tellJson(io, { ...result, dryRun: flags.dryRun ?? false });
   else {
     for (const warning of result.warnings) warn(io, warning);
-    await write(io.stdout, describe(result, flags.dryRun ?? false));
+    await tell(io, describe(result, flags.dryRun ?? false));
   }
   return 0;
 }

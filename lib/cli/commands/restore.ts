@@ -1,6 +1,6 @@
 /** `qemu-cbt restore`: a disk as it was at a run, checked as it is read. */
 import { restore } from '../../backup/restore.js';
-import { type CliIo, write, writeJson } from '../io.js';
+import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
 import { printable } from '../report.js';
 import { type TlsFlags, tlsOf } from '../tlsFlags.js';
@@ -23,10 +23,10 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<vo
   const result = await restore({ ...options, signal: io.signal, onProgress: bar.update }).finally(() =>
     bar.end(),
   );
-  if (json) return writeJson(io, { ...result, to: flags.to });
+  if (json) return tellJson(io, { ...result, to: flags.to });
   const { disk, run, pit, sizeBytes, writtenBytes } = result;
-  await write(
-    io.stdout,
+  await tell(
+    io,
     `${printable(disk)} of run ${run}, point in time ${pit}: ${formatBytes(sizeBytes)}, ${formatBytes(writtenBytes)} of data written to ${printable(flags.to)}\n`,
   );
 }

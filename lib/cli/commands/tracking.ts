@@ -1,11 +1,11 @@
 /** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`, `disable`: on a running VM, or on images that no VM uses. */
-import { type CbtError, invalidArgument } from '../../core/errors.js';
+import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionDisk } from '../../core/session.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions } from '../../core/vm.js';
 import { ImageTracking } from '../../imageTracking.js';
 import { exitCodeOf } from '../exitCode.js';
-import { type CliIo, write, writeJson } from '../io.js';
+import { type CliIo, deliver, tell } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
@@ -49,18 +49,32 @@ export async function runTracking(
   if (name === 'forget' && flags.vm !== undefined && flags.point === undefined && point !== undefined)
     return runTracking(io, name, others, { ...flags, point });
   const bar = new TransferProgress(io, 'bringing back', { json: flags.json ?? false });
-  const outcome = await act(trackingOf(images, flags), name, flags, io.signal, bar.update).finally(() =>
-    bar.end(),
-  );
+  const tracking = trackingOf(images, flags);
+  const outcome = await act(tracking, name, flags, io.signal, bar.update).finally(() => bar.end());
   const { warnings = [], ...told } = outcome;
   for (const warning of warnings) warn(io, warning);
-  if (flags.json) await writeJson(io, { ...told, disks: outcome.disks.map(toJson) });
-  else await write(io.stdout, describe(name, outcome));
+  const text = flags.json
+    ? `${JSON.stringify({ ...told, disks: outcome.disks.map(toJson) })}\n`
+    : describe(name, outcome);
+  if (outcome.session === undefined) await tell(io, text);
+  else await deliverOrUndo(io, text, () => tracking.rollback(outcome.session ?? '', {}));
   const errors = outcome.disks.flatMap((disk) => (disk.error === undefined ? [] : [disk.error]));
   if (!flags.json) for (const error of errors) io.stderr.write(`${describeError(error)}\n`);
   // The error that stopped the work, not those that say "nothing was done because of it".
   const cause = errors.find((error) => error.code !== 'ERR_CBT_ABORTED') ?? errors[0];
   return cause === undefined ? 0 : exitCodeOf(cause);
+}
+
+/** A session of which nobody could be told would stay open for ever: it is rolled back. */
+async function deliverOrUndo(io: CliIo, text: string, undo: () => Promise<unknown>): Promise<void> {
+  try {
+    await deliver(io.stdout, text);
+  } catch (cause) {
+    await undo();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `the session was rolled back, because it could not be told: ${why}`;
+    throw new CbtError('ERR_CBT_ABORTED', message, { cause });
+  }
 }
 
 function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTracking {

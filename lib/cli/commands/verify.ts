@@ -3,7 +3,7 @@ import { type VerifyResult, verify } from '../../backup/verify.js';
 import { type MapVerdict, verifyAgainst } from '../../backup/verifyAgainst.js';
 import { type CbtError, invalidArgument } from '../../core/errors.js';
 import { exitCodeOf } from '../exitCode.js';
-import { type CliIo, write, writeJson } from '../io.js';
+import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
 import { printable } from '../report.js';
 import { errorJson, errorLine, type SourceFlags, withSource } from '../sourceFlags.js';
@@ -43,12 +43,12 @@ async function tellFolder(io: CliIo, { json, from }: VerifyFlags, result: Verify
   const { runs, layers, checkedBytes, problems } = result;
   if (json) {
     const told = problems.map(({ error, ...rest }) => ({ ...rest, error: errorJson(error) }));
-    await writeJson(io, { sound: problems.length === 0, runs, layers, checkedBytes, problems: told });
+    await tellJson(io, { sound: problems.length === 0, runs, layers, checkedBytes, problems: told });
   } else {
     for (const { file, error } of problems) io.stderr.write(errorLine(file, error));
     const verdict = problems.length === 0 ? 'sound' : `${problems.length} problem(s)`;
-    await write(
-      io.stdout,
+    await tell(
+      io,
       `${printable(from)}: ${verdict}; ${runs} run(s), ${layers} layer(s), ${formatBytes(checkedBytes)} compared with their sums\n`,
     );
   }
@@ -61,13 +61,13 @@ async function tellMap(io: CliIo, { json }: VerifyFlags, verdicts: readonly MapV
       ...rest,
       ...(error !== undefined && { error: errorJson(error) }),
     }));
-    await writeJson(io, { sound: verdicts.every(({ error }) => error === undefined), disks });
+    await tellJson(io, { sound: verdicts.every(({ error }) => error === undefined), disks });
   } else {
     for (const verdict of verdicts) {
       if (verdict.error !== undefined) io.stderr.write(errorLine(verdict.disk, verdict.error));
       if (!('comparedBytes' in verdict) || verdict.error !== undefined) continue;
-      await write(
-        io.stdout,
+      await tell(
+        io,
         `${printable(verdict.disk)}: the map since run ${verdict.run} names ${formatBytes(verdict.mappedBytes)}; the other ${formatBytes(verdict.comparedBytes)} are as they were\n`,
       );
     }

@@ -19,6 +19,7 @@ import { noSuchSession, readFromQemu, requireTag } from './fromQemu.js';
 import { makeId, tagOf } from './ids.js';
 import { type Lease, readLease, writeLease } from './lease.js';
 import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
+import { freezeRecordOf } from './leftFreeze.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { MODES } from './modes.js';
 import { ownSocket, useNbdServer } from './nbdServer.js';
@@ -40,15 +41,14 @@ export async function beginSession(
   const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
   const tag = tagOf(pit);
   const base = options.base === undefined ? undefined : parsePoint('base', options.base);
-  await clearDeadSessions(client, { signal });
+  const found = [...(await clearDeadSessions(client, { signal }))];
   await clearLeftQueries(client, vmSocket);
 
   const places = await placesOfFiles(client, options.scratch, { signal });
-  const stranded: string[] = [];
   for (const lost of await findLostSessions(client, vmSocket, places, { signal })) {
-    await endLostSession(client, lost, { signal });
+    found.push(...((await endLostSession(client, lost, { signal })).warnings ?? []));
     const why = strandedBecause(lost);
-    if (why !== null) stranded.push(`${why.message}: see qemu-cbt doctor`);
+    if (why !== null) found.push(`${why.message}: see qemu-cbt doctor`);
   }
 
   const target = new QmpTrackingTarget({ client, names: options.disks });
@@ -71,7 +71,7 @@ export async function beginSession(
     taken: false,
     nbdSocket: options.nbdSocket ?? ownSocket(folder),
     ownServer: options.nbdSocket === undefined,
-    warnings: [...stranded, ...target.passedOver()],
+    warnings: [...found, ...target.passedOver()],
     disks: plan.leased,
   };
   try {
@@ -92,7 +92,7 @@ export async function beginSession(
     await writeLease(folder, lease);
     // The transaction is not cancelled half-way: whether it happened must be known.
     const instant = (): Promise<void> => MODES[mode].take(client, tag, planned);
-    lease.warnings.push(...(await quiesced(options.quiesce, instant, signal)));
+    lease.warnings.push(...(await quiesced({ folder, lease }, options.quiesce, instant, signal)));
     await exportData(client, lease, { signal });
     // From here on it needs nobody; until here it was this process's to finish.
     if (options.detached) lease.owner = null;
@@ -148,6 +148,7 @@ async function exportData(
 
 /** Runs the instant while the guest's file systems are frozen, where that is asked for; returns warnings. */
 async function quiesced(
+  { folder, lease }: { folder: string; lease: Lease },
   quiesce: QuiesceOptions | undefined,
   instant: () => Promise<void>,
   signal: AbortSignal | undefined,
@@ -156,23 +157,31 @@ async function quiesced(
     await instant();
     return [];
   }
+  const { agentSocket, timeoutMs: freezeTimeoutMs } = quiesce;
   let ran = false;
-  const once = async (): Promise<void> => {
+  const once = async (_: AbortSignal, frozenFileSystems: number): Promise<void> => {
+    if (frozenFileSystems === 0) throw frozeNothing(agentSocket);
     ran = true;
     await instant();
   };
   try {
-    await withFrozenGuest(quiesce.agentSocket, once, { freezeTimeoutMs: quiesce.timeoutMs, signal });
+    const record = freezeRecordOf(folder, lease, agentSocket);
+    await withFrozenGuest(agentSocket, once, { record, freezeTimeoutMs, signal });
     return [];
   } catch (error) {
-    if (
-      quiesce.onFailure !== 'warn' ||
-      ran ||
-      !(error instanceof CbtError) ||
-      error.code === 'ERR_CBT_ABORTED'
-    )
-      throw error;
+    const harmless =
+      error instanceof CbtError && error.code !== 'ERR_CBT_ABORTED' && lease.frozen === undefined;
+    if (quiesce.onFailure !== 'warn' || ran || !harmless) throw error;
     await instant();
     return [`the guest's file systems were not frozen: ${error.message}`];
   }
+}
+
+/** The caller asked for a quiet guest, and it was none. */
+function frozeNothing(agentSocket: string): CbtError {
+  return new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `the guest agent behind ${agentSocket} froze 0 file systems: none is mounted that can be frozen, or somebody else has frozen them`,
+    { details: { socket: agentSocket, frozenFileSystems: 0 } },
+  );
 }

@@ -34,35 +34,35 @@ export async function findHeldSessions(client: QmpClient, options?: WaitOptions)
   return held;
 }
 
-/** Ends a session that nobody keeps; returns its name, or null where somebody does. */
+/** Ends a session that nobody keeps; returns what is to be told of it, or null where somebody keeps it. */
 export async function endDeadSession(
   client: QmpClient,
   { tag, parts: { folder }, lease, keeper }: HeldSession,
   options?: WaitOptions,
-): Promise<string | null> {
+): Promise<readonly string[] | null> {
   if (keeper === 'unbegun') {
     await removeParts(client, tag, { exports: true, jobs: () => true, nodes: true }, options);
-    return `${tag}…`;
+    return [];
   }
   if (lease === null || folder === null || (keeper !== 'dead' && keeper !== 'alive')) return null;
   return takingOver(folder, lease, async () => {
     // As it stands now that it is ours; without a record somebody else has just ended it.
     const now = await readLease(folder);
-    if (now?.session === lease.session)
-      await endSession(client, { folder, lease: now }, now.ending ?? 'rollback', options);
-    return lease.session;
+    if (now?.session !== lease.session) return [];
+    const ended = await endSession(client, { folder, lease: now }, now.ending ?? 'rollback', options);
+    return ended.warnings ?? [];
   });
 }
 
-/** Ends every session that nobody keeps; throws BUSY for one that holds a new session off. */
+/** Ends every session that nobody keeps; throws BUSY for one that holds a new session off. Returns what is to be told. */
 export async function clearDeadSessions(client: QmpClient, options?: WaitOptions): Promise<string[]> {
-  const cleared: string[] = [];
+  const told: string[] = [];
   for (const held of await findHeldSessions(client, options)) {
     const ended = await endDeadSession(client, held, options);
     if (ended === null) throw heldBy(held);
-    cleared.push(ended);
+    told.push(...ended);
   }
-  return cleared;
+  return told;
 }
 
 /**

@@ -15,6 +15,7 @@ import type { WaitOptions } from '../waiting.js';
 import { commitBack } from './commitBack.js';
 import { tagOf } from './ids.js';
 import { type Lease, type LeaseDisk, writeLease } from './lease.js';
+import { endLeftFreeze } from './leftFreeze.js';
 import { isListening } from './nbdServer.js';
 import { letGoOfSession } from './owner.js';
 import { removeFolder, removeParts, stopServer } from './teardown.js';
@@ -36,12 +37,14 @@ export async function endSession(
   options?: EndOptions,
 ): Promise<TrackingOutcome> {
   const tag = tagOf(lease.session);
+  // The record needs no new space. A folder that cannot be written all the same keeps nobody from ending: the images prove
+  // by their own segments whether they hold everything, and without the record whoever comes after a crash asks a person.
   const note = async (news: Partial<Lease>): Promise<void> => {
     Object.assign(lease, news);
     await writeLease(folder, lease).catch(() => undefined);
   };
-  // A folder that is gone, or cannot be written, keeps nobody from ending a session: the images prove by their own segments
-  // whether they hold everything, and without the record whoever comes after a crash asks a person.
+  // First of all: every other step can wait, a guest that is frozen cannot.
+  const told = await endLeftFreeze({ folder, lease }, options);
   await note({ ending: how });
   await removeParts(client, tag, { exports: true, jobs: ({ part }) => part === 'create' }, options);
   if (lease.mode === 'overlay') {
@@ -66,9 +69,15 @@ export async function endSession(
     outcome.disks.some(({ disk, error }) => disk === d.disk && isAway(error)),
   );
   if (away.length > 0) await writeLease(folder, { ...lease, disks: away }).catch(() => undefined);
-  await removeFolder(folder, { overlays: holdsNothing(lease), record: away.length > 0 });
+  // While the guest may be frozen the record leads whoever comes next to it.
+  const record = away.length > 0 || lease.frozen !== undefined;
+  await removeFolder(folder, { overlays: holdsNothing(lease), record }).catch((error: unknown) =>
+    told.push(
+      `the session has ended, but its folder ${folder} stays (${error instanceof Error ? error.message : String(error)}): remove it, or the next session may take its point in time back`,
+    ),
+  );
   await letGoOfSession(lease.session);
-  return outcome;
+  return told.length === 0 ? outcome : { ...outcome, warnings: [...(outcome.warnings ?? []), ...told] };
 }
 
 /** Whether the session's overlays, if it has any, can go without losing what the guest wrote. */

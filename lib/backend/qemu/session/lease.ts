@@ -2,15 +2,11 @@
  * The record of a session in its folder: what it is, and whose. It is written before anything in QEMU changes, so
  * whatever a crash leaves behind can be told from a session that somebody still uses.
  */
-import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { openRegularFile } from '../../../linux/regularFile.js';
-import { syncFolder } from '../../../linux/stable.js';
+import { readRecord, writeRecord } from '../../../linux/record.js';
 
 export const LEASE_NAME = 'session.json';
-const MAX_LEASE_BYTES = 1 << 20;
 
 const leaseSchema = z.object({
   version: z.literal(1),
@@ -28,6 +24,8 @@ const leaseSchema = z.object({
   ending: z.enum(['commit', 'rollback']).optional(),
   /** Overlay mode: every overlay was committed back whole; none holds anything that its image lacks. */
   emptied: z.boolean().optional(),
+  /** The guest's file systems are being frozen for the session through this agent, or are frozen. */
+  frozen: z.object({ agent: z.string(), since: z.string() }).optional(),
   /** Unix socket of the NBD server that serves the exports. */
   nbdSocket: z.string(),
   /** The server is the session's own and ends with it. */
@@ -54,48 +52,19 @@ const leaseSchema = z.object({
 export type Lease = z.infer<typeof leaseSchema>;
 export type LeaseDisk = Lease['disks'][number];
 
-/** Writes the record whole; it is on stable storage when this returns, and counts from then on. */
+/** Needs no new space once it was written: a session can be ended on a full disk. On stable storage when it returns. */
 export async function writeLease(folder: string, lease: Lease): Promise<void> {
-  const target = path.join(folder, LEASE_NAME);
-  const temporary = `${target}.${randomUUID()}`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(lease, null, 2)}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-      flush: true,
-    });
-    await rename(temporary, target);
-    await syncFolder(folder);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeRecord(path.join(folder, LEASE_NAME), `${JSON.stringify(lease, null, 2)}\n`);
 }
 
 /** The lease in a folder; null when there is none that can be read: then nothing is known about its owner. */
 export async function readLease(folder: string): Promise<Lease | null> {
-  const text = await readText(path.join(folder, LEASE_NAME)).catch(() => null);
+  const text = await readRecord(path.join(folder, LEASE_NAME)).catch(() => null);
   if (text === null) return null;
   try {
     const checked = leaseSchema.safeParse(JSON.parse(text));
     return checked.success ? checked.data : null;
   } catch {
     return null;
-  }
-}
-
-/** QEMU's user may write the folder: what stands there is read for what it is, and up to a limit. */
-async function readText(file: string): Promise<string | null> {
-  const opened = await openRegularFile(file);
-  try {
-    const { buffer, bytesRead } = await opened.read(
-      Buffer.alloc(MAX_LEASE_BYTES + 1),
-      0,
-      MAX_LEASE_BYTES + 1,
-      0,
-    );
-    return bytesRead > MAX_LEASE_BYTES ? null : buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await opened.close();
   }
 }

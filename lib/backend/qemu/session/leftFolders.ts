@@ -16,6 +16,7 @@ import type { WaitOptions } from '../waiting.js';
 import { holdsNothing, rollBackPoint } from './ending.js';
 import { tagOf } from './ids.js';
 import { type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
+import { endLeftFreeze } from './leftFreeze.js';
 import { keeperOf, OWNER_NAME } from './owner.js';
 import { findSessions, removeFolder } from './teardown.js';
 
@@ -103,6 +104,8 @@ export async function endLostSession(
   options?: WaitOptions,
 ): Promise<TrackingOutcome> {
   let outcome: TrackingOutcome = { pit: lease.session, disks: [] };
+  const told = await endLeftFreeze({ folder, lease }, options);
+  const ended = (): TrackingOutcome => (told.length === 0 ? outcome : { ...outcome, warnings: told });
   let away: LeaseDisk[] = [];
   if (lease.taken && lease.ending !== 'commit') {
     const now = await listDisks(client, options);
@@ -117,13 +120,13 @@ export async function endLostSession(
     if (failed !== undefined) throw failed;
   }
   // Another VM's, by its name: this one has the socket's path, or a copy of an image, and may not touch its files.
-  if (away.length > 0 && away.length === lease.disks.length) return outcome;
-  const record = away.length > 0 || strandedBecause({ folder, lease }) !== null;
+  if (away.length > 0 && away.length === lease.disks.length) return ended();
+  const record = lease.frozen !== undefined || away.length > 0 || strandedBecause({ folder, lease }) !== null;
   // A stranded overlay's record tells of all its disks; otherwise only those remain of which something is to be done.
   if (away.length > 0 && strandedBecause({ folder, lease }) === null)
     await writeLease(folder, { ...lease, disks: away });
   await removeFolder(folder, { overlays: holdsNothing(lease), record });
-  return outcome;
+  return ended();
 }
 
 /** Why an overlay of a lost session must not go; null where there is none. */

@@ -125,7 +125,7 @@ export class LiveSession implements Session {
     if (this.lease.ending === 'rollback') throw this.#beingEnded();
     // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
     if (this.lease.ending === undefined || this.#over) await this.check(options);
-    await this.#end('commit', options);
+    const { warnings } = await this.#end('commit', options);
     // Looked at last: what is returned is what the next session will find.
     const nodes = new Set((await listDisks(this.client, options)).map(({ formatNode }) => formatNode));
     const there = this.lease.disks.filter(({ node }) => nodes.has(node));
@@ -149,7 +149,7 @@ export class LiveSession implements Session {
         error: new CbtError('ERR_CBT_TRACKING_LOST', message, { disk, reason: 'MISSING' as const }),
       };
     });
-    return { pit: this.pit, disks };
+    return { pit: this.pit, disks, ...(warnings !== undefined && { warnings }) };
   }
 
   async rollback(options?: EndOptions): Promise<TrackingOutcome> {
