@@ -38,7 +38,7 @@ export async function doubtAbout(
     const doubt =
       record?.state === 'settling'
         ? `QEMU ended while it turned from the overlay of ${disk.disk} to its image: either may be the newer one`
-        : await whyWritten(image, lease.session, record, signal);
+        : await whyWritten({ ...disk, image }, lease.session, record, signal);
     if (doubt === null || (await isAlike(image, format, overlay, signal))) return null;
     return doubt;
   } catch (error) {
@@ -49,16 +49,17 @@ export async function doubtAbout(
 
 /** Why somebody else may have written to the image; null when nobody has. */
 async function whyWritten(
-  image: string,
+  disk: LeaseDisk & { image: string },
   session: string,
   record: OverlayState | null,
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
+  const { image } = disk;
   const unproven =
     record?.state === 'returning'
       ? // QEMU has it open for the commit: what a crash leaves of its bitmaps tells nothing.
         await whyWrittenSince(record, image)
-      : whyNotEmpty(await readPoints(image, signal), session);
+      : whyNotEmpty(await readPoints(image, signal), session, disk);
   return unproven && `${image} does not prove that nobody wrote to it since (${unproven})`;
 }
 
@@ -78,11 +79,16 @@ async function isAlike(
 
 const COMPARED_DIFFERENT = 1;
 
-/** Before the commit begins nobody writes to the image: its segment of the session is intact and empty. */
-function whyNotEmpty({ state, pits }: PitList, session: string): string | null {
+/**
+ * Before the commit begins nobody writes to the image: its segment of the session is intact and empty. Every image of the
+ * session has such a segment; that it is this disk's, and not one that has its name by now, its history tells.
+ */
+function whyNotEmpty({ state, pits, epoch }: PitList, session: string, disk: LeaseDisk): string | null {
   const newest = pits.at(-1);
   if (newest?.uuid !== session)
     return `its newest point in time is ${newest?.uuid ?? 'none'}, not the session’s`;
+  if (epoch !== disk.epoch || newest.changeId !== disk.changeId)
+    return `it is another disk by now, of epoch ${epoch}; that of the session is ${disk.epoch}`;
   if (state !== 'recording' || !newest.recording) return 'its history is lost';
   return newest.changedBytes === 0 ? null : 'something was written after the session’s point';
 }

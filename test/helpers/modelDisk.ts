@@ -23,10 +23,12 @@ interface ModelLayer {
   content: Map<number, number>;
 }
 
+/** Of all models together: no two writes put the same content, also on copies of one disk. */
+let writes = 0;
+
 export class ModelDisk {
   /** Top first. */
   layers: ModelLayer[];
-  #writes = 0;
 
   constructor(blocks: number) {
     this.layers = [{ blocks, bitmaps: [], content: new Map() }];
@@ -38,9 +40,16 @@ export class ModelDisk {
 
   write(block: number): void {
     if (block >= this.top.blocks) return;
-    this.#writes += 1;
-    this.top.content.set(block, this.#writes);
+    writes += 1;
+    this.top.content.set(block, writes);
     for (const bitmap of this.top.bitmaps) if (bitmap.recording) bitmap.blocks.add(block);
+  }
+
+  /** The same files once more, which go on by themselves. */
+  copy(): ModelDisk {
+    const twin = new ModelDisk(0);
+    twin.layers = structuredClone(this.layers);
+    return twin;
   }
 
   resize(blocks: number): void {

@@ -1,0 +1,53 @@
+/**
+ * Two images of one session that changed names after QEMU ended: each has the session's point in time, empty and intact, and
+ * neither overlay belongs to the image that has the name by now.
+ */
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { findImageLeftovers } from '../../../lib/imageLeftovers.js';
+import { connectVm } from '../../../lib/vm.js';
+import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
+import { StorageDaemon } from '../../helpers/storageDaemon.js';
+import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
+
+test('an overlay is joined with the image of its own history alone, whatever that is called', async () => {
+  const folder = await makeTemporaryFolder();
+  try {
+    const file = (name: string): string => join(folder.path, `${name}.qcow2`);
+    for (const name of ['a', 'b']) await qemuImg('create', '-q', '-f', 'qcow2', file(name), '16M');
+    const daemon = await StorageDaemon.start({
+      disks: ['a', 'b'].map((node) => ({ node, file: file(node) })),
+    });
+    await daemon.exportWritable('a', 'b');
+    const socket = daemon.process.file('qmp.sock');
+    {
+      await using vm = await connectVm(socket, { nbdSocket: daemon.nbdPath });
+      await vm.enable();
+      await vm.begin({ mode: 'overlay', detached: true, allowUnwatchedScratch: true });
+      await daemon.guestIo('a', 'write -P 1 0 64k');
+      await daemon.guestIo('b', 'write -P 2 0 64k');
+    }
+    await daemon.process.control.execute('quit');
+    await daemon.process.ended;
+    const exchange = async (): Promise<void> => {
+      await rename(file('a'), file('t'));
+      await rename(file('b'), file('a'));
+      await rename(file('t'), file('b'));
+    };
+    await exchange();
+    for (const name of ['a', 'b'])
+      expect(await findImageLeftovers([file(name)])).toMatchObject([
+        { problem: true, mend: null, advice: expect.stringContaining('another disk by now') },
+      ]);
+    await exchange();
+    const [left] = await findImageLeftovers([file('a')]);
+    await left!.mend!.run();
+    await qemuIo(['-f', 'qcow2', '-r', file('a')], 'read -P 1 0 64k');
+    await qemuIo(['-f', 'qcow2', '-r', file('b')], 'read -P 2 0 64k');
+    expect(await findImageLeftovers([file('a'), file('b')])).toEqual([]);
+    await daemon[Symbol.asyncDispose]();
+  } finally {
+    await folder.remove();
+  }
+});
