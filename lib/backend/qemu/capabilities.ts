@@ -67,6 +67,8 @@ const probes = {
   'x-debug-query-block-graph': command('x-debug-query-block-graph'),
   'query-jobs': command('query-jobs'),
   'qom-get': command('qom-get'),
+  /** A guest that can move to another QEMU. */
+  migrate: command('migrate'),
   /** Only the system emulator has a guest to stop. */
   'stop and cont': (schema) => schema.hasCommand('stop') && schema.hasCommand('cont'),
 } as const satisfies Record<string, Probe>;

@@ -86,9 +86,12 @@ function overlayOn(graph: BlockGraph, image: GraphNode): GraphNode | null {
  * nothing leads to the overlay any more has QEMU turned to the image.
  */
 export function takesWrites(graph: BlockGraph, overlay: GraphNode, image: GraphNode): boolean {
-  const { name } = overlay;
+  return image.info.ro || isReached(graph, overlay);
+}
+
+/** Whether a node, a device or an export leads to this node. */
+export function isReached(graph: BlockGraph, { name }: GraphNode): boolean {
   return (
-    image.info.ro ||
     [...graph.nodes.values()].some(({ children }) => children.some(({ node }) => node === name)) ||
     [...graph.tops.values()].includes(name) ||
     graph.devices.some(({ inserted }) => inserted?.['node-name'] === name) ||

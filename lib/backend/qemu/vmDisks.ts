@@ -46,7 +46,7 @@ async function guestDisks(
 const WITH_ANOTHER_QEMU = 'another QEMU has the disk (migration)';
 
 /** Before QEMU 10 nothing but the run state tells that the guest, and with it the image, is another process's. */
-async function isGuestElsewhere(client: QmpClient, options: WaitOptions | undefined): Promise<boolean> {
+export async function isGuestElsewhere(client: QmpClient, options?: WaitOptions): Promise<boolean> {
   try {
     const { status } = await qmp(client, 'query-status', undefined, options);
     return ['inmigrate', 'finish-migrate', 'postmigrate'].includes(status);

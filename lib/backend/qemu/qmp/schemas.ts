@@ -49,6 +49,7 @@ const imageInfo = z.looseObject({
   'actual-size': exactCount.optional(),
   'cluster-size': exactCount.optional(),
   'format-specific': z.looseObject({ type: z.string(), data: z.looseObject({}) }).optional(),
+  snapshots: z.array(z.looseObject({ name: z.string() })).optional(),
 });
 
 /** BlockDeviceInfo. */

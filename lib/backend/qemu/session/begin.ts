@@ -21,6 +21,7 @@ import { type Lease, readLease, writeLease } from './lease.js';
 import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
 import { freezeRecordOf } from './leftFreeze.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
+import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
 import { ownSocket, useNbdServer } from './nbdServer.js';
 import { holdSession, letGoOfSession } from './owner.js';
@@ -83,6 +84,7 @@ export async function beginSession(
     await syncFolder(path.dirname(folder));
     const { limitBytes } = room;
     await MODES[mode].prepare(client, { tag, folder, limitBytes }, plan.planned, { signal });
+    await blockMigration(client, { tag, folder, required: mode === 'overlay' }, { signal });
     // After the files: killed in between, their nodes lead to the record that says whose server it is.
     await useNbdServer(client, folder, options.nbdSocket, { signal });
     await requireNoOther(client, tag, { signal });

@@ -19,6 +19,8 @@ export interface CommitBackPlace {
   index: number;
   /** How the disk is called, for errors. */
   disk: string;
+  /** The image's node. */
+  node: string;
   /** Path of the image, where it is known. */
   image?: string | undefined;
   /** The session's folder. */
@@ -46,7 +48,7 @@ export async function commitBack(
     await ignoreGone(qmp(client, 'job-dismiss', { id }, options));
     job = null;
   }
-  const covering = job === null ? await findCovering(client, tag, index, options) : null;
+  const covering = job === null ? await findCovering(client, session, options) : null;
   if (job === null && covering === null) {
     // Another process may have brought it back, and ended before it could say so.
     if ((await readOverlayRecord(folder, index))?.state === 'settling') await note('returned');
@@ -68,7 +70,7 @@ export async function commitBack(
     job = await waitForJob(client, id, ['concluded'], options);
   }
   if (job !== null) await qmp(client, 'job-dismiss', { id }, options);
-  const left = await findCovering(client, tag, index, options);
+  const left = await findCovering(client, session, options);
   await note(left === null ? 'returned' : 'returning');
   if (job?.error === undefined && left === null) return;
   const why = job?.error ?? 'the job ended early';
@@ -82,10 +84,18 @@ export async function commitBack(
 
 async function start(
   client: QmpClient,
-  { tag, index }: CommitBackPlace,
-  { root, overlay, image }: Covering,
+  { tag, index, disk }: CommitBackPlace,
+  { root, overlay, image, apart, snapshots }: Covering,
   options: WaitOptions | undefined,
 ): Promise<void> {
+  if (snapshots.length > 0) {
+    const message = `internal snapshots were taken of ${disk} during the session (${snapshots.join(', ')}), and would go with its overlay ${overlay}: delete them, then end the session again`;
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk, reason: 'BUSY' });
+  }
+  if (apart !== undefined) {
+    const below = { driver: 'qcow2', 'node-name': overlay, file: apart, backing: image };
+    await qmp(client, 'blockdev-reopen', { options: [below] }, options);
+  }
   await qmp(
     client,
     'block-commit',

@@ -49,9 +49,9 @@ export async function endSession(
   await removeParts(client, tag, { exports: true, jobs: ({ part }) => part === 'create' }, options);
   if (lease.mode === 'overlay') {
     const failed: unknown[] = [];
-    for (const [nth, { index, disk, image }] of lease.disks.entries()) {
+    for (const [nth, { index, disk, node, image }] of lease.disks.entries()) {
       const onProgress = shareOfProgress(nth, lease.disks.length, options?.onProgress);
-      const place = { tag, index, disk, image, folder, onProgress };
+      const place = { tag, index, disk, node, image, folder, onProgress };
       await commitBack(client, place, options).catch((e: unknown) => failed.push(e));
     }
     if (failed.length > 0) throw failed[0];

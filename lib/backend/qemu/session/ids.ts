@@ -22,6 +22,8 @@ const PARTS = {
   /** Overlay mode: the file and the qcow2 that take the guest's writes. */
   overlayFile: 'q',
   overlay: 'o',
+  /** What keeps the guest from being migrated away. */
+  blocker: 'b',
 } as const;
 
 export type SessionPart = keyof typeof PARTS;

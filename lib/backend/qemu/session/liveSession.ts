@@ -16,6 +16,7 @@ import { type Lease, type LeaseDisk, readLease } from './lease.js';
 import { MODES } from './modes.js';
 import { exportUri } from './nbdServer.js';
 import { letGoOfSession } from './owner.js';
+import { whyBroken } from './whyBroken.js';
 
 /** Opens one disk of a session for questions. */
 export type OpenSessionDisk = (session: LiveSession, disk: LeaseDisk) => Promise<TrackedDisk>;
@@ -83,7 +84,7 @@ export class LiveSession implements Session {
     if (this.#broken !== null) throw this.#broken;
     if (this.#over) throw this.#closed();
     if (this.lease.ending !== undefined) throw this.#beingEnded();
-    const why = await MODES[this.mode].findBreak(this.client, this.tag, this.lease.disks, options);
+    const why = await whyBroken(this.client, this.lease, options);
     if (why !== null) throw this.#break(why);
   }
 
@@ -99,6 +100,9 @@ export class LiveSession implements Session {
         if (event === 'JOB_STATUS_CHANGE' && job !== undefined && !fleecing) {
           this.#break(`the fleecing job of ${job.disk} ended (${status})`);
         }
+        const cut = this.lease.disks.find((disk) => data?.['id'] === this.exportName(disk));
+        if (event === 'BLOCK_EXPORT_DELETED' && cut !== undefined)
+          this.#break(`the export of ${cut.disk} was taken away`);
         const full = this.lease.disks.find(
           ({ index }) => data?.['node-name'] === MODES[this.mode].fileNode(this.tag, index),
         );

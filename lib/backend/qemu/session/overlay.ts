@@ -12,7 +12,7 @@
 import { CbtError } from '../../../core/errors.js';
 import { type BlockGraph, type GraphNode, readBlockGraph } from '../blockGraph.js';
 import { capabilitiesOf } from '../capabilities.js';
-import { childOf, passFilters, takesWrites } from '../layers.js';
+import { childOf, isReached, passFilters, takesWrites } from '../layers.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { runTransaction, type TransactionAction } from '../transaction.js';
@@ -97,22 +97,33 @@ export interface Covering {
   root: string;
   overlay: string;
   image: string;
+  /** Protocol node of the overlay, where somebody made it stand by itself (block-stream): the image has to be put below it again. */
+  apart?: string;
+  /** Internal snapshots that somebody took of the overlay. */
+  snapshots: readonly string[];
 }
 
 /** An overlay that takes writes for an image now, with what is needed to bring them back; null where there is none. */
 export async function findCovering(
   client: QmpClient,
-  tag: string,
-  index: number,
+  { tag, index, node }: { tag: string; index: number; node: string },
   options?: WaitOptions,
 ): Promise<Covering | null> {
   const graph = await readBlockGraph(client, options);
   const overlay = graph.nodes.get(makeId('overlay', tag, index));
-  const backing = overlay === undefined ? undefined : childOf(overlay, 'backing');
-  if (overlay === undefined || backing === undefined) return null;
+  if (overlay === undefined) return null;
+  const root = rootAbove(graph, overlay).name;
+  const snapshots = overlay.info.image.snapshots?.map(({ name }) => name) ?? [];
+  const backing = childOf(overlay, 'backing');
+  if (backing === undefined) {
+    // Not put on its image yet, or taken off it with all that was below: then it is the whole disk.
+    const file = childOf(overlay, 'file');
+    if (file === undefined || !isReached(graph, overlay)) return null;
+    return { root, overlay: overlay.name, image: node, snapshots, apart: file };
+  }
   const image = passFilters(graph, backing).node;
   if (!takesWrites(graph, overlay, image)) return null;
-  return { root: rootAbove(graph, overlay).name, overlay: overlay.name, image: image.name };
+  return { root, overlay: overlay.name, image: image.name, snapshots };
 }
 
 /** The topmost node above: QEMU wants a job to be named after a node that no other node uses. */
