@@ -9,6 +9,7 @@ import { readSmallFile } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
 import { type DiskRun, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.js';
 import { type Mark, readMark } from './mark.js';
+import { MERGE_NAME, type MergeJournal, readJournal } from './mergeJournal.js';
 import { MAX_RUN, manifestName, PART, parseLayerName, parseManifestName } from './names.js';
 
 /** A disk's layer in a run. */
@@ -28,18 +29,22 @@ export interface DamagedRun {
 export class BackupFolder {
   /** A key serves one series; several keys may, where a disk had been taken for two. */
   readonly #seriesByKey = new Map<string, string>();
+  readonly #byNumber: ReadonlyMap<number, Manifest>;
 
   private constructor(
     readonly path: string,
     /** Every name in the folder, as it was read. */
     readonly names: readonly string[],
-    /** Oldest first. */
+    /** Oldest first; those of a merge under way as they will be. */
     readonly runs: readonly Manifest[],
     readonly damaged: readonly DamagedRun[],
+    /** The merge that is under way, or was interrupted. */
+    readonly merge: MergeJournal | null,
     /** Whose folder it is; null where it says nothing, or nothing that can be believed (`markError`). */
     readonly mark: Mark | null = null,
     readonly markError: CbtError | null = null,
   ) {
+    this.#byNumber = new Map(runs.map((run) => [run.run, run]));
     for (const { disks } of runs)
       for (const { key, series } of disks) if (series !== undefined) this.#seriesByKey.set(key, series);
   }
@@ -49,10 +54,14 @@ export class BackupFolder {
     const path = resolve(folder);
     if (options.create) await onFile(path, 'making', () => mkdir(path, { recursive: true, mode: 0o750 }));
     const names = await onFile(path, 'listing', () => readdir(path));
-    const runs: Manifest[] = [];
+    const merge = names.includes(MERGE_NAME) ? await readJournal(path) : null;
+    const settled =
+      merge === null ? [] : [merge.newAbove, ...(merge.newBelow === null ? [] : [merge.newBelow])];
+    const runs: Manifest[] = [...settled];
     const damaged: DamagedRun[] = [];
     const numbers = names.map(parseManifestName).filter((run) => run !== null);
-    for (const run of numbers.sort((a, b) => a - b)) {
+    for (const run of numbers) {
+      if (run === merge?.above || run === merge?.below) continue;
       const file = manifestName(run);
       try {
         const text = await readSmallFile(join(path, file), MAX_MANIFEST_BYTES);
@@ -63,6 +72,8 @@ export class BackupFolder {
         damaged.push({ run, file, error });
       }
     }
+    runs.sort((a, b) => a.run - b.run);
+    damaged.sort((a, b) => a.run - b.run);
     const { mark, markError } = await readMark(path).then(
       (found) => ({ mark: found, markError: null }),
       (error: unknown) => {
@@ -70,12 +81,12 @@ export class BackupFolder {
         return { mark: null, markError: error };
       },
     );
-    return new BackupFolder(path, names, runs, damaged, mark, markError);
+    return new BackupFolder(path, names, runs, damaged, merge, mark, markError);
   }
 
   /** The same runs under another mark. */
   withMark(mark: Mark): BackupFolder {
-    return new BackupFolder(this.path, this.names, this.runs, this.damaged, mark);
+    return new BackupFolder(this.path, this.names, this.runs, this.damaged, this.merge, mark);
   }
 
   /** Id of the owner whose run it is; null where that cannot be told. */
@@ -116,35 +127,39 @@ export class BackupFolder {
 
   /** The layers a disk of a run is read through, the full one first. Throws where a link is missing or does not fit. */
   chain(run: Manifest, disk: DiskRun): Layer[] {
-    const layers: Layer[] = [{ run, disk }];
-    for (let top = disk; top.base !== null; ) {
-      const { base } = top;
-      const below = this.runs.find((candidate) => candidate.run === base.run);
-      const layer = below?.disks.find((candidate) => candidate.key === disk.key);
-      const file = manifestName(base.run);
-      if (below === undefined || layer === undefined) {
-        const broken = this.damaged.find((candidate) => candidate.run === base.run);
-        throw brokenChain(
-          `${top.file} builds on run ${base.run}, ${broken === undefined ? `of which ${file} ${below === undefined ? 'is missing' : `has no disk ${disk.key}`}` : `and ${broken.error.message}`}`,
-          { file, run: base.run },
-        );
-      }
-      if (below.pit !== base.pit) {
-        throw brokenChain(
-          `${top.file} builds on run ${base.run} with the point in time ${base.pit}, but ${file} has ${below.pit}`,
-          { file, run: base.run },
-        );
-      }
-      if (layer.epoch === null || layer.epoch !== top.epoch) {
-        throw brokenChain(
-          `${top.file} holds changes of the history ${top.epoch ?? 'none'}, but builds on run ${base.run} of the history ${layer.epoch ?? 'none'}: another disk's, or one that ended`,
-          { file: top.file, run: base.run },
-        );
-      }
-      layers.unshift({ run: below, disk: layer });
-      top = layer;
+    const layers: Layer[] = [];
+    for (let layer: Layer | null = { run, disk }; layer !== null; layer = this.below(layer))
+      layers.push(layer);
+    return layers.reverse();
+  }
+
+  /** The layer that this one builds on; null below a full one. Throws where it is missing or does not fit. */
+  below({ disk: top }: Layer): Layer | null {
+    const { base } = top;
+    if (base === null) return null;
+    const run = this.#byNumber.get(base.run);
+    const disk = run?.disks.find(({ key }) => key === top.key);
+    const file = manifestName(base.run);
+    if (run === undefined || disk === undefined) {
+      const broken = this.damaged.find((candidate) => candidate.run === base.run);
+      throw brokenChain(
+        `${top.file} builds on run ${base.run}, ${broken === undefined ? `of which ${file} ${run === undefined ? 'is missing' : `has no disk ${top.key}`}` : `and ${broken.error.message}`}`,
+        { file, run: base.run },
+      );
     }
-    return layers;
+    if (run.pit !== base.pit) {
+      throw brokenChain(
+        `${top.file} builds on run ${base.run} with the point in time ${base.pit}, but ${file} has ${run.pit}`,
+        { file, run: base.run },
+      );
+    }
+    if (disk.epoch === null || disk.epoch !== top.epoch) {
+      throw brokenChain(
+        `${top.file} holds changes of the history ${top.epoch ?? 'none'}, but builds on run ${base.run} of the history ${disk.epoch ?? 'none'}: another disk's, or one that ended`,
+        { file: top.file, run: base.run },
+      );
+    }
+    return { run, disk };
   }
 
   /** The layers that build directly on this one. */

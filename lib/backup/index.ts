@@ -29,7 +29,7 @@ export type {
   SourceFacts,
   SourceSession,
 } from './source.js';
-export type { VerifyDepth, VerifyOptions, VerifyProblem, VerifyResult } from './verify.js';
+export type { VerifyDepth, VerifyNote, VerifyOptions, VerifyProblem, VerifyResult } from './verify.js';
 export { verify } from './verify.js';
 export type { MapVerdict, VerifyAgainstOptions } from './verifyAgainst.js';
 export { verifyAgainst } from './verifyAgainst.js';

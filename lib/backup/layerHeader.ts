@@ -3,12 +3,10 @@
  * clusters that names the layer below and no other file. Whoever can write into the folder can write headers, and QEMU
  * goes where a header says.
  */
-import { CbtError, throwIfAborted } from '../core/errors.js';
+import { CbtError } from '../core/errors.js';
 import { PlainImage } from '../plainImage.js';
 import { isMissing, onFile } from './fileFault.js';
-import type { BackupFolder, Layer } from './folder.js';
 import { CLUSTER_BYTES } from './manifest.js';
-import { requireStored } from './stored.js';
 
 /** What the manifests say of a layer's file. */
 export interface ExpectedHeader {
@@ -42,20 +40,6 @@ export async function requireLayerFile(
   const image = await openLayerFile(path, expected);
   await image.close();
   return image;
-}
-
-/** Sizes of files and headers of a chain, the full layer first; cheap enough to be asked before anything is built on it. */
-export async function checkLayerFiles(
-  folder: BackupFolder,
-  layers: readonly Layer[],
-  signal?: AbortSignal,
-): Promise<void> {
-  for (const [i, { disk }] of layers.entries()) {
-    throwIfAborted(signal);
-    await requireStored(folder, disk);
-    const base = layers[i - 1]?.disk.file ?? null;
-    await requireLayerFile(folder.file(disk.file), { sizeBytes: disk.sizeBytes, base });
-  }
 }
 
 function requireExpected(path: string, image: PlainImage, { sizeBytes, base }: ExpectedHeader): void {

@@ -8,13 +8,13 @@
  *
  * A piece is read and summed up whole, even where only a part of it is handed on.
  */
-import type { DiskData, DiskPiece } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
-import { openData } from '../data.js';
+import { ClusterSet, type Span } from './clusterSet.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { checkLayerFiles } from './layerHeader.js';
+import type { LayerData } from './layerData.js';
+import { openLayer, placeOf } from './layerFiles.js';
 import { CLUSTER_BYTES } from './manifest.js';
-import { checkSumsFile, readSums, type SumsEntry } from './sums.js';
+import { readSums, type SumsEntry } from './sums.js';
 import { verifiedEntries } from './verifiedEntries.js';
 
 /** Disk bytes looked at in one go: a bit for each cluster of them is kept in memory. */
@@ -29,22 +29,12 @@ export interface ReadLayersOptions {
 }
 
 /** A piece of data, or of zeros (`data` null). The data is the reader's only until it asks for the next piece. */
-export type LayerPiece = DiskPiece | { offset: number; length: number; data: null };
+export type LayerPiece = { offset: number; data: Buffer } | { offset: number; length: number; data: null };
 
-/** Checks headers and sums files of a chain, without looking at the data. */
-export async function checkChain(
-  folder: BackupFolder,
-  layers: readonly Layer[],
-  signal?: AbortSignal,
-): Promise<void> {
-  await checkLayerFiles(folder, layers, signal);
-  for (const { disk } of layers) {
-    throwIfAborted(signal);
-    await checkSumsFile(folder.file(disk.sums.file), disk.sums);
-  }
-}
-
-/** Everything the chain's last layer shows, piece by piece, in no promised order; the chain was checked before. */
+/**
+ * Everything the chain's last layer shows, piece by piece, in no promised order; the chain was checked before. A layer
+ * reaches as far as every layer above it does: what a disk that shrank had behind its end is zeros when it grows again.
+ */
 export async function* readLayers(
   folder: BackupFolder,
   layers: readonly Layer[],
@@ -54,101 +44,62 @@ export async function* readLayers(
   for (let start = 0; start < sizeBytes; start += WINDOW_BYTES) {
     const end = Math.min(start + WINDOW_BYTES, sizeBytes);
     const seen = new ClusterSet(start, end);
-    for (const { disk } of layers.toReversed()) {
-      const path = folder.file(disk.file);
-      await using data = await openLayer(path, options.signal);
-      for await (const entries of readSums(folder.file(disk.sums.file), disk.sizeBytes)) {
-        const inside = entries.flatMap((entry) => within(entry, start, end));
-        yield* readEntries(data, path, inside, seen, options);
-      }
+    let reach = end;
+    for (const layer of layers.toReversed()) {
+      throwIfAborted(options.signal);
+      reach = Math.min(reach, layer.disk.sizeBytes);
+      if (reach <= start) break;
+      const { sums } = await placeOf(folder, layer);
+      await using data = await openLayer(folder, layer);
+      const window = { start, reach, end, seen };
+      for await (const entries of readSums(sums, layer.disk.sizeBytes, layer.disk.sums))
+        yield* readEntries(data, entries, window, options);
     }
     if (options.zeros) for (const gap of seen.gaps()) yield { ...gap, data: null };
   }
 }
 
+/** The part of the disk that is looked at, up to where the layer reaches, and what was handed on of it. */
+interface Window {
+  start: number;
+  reach: number;
+  end: number;
+  seen: ClusterSet;
+}
+
 async function* readEntries(
-  data: DiskData,
-  path: string,
+  data: LayerData,
   entries: readonly SumsEntry[],
-  seen: ClusterSet,
+  window: Window,
   { zeros, signal, onBytes }: ReadLayersOptions,
 ): AsyncGenerator<LayerPiece, void, undefined> {
-  const visible = new Map<number, { offset: number; length: number }[]>();
+  const { start, reach, seen } = window;
+  const visible = new Map<number, Span[]>();
   const wanted: SumsEntry[] = [];
   for (const entry of entries) {
-    const parts = seen.take(entry.offset, entry.offset + entry.length);
-    if (parts.length === 0) continue;
+    const from = Math.max(entry.offset, start);
+    const parts = seen.take(from, Math.min(entry.offset + entry.length, reach));
     if (entry.sha256 === null) {
-      if (zeros) for (const part of parts) yield { ...part, data: null };
+      for (const part of parts) if (zeros) yield { ...part, length: wholeLength(part, window), data: null };
       continue;
     }
-    visible.set(entry.offset, parts);
+    const shown = [...parts];
+    if (shown.length === 0) continue;
+    visible.set(entry.offset, shown);
     wanted.push(entry);
   }
-  for await (const piece of verifiedEntries(data, path, wanted, signal)) {
-    for (const { offset, length } of visible.get(piece.offset) ?? []) {
-      const at = offset - piece.offset;
-      yield { offset, data: piece.data.subarray(at, at + length) };
+  for await (const piece of verifiedEntries(data, wanted, signal)) {
+    for (const part of visible.get(piece.offset) ?? []) {
+      const at = part.offset - piece.offset;
+      yield { offset: part.offset, data: piece.data.subarray(at, at + part.length) };
+      const rest = wholeLength(part, window) - part.length;
+      if (zeros && rest > 0) yield { offset: part.offset + part.length, length: rest, data: null };
     }
     onBytes?.(piece.data.length);
   }
 }
 
-/** A layer's file by itself: what it has not got reads as zeros. */
-export function openLayer(path: string, signal?: AbortSignal): Promise<DiskData> {
-  return openData(
-    { kind: 'qemu-nbd', file: path, format: 'qcow2', withoutBacking: true },
-    signal === undefined ? {} : { signal },
-  );
-}
-
-/** The entry as far as it lies in the window; only zeros are ever cut. */
-function within(entry: SumsEntry, start: number, end: number): SumsEntry[] {
-  const from = Math.max(entry.offset, start);
-  const until = Math.min(entry.offset + entry.length, end);
-  return until > from ? [{ ...entry, offset: from, length: until - from }] : [];
-}
-
-/** Clusters of a window that are told already, as bits. */
-export class ClusterSet {
-  readonly #start: number;
-  readonly #end: number;
-  readonly #bits: Uint8Array;
-
-  constructor(start: number, end: number) {
-    this.#start = start;
-    this.#end = end;
-    this.#bits = new Uint8Array(Math.ceil((end - start) / CLUSTER_BYTES / 8));
-  }
-
-  /** The parts of [from, until) that were not told yet; they are from now on. */
-  take(from: number, until: number): { offset: number; length: number }[] {
-    return this.#parts(from, until, true);
-  }
-
-  /** What was never told. */
-  gaps(): { offset: number; length: number }[] {
-    return this.#parts(this.#start, this.#end, false);
-  }
-
-  #parts(from: number, until: number, mark: boolean): { offset: number; length: number }[] {
-    const parts: { offset: number; length: number }[] = [];
-    let last: { offset: number; length: number } | null = null;
-    for (let offset = from; offset < Math.min(until, this.#end); offset += CLUSTER_BYTES) {
-      const cluster = (offset - this.#start) / CLUSTER_BYTES;
-      const byte = this.#bits[cluster >> 3] ?? 0;
-      const bit = 1 << (cluster & 7);
-      if ((byte & bit) !== 0) {
-        last = null;
-        continue;
-      }
-      if (mark) this.#bits[cluster >> 3] = byte | bit;
-      const length = Math.min(CLUSTER_BYTES, until - offset);
-      if (last === null) {
-        last = { offset, length };
-        parts.push(last);
-      } else last.length += length;
-    }
-    return parts;
-  }
+/** A part that ends within a cluster is zeros from there on, as far as the disk goes. */
+function wholeLength({ offset, length }: Span, { end }: Window): number {
+  return Math.min(Math.ceil((offset + length) / CLUSTER_BYTES) * CLUSTER_BYTES, end) - offset;
 }

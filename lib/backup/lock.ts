@@ -1,7 +1,8 @@
 /**
- * Who works in a backup folder: one writer, or any number of readers. The kernel holds the lock, on the file `lock.json`, so
- * it ends with its process however that ends; what the file says is for messages, and for file systems that do not show the
- * kernel's lock to other machines.
+ * Who works in a backup folder. One writer holds `lock.json`, whether he adds or removes; any number of readers hold
+ * `reading.json`, and whoever changes what is there already (a prune, a merge) holds that alone as well. The kernel holds the
+ * locks, on these files, so they end with their process however that ends; what a file says is for messages, and for file
+ * systems that do not show the kernel's lock to other machines.
  */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -13,6 +14,8 @@ import { readSmallFile, syncFolder } from './durable.js';
 import { onFile } from './fileFault.js';
 
 export const LOCK_NAME = 'lock.json';
+/** Held by readers together, and alone by whoever takes something away that they may be reading. */
+export const READERS_NAME = 'reading.json';
 const MAX_LOCK_BYTES = 4096;
 
 const recordSchema = z.object({
@@ -34,14 +37,16 @@ export interface LockedFolder extends AsyncDisposable {
 export interface LockFolderOptions {
   /** For reading: others may read too, nobody may write. A folder that this process cannot write to is read without a lock. */
   shared?: boolean;
+  /** Which of the two locks; `lock.json` unless given. */
+  name?: typeof LOCK_NAME | typeof READERS_NAME;
 }
 
 /** Takes the folder's lock, or says who has it (`BUSY`). */
 export async function lockFolder(
   folder: string,
-  { shared = false }: LockFolderOptions = {},
+  { shared = false, name = LOCK_NAME }: LockFolderOptions = {},
 ): Promise<LockedFolder> {
-  const path = join(folder, LOCK_NAME);
+  const path = join(folder, name);
   const lock = await hold(path, shared ? 'shared' : 'exclusive');
   if (lock === null) return unlocked();
   try {
@@ -65,16 +70,21 @@ async function hold(path: string, mode: LockMode): Promise<HeldLock | null> {
     const lock = await tryHold(path, { mode, create: 0o640 });
     if (lock !== null) return lock;
   } catch (error) {
-    const errno = error instanceof CbtError ? error.details['errno'] : null;
-    if (mode === 'shared' && READ_ONLY.includes(String(errno))) return null;
+    if (mode === 'shared' && error instanceof CbtError && mayReadUnlocked(error)) return null;
     throw error;
   }
   const record = await readSmallFile(path, MAX_LOCK_BYTES).then(parse, () => null);
   throw busy(path, record === null ? 'another process works here, or reads the backups' : describe(record));
 }
 
-/** A folder that cannot be written to, and no file in it: nothing can be removed through it while it is read. */
-const READ_ONLY: readonly string[] = ['EROFS', 'EACCES', 'EPERM', 'ENOENT'];
+/**
+ * A folder that cannot be written to, and no file in it; a full one; a file system or a machine without locks. Nobody is kept
+ * from his data by that: every byte is checked as it is read, and a prune that comes in between makes it fail.
+ */
+function mayReadUnlocked({ code, details }: CbtError): boolean {
+  return code === 'ERR_CBT_UNSUPPORTED' || NO_LOCK_FILE.includes(String(details['errno']));
+}
+const NO_LOCK_FILE: readonly string[] = ['EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOSPC', 'EDQUOT'];
 
 /** We have the kernel's lock; where it does not reach other machines, another one's record counts. */
 async function requireNobodyElsewhere(path: string, lock: HeldLock): Promise<void> {

@@ -7,7 +7,31 @@
  *   merged [aaaa][bbb][aaaaaaaaa] [bbb]
  */
 import { createHash } from 'node:crypto';
+import { CbtError } from '../core/errors.js';
+import { CLUSTER_BYTES } from './manifest.js';
 import type { SumsEntry } from './sums.js';
+
+/**
+ * Passes the upper layer's entries on, which say all that lies behind the lower one's end: growth counts as changed. Where they
+ * did not, the file that both are merged into would show what it holds there, or the layer below it.
+ */
+export async function* coveringGrowth(
+  above: AsyncIterable<readonly SumsEntry[]>,
+  { from, until, path }: { from: number; until: number; path: string },
+): AsyncGenerator<readonly SumsEntry[], void, undefined> {
+  let covered = from - (from % CLUSTER_BYTES);
+  for await (const batch of above) {
+    for (const { offset, length } of batch)
+      if (offset <= covered) covered = Math.max(covered, offset + length);
+    yield batch;
+  }
+  if (from >= until || covered >= until) return;
+  throw new CbtError(
+    'ERR_CBT_CORRUPT_IMAGE',
+    `${path} says nothing of the bytes from ${covered} on, behind the end of the layer below at ${from}`,
+    { details: { path, offset: covered } },
+  );
+}
 
 /** Reads and checks a piece of the lower layer. */
 export type ReadEntry = (entry: SumsEntry) => Promise<Buffer>;

@@ -61,7 +61,7 @@ export interface PruneResult {
 export async function prune(options: PruneOptions): Promise<PruneResult> {
   const { rules, signal } = options;
   if (options.dryRun) return planOnly(await BackupFolder.read(options.from), rules);
-  await using target = await openForWriting(options.from);
+  await using target = await openForWriting(options.from, { takesAway: true });
   const { warnings } = target;
   let { folder } = target;
   requireAllReadable(folder);

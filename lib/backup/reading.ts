@@ -2,19 +2,25 @@
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
 import { BackupFolder, type Layer } from './folder.js';
-import { MERGE_NAME } from './merge.js';
+import { lockFolder, READERS_NAME } from './lock.js';
 
-/** A folder in which a merge was interrupted is not in order until the next writer has finished it. */
-export async function openForReading(path: string): Promise<BackupFolder> {
-  const folder = await BackupFolder.read(path);
-  if (folder.names.includes(MERGE_NAME)) {
-    throw new CbtError(
-      'ERR_CBT_BACKEND_UNAVAILABLE',
-      `${folder.path}: a prune is at work here, or was interrupted; run qemu-cbt prune to finish it`,
-      { reason: 'BUSY', details: { path: folder.path } },
-    );
+export interface ReadableFolder extends AsyncDisposable {
+  folder: BackupFolder;
+}
+
+/**
+ * Reads a folder, and keeps prunes out of it until the returned object is let go; backups, which only add, go on. A folder in
+ * which a merge was interrupted is read as the merge will leave it. One that cannot be written to is read without a lock.
+ */
+export async function openForReading(path: string): Promise<ReadableFolder> {
+  const { path: absolute } = await BackupFolder.read(path);
+  const lock = await lockFolder(absolute, { shared: true, name: READERS_NAME });
+  try {
+    return { folder: await BackupFolder.read(absolute), [Symbol.asyncDispose]: () => lock.release() };
+  } catch (error) {
+    await lock.release();
+    throw error;
   }
-  return folder;
 }
 
 /** Which disk, at which run. */

@@ -6,7 +6,8 @@ import type { DiskData, DiskPiece } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { type NbdTls, openData } from '../data.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { checkChain, readLayers } from './layerReader.js';
+import { checkChain } from './layerFiles.js';
+import { readLayers } from './layerReader.js';
 import { openForReading, type Selection, selectChain } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 
@@ -37,7 +38,8 @@ export interface RestoreResult {
   writtenBytes: number;
 }
 
-const QUEUE_BYTES = 32 << 20;
+/** On their way to the target; as much again is being read. */
+const QUEUE_BYTES = 8 << 20;
 const ZERO_PAIRS = 2 * 512;
 
 /**
@@ -48,7 +50,8 @@ const ZERO_PAIRS = 2 * 512;
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { signal } = options;
   throwIfAborted(signal);
-  const folder = await openForReading(options.from);
+  await using opened = await openForReading(options.from);
+  const { folder } = opened;
   const layers = selectChain(folder, options);
   const top = layers.at(-1);
   if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', 'a chain without a layer');

@@ -117,11 +117,16 @@ export async function checkSumsFile(
   );
 }
 
-/** The entries in batches, each checked: in order, apart, whole clusters, inside the disk. */
+/**
+ * The entries in batches, each checked: in order, apart, whole clusters, inside the disk. With `expected` it throws at the end
+ * where the file is no longer the one that was checked.
+ */
 export async function* readSums(
   path: string,
   sizeBytes: number,
+  expected?: { sha256: string },
 ): AsyncGenerator<SumsEntry[], void, undefined> {
+  const hash = createHash('sha256');
   let rest = '';
   let line = 0;
   let previousEnd = 0;
@@ -154,6 +159,7 @@ export async function* readSums(
   };
   try {
     for await (const chunk of chunksOf(path)) {
+      if (expected !== undefined) hash.update(chunk);
       const lines = (rest + chunk.toString('latin1')).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MAX_LINE) fail('is too long');
@@ -164,6 +170,8 @@ export async function* readSums(
     await onFile(path, 'reading', () => Promise.reject(error));
   }
   if (rest !== '' || line === 0) fail('ends in the middle');
+  if (expected !== undefined && hash.digest('hex') !== expected.sha256)
+    throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} changed while it was read`, { details: { path } });
 }
 
 /** The file piece by piece; each is the reader's only until it asks for the next. */

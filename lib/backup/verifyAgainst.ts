@@ -8,7 +8,7 @@ import { openData } from '../data.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
-import { checkLayerFiles } from './layerHeader.js';
+import { checkChainFiles } from './layerFiles.js';
 import { openForReading } from './reading.js';
 import { placeOfHistory } from './series.js';
 import type { BackupSource, FailedDisk, SourceDisk } from './source.js';
@@ -34,7 +34,8 @@ export async function verifyAgainst(
 ): Promise<MapVerdict[]> {
   const { signal } = options;
   throwIfAborted(signal);
-  const folder = await openForReading(options.from);
+  await using opened = await openForReading(options.from);
+  const { folder } = opened;
   const session = await source.begin(randomUUID(), signal);
   let left: FailedDisk[] = [];
   const verdicts: MapVerdict[] = [];
@@ -96,7 +97,7 @@ async function compareDisk(
   }
   const call = signal === undefined ? {} : { signal };
   // QEMU follows the names in their headers.
-  await checkLayerFiles(folder, folder.chain(base.run, base.disk), signal);
+  await checkChainFiles(folder, folder.chain(base.run, base.disk), signal);
   const file = folder.file(base.disk.file);
   await using before = await openData({ kind: 'qemu-nbd', file, format: 'qcow2' }, call);
   await using after = await disk.openData(signal);

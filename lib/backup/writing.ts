@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { CbtError } from '../core/errors.js';
 import { finishedName } from '../linux/wholeFile.js';
 import { removeFile, syncFolder } from './durable.js';
+import { finishMerge } from './finishMerge.js';
 import { BackupFolder } from './folder.js';
-import { LOCK_NAME, lockFolder } from './lock.js';
+import { LOCK_NAME, type LockedFolder, lockFolder, READERS_NAME } from './lock.js';
 import { MARK_NAME } from './mark.js';
-import { finishMerge, MERGE_NAME } from './merge.js';
+import { MERGE_NAME, readJournal } from './mergeJournal.js';
 import { PART, parseManifestName } from './names.js';
 import { PENDING_NAME, type PendingRun, readPending, removePendingFiles } from './pending.js';
 
@@ -21,24 +22,47 @@ export interface WritableFolder extends AsyncDisposable {
   warnings: string[];
 }
 
+/** What a writer does beside adding a run. */
+export interface WritingOptions {
+  /** Make the folder where there is none. */
+  create?: boolean;
+  /** It takes away what is there, so that nobody may be reading. */
+  takesAway?: boolean;
+}
+
 /** Takes the folder's lock; it is given back with the returned object. */
-export async function openForWriting(
-  path: string,
-  options: { create?: boolean } = {},
-): Promise<WritableFolder> {
+export async function openForWriting(path: string, options: WritingOptions = {}): Promise<WritableFolder> {
   const { path: absolute } = await BackupFolder.read(path, options);
   const lock = await lockFolder(absolute);
+  let alone: LockedFolder | null = null;
+  const release = async (): Promise<void> => {
+    await alone?.release();
+    await lock.release();
+  };
   try {
-    await finishMerge(absolute);
+    if (options.takesAway) alone = await keepReadersOut(absolute);
+    if (alone === null) await finishMergeAlone(absolute);
+    else await finishMerge(absolute);
     const warnings: string[] = [];
     const pending = await tidy(await BackupFolder.read(absolute), warnings);
     const folder = await BackupFolder.read(absolute);
     for (const { error } of folder.damaged) warnings.push(error.message);
-    return { folder, pending, warnings, [Symbol.asyncDispose]: () => lock.release() };
+    return { folder, pending, warnings, [Symbol.asyncDispose]: release };
   } catch (error) {
-    await lock.release();
+    await release();
     throw error;
   }
+}
+
+function keepReadersOut(folder: string): Promise<LockedFolder> {
+  return lockFolder(folder, { name: READERS_NAME });
+}
+
+/** An interrupted merge takes away what a reader may have open; where there is none, readers are in nobody's way. */
+async function finishMergeAlone(folder: string): Promise<void> {
+  if ((await readJournal(folder)) === null) return;
+  await using _alone = await keepReadersOut(folder);
+  await finishMerge(folder);
 }
 
 /**

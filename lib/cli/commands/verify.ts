@@ -40,12 +40,13 @@ export async function verifyCommand(
 }
 
 async function tellFolder(io: CliIo, { json, from }: VerifyFlags, result: VerifyResult): Promise<number> {
-  const { runs, layers, checkedBytes, problems } = result;
+  const { runs, layers, checkedBytes, problems, notes } = result;
   if (json) {
     const told = problems.map(({ error, ...rest }) => ({ ...rest, error: errorJson(error) }));
-    await tellJson(io, { sound: problems.length === 0, runs, layers, checkedBytes, problems: told });
+    await tellJson(io, { sound: problems.length === 0, runs, layers, checkedBytes, problems: told, notes });
   } else {
     for (const { file, error } of problems) io.stderr.write(errorLine(file, error));
+    for (const { file, message } of notes) io.stderr.write(`note: ${printable(file)}: ${message}\n`);
     const verdict = problems.length === 0 ? 'sound' : `${problems.length} problem(s)`;
     await tell(
       io,

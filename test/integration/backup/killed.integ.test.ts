@@ -3,94 +3,38 @@
  * to the file system. No run that was complete may be lost or changed, the next run must go on by itself, and what it makes
  * must restore to what the disk holds.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { BackupFolder } from '../../../lib/backup/folder.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
-import { MERGE_NAME } from '../../../lib/backup/merge.js';
+import { MERGE_NAME } from '../../../lib/backup/mergeJournal.js';
 import { prune } from '../../../lib/backup/prune.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { openDisk } from '../../../lib/open.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { buildLibrary, Doomed } from './doomedProcess.js';
 import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';
 
 const ROUNDS = Number(process.env['KILLS'] ?? 200);
 const SIZE = 2 << 20;
 /** Rounds between looking at everything. */
 const LOOK_EVERY = 10;
-const root = resolve(import.meta.dirname, '../../..');
-// Below node_modules, so that the built library finds its dependencies.
-const built = join(root, 'node_modules', '.cache', `doomed-${process.pid}`);
-
 let folder: TemporaryFolder;
+let built: string;
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
-  await mkdir(built, { recursive: true });
-  const tsc = join(root, 'node_modules', '.bin', 'tsc');
-  await promisify(execFile)(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', built], {
-    cwd: root,
-  }).catch(
-    () => undefined, // What does not compile is told by the type check; it is emitted all the same.
-  );
+  built = await buildLibrary();
 });
 afterAll(async () => {
   await folder.remove();
   await rm(built, { recursive: true, force: true });
 });
-
-/** A process that is ready to work, so that no round waits for one to start. */
-class Doomed {
-  readonly #child: ChildProcess;
-  readonly #ready: Promise<unknown>;
-  readonly ended: Promise<unknown>;
-  done = false;
-  said = '';
-
-  constructor() {
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'doomed.mjs'), built], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        QEMU_CBT_ADDON_PATH: join(root, 'build/Release/bitmap.node'),
-        QEMU_CBT_NBD_ADDON_PATH: join(root, 'build/Release/nbd.node'),
-      },
-    });
-    this.ended = once(this.#child, 'close');
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.said += text;
-    });
-    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
-    this.#ready = Promise.race([once(lines, 'line'), this.ended]);
-    lines.on('line', (line) => {
-      if (line === 'done') this.done = true;
-    });
-  }
-
-  /** Sets it to work, and kills it after so long unless it killed itself; true when it came to its end. */
-  async work(order: object, killAfterMs: number): Promise<boolean> {
-    await this.#ready;
-    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), killAfterMs);
-    await this.ended;
-    clearTimeout(timer);
-    // An error it could tell is a failure of its own: a crash before it must not keep it from working.
-    if (this.said !== '') throw new Error(`a run after a kill failed: ${this.said}`);
-    return this.done;
-  }
-
-  async dismiss(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.ended;
-  }
-}
 
 /** One disk and its folder, with what each run must restore to. */
 class Lane {
@@ -100,7 +44,7 @@ class Lane {
   readonly to: string;
   killed = 0;
   finished = 0;
-  #next = new Doomed();
+  #next = new Doomed(built);
 
   constructor(
     readonly path: string,
@@ -113,7 +57,7 @@ class Lane {
   async round(number: number): Promise<void> {
     await qemuIo(['-f', 'qcow2', this.image], ...this.shadow.randomWrites(this.random, 2, 150_000));
     const process = this.#next;
-    this.#next = new Doomed();
+    this.#next = new Doomed(built);
     const op = this.random(4) === 0 ? 'prune' : 'backup';
     const atChange = this.random(2) === 0;
     const before = (await this.runs()).map(({ run }) => run);

@@ -1,0 +1,72 @@
+/** Processes that are made to be killed while they work on a backup folder. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const root = resolve(import.meta.dirname, '../../..');
+/** Below node_modules, so that the built library finds its dependencies. */
+const cache = join(root, 'node_modules', '.cache');
+
+/** Builds the library as it is now into a new folder, which is the caller's to remove. */
+export async function buildLibrary(): Promise<string> {
+  await mkdir(cache, { recursive: true });
+  const built = await mkdtemp(join(cache, 'doomed-'));
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  await promisify(execFile)(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', built], {
+    cwd: root,
+  }).catch(
+    () => undefined, // What does not compile is told by the type check; it is emitted all the same.
+  );
+  return built;
+}
+
+/** A process that is ready to work, so that no round waits for one to start. */
+export class Doomed {
+  readonly #child: ChildProcess;
+  readonly #ready: Promise<unknown>;
+  readonly ended: Promise<unknown>;
+  done = false;
+  said = '';
+
+  /** `built` is what {@link buildLibrary} gave. */
+  constructor(built: string, environment: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'doomed.mjs'), built], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        ...environment,
+        QEMU_CBT_ADDON_PATH: join(root, 'build/Release/bitmap.node'),
+        QEMU_CBT_NBD_ADDON_PATH: join(root, 'build/Release/nbd.node'),
+      },
+    });
+    this.ended = once(this.#child, 'close');
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.said += text;
+    });
+    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
+    this.#ready = Promise.race([once(lines, 'line'), this.ended]);
+    lines.on('line', (line) => {
+      if (line === 'done') this.done = true;
+    });
+  }
+
+  /** Sets it to work, and kills it after so long unless it killed itself; true when it came to its end. */
+  async work(order: object, killAfterMs: number): Promise<boolean> {
+    await this.#ready;
+    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), killAfterMs);
+    await this.ended;
+    clearTimeout(timer);
+    // An error it could tell is a failure of its own: a crash before it must not keep it from working.
+    if (this.said !== '') throw new Error(`a run after a kill failed: ${this.said}`);
+    return this.done;
+  }
+
+  async dismiss(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+}
