@@ -42,8 +42,18 @@ export async function lookAt(
     await using opened = await open();
     return await identify(opened, image, signal);
   } catch (error) {
-    throwIfAborted(signal);
-    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
-    return { disk, image, sizeBytes: 0, epoch: null, points: [], error: error.about(disk) };
+    return notFound(disk, image, error, signal);
   }
+}
+
+/** A disk that cannot be looked at. */
+export function notFound(
+  disk: string,
+  image: string | null,
+  error: unknown,
+  signal: AbortSignal | undefined,
+): FoundDisk {
+  throwIfAborted(signal);
+  if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+  return { disk, image, sizeBytes: 0, epoch: null, points: [], error: error.about(disk) };
 }

@@ -8,7 +8,7 @@ import { CbtError } from '../core/errors.js';
 import { isCopy } from './copies.js';
 import type { BackupFolder } from './folder.js';
 import { type Mark, newMark, type Owner } from './mark.js';
-import { imageOf, type Series, seriesIn } from './series.js';
+import { imageOf, isNameOf, type Series, seriesIn } from './series.js';
 import type { DiskIdentity, SourceFacts } from './source.js';
 
 /** How a source that the folder does not know is taken. */
@@ -88,9 +88,17 @@ async function isOwner(folder: BackupFolder, owner: Owner, facts: SourceFacts): 
   const own = seriesIn(folder).filter((series) => series.owner === owner.id);
   for (const disk of facts.disks)
     for (const series of own) if (await isDiskOf(series, disk, facts)) return true;
-  if (owner.name === null || owner.name !== facts.name) return false;
-  const names = new Set(own.flatMap(({ layers }) => layers.map((layer) => layer.disk.disk)));
-  return facts.disks.some(({ disk }) => names.has(disk));
+  if (owner.kind !== facts.kind) return false;
+  // Nothing of its runs can be read: there is nothing that could be mixed up.
+  if (own.length === 0) return owner.name === facts.name;
+  if (owner.name !== null || facts.name !== null) {
+    const names = new Set(own.flatMap(({ layers }) => layers.map((layer) => layer.disk.disk)));
+    return owner.name === facts.name && facts.disks.some(({ disk }) => names.has(disk));
+  }
+  // Neither says who it is, nor where its images are: disks of these names and sizes are all that there is to know it by.
+  return facts.disks.some(
+    (disk) => disk.image === null && own.some((series) => imageOf(series) === null && isNameOf(series, disk)),
+  );
 }
 
 /** Whether a series is of this disk: of its image, or of its history where no copy of it goes by that image. */

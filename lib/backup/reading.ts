@@ -38,7 +38,10 @@ export function selectChain(folder: BackupFolder, selection: Selection): Layer[]
   const names = new Set(runs.flatMap((run) => run.disks.map(({ key }) => key)));
   if (name === undefined && names.size > 1) throw notNamed(`one of ${[...names].join(', ')}`);
   for (const run of runs.toReversed()) {
-    const disk = run.disks.find((one) => name === undefined || one.disk === name || one.key === name);
+    // What it was called in the run comes first: its name in files may be what another disk was called then.
+    const disk =
+      run.disks.find((one) => name === undefined || one.disk === name) ??
+      run.disks.find((one) => one.key === name);
     if (disk !== undefined) return folder.chain(run, disk);
   }
   const known = [...names].join(', ') || 'no disk at all';

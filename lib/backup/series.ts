@@ -161,7 +161,7 @@ function isImageOf(series: Series, disk: DiskIdentity): boolean {
 }
 
 /** By the name that the VM last had for it: what it was called while the VM was off is a path. */
-function isNameOf({ layers }: Series, disk: DiskIdentity): boolean {
+export function isNameOf({ layers }: Series, disk: DiskIdentity): boolean {
   const name = layers.find(({ run }) => run.source.kind === 'vm')?.disk.disk;
   const sizeBytes = Math.ceil(disk.sizeBytes / 512) * 512;
   return name === disk.disk && layers[0]?.disk.sizeBytes === sizeBytes;

@@ -4,7 +4,7 @@ import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome } from '../core/tracking.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import { openData } from '../data.js';
-import { imagePath, lookAt, pointsOf } from './diskIdentity.js';
+import { imagePath, lookAt, notFound, pointsOf } from './diskIdentity.js';
 import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } from './source.js';
 
 /** What the run's session is begun with. */
@@ -25,20 +25,13 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
     async facts(signal) {
       const { name, uuid } = await vm.facts({ signal });
       const all = (await vm.disks({ signal })).filter(({ trackable }) => trackable);
-      const wanted = new Set<string>();
-      const failed: FoundDisk[] = [];
-      for (const given of options.disks ?? all.map(({ disk }) => disk)) {
-        const found = await lookAt(given, null, () => vm.openDisk(given, { signal }), signal);
-        if (found.error === undefined) wanted.add(found.disk);
-        else failed.push(found);
-      }
+      const { names, failed } = await resolve(vm, options.disks, signal);
       const disks: FoundDisk[] = [...failed];
       const others: FoundDisk[] = [];
       for (const { disk, filename } of all) {
         const image = await imagePath(filename);
         const found = await lookAt(disk, image, () => vm.openDisk(disk, { signal }), signal);
-        if (!wanted.has(disk)) others.push(found);
-        else disks.push(found);
+        (names === null || names.has(disk) ? disks : others).push(found);
       }
       return { kind: 'vm', name, uuid, disks, others };
     },
@@ -51,6 +44,26 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
       if (failed !== undefined) throw failed.error;
     },
   };
+}
+
+/** What the disks that were asked for are called in results; null where all are meant. */
+async function resolve(
+  vm: Vm,
+  asked: readonly string[] | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ names: Set<string> | null; failed: FoundDisk[] }> {
+  if (asked === undefined) return { names: null, failed: [] };
+  const names = new Set<string>();
+  const failed: FoundDisk[] = [];
+  for (const given of asked) {
+    try {
+      await using disk = await vm.openDisk(given, { signal });
+      names.add(disk.disk);
+    } catch (error) {
+      failed.push(notFound(given, null, error, signal));
+    }
+  }
+  return { names, failed };
 }
 
 function sessionOf(vm: Vm, session: Session): SourceSession {
