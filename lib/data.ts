@@ -1,24 +1,39 @@
 /** The wiring of disk data: from an export, or an image that no QEMU holds, to its bytes. */
 import type { NbdConnectOptions } from './backend/nbd/nbdConnection.js';
-import type { NbdTarget } from './backend/nbd/nbdTarget.js';
+import type { NbdExport, NbdTarget } from './backend/nbd/nbdTarget.js';
+import type { QemuNbdImage } from './backend/nbd/qemuNbdCommand.js';
 import { ChangeMap } from './core/changeMap.js';
 import type { DiskData } from './core/diskData.js';
+import { invalidArgument } from './core/errors.js';
 import { loadKernel } from './kernel/load.js';
 import { requireRoomToWrite } from './roomForBitmaps.js';
 
 export type { NbdConnectOptions as OpenDataOptions } from './backend/nbd/nbdConnection.js';
-export type { NbdTarget as DataTarget, NbdTls } from './backend/nbd/nbdTarget.js';
+export type { NbdExport, NbdTls } from './backend/nbd/nbdTarget.js';
 export type { QemuNbdImage } from './backend/nbd/qemuNbdCommand.js';
+
+/** Where a disk's bytes are: an export, or an image file that no QEMU holds. */
+export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
 
 /**
  * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
  */
-export async function openData(target: NbdTarget, options: NbdConnectOptions = {}): Promise<DiskData> {
-  if (target.kind === 'qemu-nbd' && target.readOnly === false && target.format === 'qcow2')
-    await requireRoomToWrite(target.file, options.signal);
+export async function openData(target: DataTarget, options: NbdConnectOptions = {}): Promise<DiskData> {
   const { NbdConnection } = await import('./backend/nbd/nbdConnection.js');
-  return NbdConnection.open(target, options);
+  return NbdConnection.open(await described(target, options.signal), options);
+}
+
+/** An image with every file of its stack, as read and checked. */
+async function described(target: DataTarget, signal: AbortSignal | undefined): Promise<NbdTarget> {
+  if (target.kind !== 'qemu-nbd') return target;
+  const { file, format, trust, withoutBacking, ...offer } = target;
+  if (typeof file !== 'string' || file === '' || file.includes('\0'))
+    throw invalidArgument('file', file, 'the path of an image');
+  const { imageNode } = await import('./imageNode.js');
+  const node = await imageNode(file, { format, trust, withoutBacking, signal });
+  if (offer.readOnly === false && node.driver === 'qcow2') await requireRoomToWrite(file, signal);
+  return { ...offer, file, node };
 }
 
 /**
@@ -27,7 +42,7 @@ export async function openData(target: NbdTarget, options: NbdConnectOptions = {
  * `close()`.
  */
 export async function openExportMap(
-  target: NbdTarget,
+  target: DataTarget,
   bitmap: string | null,
   options: Omit<NbdConnectOptions, 'contexts'> = {},
 ): Promise<{ map: ChangeMap; close(): Promise<void> }> {

@@ -22,6 +22,9 @@ import { doubtAbout, findFoldersOf, overlayOf } from './waitingOverlay.js';
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
 
+/** A session's images kept its points in time, which no other format does. */
+const QCOW2 = { format: 'qcow2' } as const;
+
 /** What sessions left that had one of these images. */
 export async function findImageLeftovers(
   images: readonly string[],
@@ -146,7 +149,7 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
       // One that cannot be looked at, or that another QEMU has, may have the point: the record stays.
       const point = await newestPoint(image, signal);
       if (point?.uuid !== lease.session) continue;
-      const { disks } = await new ImageTracking([image]).rollback(lease.session, { signal });
+      const { disks } = await new ImageTracking([image], QCOW2).rollback(lease.session, { signal });
       const failed = disks.find(({ error }) => error !== undefined)?.error;
       if (failed !== undefined) throw failed;
     }
@@ -156,7 +159,7 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
 
 /** The newest point in time of an image whose chain is whole; null where it has none. */
 async function newestPoint(image: string, signal: AbortSignal | undefined): Promise<PitInfo | null> {
-  await using disk = await openDisk(image, { signal });
+  await using disk = await openDisk(image, { ...QCOW2, signal });
   const { state, pits } = await disk.pits({ signal });
   return state === 'recording' ? (pits.at(-1) ?? null) : null;
 }

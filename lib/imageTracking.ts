@@ -6,6 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { BitmapChange } from './backend/image/qcow2/bitmapRoom.js';
+import { isNotFollowed } from './backend/image/stack.js';
+import type { ImageToOpen } from './backend/qemu/openImage.js';
 import { withStorageDaemon } from './backend/qemu/storageDaemon.js';
 import { QmpTrackingTarget } from './backend/qemu/trackingTarget.js';
 import { CbtError, invalidArgument } from './core/errors.js';
@@ -26,10 +28,19 @@ import {
   type TrackingTarget,
 } from './core/tracking.js';
 import { requireEachFileOnce } from './linux/fileIdentity.js';
-import { openDisk } from './open.js';
+import { imageNode } from './imageNode.js';
+import { type OpenDiskOptions, openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { readHistories, requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
 import { requireNoWaitingOverlay } from './waitingOverlay.js';
+
+/** What is known of the images before they are looked at. */
+export interface ImageOptions {
+  /** That they are qcow2: said by whoever knows. Told from each file unless given, and then nothing that it names is opened. */
+  format?: 'qcow2' | undefined;
+  /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
+  trust?: boolean | undefined;
+}
 
 /** How tracking of images starts, or starts anew. */
 export interface StartOptions {
@@ -61,13 +72,18 @@ export interface ImageSession {
 /** Tracking of one or more qcow2 images, which must not be in use; all of them at one instant. */
 export class ImageTracking {
   readonly #paths: readonly string[];
+  readonly #known: ImageOptions;
 
   /** At least one path, each image once. Nothing is opened yet. */
-  constructor(paths: readonly string[]) {
+  constructor(paths: readonly string[], options: ImageOptions = {}) {
     if (paths.length === 0) throw invalidArgument('paths', 'an empty list', 'at least one image');
     const seen = new Set(paths.map((path) => resolve(path)));
     if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
+    const { format, trust } = options;
+    if (format !== undefined && format !== 'qcow2')
+      throw invalidArgument('format', format, 'qcow2: no other keeps points in time');
     this.#paths = paths;
+    this.#known = { format, trust };
   }
 
   /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
@@ -130,7 +146,7 @@ export class ImageTracking {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
-    const disks = await Promise.all(this.#paths.map((path) => findNewest(path, pit, options.signal)));
+    const disks = await Promise.all(this.#paths.map((path) => findNewest(path, pit, { ...this.#known, ...options })));
     return { pit, disks };
   }
 
@@ -161,7 +177,7 @@ export class ImageTracking {
     const warnings: string[] = [];
     for (const path of this.#paths) {
       try {
-        const outcome = await work(new ImageTracking([path]));
+        const outcome = await work(new ImageTracking([path], this.#known));
         disks.push(...outcome.disks);
         warnings.push(...(outcome.warnings ?? []));
       } catch (error) {
@@ -183,10 +199,14 @@ export class ImageTracking {
   ): Promise<T> {
     await requireEachFileOnce('paths', this.#paths);
     await requireNoWaitingOverlay(this.#paths);
+    const known = { ...this.#known, signal };
     const free: string[] = [];
-    for (const path of this.#paths) {
-      const pits = await requireQcow2(path, signal);
+    const images: ImageToOpen[] = [];
+    for (const [index, path] of this.#paths.entries()) {
+      const pits = await requireQcow2(path, known);
       if (!pits.some(({ uuid }) => uuid === takes?.pit)) free.push(path);
+      // A name that cannot be taken for leftovers of a live session; the path is what the caller sees.
+      images.push({ path, nodeName: `image${index}`, node: await imageNode(path, known) });
     }
     await requireRoomForBitmaps(this.#paths, room, { signal });
     const undo = async (paths: readonly string[]): Promise<(string | null)[]> => {
@@ -196,7 +216,7 @@ export class ImageTracking {
       return left;
     };
     try {
-      const { outcome, said } = await this.#runQemu(signal, work);
+      const { outcome, said } = await runQemu(images, signal, work);
       for (const disk of outcome.disks) {
         if (disk.error !== undefined) continue;
         try {
@@ -213,25 +233,24 @@ export class ImageTracking {
       throw withLeftPoints(error, await undo(this.#paths));
     }
   }
+}
 
-  async #runQemu<T>(
-    signal: AbortSignal | undefined,
-    work: (target: TrackingTarget) => Promise<T>,
-  ): Promise<{ outcome: T; said: string }> {
-    // Names that cannot be taken for leftovers of a live session; the paths are what the caller sees.
-    const images = this.#paths.map((path, index) => ({ path, nodeName: `image${index}` }));
-    let said = '';
-    const onSaid = (words: string): void => {
-      said = words;
-    };
-    const outcome = await withStorageDaemon({ images, signal, onSaid }, (client) => {
-      const nodes = images.map((image) => image.nodeName);
-      const label = (_: unknown, name: string | undefined): string =>
-        images.find((image) => image.nodeName === name)?.path ?? String(name);
-      return work(new QmpTrackingTarget({ client, nodes, label }));
-    });
-    return { outcome, said };
-  }
+async function runQemu<T>(
+  images: readonly ImageToOpen[],
+  signal: AbortSignal | undefined,
+  work: (target: TrackingTarget) => Promise<T>,
+): Promise<{ outcome: T; said: string }> {
+  let said = '';
+  const onSaid = (words: string): void => {
+    said = words;
+  };
+  const outcome = await withStorageDaemon({ images, signal, onSaid }, (client) => {
+    const names = images.map((image) => image.nodeName);
+    const label = (_: unknown, name: string | undefined): string =>
+      images.find((image) => image.nodeName === name)?.path ?? String(name);
+    return work(new QmpTrackingTarget({ client, names, label }));
+  });
+  return { outcome, said };
 }
 
 const all = (): boolean => true;
@@ -239,10 +258,10 @@ const foreign = (name: string): boolean => parseSegmentName(name) === null;
 /** Merged segments stand beside their sources for a moment. */
 const ONE_MORE: BitmapChange = { keeps: all, adds: 1 };
 
-/** What the caller did, or is our bug, no other image would make better. */
+/** What the caller did, or is our bug, no other image would make better; that one wants a word about its format is its own. */
 function isOfOneImage(error: unknown): error is CbtError {
   const others = ['ERR_CBT_ABORTED', 'ERR_CBT_INTERNAL', 'ERR_CBT_INVALID_ARGUMENT'];
-  return error instanceof CbtError && !others.includes(error.code);
+  return error instanceof CbtError && (isNotFollowed(error) || !others.includes(error.code));
 }
 
 function drawPit(given: string | undefined): string {
@@ -250,10 +269,10 @@ function drawPit(given: string | undefined): string {
 }
 
 /** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. Its points. */
-async function requireQcow2(path: string, signal: AbortSignal | undefined): Promise<readonly PitInfo[]> {
-  await using disk = await openDisk(path, { signal });
-  const { format, problem } = await disk.topLayer({ signal });
-  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits({ signal })).pits;
+async function requireQcow2(path: string, options: OpenDiskOptions): Promise<readonly PitInfo[]> {
+  await using disk = await openDisk(path, options);
+  const { format, problem } = await disk.topLayer(options);
+  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits(options)).pits;
   const why =
     format === 'qcow2' ? (problem?.message ?? 'it cannot hold bitmaps') : `this is a ${format} image`;
   throw new CbtError(
@@ -266,10 +285,10 @@ async function requireQcow2(path: string, signal: AbortSignal | undefined): Prom
   );
 }
 
-async function findNewest(path: string, pit: string, signal: AbortSignal | undefined): Promise<DiskOutcome> {
+async function findNewest(path: string, pit: string, options: OpenDiskOptions): Promise<DiskOutcome> {
   try {
-    await using disk = await openDisk(path, { signal });
-    const { pits, epoch } = await disk.pits({ signal });
+    await using disk = await openDisk(path, options);
+    const { pits, epoch } = await disk.pits(options);
     const newest = pits.at(-1);
     if (newest?.uuid === pit && epoch !== null) return { disk: path, epoch, changeId: newest.changeId };
     const message = `PIT ${pit} is not the newest of this disk (${newest === undefined ? 'it has none' : newest.uuid})`;

@@ -32,10 +32,10 @@ export type {
   VmDiskInfo,
   VmFacts,
 } from './core/vm.js';
-export type { DataTarget, NbdTls, OpenDataOptions, QemuNbdImage } from './data.js';
+export type { DataTarget, NbdExport, NbdTls, OpenDataOptions, QemuNbdImage } from './data.js';
 export { openData } from './data.js';
 export { findImageLeftovers } from './imageLeftovers.js';
-export type { BeginOptions, ImageSession, StartOptions } from './imageTracking.js';
+export type { BeginOptions, ImageOptions, ImageSession, StartOptions } from './imageTracking.js';
 export { ImageTracking } from './imageTracking.js';
 export type { Leftover, LeftoverMending, LeftoverOptions } from './leftovers.js';
 export { findVmLeftovers } from './leftovers.js';

@@ -6,8 +6,10 @@ import { connectVm } from './vm.js';
 
 /** How a disk is opened for questions. */
 export interface OpenDiskOptions {
-  /** Format of the image; told from the file itself unless given. */
+  /** Format of the image; told from its bytes unless given. Bytes are a guess: what such a file names is not opened. */
   format?: 'qcow2' | 'raw' | 'parallels' | undefined;
+  /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
+  trust?: boolean | undefined;
   /** Which kernel does the bulk work: the native addon, its script twin, or what loads (the default). */
   kernel?: 'native' | 'script' | 'auto' | undefined;
   /** Live: unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
@@ -27,8 +29,8 @@ export async function openDisk(disk: string, options: OpenDiskOptions = {}): Pro
   if (disk.startsWith('qmp:')) return openLive(disk, options);
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { openImage } = await import('./backend/image/imageSource.js');
-  const { format, signal } = options;
-  const source = await openImage(disk, { kernel, ...(format && { format }), ...(signal && { signal }) });
+  const { format, trust, signal } = options;
+  const source = await openImage(disk, { kernel, format, trust, signal });
   return new TrackedDisk(source, kernel);
 }
 

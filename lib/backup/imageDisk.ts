@@ -18,6 +18,8 @@ export interface Image {
   untracked: { reason: string | null; message: string } | null;
 }
 
+type Known = Pick<OpenDiskOptions, 'format' | 'trust'>;
+
 export class ImageDisk implements SourceDisk {
   readonly disk: string;
   readonly sizeBytes: number;
@@ -26,7 +28,8 @@ export class ImageDisk implements SourceDisk {
   readonly lost: SourceDisk['lost'];
   readonly #image: Image;
   readonly #pit: string;
-  readonly #format: OpenDiskOptions['format'];
+  /** How its format is known. */
+  readonly #known: Known;
   /** Notices any write, where no point in time does. */
   readonly #watch: WriteWatch | null;
   readonly #opened: TrackedDisk[] = [];
@@ -35,7 +38,7 @@ export class ImageDisk implements SourceDisk {
     image: Image,
     begun: BeginOutcome | undefined,
     pit: string,
-    format: OpenDiskOptions['format'],
+    known: Known,
     watch: WriteWatch | null,
   ) {
     const { untracked } = image;
@@ -46,7 +49,7 @@ export class ImageDisk implements SourceDisk {
     this.lost = untracked ?? lossOf(begun);
     this.#image = image;
     this.#pit = pit;
-    this.#format = format;
+    this.#known = known;
     this.#watch = watch;
   }
 
@@ -54,10 +57,10 @@ export class ImageDisk implements SourceDisk {
     image: Image,
     begun: BeginOutcome | undefined,
     pit: string,
-    { format }: { format?: OpenDiskOptions['format'] },
+    { format, trust }: Known,
   ): Promise<ImageDisk> {
     const watch = image.untracked === null ? null : await WriteWatch.begin(image.path);
-    return new ImageDisk(image, begun, pit, format, watch);
+    return new ImageDisk(image, begun, pit, { format, trust }, watch);
   }
 
   get hasPoint(): boolean {
@@ -77,15 +80,15 @@ export class ImageDisk implements SourceDisk {
   }
 
   async openData(signal: AbortSignal | undefined): Promise<DiskData> {
-    const { path: file, format } = this.#image;
-    return openData({ kind: 'qemu-nbd', file, format }, signal === undefined ? {} : { signal });
+    const target = { kind: 'qemu-nbd', file: this.#image.path, ...this.#known } as const;
+    return openData(target, signal === undefined ? {} : { signal });
   }
 
   /** Throws unless nothing was written since the point in time, and nobody is writing now. */
   async requireUntouched(): Promise<void> {
     const { path } = this.#image;
     if (this.#watch !== null) return this.#watch.requireUnwritten();
-    await using disk = await openDisk(path, { format: this.#format });
+    await using disk = await openDisk(path, this.#known);
     const newest = (await disk.pits()).pits.at(-1);
     const ours = newest?.uuid === this.#pit;
     const written = ours ? await (await disk.changes({ from: this.#pit })).changedBytes() : Number.NaN;
@@ -105,7 +108,7 @@ export class ImageDisk implements SourceDisk {
   }
 
   async #open(signal: AbortSignal | undefined): Promise<TrackedDisk> {
-    const disk = await openDisk(this.disk, { format: this.#format, signal });
+    const disk = await openDisk(this.disk, { ...this.#known, signal });
     this.#opened.push(disk);
     return disk;
   }

@@ -15,8 +15,10 @@ import type { BackupSource, FailedDisk, SourceSession } from './source.js';
 
 /** How the images are opened. */
 export interface ImagesSourceOptions {
-  /** Format of the images; told from each file unless given. */
+  /** Format of the images; told from each file unless given, and then nothing that it names is opened. */
   format?: OpenDiskOptions['format'];
+  /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
+  trust?: boolean | undefined;
 }
 
 /** Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`. */
@@ -26,7 +28,7 @@ export function imagesSource(paths: readonly string[], options: ImagesSourceOpti
   if (new Set(images).size !== images.length)
     throw invalidArgument('images', images.join(', '), 'every image once');
   const open = (path: string, signal: AbortSignal | undefined) =>
-    openDisk(path, { format: options.format, signal });
+    openDisk(path, { ...options, signal });
   return {
     leavesPoint: true,
     async facts(signal) {
@@ -38,7 +40,7 @@ export function imagesSource(paths: readonly string[], options: ImagesSourceOpti
     },
     openDisk: open,
     begin: (pit, signal) => begin(images, options, pit, signal),
-    forget: takeOff,
+    forget: (path, point, signal) => takeOff(path, point, options, signal),
   };
 }
 
@@ -59,9 +61,14 @@ async function byFile(paths: readonly string[]): Promise<{ own: string[]; warnin
 }
 
 /** The newest point is rolled back: what changed since belongs to the one before. An older one is merged with it. */
-async function takeOff(path: string, point: string, signal: AbortSignal | undefined): Promise<void> {
-  const tracking = new ImageTracking([path]);
-  const newest = await openDisk(path, { signal }).then(async (disk) => {
+async function takeOff(
+  path: string,
+  point: string,
+  options: ImagesSourceOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const tracking = trackingOf([path], options);
+  const newest = await openDisk(path, { ...options, signal }).then(async (disk) => {
     await using closed = disk;
     return (await closed.pits({ signal })).pits.at(-1);
   });
@@ -95,7 +102,7 @@ async function begin(
   const begun =
     tracked.length === 0
       ? { disks: [], warnings: [] }
-      : await new ImageTracking(tracked).begin({ pit, signal });
+      : await trackingOf(tracked, options).begin({ pit, signal });
   warnings.push(...begun.warnings);
   const disks: ImageDisk[] = [];
   for (const image of images) {
@@ -106,7 +113,7 @@ async function begin(
       failed.push({ disk: image.path, error: ofOneImage(image.path, error, signal) });
     }
   }
-  return sessionOf({ pit, disks, failed, warnings });
+  return sessionOf({ pit, disks, failed, warnings }, options);
 }
 
 /** An image that QEMU could not be brought to write to can still be read: a full copy needs no point in time. */
@@ -129,18 +136,16 @@ function ofOneImage(path: string, error: unknown, signal: AbortSignal | undefine
   throw error;
 }
 
-function sessionOf(begun: {
-  pit: string;
-  disks: ImageDisk[];
-  failed: FailedDisk[];
-  warnings: string[];
-}): SourceSession {
+function sessionOf(
+  begun: { pit: string; disks: ImageDisk[]; failed: FailedDisk[]; warnings: string[] },
+  options: ImagesSourceOptions,
+): SourceSession {
   const { pit, disks } = begun;
   const pointed = new Set(disks.filter((disk) => disk.hasPoint).map(({ disk }) => disk));
   /** Takes the point off the images; those on which it stays. */
   const takeBack = async (paths: readonly string[]): Promise<FailedDisk[]> => {
     if (paths.length === 0) return [];
-    const outcome = await new ImageTracking(paths).rollback(pit);
+    const outcome = await trackingOf(paths, options).rollback(pit);
     const stay = errorsOf(outcome.disks).filter(({ error }) => error.reason !== 'UNKNOWN_PIT');
     for (const path of paths) if (!stay.some(({ disk }) => disk === path)) pointed.delete(path);
     return stay;
@@ -163,7 +168,7 @@ function sessionOf(begun: {
       const stay = await takeBack([...pointed].filter((path) => !kept.includes(path)));
       const wanted = [...pointed].filter((path) => kept.includes(path));
       if (wanted.length === 0) return stay;
-      return [...stay, ...errorsOf((await new ImageTracking(wanted).commit(pit)).disks)];
+      return [...stay, ...errorsOf((await trackingOf(wanted, options).commit(pit)).disks)];
     },
     async rollback() {
       for (const disk of disks) await disk.close();
@@ -172,16 +177,21 @@ function sessionOf(begun: {
   };
 }
 
+/** Only qcow2 images are tracked: any other word about the format is not about them. */
+function trackingOf(paths: readonly string[], { format, trust }: ImagesSourceOptions): ImageTracking {
+  return new ImageTracking(paths, { format: format === 'qcow2' ? format : undefined, trust });
+}
+
 function errorsOf(disks: readonly { disk: string; error?: CbtError }[]): FailedDisk[] {
   return disks.flatMap(({ disk, error }) => (error === undefined ? [] : [{ disk, error }]));
 }
 
 async function look(
   path: string,
-  { format: forced }: ImagesSourceOptions,
+  options: ImagesSourceOptions,
   signal: AbortSignal | undefined,
 ): Promise<Image> {
-  await using disk = await openDisk(path, { format: forced, signal });
+  await using disk = await openDisk(path, { ...options, signal });
   const { sizeBytes } = await disk.pits({ signal });
   const { format, problem } = await disk.topLayer({ signal });
   const keeps = format === 'qcow2' && problem?.reason !== 'FORMAT';

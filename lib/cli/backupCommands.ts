@@ -1,5 +1,6 @@
 /** Declares the backup commands: of a running VM or of images that no VM uses, into a folder of plain qcow2 files. */
 import { type Command, Option } from 'commander';
+import { formatOption, TRUST } from './formatOptions.js';
 import type { CliContext } from './program.js';
 import { addTlsFlags } from './tlsFlags.js';
 
@@ -138,12 +139,7 @@ function source(command: Command, description: string): Command {
     .option('--vm <socket>', 'a running QEMU by its QMP socket, instead of images')
     .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
     .option('--nbd-socket <path>', 'socket of an NBD server that this QEMU runs already')
-    .addOption(
-      new Option('--format <format>', 'format of the images (default: told from each file)').choices([
-        'qcow2',
-        'raw',
-        'parallels',
-      ]),
-    )
+    .addOption(formatOption())
+    .option(...TRUST)
     .option('--json', 'print one JSON object');
 }

@@ -2,10 +2,10 @@
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import { openDisk, parseQmpName } from '../open.js';
 import { connectVm } from '../vm.js';
+import type { FormatFlags } from './formatOptions.js';
 import type { CliIo } from './io.js';
 
-export interface OpenOptions {
-  format?: 'qcow2' | 'raw' | 'parallels';
+export interface OpenOptions extends FormatFlags {
   kernel?: 'native' | 'script' | 'auto';
   verbose?: boolean;
   nbdSocket?: string;
@@ -13,10 +13,10 @@ export interface OpenOptions {
 }
 
 export async function openForCommand(io: CliIo, disk: string, options: OpenOptions): Promise<TrackedDisk> {
-  const { format, kernel, nbdSocket } = options;
+  const { format, trust, kernel, nbdSocket } = options;
   const opened =
     options.session === undefined
-      ? await openDisk(disk, { format, kernel, nbdSocket, signal: io.signal })
+      ? await openDisk(disk, { format, trust, kernel, nbdSocket, signal: io.signal })
       : await openInstant(disk, options.session, options, io.signal);
   if (options.verbose) io.stderr.write(`kernel: ${opened.kernelPath}\n`);
   return opened;

@@ -1,6 +1,7 @@
 /** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
 import { Command, Option } from 'commander';
 import { addBackup } from './backupCommands.js';
+import { formatOption, TRUST } from './formatOptions.js';
 import type { CliIo } from './io.js';
 import { addTracking } from './trackingCommands.js';
 
@@ -151,13 +152,8 @@ const DISK =
 function reading(command: Command, description: string): Command {
   return command
     .description(description)
-    .addOption(
-      new Option('--format <format>', 'format of the image (default: told from the file)').choices([
-        'qcow2',
-        'raw',
-        'parallels',
-      ]),
-    )
+    .addOption(formatOption())
+    .option(...TRUST)
     .addOption(
       new Option('--kernel <kernel>', 'which code does the bulk work')
         .choices(['auto', 'native', 'script'])

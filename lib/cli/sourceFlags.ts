@@ -4,16 +4,17 @@ import type { BackupSource } from '../backup/source.js';
 import { vmSource } from '../backup/vmSource.js';
 import { type CbtError, invalidArgument } from '../core/errors.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
+import { ImageTracking } from '../imageTracking.js';
 import { connectVm } from '../vm.js';
+import type { FormatFlags } from './formatOptions.js';
 import type { CliIo } from './io.js';
 import { parseBytes } from './options.js';
 import { printable } from './report.js';
 
-export interface SourceFlags {
+export interface SourceFlags extends FormatFlags {
   vm?: string;
   disk?: string[];
   nbdSocket?: string;
-  format?: 'qcow2' | 'raw' | 'parallels';
   json?: boolean;
   quiesce?: boolean;
   agent?: string;
@@ -29,7 +30,7 @@ export async function withSource<T>(
   work: (source: BackupSource, vm: Vm | null) => Promise<T>,
 ): Promise<T> {
   checkSource(images, flags);
-  if (flags.vm === undefined) return work(imagesSource(images, { format: flags.format }), null);
+  if (flags.vm === undefined) return work(imagesSource(images, formatOf(flags)), null);
   const options = {
     disks: flags.disk,
     nbdSocket: flags.nbdSocket,
@@ -56,6 +57,24 @@ export function checkSource(images: readonly string[], flags: SourceFlags): void
   for (const [option, value] of alone)
     if (flags.vm === undefined && value !== undefined)
       throw invalidArgument(option, value, 'left out: it is for a running VM (--vm)');
+  requireImages(flags);
+}
+
+/** What the images are, as the options say. */
+export function formatOf({ format, trust }: FormatFlags): FormatFlags {
+  return { ...(format && { format }), ...(trust && { trust }) };
+}
+
+/** Images as the options describe them. Any other word than qcow2 is about images that keep no points in time. */
+export function trackImages(images: readonly string[], { format, trust }: FormatFlags): ImageTracking {
+  return new ImageTracking(images, { format: format === 'qcow2' ? format : undefined, trust });
+}
+
+/** A QEMU that runs knows its images: nothing is left to say about them. */
+export function requireImages({ vm, format, trust }: FormatFlags & { vm?: string }): void {
+  for (const [option, value] of Object.entries({ '--format': format, '--trust': trust }))
+    if (vm !== undefined && value !== undefined)
+      throw invalidArgument(option, value, 'left out: the VM’s configuration says what its images are');
 }
 
 function quiesceOf({ quiesce, agent }: SourceFlags): QuiesceOptions | undefined {

@@ -1,6 +1,7 @@
 /** Declares the commands that change points in time: on a running VM, or on images that no VM uses. */
 import { type Command, Option } from 'commander';
 import type { TrackingFlags } from './commands/tracking.js';
+import { formatOption, TRUST } from './formatOptions.js';
 import type { CliContext } from './program.js';
 
 export function addTracking(program: Command, context: CliContext): void {
@@ -12,6 +13,8 @@ export function addTracking(program: Command, context: CliContext): void {
       .argument('[image...]', 'qcow2 images that no VM uses; several are handled at one instant')
       .option('--vm <socket>', 'a running QEMU by its QMP socket, instead of images')
       .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
+      .addOption(formatOption(['qcow2']))
+      .option(...TRUST)
       .option('--json', 'print one JSON object')
       .addHelpText('after', `\nExamples:\n${examples}`);
     return command.action(async (images: string[], flags: TrackingFlags) => {

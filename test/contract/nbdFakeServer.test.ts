@@ -11,6 +11,7 @@ import { NbdConnection } from '../../lib/backend/nbd/nbdConnection.js';
 import { type Extent, type FakeNbdScript, FakeNbdServer } from '../helpers/fakeNbdServer.js';
 import { startQemuNbd } from '../helpers/nbdServers.js';
 import { coalesce, qemuImg, qemuIo } from '../helpers/qemuTools.js';
+import { servedImage } from '../helpers/servedImage.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporaryFolder.js';
 
 const run = promisify(execFile);
@@ -152,7 +153,7 @@ async function askEverything(path: string) {
 test('ranges out of a map match those qemu-img knows', async () => {
   const image = join(folder.path, 'b.raw');
   await writeFile(image, Buffer.concat([Buffer.alloc(MiB), pattern(0, MiB), Buffer.alloc(2 * MiB)]));
-  const target = { kind: 'qemu-nbd', file: image, format: 'raw' } as const;
+  const target = await servedImage({ file: image, format: 'raw' });
   const connection = await NbdConnection.open(target, { contexts: ['base:allocation'] });
   try {
     const window = { startBytes: 0, endBytes: 4 * MiB, maxRanges: Number.POSITIVE_INFINITY };

@@ -3,19 +3,20 @@
  * ends the chain and is told only to those who need it; a chain that bites its own tail, or a file that somebody writes
  * to, is refused at once.
  */
-import type { BitmapKernel } from '../../core/bitmapKernel.js';
-import { CbtError, throwIfAborted } from '../../core/errors.js';
-import { resolveBackingFile } from './backing/backingName.js';
-import { corrupt, faultError, unsupported } from './faults.js';
-import { type ImageFormat, probeFormat, requireFormat } from './formatProbe.js';
+import { currentChain, readCatalogue } from '../../core/chain.js';
+import { CbtError } from '../../core/errors.js';
 import { type ImageLayer, rawLayer, unreadableLayer } from './layer.js';
-import type { OpenFiles } from './openFiles.js';
 import { openParallelsSource, parallelsLayer } from './parallelsBacking.js';
-import { type BackingReference, readQcow2Layer } from './qcow2/qcow2Layer.js';
+import { readQcow2Layer } from './qcow2/qcow2Layer.js';
+import {
+  concernsWholeChain,
+  isNotFollowed,
+  type Named,
+  type StackFile,
+  type StackReader,
+  walkStack,
+} from './stack.js';
 import { WriterGuard } from './writerGuard.js';
-
-/** Longest chain that is followed; far above what QEMU can open in practice. */
-export const MAX_LAYERS = 200;
 
 export interface ImageChain {
   /** Top layer first. */
@@ -24,57 +25,44 @@ export interface ImageChain {
   guard: WriterGuard;
 }
 
-export interface ChainReader {
-  files: OpenFiles;
-  kernel: BitmapKernel;
-  signal?: AbortSignal | undefined;
-}
-
-interface Found {
-  path: string;
-  /** Null to tell it from the file, as QEMU probes. */
-  format: string | null;
-}
-
-export async function readChain(
-  reader: ChainReader,
-  top: { path: string; format: ImageFormat },
-): Promise<ImageChain> {
+export async function readChain(reader: StackReader, top: Named): Promise<ImageChain> {
   const guard = new WriterGuard(reader.kernel);
-  const visited = new Map<string, string>();
-  const first = await readLayer(reader, guard, visited, top);
-  const layers: [ImageLayer, ...ImageLayer[]] = [first.layer];
-  let above = first.layer.state;
-  let backing = first.backing;
-  while (backing !== null) {
-    throwIfAborted(reader.signal);
-    const reference: BackingReference = backing;
-    const { label, sizeBytes } = above;
-    if (layers.length >= MAX_LAYERS) {
-      throw faultError(
-        top.path,
-        unsupported('length of the backing chain', 'more', `at most ${MAX_LAYERS} layers`),
-      );
-    }
-    let next: { layer: ImageLayer; backing: BackingReference | null };
+  const files = walkStack(reader, guard, top);
+  let above = await nextFile(files);
+  if (above === null) throw new CbtError('ERR_CBT_INTERNAL', `${top.path} has no layer`);
+  const layers: [ImageLayer, ...ImageLayer[]] = [await readLayer(reader, guard, above)];
+  for (;;) {
+    const [{ path, head }, overlay]: [StackFile, ImageLayer] = [above, layers.at(-1) ?? layers[0]];
     try {
-      const found = resolveBackingFile(label, reference.name, reference.format);
-      next = await readLayer(reader, guard, visited, found);
+      const file = await nextFile(files);
+      if (file === null) return { layers, guard };
+      layers.push(await readLayer(reader, guard, file));
+      above = file;
     } catch (error) {
       if (!(error instanceof CbtError) || !concernsOneLayer(error)) throw error;
-      const why = asBackingError(label, error);
-      next = { layer: unreadableLayer(reference.name.toString(), sizeBytes, why), backing: null };
+      if (isNotFollowed(error)) requireOwnChain(layers, error);
+      const label = head?.backing?.name.toString() ?? '';
+      layers.push(unreadableLayer(label, overlay.state.sizeBytes, asBackingError(path, error)));
+      return { layers, guard };
     }
-    layers.push(next.layer);
-    above = next.layer.state;
-    backing = next.backing;
   }
-  return { layers, guard };
+}
+
+async function nextFile(files: AsyncGenerator<StackFile, void, undefined>): Promise<StackFile | null> {
+  const { value } = await files.next();
+  return value ?? null;
+}
+
+/** Without points in time above, those of the files below are the disk's: not looking there is not knowing. */
+function requireOwnChain([top, ...more]: readonly [ImageLayer, ...ImageLayer[]], refused: CbtError): void {
+  const layers = [top, ...more].map(({ state }) => state);
+  const { label: disk, sizeBytes } = top.state;
+  if (currentChain(readCatalogue({ disk, sizeBytes, live: false, layers })) === null) throw refused;
 }
 
 /** Loops, writers and our own faults concern the disk as a whole. */
 export function concernsOneLayer(error: CbtError): boolean {
-  if (error.reason === 'BUSY' || error.details['field'] === LOOP) return false;
+  if (error.reason === 'BUSY' || concernsWholeChain(error)) return false;
   return (
     error.code === 'ERR_CBT_CORRUPT_IMAGE' ||
     error.code === 'ERR_CBT_UNSUPPORTED' ||
@@ -85,38 +73,20 @@ export function concernsOneLayer(error: CbtError): boolean {
 
 /** The image named the file, not the caller: what it names can be no argument of his. */
 function asBackingError(overlay: string, error: CbtError): CbtError {
-  if (error.code !== 'ERR_CBT_INVALID_ARGUMENT') return error;
+  if (error.code !== 'ERR_CBT_INVALID_ARGUMENT' || isNotFollowed(error)) return error;
   return new CbtError('ERR_CBT_UNSUPPORTED', `backing file of ${overlay}: ${error.message}`, {
     details: error.details,
     cause: error,
   });
 }
 
-const LOOP = 'backing chain';
-
 async function readLayer(
-  reader: ChainReader,
+  { files, kernel, signal }: StackReader,
   guard: WriterGuard,
-  visited: Map<string, string>,
-  { path, format }: Found,
-): Promise<{ layer: ImageLayer; backing: BackingReference | null }> {
-  const { files, kernel, signal } = reader;
-  const file = await files.open(path);
-  const before = visited.get(file.identity);
-  if (before !== undefined) {
-    throw faultError(path, corrupt(LOOP, `a loop: ${before} is its own backing file`, 'without one'));
-  }
-  visited.set(file.identity, path);
-  const snapshot = await guard.add(file);
-  const known = format === null ? await probeFormat(snapshot, signal) : requireFormat(path, format);
-  switch (known) {
-    case 'qcow2':
-      return readQcow2Layer(snapshot, guard, kernel, signal);
-    case 'raw':
-      return { layer: rawLayer(snapshot, kernel), backing: null };
-    case 'parallels': {
-      const source = await files.openSource(path, () => openParallelsSource(path, kernel, signal));
-      return { layer: await parallelsLayer(source, kernel, signal), backing: null };
-    }
-  }
+  { path, snapshot, format, head }: StackFile,
+): Promise<ImageLayer> {
+  if (head !== null) return readQcow2Layer(snapshot, head, guard, kernel, signal);
+  if (format === 'raw') return rawLayer(snapshot, kernel);
+  const source = await files.openSource(path, () => openParallelsSource(path, kernel, signal));
+  return parallelsLayer(source, kernel, signal);
 }

@@ -7,13 +7,14 @@ import type { BitmapReader, BitmapRef, DiskSource, DiskState } from '../../core/
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { clipPager, emptyPager, subtractPager, unionPager } from '../../core/pagers.js';
 import { checkGranularity, type RangePager } from '../../core/rangePage.js';
-import type { ChainReader, ImageChain } from './imageChain.js';
+import type { ImageChain } from './imageChain.js';
 import type { ImageLayer } from './layer.js';
 import type { OpenFiles } from './openFiles.js';
+import type { StackReader } from './stack.js';
 import type { WriterGuard } from './writerGuard.js';
 
 export class ImageChainSource implements DiskSource {
-  readonly #readChain: (reader: ChainReader) => Promise<ImageChain>;
+  readonly #readChain: (reader: StackReader) => Promise<ImageChain>;
   readonly #files: OpenFiles;
   readonly #kernel: BitmapKernel;
   /** What the files were when the state was last told. */
@@ -21,7 +22,7 @@ export class ImageChainSource implements DiskSource {
 
   constructor(
     readonly disk: string,
-    readChain: (reader: ChainReader) => Promise<ImageChain>,
+    readChain: (reader: StackReader) => Promise<ImageChain>,
     files: OpenFiles,
     kernel: BitmapKernel,
   ) {

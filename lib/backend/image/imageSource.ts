@@ -13,12 +13,18 @@ import { ImageChainSource } from './imageChainSource.js';
 import { OpenFiles } from './openFiles.js';
 import { DESCRIPTOR } from './parallels/diskFiles.js';
 import { openParallelsSource } from './parallelsBacking.js';
+import type { StackReader } from './stack.js';
 
 export interface OpenImageOptions {
   kernel: BitmapKernel;
-  /** Told from the first bytes of the file unless given; a file without a known magic is raw, as QEMU probes. */
-  format?: ImageFormat;
-  signal?: AbortSignal;
+  /**
+   * Told from the first bytes of the file unless given; a file without a known magic is raw, as QEMU probes. What is told
+   * so is a guess: what such a file names is not opened.
+   */
+  format?: ImageFormat | undefined;
+  /** Whether what the bytes tell may be believed, and what they name opened. */
+  trust?: boolean | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -27,7 +33,7 @@ export interface OpenImageOptions {
  * format that QEMU knows and we do not. Whether the image may be trusted is for `state()` to tell.
  */
 export async function openImage(path: string, options: OpenImageOptions): Promise<DiskSource> {
-  const { kernel, signal } = options;
+  const { kernel, trust, signal } = options;
   const files = new OpenFiles();
   try {
     throwIfAborted(signal);
@@ -38,9 +44,10 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
     if (options.format === undefined && basename(path) === DESCRIPTOR)
       return await openParallelsSource(dirname(path), kernel, signal);
     const file = await files.open(path);
-    const format = options.format ?? (await probeFormat(await file.snapshot(), signal));
-    if (format !== 'parallels') {
-      return new ImageChainSource(path, (reader) => readChain(reader, { path, format }), files, kernel);
+    const format = options.format ?? null;
+    if ((format ?? (await probeFormat(await file.snapshot(), signal))) !== 'parallels') {
+      const read = (reader: StackReader) => readChain({ ...reader, trust }, { path, format });
+      return new ImageChainSource(path, read, files, kernel);
     }
     await files.close();
     return await openParallelsSource(path, kernel, signal);

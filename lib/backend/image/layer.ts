@@ -52,7 +52,14 @@ export function unreadableLayer(label: string, overlaySizeBytes: number, error: 
   };
   return {
     // Its own size is not known; the overlay's is the most that can be seen of it.
-    state: { label, sizeBytes: overlaySizeBytes, format: 'unknown', bitmaps: [], problem },
+    state: {
+      label,
+      sizeBytes: overlaySizeBytes,
+      format: 'unknown',
+      bitmaps: [],
+      problem,
+      notes: [error.message],
+    },
     bitmaps: refuse,
     allocation: refuse,
   };

@@ -4,18 +4,19 @@ import { endingWithUs } from './endingWithUs.js';
 import { keepingMemory } from './keptMemory.js';
 import type { NativeNbdAddress, NativeNbdTls } from './nbdAddon.js';
 import { type NbdTls, toNativeTls } from './nbdTls.js';
-import { type QemuNbdImage, qemuNbdCommand } from './qemuNbdCommand.js';
+import { type QemuNbdNode, qemuNbdCommand } from './qemuNbdCommand.js';
 
 export type { NbdTls } from './nbdTls.js';
 
-/** Where a disk's bytes are: an export by socket, by host and port (10809 unless given) or by URI, or an image file that no QEMU holds. */
-export type NbdTarget =
+/** A disk's bytes as somebody exports them: by socket, by host and port (10809 unless given) or by URI. */
+export type NbdExport =
   | { kind: 'unix'; path: string; exportName?: string; tls?: NbdTls }
   | { kind: 'tcp'; host: string; port?: number; exportName?: string; tls?: NbdTls }
   /** nbd://, nbds://, nbd+unix:// or nbds+unix://; TLS files and secrets are not taken from the URI. */
-  | { kind: 'uri'; uri: string; tls?: NbdTls }
-  /** A qemu-nbd of our own on an image that no QEMU holds; it ends with the connection. */
-  | ({ kind: 'qemu-nbd' } & QemuNbdImage);
+  | { kind: 'uri'; uri: string; tls?: NbdTls };
+
+/** Where a disk's bytes are: an export, or an image for a qemu-nbd of our own, which ends with the connection. */
+export type NbdTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdNode);
 
 const NBD_PORT = 10809;
 
@@ -41,7 +42,7 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
     }
     case 'qemu-nbd': {
       const command = endingWithUs(
-        keepingMemory(await qemuNbdCommand(target)),
+        keepingMemory(qemuNbdCommand(target)),
         target.readOnly === false ? 'insist' : 'kill',
       );
       return {

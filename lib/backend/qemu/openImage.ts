@@ -2,8 +2,8 @@
  * Opening an image file as a block node of a QEMU, and what its refusal means.
  */
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { CbtError } from '../../core/errors.js';
+import type { ImageNode } from '../image/imageNode.js';
 import { qmp } from './qmp/commands.js';
 import type { QmpClient } from './qmp/qmpClient.js';
 import { isHeld, QmpCommandError } from './qmp/qmpError.js';
@@ -14,36 +14,30 @@ export interface ImageToOpen {
   /** 1 to 31 characters, a letter first. */
   nodeName: string;
   readOnly?: boolean | undefined;
-  /** Driver of the format node; 'qcow2' unless given. It is never guessed from the content. */
-  format?: string | undefined;
   /**
-   * Whether the backing files that the image names are opened too (read-only); 'open' unless given. With 'none' the
-   * image alone is opened: enough for bitmaps, and what is not allocated in it then reads as zeros.
+   * The image with all that is below it, so that QEMU follows no header. A qcow2 image alone unless given: enough for
+   * bitmaps, and what is not allocated in it then reads as zeros.
    */
-  backing?: 'open' | 'none' | undefined;
+  node?: ImageNode | undefined;
 }
 
 /** blockdev-add for an image. Errors name the file: BUSY when somebody holds it, CORRUPT_IMAGE, or out of reach. */
 export async function openImage(client: QmpClient, image: ImageToOpen, options?: WaitOptions): Promise<void> {
-  const filename = path.resolve(image.path);
   const readOnly = image.readOnly ?? false;
-  const driver = (await isBlockDevice(filename)) ? 'host_device' : 'file';
+  const { file, ...node } = image.node ?? (await aloneNode(image.path));
+  const opened = { ...node, 'node-name': image.nodeName, 'read-only': readOnly };
   try {
-    await qmp(
-      client,
-      'blockdev-add',
-      {
-        driver: image.format ?? 'qcow2',
-        'node-name': image.nodeName,
-        'read-only': readOnly,
-        file: { driver, filename, 'read-only': readOnly },
-        ...(image.backing === 'none' ? { backing: null } : {}),
-      },
-      options,
-    );
+    await qmp(client, 'blockdev-add', { ...opened, file: { ...file, 'read-only': readOnly } }, options);
   } catch (error) {
-    throw error instanceof QmpCommandError ? cannotOpen(filename, error) : error;
+    throw error instanceof QmpCommandError ? cannotOpen(image.path, error) : error;
   }
+}
+
+async function aloneNode(file: string): Promise<ImageNode> {
+  // As it is written: ".." behind a symbolic link is the kernel's to follow.
+  const filename = file.startsWith('/') ? file : `${process.cwd()}/${file}`;
+  const driver = (await isBlockDevice(filename)) ? 'host_device' : 'file';
+  return { driver: 'qcow2', file: { driver, filename }, backing: null };
 }
 
 function cannotOpen(filename: string, error: QmpCommandError): CbtError {

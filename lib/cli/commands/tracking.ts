@@ -3,16 +3,17 @@ import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionDisk } from '../../core/session.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions } from '../../core/vm.js';
-import { ImageTracking } from '../../imageTracking.js';
 import { exitCodeOf } from '../exitCode.js';
+import type { FormatFlags } from '../formatOptions.js';
 import { type CliIo, deliver, tell } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
+import { requireImages, trackImages } from '../sourceFlags.js';
 import { TransferProgress } from '../transferProgress.js';
 import { type CommandTracking, requireVm, vmTracking } from '../vmTracking.js';
 
-export interface TrackingFlags {
+export interface TrackingFlags extends FormatFlags {
   vm?: string;
   disk?: string[];
   json?: boolean;
@@ -78,6 +79,7 @@ async function deliverOrUndo(io: CliIo, text: string, undo: () => Promise<unknow
 }
 
 function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTracking {
+  requireImages(flags);
   if (flags.vm !== undefined) {
     if (images.length === 0) return vmTracking(flags.vm, flags.disk);
     throw invalidArgument('image', images.join(', '), 'left out beside --vm; name disks of a VM with --disk');
@@ -94,7 +96,7 @@ function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTra
     ['--nbd-socket', flags.nbdSocket],
   ] as const)
     requireVm(option, value);
-  return new ImageTracking(images);
+  return trackImages(images, flags);
 }
 
 async function act(

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
 import { findImageLeftovers } from '../../imageLeftovers.js';
-import { ImageTracking } from '../../imageTracking.js';
 import { findVmLeftovers, type Leftover } from '../../leftovers.js';
 import { parseQmpName } from '../../open.js';
 import { connectVm } from '../../vm.js';
@@ -13,6 +12,7 @@ import { exitCodeOf } from '../exitCode.js';
 import type { CliIo } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { toCbtError } from '../report.js';
+import { trackImages } from '../sourceFlags.js';
 import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from './findings.js';
 
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
@@ -37,7 +37,7 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
   for (const path of paths) {
     const reset = async (stop?: AbortSignal): Promise<unknown> => {
       await requireNoWaitingOverlay([path], flags.scratch);
-      return new ImageTracking([path]).reset({ signal: stop });
+      return trackImages([path], flags).reset({ signal: stop });
     };
     reports.push(await examineDisk(io, path, () => openForCommand(io, path, flags), reset));
   }

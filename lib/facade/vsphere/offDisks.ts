@@ -7,7 +7,7 @@ import { instantOf } from '../../core/changeId.js';
 import { CbtError } from '../../core/errors.js';
 import type { Instant } from '../../core/pointInTime.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
-import { qemuImg } from '../../imageTool.js';
+import { imageFiles } from '../../imageNode.js';
 import { ImageTracking } from '../../imageTracking.js';
 import { openDisk } from '../../open.js';
 import { toFault, VimFault } from './faults.js';
@@ -61,18 +61,7 @@ async function readOffDisk(disk: string, path: string): Promise<DiskFacts> {
 }
 
 async function parentsOf(path: string): Promise<string[]> {
-  const text = await qemuImg([
-    'info',
-    '--output=json',
-    '--force-share',
-    '--backing-chain',
-    '-f',
-    'qcow2',
-    '--',
-    path,
-  ]);
-  const layers = JSON.parse(text) as { filename?: unknown }[];
-  return layers.slice(1).map(({ filename }) => String(filename));
+  return (await imageFiles(path, { format: 'qcow2' })).slice(1);
 }
 
 /** Switches tracking of all images at one instant. */
@@ -81,7 +70,7 @@ export async function trackOff(images: Images, wanted: boolean, signal: AbortSig
   const chosen = wanted ? found.filter(({ epoch }) => epoch === null) : found;
   const paths = chosen.map(({ disk }) => images[disk] ?? '');
   if (paths.length === 0) return;
-  const tracking = new ImageTracking(paths);
+  const tracking = new ImageTracking(paths, { format: 'qcow2' });
   const { disks } = wanted ? await tracking.enable({ signal }) : await tracking.disable({ signal });
   const failed = disks.find(({ error }) => error !== undefined)?.error;
   if (failed !== undefined) throw toFault(failed);
@@ -103,7 +92,10 @@ export async function snapshotOff(images: Images, signal: AbortSignal): Promise<
       'NotSupported',
       `${untracked.disk} is not tracked: of a VM that is off nothing else would tell whether its content is still the snapshot's`,
     );
-  const tracking = new ImageTracking(found.map(({ disk }) => images[disk] ?? ''));
+  const tracking = new ImageTracking(
+    found.map(({ disk }) => images[disk] ?? ''),
+    { format: 'qcow2' },
+  );
   const pit = randomUUID();
   const undo = async (): Promise<void> => void (await tracking.rollback(pit));
   const begun = await tracking.begin({ pit, signal });

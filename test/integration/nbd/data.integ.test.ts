@@ -7,6 +7,7 @@ import { NbdConnection } from '../../../lib/backend/nbd/nbdConnection.js';
 import { startNbdkit, startQemuNbd, startQemuNbdOnTcp } from '../../helpers/nbdServers.js';
 import { mapData, qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
+import { servedImage } from '../../helpers/servedImage.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 const MiB = 1024 * 1024;
@@ -115,7 +116,7 @@ describe('writing into a qcow2 image', () => {
     await qemuImg('create', '-q', '-f', 'qcow2', image, '64M');
     await qemuIo(['-f', 'qcow2', image], 'write -P 9 0 64M');
     const model = Buffer.alloc(64 * MiB, 9);
-    await withConnection({ kind: 'qemu-nbd', file: image, format: 'qcow2', readOnly: false }, async (c) => {
+    await withConnection(await servedImage({ file: image, format: 'qcow2', readOnly: false }), async (c) => {
       expect(c.info).toMatchObject({
         readOnly: false,
         canZero: true,
@@ -157,7 +158,7 @@ describe('writing into a qcow2 image', () => {
     const image = join(folder.path, 'l.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', image, '64M');
     for (let i = 0; i < 5; i += 1) {
-      await withConnection({ kind: 'qemu-nbd', file: image, format: 'qcow2', readOnly: false }, (c) =>
+      await withConnection(await servedImage({ file: image, format: 'qcow2', readOnly: false }), (c) =>
         c.write(i * MiB, randomBytes(MiB)),
       );
       // Fails at once while anybody holds the image for writing.
@@ -170,7 +171,7 @@ describe('a qemu-nbd of ours that cannot', () => {
   test('have the image, because it is in use, says BUSY', async () => {
     const image = join(folder.path, 'b.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', image, '1M');
-    const served = { kind: 'qemu-nbd', file: image, format: 'qcow2', readOnly: false } as const;
+    const served = await servedImage({ file: image, format: 'qcow2', readOnly: false });
     await withConnection(served, async () => {
       const error = await refusalOf(NbdConnection.open(served));
       expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
@@ -181,7 +182,13 @@ describe('a qemu-nbd of ours that cannot', () => {
   test('open the image says why', async () => {
     const image = join(folder.path, 'n.qcow2');
     await writeFile(image, 'not an image');
-    const error = await refusalOf(NbdConnection.open({ kind: 'qemu-nbd', file: image, format: 'qcow2' }));
+    const error = await refusalOf(
+      NbdConnection.open({
+        kind: 'qemu-nbd',
+        file: image,
+        node: { driver: 'qcow2', file: { driver: 'file', filename: image } },
+      }),
+    );
     expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
     expect(error.details['server']).toMatch(/Image is not in qcow2 format/);
     // What the user asked for, not what is started around it.
@@ -191,7 +198,7 @@ describe('a qemu-nbd of ours that cannot', () => {
 
   test('be started is named', async () => {
     const image = await pattern('p.raw', 512);
-    const target = { kind: 'qemu-nbd', file: image, format: 'raw', program: '/opt/none/qemu-nbd' } as const;
+    const target = await servedImage({ file: image, format: 'raw', program: '/opt/none/qemu-nbd' });
     const error = await refusalOf(NbdConnection.open(target));
     expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
     expect(error.message).toMatch(/\/opt\/none\/qemu-nbd: not found/);

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NbdConnection } from '../../../lib/backend/nbd/nbdConnection.js';
 import { isGone, startNbdkit, startQemuNbd } from '../../helpers/nbdServers.js';
 import { refusalOf } from '../../helpers/refusal.js';
+import { servedImage } from '../../helpers/servedImage.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 const run = promisify(execFile);
@@ -59,7 +60,7 @@ describe('a server killed', () => {
   });
 
   test('that is our own qemu-nbd is an error too, and its end is waited for', async () => {
-    const target = { kind: 'qemu-nbd', file: image, format: 'raw' } as const;
+    const target = await servedImage({ file: image, format: 'raw' });
     const connection = await NbdConnection.open(target);
     const [pid] = await childrenOf(process.pid, 'qemu-nbd', image);
     expect(pid).toBeDefined();
@@ -72,7 +73,7 @@ describe('a server killed', () => {
 });
 
 test('closing in the middle of reads does not wait for them, nor for our qemu-nbd', async () => {
-  const connection = await NbdConnection.open({ kind: 'qemu-nbd', file: image, format: 'raw' });
+  const connection = await NbdConnection.open(await servedImage({ file: image, format: 'raw' }));
   const reads = Array.from({ length: 8 }, () =>
     connection.readRanges(Float64Array.of(0, 64 * MiB)).catch((e) => e.code),
   );

@@ -8,6 +8,7 @@ import { startQemuNbd } from '../../helpers/nbdServers.js';
 import { buildQcow2 } from '../../helpers/qcow2Builder.js';
 import { dirtyExtents, mapData, mapTopLayer, qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
+import { servedImage } from '../../helpers/servedImage.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
@@ -74,7 +75,7 @@ describe('dirty bitmaps', () => {
       const expected = await dirtyExtents('b 0,"x"', ['-f', 'qcow2', image]);
       const context = 'qemu:dirty-bitmap:b 0,"x"';
       await withConnection(
-        { kind: 'qemu-nbd', file: image, format: 'qcow2', bitmaps: ['b 0,"x"'] },
+        await servedImage({ file: image, format: 'qcow2', bitmaps: ['b 0,"x"'] }),
         [context],
         async (c) => {
           const page = await c.blockStatus(context, 'dirty', whole(c));
@@ -98,7 +99,7 @@ describe('dirty bitmaps', () => {
     const image = await alternatingImage(TiB, 16);
     const context = 'qemu:dirty-bitmap:b0';
     await withConnection(
-      { kind: 'qemu-nbd', file: image, format: 'qcow2', bitmaps: ['b0'] },
+      await servedImage({ file: image, format: 'qcow2', bitmaps: ['b0'] }),
       [context],
       async (c) => {
         const { ranges, nextBytes } = await c.blockStatus(context, 'dirty', whole(c));
@@ -114,7 +115,7 @@ describe('dirty bitmaps', () => {
     const image = await alternatingImage(TiB, 9);
     const context = 'qemu:dirty-bitmap:b0';
     await withConnection(
-      { kind: 'qemu-nbd', file: image, format: 'qcow2', bitmaps: ['b0'] },
+      await servedImage({ file: image, format: 'qcow2', bitmaps: ['b0'] }),
       [context],
       async (c) => {
         const window = { startBytes: GiB, endBytes: 2 * GiB, maxRanges: ALL };
@@ -135,7 +136,7 @@ describe('dirty bitmaps', () => {
     await qemuIo(['-f', 'qcow2', image], `write ${10 * MiB} 512`);
     const context = 'qemu:dirty-bitmap:b0';
     await withConnection(
-      { kind: 'qemu-nbd', file: image, format: 'qcow2', bitmaps: ['b0'] },
+      await servedImage({ file: image, format: 'qcow2', bitmaps: ['b0'] }),
       [context],
       async (c) => {
         expect([...(await c.blockStatus(context, 'dirty', whole(c))).ranges]).toEqual([10 * MiB, 512]);
@@ -146,7 +147,7 @@ describe('dirty bitmaps', () => {
   test('that do not exist are an error, never an empty map', async () => {
     const image = join(folder.path, 'b.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', image, '1M');
-    const served = { kind: 'qemu-nbd', file: image, format: 'qcow2' } as const;
+    const served = await servedImage({ file: image, format: 'qcow2' });
     const missing = await refusalOf(NbdConnection.open({ ...served, bitmaps: ['b0'] }));
     expect(missing.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
     expect(missing.message).toMatch(/Bitmap 'b0' is not found/);
@@ -164,7 +165,7 @@ describe('allocation', () => {
     await qemuIo(['-f', 'qcow2', base], 'write 1M 3M', 'write -z 10M 1M', 'write 40M 64K');
     await qemuImg('create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', top);
     await qemuIo(['-f', 'qcow2', top], 'write 2M 64K', 'write -z 40M 64K', 'write 60M 1M');
-    const served = { kind: 'qemu-nbd', file: top, format: 'qcow2' } as const;
+    const served = await servedImage({ file: top, format: 'qcow2' });
     await withConnection(served, ['base:allocation'], async (c) => {
       const { ranges } = await c.blockStatus('base:allocation', 'data', whole(c));
       expect([...ranges]).toEqual((await mapData('-f', 'qcow2', top)).flat());
@@ -176,11 +177,15 @@ describe('allocation', () => {
       const any = await c.blockStatus(depth, 'allocated', whole(c));
       expect([...any.ranges]).toEqual([MiB, 3 * MiB, 10 * MiB, MiB, 40 * MiB, 64 * KiB, 60 * MiB, MiB]);
     });
-    await withConnection({ ...served, withoutBacking: true }, ['base:allocation'], async (c) => {
-      const { ranges } = await c.blockStatus('base:allocation', 'data', whole(c));
-      expect([...ranges]).toEqual([2 * MiB, 64 * KiB, 60 * MiB, MiB]);
-      expect((await c.read(MiB, 4)).equals(Buffer.alloc(4))).toBe(true);
-    });
+    await withConnection(
+      await servedImage({ file: top, format: 'qcow2', withoutBacking: true }),
+      ['base:allocation'],
+      async (c) => {
+        const { ranges } = await c.blockStatus('base:allocation', 'data', whole(c));
+        expect([...ranges]).toEqual([2 * MiB, 64 * KiB, 60 * MiB, MiB]);
+        expect((await c.read(MiB, 4)).equals(Buffer.alloc(4))).toBe(true);
+      },
+    );
   });
 });
 

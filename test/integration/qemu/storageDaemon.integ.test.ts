@@ -7,6 +7,7 @@ import { qmp } from '../../../lib/backend/qemu/qmp/commands.js';
 import { withStorageDaemon } from '../../../lib/backend/qemu/storageDaemon.js';
 import { runTransaction } from '../../../lib/backend/qemu/transaction.js';
 import { listDisks } from '../../../lib/backend/qemu/vmDisks.js';
+import { type ImageNode, imageNode } from '../../../lib/imageNode.js';
 import { eventually } from '../../helpers/eventually.js';
 import { makeFolder, qemuImg, run } from '../../helpers/qemuProcess.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
@@ -107,18 +108,19 @@ describe('withStorageDaemon', () => {
     });
   });
 
-  it('opens the backing chain unless told not to', async () => {
+  it('opens the files it is told, and none that a header names', async () => {
     const overlay = path.join(folder, `${count}-top.qcow2`);
     await qemuImg(['create', '-q', '-f', 'qcow2', '-b', image, '-F', 'qcow2', overlay]);
-    const layers = (backing: 'open' | 'none' | undefined) =>
-      withStorageDaemon({ images: [{ path: overlay, nodeName: 'n', backing }] }, async (client) =>
+    const layers = (node?: ImageNode) =>
+      withStorageDaemon({ images: [{ path: overlay, nodeName: 'n', node }] }, async (client) =>
         (await listDisks(client)).map((disk) => disk.layers?.length),
       );
-    expect(await layers(undefined)).toEqual([2]);
-    expect(await layers('none')).toEqual([1]);
+    const node = await imageNode(overlay, { format: 'qcow2' });
+    expect(await layers(node)).toEqual([2]);
+    expect(await layers()).toEqual([1]);
     await rm(image);
-    expect(await layers('none')).toEqual([1]);
-    await expect(layers('open')).rejects.toThrow(coded('ERR_CBT_BACKEND_UNAVAILABLE', /No such file/));
+    expect(await layers()).toEqual([1]);
+    await expect(layers(node)).rejects.toThrow(coded('ERR_CBT_BACKEND_UNAVAILABLE', /No such file/));
   });
 
   it.each<[string, () => Promise<string>, string, RegExp]>([

@@ -46,6 +46,8 @@ async function open(path: string, format?: 'qcow2' | 'raw'): Promise<DiskSource>
   return source;
 }
 
+const openTold = (path: string): Promise<DiskSource> => open(path, 'qcow2');
+
 describe('what can be opened', () => {
   it('refuses a folder, a FIFO, a socket and a character device, and never waits', async () => {
     const fifo = join(folder, 'fifo');
@@ -81,7 +83,7 @@ describe('what can be opened', () => {
     await put('real/base', { size: SIZE });
     const real = await put('real/top', { backing: { name: 'base', format: 'qcow2' } });
     await symlink(real, join(folder, 'link'));
-    const { layers } = await (await open(join(folder, 'link'))).state();
+    const { layers } = await (await openTold(join(folder, 'link'))).state();
     expect(layers[1]).toMatchObject({
       format: 'unknown',
       problem: { message: expect.stringContaining(`${folder}/base`) },
@@ -133,7 +135,7 @@ describe('backing chains', () => {
     await put('base', Buffer.alloc(3 * 512));
     await put('mid', { size: 2 * SIZE, backing: { name: 'base', format: 'raw' }, bitmaps: [{ name: 'm' }] });
     const top = await put('top', { backing: { name: 'mid', format: 'qcow2' }, bitmaps: [{ name: 't' }] });
-    const state = await (await open(top)).state();
+    const state = await (await openTold(top)).state();
     expect(state.sizeBytes).toBe(SIZE);
     expect(state.layers.map(({ label, sizeBytes, format }) => [label, sizeBytes, format])).toEqual([
       [top, SIZE, 'qcow2'],
@@ -146,17 +148,17 @@ describe('backing chains', () => {
   it('probes a backing file without a format, and believes one that is given', async () => {
     await put('base', { size: 2 * SIZE });
     const probed = await put('probed', { backing: { name: 'base' } });
-    expect((await (await open(probed)).state()).layers[1]).toMatchObject({
+    expect((await (await openTold(probed)).state()).layers[1]).toMatchObject({
       format: 'qcow2',
       sizeBytes: 2 * SIZE,
     });
     const told = await put('told', { backing: { name: 'base', format: 'raw' } });
-    expect((await (await open(told)).state()).layers[1]).toMatchObject({ format: 'raw' });
+    expect((await (await openTold(told)).state()).layers[1]).toMatchObject({ format: 'raw' });
   });
 
   it('takes an empty name for none', async () => {
     const path = await put('top', { backing: { name: '' } });
-    expect((await (await open(path)).state()).layers).toHaveLength(1);
+    expect((await (await openTold(path)).state()).layers).toHaveLength(1);
   });
 
   it.each([
@@ -168,7 +170,7 @@ describe('backing chains', () => {
   ])('still answers the top layer over %s as %s', async (name, format, code, message) => {
     await put('broken', Buffer.alloc(4096));
     const path = await put('top', { backing: { name, format }, bitmaps: [{ name: 'b' }] });
-    const source = await open(path);
+    const source = await openTold(path);
     const state = await source.state();
     expect(state.layers).toHaveLength(2);
     expect(state.layers[1]).toMatchObject({
@@ -192,14 +194,14 @@ describe('backing chains', () => {
 
   it('refuses a loop, under whatever names', async () => {
     const self = await put('self', { backing: { name: 'self', format: 'qcow2' } });
-    expect(await refusalOf((await open(self)).state())).toMatchObject({
+    expect(await refusalOf((await openTold(self)).state())).toMatchObject({
       code: 'ERR_CBT_CORRUPT_IMAGE',
       details: { field: 'backing chain' },
     });
     await put('b', { backing: { name: './other-name-of-a', format: 'qcow2' } });
     const a = await put('a', { backing: { name: 'b', format: 'qcow2' } });
     await symlink(a, join(folder, 'other-name-of-a'));
-    expect((await refusalOf((await open(a)).state())).message).toMatch(
+    expect((await refusalOf((await openTold(a)).state())).message).toMatch(
       /a loop: .*\/a is its own backing file/,
     );
   });
@@ -210,15 +212,15 @@ describe('backing chains', () => {
       const below = i + 1 < total ? { backing: { name: `${i + 1}`, format: 'qcow2' } } : {};
       await put(`${i}`, { clusterBits: 9, size: 4096, ...below });
     }
-    expect((await (await open(join(folder, '1'))).state()).layers).toHaveLength(200);
-    expect(await refusalOf((await open(join(folder, '0'))).state())).toMatchObject({
+    expect((await (await openTold(join(folder, '1'))).state()).layers).toHaveLength(200);
+    expect(await refusalOf((await openTold(join(folder, '0'))).state())).toMatchObject({
       code: 'ERR_CBT_UNSUPPORTED',
       details: { field: 'length of the backing chain' },
     });
   });
 
   it('refuses layers and bitmaps that are not there', async () => {
-    const source = await open(await put('disk', { bitmaps: [{ name: 'b' }] }));
+    const source = await openTold(await put('disk', { bitmaps: [{ name: 'b' }] }));
     expect(await refusalOf(source.bitmapRanges([{ layer: 1, name: 'b' }], 512))).toMatchObject({
       code: 'ERR_CBT_INVALID_ARGUMENT',
     });
@@ -240,7 +242,7 @@ describe('backing chains', () => {
   });
 
   it('refuses a bitmap that is in use although nobody holds the image', async () => {
-    const source = await open(await put('disk', { bitmaps: [{ name: 'b', flags: 3 }] }));
+    const source = await openTold(await put('disk', { bitmaps: [{ name: 'b', flags: 3 }] }));
     const { layers } = await source.state();
     expect(layers[0]!.bitmaps).toMatchObject([{ name: 'b', inconsistent: true, recording: true }]);
     expect(await refusalOf(source.bitmapRanges([{ layer: 0, name: 'b' }], 512))).toMatchObject({
@@ -340,7 +342,7 @@ describe('writers', () => {
 
   it('watches the layers below as well', async () => {
     const base = await put('base');
-    const source = await open(await put('top', { backing: { name: 'base', format: 'qcow2' } }));
+    const source = await openTold(await put('top', { backing: { name: 'base', format: 'qcow2' } }));
     await source.state();
     await appendFile(base, Buffer.alloc(512));
     expect(await refusalOf(source.allocatedRanges(1))).toMatchObject(BUSY);

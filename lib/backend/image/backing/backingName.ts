@@ -29,18 +29,27 @@ export function resolveBackingFile(
   return { path: pathOf(overlayPath, name), format: format ?? null };
 }
 
+/** Where the file is that has the guest's data. QEMU looks a relative name up from its own working directory. */
+export function resolveDataFile(imagePath: string, nameBytes: Buffer): string {
+  const name = decodeName(imagePath, nameBytes, 'data file');
+  return requireAbsolute(imagePath, localPath(imagePath, name, 'data file') ?? name, 'data file');
+}
+
 function pathOf(overlayPath: string, name: string): string {
-  const protocol = protocolOf(name);
-  if (protocol !== null) {
-    if (!FILE_PROTOCOLS.includes(protocol)) {
-      const limit = 'a local file: its protocol is not read here';
-      throw faultError(overlayPath, unsupported('backing file', JSON.stringify(name), limit));
-    }
-    return requireAbsolute(overlayPath, name.slice(protocol.length + 1));
-  }
+  const local = localPath(overlayPath, name, 'backing file');
+  if (local !== null) return requireAbsolute(overlayPath, local);
   if (name.startsWith('/')) return name;
   // Put together as text: resolving ".." here would differ from the kernel's way where a folder is a symbolic link.
   return `${overlayPath.slice(0, overlayPath.lastIndexOf('/') + 1)}${name}`;
+}
+
+/** The path behind a protocol that names a local file, null for a name without one; any other protocol is never opened. */
+function localPath(where: string, name: string, what: string): string | null {
+  const protocol = protocolOf(name);
+  if (protocol === null) return null;
+  if (FILE_PROTOCOLS.includes(protocol)) return name.slice(protocol.length + 1);
+  const limit = 'a local file: disks behind other protocols are read only by the QEMU that has them';
+  throw faultError(where, unsupported(what, JSON.stringify(name), limit));
 }
 
 /** What is before a colon that comes before any slash. */
@@ -50,19 +59,19 @@ function protocolOf(name: string): string | null {
   return colon >= 0 && (slash < 0 || colon < slash) ? name.slice(0, colon) : null;
 }
 
-function requireAbsolute(overlayPath: string, path: string): string {
+function requireAbsolute(where: string, path: string, what = 'backing file'): string {
   if (path.startsWith('/')) return path;
   const limit = 'absolute: QEMU would look it up from its own working directory';
-  throw faultError(overlayPath, unsupported('path of the backing file', JSON.stringify(path), limit));
+  throw faultError(where, unsupported(`path of the ${what}`, JSON.stringify(path), limit));
 }
 
-function decodeName(overlayPath: string, bytes: Buffer): string {
+function decodeName(where: string, bytes: Buffer, what = 'backing file'): string {
   const name = bytes.toString('utf8');
   if (name.includes('\0')) {
-    throw faultError(overlayPath, corrupt('backing file name', JSON.stringify(name), 'free of NUL bytes'));
+    throw faultError(where, corrupt(`${what} name`, JSON.stringify(name), 'free of NUL bytes'));
   }
   if (!Buffer.from(name).equals(bytes)) {
-    throw faultError(overlayPath, unsupported('backing file name', bytes.toString('hex'), 'UTF-8'));
+    throw faultError(where, unsupported(`${what} name`, bytes.toString('hex'), 'UTF-8'));
   }
   return name;
 }

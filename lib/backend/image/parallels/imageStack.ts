@@ -1,6 +1,6 @@
 /** How the images of a descriptor stack: from the top image down to the root, each Shot naming its parent. */
 import { corrupt, faultError, unsupported } from '../faults.js';
-import { MAX_LAYERS } from '../imageChain.js';
+import { MAX_LAYERS } from '../stack.js';
 import { type DescriptorImage, type DiskDescriptor, NO_PARENT } from './descriptor.js';
 
 /** The images from `guid` down, top first. Throws where the stack is not whole, one, and finite. */

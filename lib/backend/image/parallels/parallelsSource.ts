@@ -6,10 +6,11 @@ import type { BitmapKernel } from '../../../core/bitmapKernel.js';
 import type { DiskSource } from '../../../core/diskSource.js';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { corrupt, faultError } from '../faults.js';
-import { type ChainReader, concernsOneLayer, type ImageChain } from '../imageChain.js';
+import { concernsOneLayer, type ImageChain } from '../imageChain.js';
 import { ImageChainSource } from '../imageChainSource.js';
 import { type ImageLayer, rawLayer, unreadableLayer } from '../layer.js';
 import { OpenFiles } from '../openFiles.js';
+import type { StackReader } from '../stack.js';
 import { WriterGuard } from '../writerGuard.js';
 import { type DiskFiles, findDiskFiles } from './diskFiles.js';
 import { SECTOR_BYTES } from './header.js';
@@ -35,7 +36,7 @@ export async function openParallels(path: string, { kernel, signal }: ParallelsO
 }
 
 /** The descriptor is read again for every question: a snapshot taken meanwhile has put another image on top. */
-async function readDisk(reader: ChainReader, path: string): Promise<ImageChain> {
+async function readDisk(reader: StackReader, path: string): Promise<ImageChain> {
   const files = await findDiskFiles(path, reader.signal);
   const guard = new WriterGuard(reader.kernel);
   const [first, ...rest] = files.images;
@@ -55,7 +56,7 @@ async function readDisk(reader: ChainReader, path: string): Promise<ImageChain> 
 }
 
 async function readLayer(
-  { files: opened, kernel, signal }: ChainReader,
+  { files: opened, kernel, signal }: StackReader,
   disk: DiskFiles,
   image: DiskFiles['images'][number],
   guard: WriterGuard,

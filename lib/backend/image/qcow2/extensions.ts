@@ -30,6 +30,8 @@ export interface Extensions {
   backingFormat?: string;
   featureNames?: Buffer;
   bitmaps?: Buffer;
+  /** Name of the file that has the guest's data, as stored. */
+  dataFile?: Buffer;
 }
 
 /** `head` is the first cluster of the file, or all of a shorter file. */
@@ -68,6 +70,7 @@ function collect(where: string, found: ReadonlyMap<number, Buffer>): Extensions 
   const format = found.get(BACKING_FORMAT);
   const featureNames = found.get(FEATURE_NAMES);
   const bitmaps = found.get(BITMAPS);
+  const dataFile = found.get(EXTERNAL_DATA_FILE);
   if (format !== undefined && format.length > MAX_FORMAT_BYTES) {
     const fault = corrupt(
       'length of header extension backing format',
@@ -80,6 +83,7 @@ function collect(where: string, found: ReadonlyMap<number, Buffer>): Extensions 
     ...(format === undefined ? {} : { backingFormat: format.toString('latin1') }),
     ...(featureNames === undefined ? {} : { featureNames }),
     ...(bitmaps === undefined ? {} : { bitmaps }),
+    ...(dataFile === undefined ? {} : { dataFile }),
   };
 }
 

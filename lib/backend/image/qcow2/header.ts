@@ -25,6 +25,7 @@ const SECTOR_BYTES = 512;
 const EXTERNAL_DATA = 1n << 2n;
 const COMPRESSION = 1n << 3n;
 const EXTENDED_L2 = 1n << 4n;
+const AUTOCLEAR_RAW_DATA = 1n << 1n;
 
 export type Encryption = 'none' | 'aes' | 'luks';
 
@@ -40,6 +41,8 @@ export interface Qcow2Header {
   /** The active L1 table: `entries` is what the size needs, at most what the header says there is. */
   l1: { offsetBytes: number; entries: number };
   externalData: boolean;
+  /** The external file is the disk's bytes as they are. */
+  rawData: boolean;
   extendedL2: boolean;
   /** The table of reference counts, and how wide a count is; what it says of clusters is never believed for an answer. */
   refcounts: { offsetBytes: number; tableClusters: number; bits: number };
@@ -68,6 +71,7 @@ export function parseHeader(where: string, bytes: Buffer): Qcow2Header {
   check(headerLength <= clusterBytes, corrupt('header_length', headerLength, headerLimit));
 
   const incompatible = v3 ? u64(bytes, 72) : 0n;
+  const autoclear = v3 ? u64(bytes, 88) : 0n;
   checkCompression(where, bytes, headerLength, incompatible);
   const extendedL2 = (incompatible & EXTENDED_L2) !== 0n;
   check(
@@ -89,10 +93,11 @@ export function parseHeader(where: string, bytes: Buffer): Qcow2Header {
     clusterBytes,
     sizeBytes: Number(size) - (Number(size) % SECTOR_BYTES),
     incompatible,
-    autoclear: v3 ? u64(bytes, 88) : 0n,
+    autoclear,
     encryption: readEncryption(where, u32(bytes, 32)),
     l1: readL1(where, bytes, Number(size), clusterBytes, extendedL2),
     externalData: (incompatible & EXTERNAL_DATA) !== 0n,
+    rawData: (autoclear & AUTOCLEAR_RAW_DATA) !== 0n,
     extendedL2,
     refcounts: {
       offsetBytes: Number(u64(bytes, 48)),

@@ -1,6 +1,6 @@
 /**
- * A qcow2 file as a layer: reads its first cluster and bitmap directory, tells the state of its bitmaps, and hands their
- * tables and the L1 table to the kernel, each checked whole before the first range is told.
+ * A qcow2 file as a layer: reads its bitmap directory, tells the state of its bitmaps, and hands their tables and the L1
+ * table to the kernel, each checked whole before the first range is told.
  */
 import type { BitmapKernel, BitmapSegment, ClusterClass, ClusterTables } from '../../../core/bitmapKernel.js';
 import type { BitmapInfo, LayerState } from '../../../core/diskSource.js';
@@ -13,21 +13,14 @@ import type { WriterGuard } from '../writerGuard.js';
 import { type BitmapEntry, findTableFault, parseBitmapDirectory } from './bitmapDirectory.js';
 import { checkExtensionLength, findVoidedBitmaps, parseBitmapsExtension } from './bitmapsExtension.js';
 import { parseBitmapTable } from './bitmapTable.js';
-import { type Extensions, parseExtensions } from './extensions.js';
-import { checkIncompatibleFeatures, isDirty, parseFeatureNames } from './features.js';
-import { KNOWN_HEADER_BYTES, parseHeader, type Qcow2Header, readClusterBits } from './header.js';
+import type { Extensions } from './extensions.js';
+import { isDirty } from './features.js';
+import type { Qcow2Head } from './head.js';
+import type { Qcow2Header } from './header.js';
 import { parseL1Table } from './l1Table.js';
 
 /** Table entries of all bitmaps of one query: 128 MiB of memory, and far above what bitmaps of one disk can need. */
 const MAX_TABLE_ENTRIES = 2 ** 24;
-
-/** What an image says about the file below it. */
-export interface BackingReference {
-  /** The name's bytes as stored; at most 1023. */
-  name: Buffer;
-  /** Content of the backing format extension. */
-  format: string | undefined;
-}
 
 interface Qcow2Image {
   snapshot: FileSnapshot;
@@ -37,19 +30,15 @@ interface Qcow2Image {
   state: LayerState;
 }
 
-/** Reads everything but bitmap and L1 tables. `backing` is null for a layer with nothing below. */
+/** Reads everything but bitmap and L1 tables. */
 export async function readQcow2Layer(
   snapshot: FileSnapshot,
+  { header, extensions }: Qcow2Head,
   guard: WriterGuard,
   kernel: BitmapKernel,
   signal?: AbortSignal,
-): Promise<{ layer: ImageLayer; backing: BackingReference | null }> {
+): Promise<ImageLayer> {
   const where = snapshot.file.path;
-  const start = await snapshot.file.readUpTo(0, KNOWN_HEADER_BYTES, signal);
-  const head = await snapshot.file.readUpTo(0, 2 ** readClusterBits(where, start), signal);
-  guard.mark(snapshot, 0, head);
-  const header = parseHeader(where, head);
-  const extensions = parseKnownExtensions(where, head, header);
   const { entries, problem } = await readDirectory(snapshot, guard, header, extensions, signal);
   const notes = notesOf(header);
   const state: LayerState = {
@@ -62,27 +51,10 @@ export async function readQcow2Layer(
   };
   const image = { snapshot, header, byName: groupByName(entries), state };
   return {
-    layer: {
-      state,
-      bitmaps: (names, granularityBytes, abort) => scanBitmaps(image, kernel, names, granularityBytes, abort),
-      allocation: (abort) => scanAllocation(image, kernel, abort),
-    },
-    backing: readBacking(where, head, header, extensions),
+    state,
+    bitmaps: (names, granularityBytes, abort) => scanBitmaps(image, kernel, names, granularityBytes, abort),
+    allocation: (abort) => scanAllocation(image, kernel, abort),
   };
-}
-
-/** An unknown feature may have changed what extensions look like: it is told first. */
-function parseKnownExtensions(where: string, head: Buffer, header: Qcow2Header): Extensions {
-  let extensions: Extensions;
-  try {
-    extensions = parseExtensions(where, head, header);
-  } catch (error) {
-    checkIncompatibleFeatures(where, header.incompatible, new Map());
-    throw error;
-  }
-  const names = parseFeatureNames(extensions.featureNames ?? Buffer.alloc(0));
-  checkIncompatibleFeatures(where, header.incompatible, names);
-  return extensions;
 }
 
 async function readDirectory(
@@ -149,26 +121,6 @@ function notesOf(header: Qcow2Header): string[] {
     notes.push('guest data is in an external file: writes to that file past QEMU are in no bitmap');
   }
   return notes;
-}
-
-function readBacking(
-  where: string,
-  head: Buffer,
-  header: Qcow2Header,
-  extensions: Extensions,
-): BackingReference | null {
-  const { offsetBytes, lengthBytes } = header.backingName;
-  if (lengthBytes === 0) return null;
-  const name = head.subarray(offsetBytes, offsetBytes + lengthBytes);
-  if (name.length !== lengthBytes) {
-    const fault = corrupt(
-      'end of the backing file name',
-      offsetBytes + lengthBytes,
-      `at most ${head.length}`,
-    );
-    throw faultError(where, fault);
-  }
-  return { name, format: extensions.backingFormat };
 }
 
 async function scanBitmaps(
