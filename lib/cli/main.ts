@@ -7,6 +7,7 @@ import type { CliIo } from './io.js';
 import { buildProgram, type CliContext } from './program.js';
 import { reportError, toCbtError } from './report.js';
 import { exitCodeOfSignal, Signals } from './signals.js';
+import { edgeOf } from './terminalText.js';
 
 export async function main(argv: readonly string[], given?: Partial<CliIo>): Promise<number> {
   const signals = new Signals((signal) => {
@@ -14,11 +15,11 @@ export async function main(argv: readonly string[], given?: Partial<CliIo>): Pro
     process.exit(exitCodeOfSignal(signal));
   });
   const io: CliIo = {
-    stdout: process.stdout,
-    stderr: process.stderr,
     env: process.env,
     signal: signals.signal,
     ...given,
+    stdout: edgeOf(given?.stdout ?? process.stdout),
+    stderr: edgeOf(given?.stderr ?? process.stderr),
   };
   // A reader that closes the pipe is told by the next write; without a listener Node would throw it at the process.
   io.stdout.on('error', () => undefined);

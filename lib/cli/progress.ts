@@ -1,5 +1,6 @@
 /** A progress bar on stderr, drawn only on a terminal and only when the work takes long enough to wonder. */
 import type { CliIo } from './io.js';
+import { drawingOn } from './terminalText.js';
 
 const FIRST_AFTER_MS = 700;
 const REDRAW_EVERY_MS = 100;
@@ -27,14 +28,14 @@ export class ProgressBar {
     const filled = Math.round(share * BAR_COLUMNS);
     const left = share > 0 ? `${Math.ceil((elapsed / share - elapsed) / 1000)} s left` : '';
     const bar = '#'.repeat(filled) + '-'.repeat(BAR_COLUMNS - filled);
-    this.#io.stderr.write(
+    drawingOn(this.#io.stderr).write(
       `\r\x1b[K${this.#label} [${bar}] ${(100 * share).toFixed(0).padStart(3)} %  ${left}`,
     );
   };
 
   /** Removes the bar; nothing of it stays on the screen. */
   end(): void {
-    if (this.#drawnAt !== null) this.#io.stderr.write('\r\x1b[K');
+    if (this.#drawnAt !== null) drawingOn(this.#io.stderr).write('\r\x1b[K');
     this.#drawnAt = null;
   }
 }

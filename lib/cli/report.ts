@@ -2,6 +2,9 @@
 import { CbtError } from '../core/errors.js';
 import { exitCodeOf } from './exitCode.js';
 import { type CliIo, ReaderGone } from './io.js';
+import { printable } from './terminalText.js';
+
+export { printable } from './terminalText.js';
 
 /** Any thrown value as a CbtError; what is not one is our bug, and says so with its stack. */
 export function toCbtError(error: unknown): CbtError {
@@ -36,9 +39,4 @@ export function reportError(io: CliIo, thrown: unknown, json: boolean): number {
 
 export function warn(io: CliIo, message: string): void {
   io.stderr.write(`warning: ${printable(message)}\n`);
-}
-
-/** Names come from images and from QEMU: what a terminal would obey is shown, not sent. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -4,6 +4,7 @@
  */
 import type { CliIo } from './io.js';
 import { formatBytes } from './picture/units.js';
+import { drawingOn } from './terminalText.js';
 
 const BAR_AFTER_MS = 700;
 const REDRAW_EVERY_MS = 200;
@@ -67,14 +68,14 @@ export class TransferProgress {
     if (bar) {
       const filled = Math.round(share * BAR_COLUMNS);
       const drawn = '#'.repeat(filled) + '-'.repeat(BAR_COLUMNS - filled);
-      this.#io.stderr.write(`\r\x1b[K${this.#label} [${drawn}] ${percent}  ${text}`);
+      drawingOn(this.#io.stderr).write(`\r\x1b[K${this.#label} [${drawn}] ${percent}  ${text}`);
       this.#drawn = true;
     } else this.#io.stderr.write(`${this.#label}: ${percent.trim()}  ${text}\n`);
   };
 
   /** Removes the bar; nothing of it stays on the screen. */
   end(): void {
-    if (this.#drawn) this.#io.stderr.write('\r\x1b[K');
+    if (this.#drawn) drawingOn(this.#io.stderr).write('\r\x1b[K');
     this.#drawn = false;
   }
 

@@ -7,6 +7,7 @@ import { BackupPictures } from '../picture/backupPictures.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
 import { errorJson, errorLine, type SourceFlags, withSource } from '../sourceFlags.js';
+import { drawingOn } from '../terminalText.js';
 import { TransferProgress } from '../transferProgress.js';
 
 export interface BackupFlags extends SourceFlags {
@@ -48,7 +49,7 @@ export async function backupCommand(
   if (json) await tellJson(io, { ...result, disks: result.disks.map(toJson), seconds });
   else {
     for (const warning of result.warnings) warn(io, warning);
-    await tell(io, describe(result, seconds, pictures));
+    await summarise(io, result, seconds, pictures);
     for (const disk of result.disks) if ('error' in disk) io.stderr.write(errorLine(disk.disk, disk.error));
   }
   await pictures.writeFiles(result.disks);
@@ -72,19 +73,23 @@ function toJson(disk: DiskResult): object {
   };
 }
 
-function describe({ run, pit, disks }: BackupResult, seconds: number, pictures: BackupPictures): string {
-  if (run === null) return '';
-  const lines = [`run ${run}, point in time ${pit}, ${seconds.toFixed(1)} s`];
+async function summarise(
+  io: CliIo,
+  { run, pit, disks }: BackupResult,
+  seconds: number,
+  pictures: BackupPictures,
+): Promise<void> {
+  if (run === null) return;
+  await tell(io, `run ${run}, point in time ${pit}, ${seconds.toFixed(1)} s\n`);
   for (const disk of disks) {
     if ('error' in disk) continue;
     const { verdict, reason, message, base, changedBytes, storedBytes } = disk;
     const why = [reason === null ? '' : ` [${reason}]`, message === null ? '' : `: ${message}`].join('');
     const how = verdict === 'full' ? `full${why}` : `incremental on run ${base?.run}${why}`;
-    lines.push(
-      `${printable(disk.disk)}: ${printable(how)}`,
-      `  ${formatBytes(changedBytes)} ${verdict === 'full' ? 'hold data' : 'changed'}, ${formatBytes(storedBytes)} stored in ${disk.file}`,
-      ...pictures.inSummary(disk.disk),
-    );
+    const copied = `${formatBytes(changedBytes)} ${verdict === 'full' ? 'hold data' : 'changed'}`;
+    const stored = `${formatBytes(storedBytes)} stored in ${printable(disk.file)}`;
+    await tell(io, `${printable(disk.disk)}: ${printable(how)}\n  ${copied}, ${stored}\n`);
+    const picture = pictures.inSummary(disk.disk);
+    if (picture !== null) await tell({ ...io, stdout: drawingOn(io.stdout) }, `\n${picture}\n`);
   }
-  return `${lines.join('\n')}\n`;
 }

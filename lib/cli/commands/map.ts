@@ -9,6 +9,7 @@ import { drawSvg, SVG_CELLS } from '../picture/svgMap.js';
 import { drawForTerminal } from '../picture/terminalMap.js';
 import { ProgressBar } from '../progress.js';
 import { warn } from '../report.js';
+import { drawingOn } from '../terminalText.js';
 
 export interface MapFlags extends OpenOptions {
   from?: string;
@@ -37,7 +38,7 @@ export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<voi
     }
     const drawn = await drawForTerminal(io, changed);
     bar.end();
-    await write(io.stdout, drawn);
+    await write(drawingOn(io.stdout), drawn);
   } finally {
     bar.end();
   }

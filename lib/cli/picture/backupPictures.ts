@@ -26,10 +26,9 @@ export class BackupPictures {
     if (this.#folder !== undefined) this.#files.set(disk, drawSvg(await bucketize(map, SVG_CELLS), map));
   };
 
-  /** Lines under the disk's own. */
-  inSummary(disk: string): string[] {
-    const drawn = this.#drawn.get(disk);
-    return drawn === undefined ? [] : ['', drawn];
+  /** What is shown under the disk's own lines. */
+  inSummary(disk: string): string | null {
+    return this.#drawn.get(disk) ?? null;
   }
 
   /** The SVG files of the disks that were copied, each named as its layer; their folder is made when it is not there. */

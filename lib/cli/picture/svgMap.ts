@@ -85,6 +85,6 @@ export function escapeXml(text: string): string {
     "'": '&apos;',
   };
   return text
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\uFFFE\uFFFF]/gu, '\uFFFD')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu, '\uFFFD')
     .replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }

@@ -75,7 +75,7 @@ export function drawTerminal(buckets: Buckets, facts: ChangeMapFacts, style: Ter
 
 /** Names can be long and odd; a UUID is shown by its first block, anything else cut and made printable. */
 function shorten(name: string): string {
-  const clean = name.replace(/[\p{Cc}\p{Cf}]/gu, '?');
+  const clean = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '?');
   return clean.length <= 14 ? clean : `${clean.slice(0, 13)}…`;
 }
 

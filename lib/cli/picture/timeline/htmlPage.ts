@@ -191,12 +191,12 @@ function dataOf({ intervals }: Timeline, sizeBytes: number): object {
   };
 }
 
-/** JSON in which no character ends the element that it stands in. */
+/** JSON in which no character ends the element that it stands in, and no name turns the text around it. */
 function forScript(value: object): string {
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  const json = JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'string' ? part.replace(/[\p{Cc}\p{Cf}]/gu, '\uFFFD') : part,
   );
+  return json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Long names are cut: a path has at most 4096 bytes, a message may hold several. */
