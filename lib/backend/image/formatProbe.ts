@@ -53,6 +53,7 @@ export function requireFormat(path: string, name: string): ImageFormat {
   if (name === 'qcow2' || name === 'raw' || name === 'parallels') return name;
   // Protocol drivers used as a format: the bytes of the file are the bytes of the disk.
   if (name === 'file' || name === 'host_device') return 'raw';
-  const fault = unsupported('format', name, 'qcow2, raw or parallels; convert it with qemu-img');
-  throw faultError(path, fault);
+  const wayOut =
+    name === 'luks' ? 'copied as it is, encrypted, with --format raw' : 'convert it with qemu-img';
+  throw faultError(path, unsupported('format', name, `qcow2, raw or parallels; ${wayOut}`));
 }

@@ -141,6 +141,23 @@ function nodeOf(graph: BlockGraph, name: string): GraphNode {
   throw new CbtError('ERR_CBT_BACKEND_PROTOCOL', `QEMU names the block node ${name} and does not list it`);
 }
 
+/** Whether what this node shows is encrypted in its own files: by its format, or by a LUKS node that the format stands on. */
+export function isEncrypted(graph: BlockGraph, name: string): boolean {
+  const at = [name];
+  // Each node once; a graph has no more.
+  const seen = new Set(at);
+  for (let node = at.pop(); node !== undefined; node = at.pop()) {
+    const { info, children } = nodeOf(graph, node);
+    if (info.encrypted || info.drv === 'luks') return true;
+    for (const child of children) {
+      if (child.role === 'backing' || seen.has(child.node)) continue;
+      seen.add(child.node);
+      at.push(child.node);
+    }
+  }
+  return false;
+}
+
 /** Every path or URI this image is known by: its own, its protocol node's, its external data file's. */
 export function filesOf(graph: BlockGraph, node: GraphNode): string[] {
   const parts = ['file', 'data-file'].flatMap((role) => childOf(node, role) ?? []);

@@ -35,6 +35,8 @@ export interface DiskImage {
   format: string;
   /** Whether bitmaps survive a clean stop of QEMU: qcow2 of version 3, opened for writing. */
   persistentCapable: boolean;
+  /** Whether one of its files is encrypted. QEMU has the key: whoever reads the disk through QEMU gets clear text. */
+  encrypted: boolean;
   /** Top first. */
   layers: readonly [VmLayer, ...VmLayer[]];
 }

@@ -9,7 +9,15 @@
 
 import { type BlockGraph, type GraphNode, readBlockGraph } from './blockGraph.js';
 import { nameDisks } from './diskNames.js';
-import { childOf, filesOf, filteredChild, passFilters, passOwnOverlay, readLayers } from './layers.js';
+import {
+  childOf,
+  filesOf,
+  filteredChild,
+  isEncrypted,
+  passFilters,
+  passOwnOverlay,
+  readLayers,
+} from './layers.js';
 import { isOwnName } from './ownNames.js';
 import { qmp } from './qmp/commands.js';
 import type { QmpClient } from './qmp/qmpClient.js';
@@ -137,6 +145,7 @@ function readImage(graph: BlockGraph, top: string): { image: DiskImage; written:
     ...(overlay !== null && { overlay: overlay.name }),
     format: node.info.drv,
     persistentCapable: keepsBitmaps(node) && !written.info.ro,
+    encrypted: layers.some((layer) => isEncrypted(graph, layer.node)),
     layers,
   };
   return { image, written };

@@ -59,6 +59,8 @@ const blockNode = z.looseObject({
   /** For display: a plain path, a URI, or a `json:` pseudo name. */
   file: z.string(),
   ro: z.boolean(),
+  /** Its content is encrypted on the way to the child; QEMU has the key. */
+  encrypted: z.boolean().optional(),
   /** QEMU 10.0 and newer; false while a migration has handed the disk over. */
   active: z.boolean().optional(),
   image: imageInfo,

@@ -25,7 +25,7 @@ import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
 import { ownSocket, useNbdServer } from './nbdServer.js';
 import { holdSession, letGoOfSession } from './owner.js';
-import { planAgain, planSession } from './planning.js';
+import { clearTextWarnings, planAgain, planSession } from './planning.js';
 import { makeSessionFolder, placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 import { findSessions } from './teardown.js';
 
@@ -72,7 +72,7 @@ export async function beginSession(
     taken: false,
     nbdSocket: options.nbdSocket ?? ownSocket(folder),
     ownServer: options.nbdSocket === undefined,
-    warnings: [...found, ...target.passedOver()],
+    warnings: [...found, ...target.passedOver(), ...clearTextWarnings(plan, folder)],
     disks: plan.leased,
   };
   try {

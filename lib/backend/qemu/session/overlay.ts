@@ -24,7 +24,11 @@ import { makeOverlayRecord } from './overlayRecord.js';
 import { createFileNode, watchFile } from './scratch.js';
 
 /** Throws where an overlay cannot be put on the disk. */
-export function requireOverlayable({ id, overlay }: TrackableDisk): void {
+export function requireOverlayable({ id, overlay, encrypted }: TrackableDisk): void {
+  if (encrypted) {
+    const message = `${id} is encrypted: what the guest writes during the session would lie in the overlay in clear; use mode fleece, which keeps only what is overwritten`;
+    throw new CbtError('ERR_CBT_UNSUPPORTED', message, { disk: id });
+  }
   if (overlay === undefined) return;
   const message = `${id} has an overlay of a session already (${overlay}): end that session, or see qemu-cbt doctor`;
   throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: id, reason: 'BUSY' });

@@ -69,6 +69,16 @@ export async function planAgain(
   );
 }
 
+/** What leaves an encrypted disk in clear, because QEMU has the key and not we. */
+export function clearTextWarnings({ planned }: SessionPlan, folder: string): string[] {
+  return planned
+    .filter(({ disk }) => disk.encrypted)
+    .map(
+      ({ disk }) =>
+        `${disk.id} is encrypted: its export, every backup read from it, and what the guest overwrites meanwhile (in ${folder}) are in clear`,
+    );
+}
+
 function placesOf({ leased }: SessionPlan): string {
   return JSON.stringify(leased.map(({ index, node, sizeBytes, image }) => [index, node, sizeBytes, image]));
 }
