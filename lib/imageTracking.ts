@@ -27,8 +27,8 @@ import {
   type TrackingOutcome,
   type TrackingTarget,
 } from './core/tracking.js';
-import { requireEachFileOnce } from './linux/fileIdentity.js';
 import { imageNode } from './imageNode.js';
+import { requireEachFileOnce } from './linux/fileIdentity.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { readHistories, requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
@@ -146,7 +146,9 @@ export class ImageTracking {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
     const pit = requireUuid('session', session);
-    const disks = await Promise.all(this.#paths.map((path) => findNewest(path, pit, { ...this.#known, ...options })));
+    const disks = await Promise.all(
+      this.#paths.map((path) => findNewest(path, pit, { ...this.#known, ...options })),
+    );
     return { pit, disks };
   }
 

@@ -27,8 +27,7 @@ export function imagesSource(paths: readonly string[], options: ImagesSourceOpti
   if (images.length === 0) throw invalidArgument('images', 'an empty list', 'at least one image');
   if (new Set(images).size !== images.length)
     throw invalidArgument('images', images.join(', '), 'every image once');
-  const open = (path: string, signal: AbortSignal | undefined) =>
-    openDisk(path, { ...options, signal });
+  const open = (path: string, signal: AbortSignal | undefined) => openDisk(path, { ...options, signal });
   return {
     leavesPoint: true,
     async facts(signal) {

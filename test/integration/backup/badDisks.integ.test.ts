@@ -1,5 +1,5 @@
 /** One bad image beside a good one: the good one is backed up, the bad one named with its reason, and nothing of it is left. */
-import { link, readFile, rm } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
@@ -9,6 +9,8 @@ import { verify } from '../../../lib/backup/verify.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { ImageTracking } from '../../../lib/imageTracking.js';
 import { openDisk } from '../../../lib/open.js';
+import { luksHeader } from '../../helpers/luksHeader.js';
+import { buildQcow2 } from '../../helpers/qcow2Builder.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 
 let folder: TemporaryFolder;
@@ -43,19 +45,7 @@ const BAD: [string, (path: string) => Promise<unknown>][] = [
   ],
   [
     'that is encrypted',
-    (path) =>
-      qemuImg(
-        'create',
-        '-q',
-        '-f',
-        'qcow2',
-        '--object',
-        'secret,id=s,data=k',
-        '-o',
-        'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10',
-        path,
-        '4M',
-      ),
+    (path) => writeFile(path, buildQcow2({ size: 4 << 20, luksHeader: luksHeader('k') }).bytes),
   ],
   ['that is not there', async () => undefined],
 ];
