@@ -5,6 +5,7 @@
 
 import { lstat } from 'node:fs/promises';
 import { clearLeftQueries, findLeftQueries } from './backend/qemu/live/queryServer.js';
+import { findPausedForSpace } from './backend/qemu/pausedForSpace.js';
 import type { QmpClient } from './backend/qemu/qmp/qmpClient.js';
 import {
   describeKeeper,
@@ -19,6 +20,7 @@ import { endLostSession, findLostSessions, strandedBecause } from './backend/qem
 import { placesOfFiles } from './backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
 import { isMissing } from './linux/fileFault.js';
+import { ofPaused } from './pausedVm.js';
 
 /** Something that a process or QEMU left when it ended before its work did. */
 export interface Leftover {
@@ -80,6 +82,8 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
         },
       });
     }
+    const paused = await findPausedForSpace(client, { signal });
+    if (paused !== null) found.push(ofPaused(paused, socket, (work, stop) => withClient(socket, stop, work)));
     return found;
   });
 }
