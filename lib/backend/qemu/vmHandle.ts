@@ -16,6 +16,7 @@ import type {
   VmDiskInfo,
   VmFacts,
 } from '../../core/vm.js';
+import { findShortOfRoom } from './closingRoom.js';
 import { type InstantExport, LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
 import { qmp } from './qmp/commands.js';
@@ -85,11 +86,11 @@ export class VmHandle implements Vm {
   }
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
-    return enable(this.#target(options), start(options));
+    return enable(await this.#roomyTarget(options), start(options));
   }
 
   async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
-    return reset(this.#target(options), start(options));
+    return reset(await this.#roomyTarget(options), start(options));
   }
 
   async disable(options: DisksOptions = {}): Promise<TrackingOutcome> {
@@ -136,6 +137,17 @@ export class VmHandle implements Vm {
 
   #target({ disks }: DisksOptions): QmpTrackingTarget {
     return new QmpTrackingTarget({ client: this.#live().client, names: disks });
+  }
+
+  /** What cannot be stored is not begun: with one bitmap that does not fit, QEMU loses those of others too. */
+  async #roomyTarget({ granularityBytes, signal, ...options }: StartVmOptions): Promise<QmpTrackingTarget> {
+    const target = this.#target(options);
+    for (const tracked of await target.disks(signal)) {
+      if ('error' in tracked) continue;
+      const short = await findShortOfRoom(target.nodeOf(tracked.disk), { granularityBytes, signal });
+      if (short !== null) throw short.about(tracked.disk);
+    }
+    return target;
   }
 
   readonly #openInstant = async (session: LiveSession, disk: LeaseDisk): Promise<TrackedDisk> =>

@@ -9,7 +9,7 @@
  * Clusters that are free inside the file would take some of it; nobody may rely on that.
  */
 import { ImageFile } from '../imageFile.js';
-import { parseBitmapDirectory } from './bitmapDirectory.js';
+import { type BitmapEntry, parseBitmapDirectory } from './bitmapDirectory.js';
 import { findVoidedBitmaps, parseBitmapsExtension } from './bitmapsExtension.js';
 import { parseExtensions } from './extensions.js';
 import { KNOWN_HEADER_BYTES, parseHeader, type Qcow2Header, readClusterBits } from './header.js';
@@ -37,7 +37,9 @@ export interface BitmapChange {
   keeps: (name: string) => boolean;
   /** How many come in. */
   adds: number;
-  /** Granularity of those; where it is not given, the finest in the image, or QEMU's own choice if that is finer. */
+  /** Those in the image where a QEMU has it open: what the file says of them is old. */
+  inQemu?: readonly { name: string; granularityBytes: number }[];
+  /** Granularity of those that come in; where it is not given, the finest in the image, or QEMU's own choice if that is finer. */
   granularityBytes?: number | undefined;
 }
 
@@ -87,19 +89,7 @@ export async function readBitmapNeed(
     const start = await file.readUpTo(0, KNOWN_HEADER_BYTES, signal);
     const head = await file.readUpTo(0, 2 ** readClusterBits(path, start), signal);
     const header = parseHeader(path, head);
-    const { bitmaps } = parseExtensions(path, head, header);
-    const place =
-      bitmaps === undefined || findVoidedBitmaps(header) !== null
-        ? null
-        : parseBitmapsExtension(path, bitmaps, header, fileBytes);
-    const entries =
-      place === null
-        ? []
-        : parseBitmapDirectory(
-            path,
-            await file.readUpTo(place.offsetBytes, place.lengthBytes, signal),
-            place,
-          );
+    const entries = change.inQemu ?? (await readEntries(file, head, header, fileBytes, signal));
     const stored = entries
       .filter(({ name }) => change.keeps(name))
       .map(({ name, granularityBytes }) => ({ granularityBytes, nameBytes: Buffer.byteLength(name) }));
@@ -122,6 +112,21 @@ export async function readBitmapNeed(
   } finally {
     await file.close();
   }
+}
+
+async function readEntries(
+  file: ImageFile,
+  head: Buffer,
+  header: Qcow2Header,
+  fileBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<BitmapEntry[]> {
+  const { path } = file;
+  const { bitmaps } = parseExtensions(path, head, header);
+  if (bitmaps === undefined || findVoidedBitmaps(header) !== null) return [];
+  const place = parseBitmapsExtension(path, bitmaps, header, fileBytes);
+  const bytes = await file.readUpTo(place.offsetBytes, place.lengthBytes, signal);
+  return parseBitmapDirectory(path, bytes, place);
 }
 
 function defaultGranularity(clusterBytes: number): number {

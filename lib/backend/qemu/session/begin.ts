@@ -7,6 +7,7 @@ import { parseUuid, requireUuid } from '../../../core/pointInTime.js';
 import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
 import { thisMachine } from '../../../linux/machine.js';
 import { syncFolder } from '../../../linux/stable.js';
+import { findShortOfRoom } from '../closingRoom.js';
 import { withFrozenGuest } from '../guestFreeze.js';
 import { clearLeftQueries } from '../live/queryServer.js';
 import { qmp } from '../qmp/commands.js';
@@ -55,6 +56,11 @@ export async function beginSession(
   const target = new QmpTrackingTarget({ client, names: options.disks });
   const asked = { pit, base, mode };
   const plan = await planSession(client, target, asked, signal);
+  // The backup is right without; only the points in time are at stake, and those of an overlay were refused.
+  for (const { disk } of plan.planned) {
+    const short = await findShortOfRoom(disk, { signal });
+    if (short !== null) found.push(`${disk.id}: ${short.message}, before the VM stops`);
+  }
   const parent = await placeOfFiles(
     mode,
     plan.planned.map(({ disk }) => disk),

@@ -4,9 +4,11 @@ import { type BeginOutcome, planBegins } from '../../../core/beginPlan.js';
 import { CbtError, invalidArgument } from '../../../core/errors.js';
 import type { Point } from '../../../core/point.js';
 import type { SessionDisk, SessionMode } from '../../../core/session.js';
+import { findShortOfRoom } from '../closingRoom.js';
 import { requireSafeExport } from '../ioThreads.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { QmpTrackingTarget } from '../trackingTarget.js';
+import type { TrackableDisk } from '../vmDisk.js';
 import type { PlannedDisk } from './fleece.js';
 import type { LeaseDisk } from './lease.js';
 import { requireOverlayable } from './overlay.js';
@@ -32,7 +34,7 @@ export async function planSession(
       if ('error' in begun) throw begun.error;
       const disk = target.nodeOf(begun.disk);
       await requireSafeExport(client, disk, { signal });
-      if (session.mode === 'overlay') requireOverlayable(disk);
+      if (session.mode === 'overlay') await requireRoomNow(disk, signal);
       const index = plan.planned.length;
       plan.planned.push({ index, disk, actions: begun.plan.actions });
       const image = disk.filename.startsWith('/') ? { image: disk.filename } : {};
@@ -47,6 +49,13 @@ export async function planSession(
   }
   if (plan.planned.length > 0) return plan;
   throw plan.refused[0]?.error ?? invalidArgument('disks', 'none', 'at least one disk that can be tracked');
+}
+
+/** An overlay turns its image read-only, which stores the bitmaps at once. */
+async function requireRoomNow(disk: TrackableDisk, signal: AbortSignal | undefined): Promise<void> {
+  requireOverlayable(disk);
+  const short = await findShortOfRoom(disk, { signal });
+  if (short !== null) throw short;
 }
 
 /**
