@@ -104,15 +104,16 @@ export class TrackedDisk {
     return this.#kernel.path;
   }
 
-  /** Format of the top layer, as QEMU names it, and what keeps its bitmaps from being read. */
+  /** Format of the top layer, as QEMU names it, what keeps its bitmaps from being read, and the disk's history (null: none). */
   async topLayer({
     signal,
   }: {
     signal?: AbortSignal | undefined;
-  } = {}): Promise<{ format: string; problem: Problem | null }> {
+  } = {}): Promise<{ format: string; problem: Problem | null; epoch: string | null }> {
     return this.#coded(async () => {
-      const { format, problem = null } = layerOf(await this.#state(signal), 0);
-      return { format, problem };
+      const state = await this.#state(signal);
+      const { format, problem = null } = layerOf(state, 0);
+      return { format, problem, epoch: currentChain(readCatalogue(state))?.epoch ?? null };
     });
   }
 
@@ -167,7 +168,8 @@ export class TrackedDisk {
       const named = options.to ?? this.#instant ?? undefined;
       const to = named === undefined ? null : parsePoint('to', named);
       if (from.kind === 'allocated') {
-        if (to !== null && !(to.kind === 'pit' && to.uuid === this.#instant))
+        const pit = to?.kind === 'pit' ? to.uuid : to?.kind === 'instant' ? to.pit : null;
+        if (to !== null && (pit === null || pit !== this.#instant))
           throw invalidArgument(
             'to',
             options.to,

@@ -108,7 +108,7 @@ export class QmpTrackingTarget implements TrackingTarget {
     const after = await listDisks(this.#options.client, { signal });
     for (const { disk, actions } of changes) {
       const node = this.#nodes.get(disk)?.formatNode;
-      const bitmaps = after.find((d) => d.trackable && d.formatNode === node)?.layers?.[0]?.bitmaps ?? [];
+      const bitmaps = findByNode(after, node ?? '')?.layers?.[0]?.bitmaps ?? [];
       for (const action of actions) {
         if (action.kind !== 'add' && action.kind !== 'remove') continue;
         const found = bitmaps.find((bitmap) => bitmap.name === action.name);
@@ -127,6 +127,9 @@ export class QmpTrackingTarget implements TrackingTarget {
 
 function requireNode(client: QmpClient, all: readonly VmDisk[], node: string): VmDisk {
   const disk = findByNode(all, node);
+  // What a session did to an image is undone there, also when the disk has gone to another one since.
+  if (disk !== null && !disk.trackable && disk.apart !== undefined)
+    return { id: disk.id, ...disk.apart, trackable: true };
   if (disk !== null) return disk;
   const message = `node ${node} of ${client.name} is no disk, or is one no more`;
   throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: node });

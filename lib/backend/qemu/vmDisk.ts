@@ -49,8 +49,8 @@ export interface TrackableDisk extends DiskNames, DiskImage {
 export interface UntrackableDisk extends DiskNames, Partial<DiskImage> {
   trackable: false;
   why: string;
-  /** A disk in every other way, but that nothing leads to it: worth telling who asked for all disks. */
-  apart?: true;
+  /** A disk in every other way, but that nothing leads to it: the image. Worth telling who asked for all disks. */
+  apart?: DiskImage;
 }
 
 export type VmDisk = TrackableDisk | UntrackableDisk;

@@ -117,7 +117,7 @@ function daemonDisks(graph: BlockGraph): UnnamedDisk[] {
     drafts.push(
       why === null
         ? { ...image, trackable: true }
-        : { ...image, trackable: false, why, ...(why === NOT_EXPORTED && { apart: true as const }) },
+        : { ...image, trackable: false, why, ...(why === NOT_EXPORTED && { apart: image }) },
     );
   }
   return drafts;

@@ -23,6 +23,7 @@ export interface PRL_DISK_PARAMETERS {
   m_BlockSize: number;
   m_Parts: number;
   m_Storages: PRL_STORAGE_PARAMETERS[];
+  /** The disk's history, with braces; the null UUID where none is kept. */
   m_Uuid: string;
   m_Name: string;
 }
@@ -39,7 +40,7 @@ export function sizeOfParameters({ name }: DiskInfo): number {
   return HEAD_BYTES + STORAGE_BYTES + 2 * text;
 }
 
-export function parametersOf({ name, sizeBytes }: DiskInfo): PRL_DISK_PARAMETERS {
+export function parametersOf({ name, sizeBytes, uuid }: DiskInfo): PRL_DISK_PARAMETERS {
   return {
     m_Heads: 0,
     m_Cylinders: 0,
@@ -49,7 +50,7 @@ export function parametersOf({ name, sizeBytes }: DiskInfo): PRL_DISK_PARAMETERS
     m_BlockSize: MAP_GRANULARITY_BYTES / SECTOR_BYTES,
     m_Parts: 1,
     m_Storages: [{ m_Type: TRY_GUESS, m_Start: 0, m_Size: sizeBytes, m_FileName: name }],
-    m_Uuid: NULL_UUID,
+    m_Uuid: uuid === null ? NULL_UUID : `{${uuid}}`,
     m_Name: name,
   };
 }

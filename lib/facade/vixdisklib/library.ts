@@ -4,7 +4,7 @@
  */
 import { isAbsolute, join, normalize } from 'node:path';
 import type { Ref } from '../ref.js';
-import type { ServiceInstance } from '../vsphere/index.js';
+import type { ServiceInstance, VirtualMachine } from '../vsphere/index.js';
 import { VIX_E_DISK_NOINIT, VIX_E_FILE_NAME_INVALID } from './constants/codes.js';
 import { invalid, setLog, VixFailure } from './errors.js';
 import type { VixDiskLibGenericLogFunc } from './types.js';
@@ -29,6 +29,13 @@ export function configureVixDiskLib(to: VixDiskLibSettings): void {
 
 export function service(): ServiceInstance | undefined {
   return settings.service;
+}
+
+/** The VM that a `vmxSpec` names: `moref=` and a reference, or whatever `findVm` takes; null where there is none. */
+export async function findVm(spec: string): Promise<VirtualMachine | null> {
+  const moref = /^moref=(.*)$/s.exec(spec)?.[1];
+  const found = moref === undefined ? settings.service?.findVm(spec) : settings.service?.findByMoref(moref);
+  return (await found) ?? null;
 }
 
 export function toldFormat(file: string): string | undefined {

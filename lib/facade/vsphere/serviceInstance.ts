@@ -106,21 +106,37 @@ export class ServiceInstance {
     return new Date().toISOString();
   }
 
-  /** A VM by its name, its reference, its inventory path or its UUID, with its properties read; null where there is none. */
+  /**
+   * A VM by its name, else its reference, its inventory path or its UUID, with its properties read; null where there is none.
+   * Whoever knows what kind of name he has asks for that: one VM may be called as another's reference.
+   */
   async findVm(search: string): Promise<VirtualMachine | null> {
     const found =
-      this.#vms.find(({ name, moref }) => name === search || moref.value === search) ?? this.#byPath(search);
+      this.#vms.find(({ name }) => name === search) ?? this.#byMoref(search) ?? this.#byPath(search);
     return found === undefined ? this.findByUuid(search) : found.refresh();
   }
 
-  /** VMs that cannot be asked are passed over: they may be off. */
+  /** A VM by the value of its reference alone. */
+  async findByMoref(value: string): Promise<VirtualMachine | null> {
+    return (await this.#byMoref(value)?.refresh()) ?? null;
+  }
+
+  /** VMs that cannot be asked are passed over: they may be off. InvalidArgument where two have it, as a copy of a VM has. */
   async findByUuid(uuid: string): Promise<VirtualMachine | null> {
     const wanted = uuid.toLowerCase();
+    const found: VirtualMachine[] = [];
     for (const vm of this.#vms) {
       const read = await vm.refresh().catch(() => null);
-      if (read?.config.uuid.toLowerCase() === wanted) return read;
+      if (read?.config.uuid.toLowerCase() === wanted) found.push(read);
     }
-    return null;
+    const [first] = found;
+    if (first === undefined || found.length === 1) return first ?? null;
+    const names = found.map(({ name }) => name).join(', ');
+    throw invalidArgument('uuid', `${uuid} is the UUID of ${found.length} VMs: ${names}`);
+  }
+
+  #byMoref(value: string): VirtualMachine | undefined {
+    return this.#vms.find(({ moref }) => moref.value === value);
   }
 
   #byPath(path: string): VirtualMachine | undefined {

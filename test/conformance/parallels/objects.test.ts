@@ -1,4 +1,6 @@
 /** The objects beside the calls: the same answers, with errors that are thrown, and disposal in place of frees. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startQemuNbd } from '../../helpers/nbdServers.js';
 import { writeHdd, writeHds } from '../../helpers/parallelsBuilder.js';
@@ -137,6 +139,20 @@ describe('a server', () => {
     await expect(server.findVm('11111111-2222-4333-8444-555555555555')).rejects.toThrow(
       /silent did not tell its UUID/,
     );
+  });
+  test('a name or a UUID that two VMs have is refused with both', async () => {
+    await mkdir(path('vms'));
+    for (const socket of ['web.qmp', 'web.sock', 'mail.qmp']) await writeFile(path(join('vms', socket)), '');
+    prl.configureLocalServer(path('vms'));
+    await using folder = new prl.LocalServer();
+    await folder.login();
+    await expect(folder.findVm('web')).rejects.toThrow('"web" fits 2 VMs');
+    expect((await folder.findVm('mail')).name).toBe('mail');
+    const uuid = '11111111-2222-4333-8444-555555555555';
+    prl.configureLocalServer(['one', 'copy'].map((name) => ({ name, uuid, qmp: path(name) })));
+    await using copies = new prl.LocalServer();
+    await copies.login();
+    await expect(copies.findVm(uuid)).rejects.toThrow('fits 2 VMs: one, copy');
   });
   test('its end ends a backup that is still beginning, and none begins after', async () => {
     const { daemon } = await startVm();

@@ -1,7 +1,41 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startVm } from './support.js';
+import { connect } from '../../../lib/facade/vsphere/index.js';
+import { useLibrary, vix } from '../vixdisklib/support.js';
+import { faultOf, startVm } from './support.js';
+
+useLibrary();
 
 describe('FindByUuid', () => {
+  test('a UUID that two VMs have, as a copy has it, is refused with their names', async () => {
+    const { vm, folder } = await startVm();
+    const uuid = '11111111-2222-4333-8444-555555555555';
+    const two = connect({
+      vms: ['web', 'copy'].map((name) => ({ ...vm.entry, name, uuid })),
+      stateFolder: join(folder, 'state'),
+    });
+    for (const work of [two.findVm(uuid), two.content.searchIndex.FindByUuid(null, uuid, true)])
+      expect(await faultOf(work)).toMatchObject({
+        name: 'InvalidArgument',
+        message: expect.stringMatching(/web, copy/),
+      });
+  });
+
+  test('a name that is the reference of another VM: each kind of name finds its own', async () => {
+    const { vm, folder } = await startVm();
+    const entries = ['vm-2', 'mail'].map((name) => ({ ...vm.entry, name }));
+    const service = connect({ vms: entries, stateFolder: join(folder, 'state') });
+    vix.configureVixDiskLib({ service });
+    expect((await service.findVm('vm-2'))!.name).toBe('vm-2');
+    expect((await service.findByMoref('vm-2'))!.name).toBe('mail');
+    expect(await service.findByMoref('mail')).toBeNull();
+    const params = (vmxSpec: string) => ({ vmxSpec });
+    expect(await vix.VixDiskLib_PrepareForAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
+    expect((await service.findVm('mail').then((found) => found!.record())).holder).not.toBeNull();
+    expect((await service.findVm('vm-2').then((found) => found!.record())).holder).toBeNull();
+    expect(await vix.VixDiskLib_EndAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
+  });
+
   test('finds by the UUID that the configuration tells', async () => {
     const { service, vm } = await startVm();
     const { searchIndex } = service.content;

@@ -347,12 +347,18 @@ describe('the object', () => {
     await expect(new TrackedDisk(source, tinyKernel).pits()).rejects.toBe(bug);
   });
 
+  test('the history of a disk is told without reading a bit', async () => {
+    const { disk, source } = open(flatDisk(wholeChain(2)));
+    expect((await disk.topLayer()).epoch).toBe(EPOCH);
+    expect(source.asked).toEqual([]);
+  });
+
   test('names and kernel', async () => {
     const { disk } = open(flatDisk([]));
     expect([disk.disk, disk.kernelPath, await disk.topLayer()]).toEqual([
       'vda',
       'script',
-      { format: 'qcow2', problem: null },
+      { format: 'qcow2', problem: null, epoch: null },
     ]);
   });
 });

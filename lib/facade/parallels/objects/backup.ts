@@ -67,6 +67,7 @@ export class Backup implements PrlObject, AsyncDisposable {
       const disk: Disk = new Disk(
         {
           name: entry.export,
+          history: entry.epoch ?? null,
           data,
           local: false,
           ownGranularity: false,

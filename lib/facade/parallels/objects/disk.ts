@@ -24,6 +24,8 @@ export interface DiskInfo {
   sizeBytes: number;
   readOnly: boolean;
   name: string;
+  /** UUID of the disk's history, null where none is kept: who has another one now is another disk, whatever it is called. */
+  uuid: string | null;
 }
 
 /** An open disk: `PrlDisk_` calls as methods, in bytes. Failures are `PrlError`s with the SDK's code. */
@@ -41,10 +43,10 @@ export class Disk implements PrlObject, AsyncDisposable {
     this.#onClose = onClose;
   }
 
-  /** Size in bytes, name, and whether it refuses writes. */
+  /** Size in bytes, name, history, and whether it refuses writes. */
   get info(): DiskInfo {
-    const { name, data } = this.#source;
-    return { name, sizeBytes: data.info.sizeBytes, readOnly: data.info.readOnly };
+    const { name, data, history } = this.#source;
+    return { name, sizeBytes: data.info.sizeBytes, readOnly: data.info.readOnly, uuid: history };
   }
 
   /**

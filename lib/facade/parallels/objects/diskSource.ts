@@ -14,6 +14,8 @@ export interface OpenMap {
 export interface DiskSource {
   /** What the disk is called in GetDiskInfo and in messages. */
   readonly name: string;
+  /** The disk's history (epoch); null where it has none, or its server does not tell. */
+  readonly history: string | null;
   readonly data: DiskData;
   /** Where reads and writes go wrong the way a local file's do; else the way an NBD server's do. */
   readonly local: boolean;

@@ -80,20 +80,22 @@ export class LocalServer implements PrlObject, AsyncDisposable {
     return entries.map((entry) => new VirtualMachine(entry, backups));
   }
 
-  /** A VM by its UUID or its name. */
+  /** A VM by its name, or else by its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused. */
   async findVm(name: string): Promise<VirtualMachine> {
     const vms = await this.vms();
-    const byName = vms.find((vm) => vm.name === name);
-    if (byName !== undefined) return byName;
+    const byName = vms.filter((vm) => vm.name === name);
+    if (byName.length > 0) return only(name, byName);
     const wanted = parseUuid(name);
     const silent: string[] = [];
+    const byUuid: VirtualMachine[] = [];
     for (const vm of wanted === null ? [] : vms) {
       try {
-        if ((await vm.uuid()) === wanted) return vm;
+        if ((await vm.uuid()) === wanted) byUuid.push(vm);
       } catch (thrown) {
         silent.push(`${vm.name} did not tell its UUID: ${toPrlError(thrown).message}`);
       }
     }
+    if (byUuid.length > 0) return only(name, byUuid);
     const known = vms.map((vm) => vm.name).join(', ') || 'none';
     const what = [`there is no VM ${JSON.stringify(name)}`, `there are: ${known}`, ...silent].join('; ');
     throw new PrlError(PRL_ERR_VM_UUID_NOT_FOUND, what);
@@ -114,6 +116,13 @@ export class LocalServer implements PrlObject, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.logoff();
   }
+}
+
+function only(name: string, [first, ...others]: readonly VirtualMachine[]): VirtualMachine {
+  if (first !== undefined && others.length === 0) return first;
+  const names = [first, ...others].map((vm) => vm?.name).join(', ');
+  const message = `${JSON.stringify(name)} fits ${others.length + 1} VMs: ${names}`;
+  throw new PrlError(PRL_ERR_INVALID_PARAM, message);
 }
 
 async function readEntries(): Promise<readonly VmEntry[]> {

@@ -42,6 +42,7 @@ async function openNbd(uri: string): Promise<DiskSource> {
     const data = await openData(target);
     return {
       name: uri,
+      history: null,
       data,
       local: false,
       ownGranularity: false,
@@ -91,7 +92,7 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
     throw unreachable ? toPrlError(thrown, PRL_ERR_DISK_FILE_OPEN_ERROR) : unrecognised(path, thrown);
   });
   try {
-    const { format } = await maps.topLayer();
+    const { format, epoch } = await maps.topLayer();
     if (format !== 'qcow2' && format !== 'parallels') throw unrecognised(path, `its format is ${format}`);
     if (writable && format === 'parallels') {
       // QEMU 7.2 drops the bitmaps of such an image as soon as it opens it for writing, and leaves the file damaged.
@@ -101,6 +102,7 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
     const data = await openData({ kind: 'qemu-nbd', ...image, readOnly: !writable });
     return {
       name: path,
+      history: epoch,
       data,
       local: true,
       ownGranularity: format === 'parallels',

@@ -11,7 +11,7 @@ import {
   VIX_E_VM_NOT_FOUND,
 } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
-import { service } from '../library.js';
+import { findVm, service } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 import type { VixDiskLibHandle } from './handle.js';
 
@@ -56,8 +56,8 @@ export class VixDiskLibConnection {
     if (spec === '') return new VixDiskLibConnection(params, readOnly, null);
     const named = snapshotRef !== null && snapshotRef !== '';
     if (service() === undefined && !named) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
-    const found = await service()?.findVm(spec.replace(/^moref=/, ''));
-    if (found === undefined || found === null)
+    const found = await findVm(spec);
+    if (found === null)
       throw new VixFailure(
         VIX_E_VM_NOT_FOUND,
         `there is no VM ${spec}; configureVixDiskLib names the service`,
