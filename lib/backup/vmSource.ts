@@ -1,4 +1,5 @@
 /** The disks of a running VM as a backup source: one session, one instant. */
+import { CbtError } from '../core/errors.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome } from '../core/tracking.js';
@@ -80,8 +81,16 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     failed,
     warnings: session.warnings,
     async check() {
-      await session.check();
-      return [];
+      const wrong: FailedDisk[] = [];
+      for (const { disk } of disks) {
+        try {
+          await session.check(disk);
+        } catch (error) {
+          if (!(error instanceof CbtError) || error.disk !== disk || session.broken !== null) throw error;
+          wrong.push({ disk, error });
+        }
+      }
+      return wrong;
     },
     async commit(kept) {
       const outcome = await session.commit();

@@ -39,9 +39,10 @@ export interface Session extends SessionFacts, AsyncDisposable {
   openDisk(disk: string): Promise<TrackedDisk>;
   /**
    * Throws when what the exports serve is no longer the session's instant. Whoever reads data calls it after reading and
-   * before trusting: a broken session goes on serving bytes, but of another moment.
+   * before trusting: a broken session goes on serving bytes, but of another moment. Of one disk where it is named: one that is
+   * taken out of the VM is lost by itself.
    */
-  check(): Promise<void>;
+  check(disk?: string): Promise<void>;
   /** Why the session broke; null while it is good. */
   readonly broken: CbtError | null;
   /** Ends the session and keeps its point in time. A broken session is rolled back, and this throws why. */

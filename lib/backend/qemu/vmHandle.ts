@@ -157,7 +157,7 @@ export class VmHandle implements Vm {
       {
         socket: session.lease.nbdSocket,
         exportName: session.exportName(disk),
-        check: () => session.check(),
+        check: () => session.check(disk.disk),
       },
       session.pit,
     );

@@ -99,4 +99,26 @@ describe('drives', () => {
     const read = await BackupFolder.read(to);
     expect(new Set(read.runs.flatMap((one) => one.disks.map((disk) => read.seriesOf(disk)))).size).toBe(1);
   });
+
+  test('of which one is pulled out while it is copied: the other one is backed up', async () => {
+    const started = await start('a', 'b');
+    await run();
+    await guestIo(started, 'disk0', 'write -P 7 2M 64k');
+    let pulled = false;
+    const result = await run({
+      jobs: 1,
+      onDisk: async () => {
+        if (pulled) return;
+        pulled = true;
+        await started.control.execute('device_del', { id: 'disk1' });
+      },
+    });
+    expect(result.run).toBe(2);
+    expect(result.disks).toContainEqual(
+      expect.objectContaining({ verdict: 'incremental', base: expect.anything() }),
+    );
+    await stop('terminate');
+    await requireRestores((await BackupFolder.read(to)).runs[1]?.disks[0]?.disk ?? '', image('a'));
+    expect((await verify({ from: to })).problems).toEqual([]);
+  });
 });

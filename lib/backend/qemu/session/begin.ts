@@ -107,7 +107,7 @@ export async function beginSession(
     if (options.detached || lease.warnings.length > 0) await writeLease(folder, lease);
     if (options.detached) await letGoOfSession(pit);
     const session = new LiveSession(client, lease, folder, open, refused);
-    await session.check({ signal });
+    await session.check(undefined, { signal });
     if (!options.detached) session.watch();
     return session;
   } catch (error) {

@@ -16,6 +16,7 @@ import { type Lease, type LeaseDisk, readLease } from './lease.js';
 import { MODES } from './modes.js';
 import { exportUri } from './nbdServer.js';
 import { letGoOfSession } from './owner.js';
+import { PulledDisks } from './pulledDisks.js';
 import { whyBroken } from './whyBroken.js';
 
 /** Opens one disk of a session for questions. */
@@ -29,6 +30,7 @@ export class LiveSession implements Session {
   readonly warnings: readonly string[];
   readonly tag: string;
   readonly #opened = new Set<TrackedDisk>();
+  readonly #pulled: PulledDisks;
   #broken: CbtError | null = null;
   /** Being ended here, or ended. */
   #ended = false;
@@ -49,6 +51,7 @@ export class LiveSession implements Session {
     this.mode = lease.mode;
     this.warnings = lease.warnings;
     this.tag = tagOf(lease.session);
+    this.#pulled = new PulledDisks(client, lease);
     this.disks = [...lease.disks.map((disk) => this.#describe(disk)), ...refused];
   }
 
@@ -62,7 +65,7 @@ export class LiveSession implements Session {
   }
 
   async openDisk(name: string): Promise<TrackedDisk> {
-    await this.check();
+    await this.#look();
     const { disks } = this.lease;
     // As the session calls it, or by any name that finds the disk on the VM.
     const disk =
@@ -75,16 +78,27 @@ export class LiveSession implements Session {
         `session ${this.session} has no disk ${name}; it has ${known}`,
       );
     }
+    const lost = this.#pulled.errorOf(disk.disk);
+    if (lost !== null) throw lost;
     const opened = await this.open(this, disk);
     this.#opened.add(opened);
     return opened;
   }
 
-  async check(options?: WaitOptions): Promise<void> {
+  async check(disk?: string, options?: WaitOptions): Promise<void> {
+    await this.#look(options);
+    const lost = this.#pulled.errorOf(disk);
+    if (lost !== null) throw lost;
+  }
+
+  /** Throws when the session as a whole cannot be trusted. */
+  async #look(options?: WaitOptions): Promise<void> {
     if (this.#broken !== null) throw this.#broken;
     if (this.#over) throw this.#closed();
     if (this.lease.ending !== undefined) throw this.#beingEnded();
-    const why = await whyBroken(this.client, this.lease, options);
+    let why = await whyBroken(this.client, this.#pulled.rest, options);
+    if (why !== null && (await this.#pulled.find(options)))
+      why = await whyBroken(this.client, this.#pulled.rest, options);
     if (why !== null) throw this.#break(why);
   }
 
@@ -98,9 +112,11 @@ export class LiveSession implements Session {
         const status = String(data?.['status']);
         const fleecing = this.mode !== 'fleece' || isFleecing(status);
         if (event === 'JOB_STATUS_CHANGE' && job !== undefined && !fleecing) {
-          this.#break(`the fleecing job of ${job.disk} ended (${status})`);
+          await this.#pulled.find();
+          if (this.#pulled.errorOf(job.disk) === null)
+            this.#break(`the fleecing job of ${job.disk} ended (${status})`);
         }
-        const cut = this.lease.disks.find((disk) => data?.['id'] === this.exportName(disk));
+        const cut = this.#pulled.rest.disks.find((disk) => data?.['id'] === this.exportName(disk));
         if (event === 'BLOCK_EXPORT_DELETED' && cut !== undefined)
           this.#break(`the export of ${cut.disk} was taken away`);
         const full = this.lease.disks.find(
@@ -128,7 +144,7 @@ export class LiveSession implements Session {
     if (this.#broken !== null) throw this.#broken;
     if (this.lease.ending === 'rollback') throw this.#beingEnded();
     // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
-    if (this.lease.ending === undefined || this.#over) await this.check(options);
+    if (this.lease.ending === undefined || this.#over) await this.#look(options);
     const { warnings } = await this.#end('commit', options);
     // Looked at last: what is returned is what the next session will find.
     const nodes = new Set((await listDisks(this.client, options)).map(({ formatNode }) => formatNode));

@@ -1,0 +1,51 @@
+/**
+ * Disks that were taken out of the VM while their session was open: QEMU then ends the job that kept their instant. Each is
+ * lost by itself; the others still show the instant of all.
+ */
+import { CbtError } from '../../../core/errors.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { listDisks } from '../vmDisks.js';
+import type { WaitOptions } from '../waiting.js';
+import { makeId, tagOf } from './ids.js';
+import type { Lease } from './lease.js';
+import { removeExport } from './teardown.js';
+
+export class PulledDisks {
+  readonly #errors = new Map<string, CbtError>();
+
+  constructor(
+    private readonly client: QmpClient,
+    private readonly lease: Lease,
+  ) {}
+
+  /** Why a disk is lost, or the first that is; null while it is not. */
+  errorOf(disk?: string): CbtError | null {
+    const [first = null] = this.#errors.values();
+    return disk === undefined ? first : (this.#errors.get(disk) ?? null);
+  }
+
+  /** The session without them. */
+  get rest(): Lease {
+    return { ...this.lease, disks: this.lease.disks.filter(({ disk }) => !this.#errors.has(disk)) };
+  }
+
+  /** Asked when something ended by itself: whether disks are gone of which that was not known. Nobody is served them any more. */
+  async find(options?: WaitOptions): Promise<boolean> {
+    const { mode, session } = this.lease;
+    // What the guest wrote to an overlay has to come back: that is for the session as a whole.
+    if (mode !== 'fleece') return false;
+    // QEMU ends the job first, then the device goes, and only then its drive: of that one nothing but the name is left.
+    const there = (await listDisks(this.client, options)).filter(
+      ({ qdevPath, deviceType }) => qdevPath === undefined || deviceType !== undefined,
+    );
+    const nodes = new Set(there.map(({ formatNode }) => formatNode));
+    const gone = this.rest.disks.filter(({ node }) => !nodes.has(node));
+    for (const { disk } of gone) {
+      const message = `${disk} was taken out of the VM while session ${session} was open: what was read of it since the last check is not the session's instant`;
+      this.#errors.set(disk, new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk }));
+    }
+    for (const { index } of gone)
+      await removeExport(this.client, makeId('data', tagOf(session), index), options);
+    return gone.length > 0;
+  }
+}
