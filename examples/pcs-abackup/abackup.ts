@@ -4,6 +4,7 @@
  *
  *   <i>.full    the disk, holes where nothing was                 <i>.delta   changed granules, in place
  *   <i>.cbt     the raw map                                       uuid        the point in time to ask changes since
+ *                                                                 disks       the history of each disk, a line a disk
  *
  *   node abackup.js full <vm> <folder>
  *   node abackup.js incremental <vm> <folder> <folder of the run before>
@@ -105,13 +106,18 @@ async function readMap(disk: PRL_HANDLE, uuid: string | null): Promise<DiskMap |
   return { bits, count: count.value, granularity: granularity.value };
 }
 
-/** Copies the granules of the map into a file, each at its place. */
-async function copyGranules(disk: PRL_HANDLE, map: DiskMap, path: string): Promise<void> {
+function readInfo(disk: PRL_HANDLE): { diskBytes: number; history: string } {
   const size = ref(0);
   check(PrlDisk_GetDiskInfo(disk, null, size), 'PrlDisk_GetDiskInfo');
   const info = ref<PRL_DISK_PARAMETERS>();
   check(PrlDisk_GetDiskInfo(disk, info, size), 'PrlDisk_GetDiskInfo');
-  const diskBytes = (info.value?.m_SizeInSectors ?? 0) * SECTOR;
+  const { m_SizeInSectors = 0, m_Uuid = '' } = info.value ?? {};
+  return { diskBytes: m_SizeInSectors * SECTOR, history: m_Uuid };
+}
+
+/** Copies the granules of the map into a file, each at its place. */
+async function copyGranules(disk: PRL_HANDLE, map: DiskMap, path: string): Promise<void> {
+  const { diskBytes } = readInfo(disk);
   const file = await open(path, 'w');
   try {
     await file.truncate(diskBytes);
@@ -147,6 +153,8 @@ export async function abackup(
     const vm = await finish(PrlSrv_GetVmConfig(server.value, vmName), 'PrlSrv_GetVmConfig');
     const uuid =
       type === PBT_FULL || previous === null ? null : (await readFile(join(previous, 'uuid'), 'utf8')).trim();
+    const before = uuid === null ? [] : (await readFile(join(previous ?? '', 'disks'), 'utf8')).split('\n');
+    const histories: string[] = [];
     await mkdir(folder, { recursive: true });
     const backup = await finish(PrlVm_BeginBackup(vm, PBMBF_CREATE_MAP), 'PrlVm_BeginBackup');
     try {
@@ -155,7 +163,10 @@ export async function abackup(
       for (let i = 0; i < count.value; i += 1) {
         const disk = ref(0);
         check(await PrlVmBackup_GetDisk(backup, i, disk), 'PrlVmBackup_GetDisk');
-        const changed = uuid === null ? null : await readMap(disk.value, uuid);
+        // Every disk of the VM has the point in time: which disk this is, its history tells, and not its place.
+        const { history } = readInfo(disk.value);
+        histories.push(history);
+        const changed = uuid === null || history !== before[i] ? null : await readMap(disk.value, uuid);
         const map = changed ?? (await readMap(disk.value, null));
         if (map === null) throw new Error('a disk has no map');
         await copyGranules(disk.value, map, join(folder, `${i}.${changed === null ? 'full' : 'delta'}`));
@@ -167,6 +178,7 @@ export async function abackup(
       const text = Buffer.alloc(length.value);
       check(PrlVmBackup_GetUuid(backup, text, length), 'PrlVmBackup_GetUuid');
       await finish(PrlVmBackup_Commit(backup), 'PrlVmBackup_Commit');
+      await writeFile(join(folder, 'disks'), `${histories.join('\n')}\n`);
       await writeFile(join(folder, 'uuid'), `${text.subarray(0, -1).toString()}\n`);
     } catch (error) {
       await finish(PrlVmBackup_Rollback(backup), 'PrlVmBackup_Rollback').catch(() => 0);

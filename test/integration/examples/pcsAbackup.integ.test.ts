@@ -26,8 +26,12 @@ beforeEach(async () => {
   folder = await makeTemporaryFolder();
   for (const [name, bytes] of Object.entries(SIZES))
     await qemuImg('create', '-q', '-f', 'qcow2', join(folder.path, name), String(bytes));
+  await start(...Object.keys(SIZES));
+});
+/** The VM, its drives `a` and `b` on these files. */
+async function start(...files: string[]): Promise<void> {
   daemon = await StorageDaemon.start({
-    disks: Object.keys(SIZES).map((node) => ({ node, file: join(folder.path, node) })),
+    disks: Object.keys(SIZES).map((node, n) => ({ node, file: join(folder.path, files[n] ?? '') })),
   });
   await daemon.exportWritable(...Object.keys(SIZES));
   const vm = {
@@ -38,7 +42,7 @@ beforeEach(async () => {
     nbdSocket: daemon.nbdPath,
   };
   await writeFile(join(folder.path, 'vms.json'), JSON.stringify({ vms: [vm] }));
-});
+}
 afterEach(async () => {
   await daemon[Symbol.asyncDispose]();
   await folder.remove();
@@ -96,6 +100,25 @@ test('full and incremental runs under a writing guest restore to what the disks 
     // Sparse: what was never written takes no room.
     expect((await stat(at(`inc1/${index}.delta`))).size).toBe(bytes);
   }
+});
+
+test('drives that changed places are copied in full: the point is on both, and their histories tell them apart', async () => {
+  const at = (name: string): string => join(folder.path, name);
+  await daemon.guestIo('a', 'write -P 1 0 64k');
+  await daemon.guestIo('b', 'write -P 2 0 64k');
+  await abackup('full', 'web', at('full'));
+  await abackup('incremental', 'web', at('inc'), at('full'));
+  await daemon.process.control.execute('quit');
+  await daemon.process.ended;
+  await start('b', 'a');
+  await abackup('incremental', 'web', at('exchanged'), at('inc'));
+  for (const [index, name] of ['b', 'a'].entries()) {
+    const full = await readFile(at(`exchanged/${index}.full`));
+    expect(full.length).toBe(SIZES[name as keyof typeof SIZES]);
+    expect(full[0]).toBe(name === 'a' ? 1 : 2);
+  }
+  await abackup('incremental', 'web', at('next'), at('exchanged'));
+  expect((await stat(at('next/0.delta'))).size).toBe(SIZES.b);
 });
 
 test('a point that is gone means a full backup of the disk, said in words', async () => {
