@@ -15,6 +15,7 @@ import type { BackupFolder, Layer } from './folder.js';
 import { checkChain, openLayer } from './layerFiles.js';
 import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
 import { type JournalText, MERGE_NAME } from './mergeJournal.js';
+import { requireMergeRoom } from './mergeRoom.js';
 import { coveringGrowth, mergeSums } from './mergeSums.js';
 import { PART } from './names.js';
 import { readSums, type SumsEntry, SumsWriter } from './sums.js';
@@ -35,7 +36,7 @@ export async function mergeLayers(
   await checkChain(folder, folder.chain(above.run, above.disk), options.signal);
   // Counts that are too low would have QEMU write over clusters in use.
   await checkImageFile(folder.file(below.disk.file), options.signal);
-  const merged = await writeMergedSums(folder, below, above, options);
+  const merged = await prepareMerge(folder, below, above, options);
   const newDisk: DiskRun = {
     ...above.disk,
     verdict: below.disk.verdict,
@@ -60,8 +61,25 @@ export async function mergeLayers(
   await finishMerge(folder.path);
 }
 
+/** All that may fail for want of room is done or looked at before the merge is recorded; refused, nothing of it stays. */
+async function prepareMerge(
+  folder: BackupFolder,
+  below: Layer,
+  above: Layer,
+  options: MergeOptions,
+): Promise<Awaited<ReturnType<typeof writeMergedSums>>> {
+  try {
+    const merged = await writeMergedSums(folder, below, above, options);
+    await requireMergeRoom(folder, below.disk, above.disk, merged);
+    return merged;
+  } catch (error) {
+    await removeFile(folder.file(above.disk.sums.file + PART));
+    throw error;
+  }
+}
+
 /** The manifest's text without a disk; null when none is left. */
-export function withoutDisk(run: Manifest, key: string): string | null {
+function withoutDisk(run: Manifest, key: string): string | null {
   const disks = run.disks.filter((disk) => disk.key !== key);
   return disks.length === 0 ? null : formatManifest({ ...run, disks });
 }

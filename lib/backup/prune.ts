@@ -3,6 +3,7 @@
  * is to be forgotten there is written down first, so that an interruption forgets nothing of it.
  */
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import { isNoSpace } from '../linux/freeSpace.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder, type Layer } from './folder.js';
 import {
@@ -14,7 +15,9 @@ import {
 } from './forgetting.js';
 import type { KeepRules } from './keepRules.js';
 import { keptRuns } from './keptRuns.js';
-import { mergeLayers, withoutDisk } from './merge.js';
+import { formatManifest } from './manifest.js';
+import { mergeLayers } from './merge.js';
+import { readJournal } from './mergeJournal.js';
 import { manifestName } from './names.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import type { BackupSource } from './source.js';
@@ -83,29 +86,50 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
   const layers: PrunedLayer[] = [];
   const unlisted = await UnlistedLayers.read(folder);
   let damage: CbtError | null = null;
-  for (const layer of doomed(folder, keep)) {
-    throwIfAborted(signal);
-    // Read again: a merge changed the manifests of both runs.
-    folder = await BackupFolder.read(folder.path);
-    const now = find(folder, layer);
-    if (now === null) continue;
-    const planned = planLayer(folder, now, unlisted);
-    try {
-      const { told, child } = planned;
-      if (told.action !== 'kept') await noteForgotten(folder.path, now);
-      if (told.action === 'removed') await removeLayer(folder, now);
-      if (child !== null) await mergeLayers(folder, now, child, { signal, onBytes });
-      layers.push(told);
-    } catch (error) {
-      // Damage of one disk's layers is no reason to leave the others'.
-      if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
-      damage ??= error;
-      layers.push({ ...planned.told, action: 'kept', because: error.message });
+  /** Layers for whose merge, or new manifest, there is no room yet. */
+  let short: { layer: Layer; told: PrunedLayer; error: CbtError }[] = [];
+  for (let left = doomed(folder, keep); left.length > 0; ) {
+    const before = layers.length;
+    short = [];
+    for (const layer of left) {
+      throwIfAborted(signal);
+      // Read again: a merge changed the manifests of both runs.
+      folder = await BackupFolder.read(folder.path);
+      const now = find(folder, layer);
+      if (now === null) continue;
+      const { told, child } = planLayer(folder, now, unlisted);
+      try {
+        if (told.action === 'removed') {
+          const gone = removedWith(folder, now, unlisted);
+          await removeAndNote(folder, gone, warnings);
+          layers.push(...gone.map((one) => planLayer(folder, one, unlisted).told));
+          continue;
+        }
+        if (child !== null) {
+          await noteForgotten(folder.path, now);
+          await mergeLayers(folder, now, child, { signal, onBytes });
+        }
+        layers.push(told);
+      } catch (error) {
+        if (!(error instanceof CbtError)) throw error;
+        // Damage of one disk's layers, or want of room for one, is no reason to leave the others'; a merge that has begun is.
+        if (isNoSpace(error) && (await readJournal(folder.path)) === null) short.push({ layer, told, error });
+        else if (error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
+        else {
+          damage ??= error;
+          layers.push({ ...told, action: 'kept', because: error.message });
+        }
+      }
     }
+    // What went may have made the room.
+    left = layers.length > before ? short.map(({ layer }) => layer) : [];
   }
+  for (const { told, error } of short) layers.push({ ...told, action: 'kept', because: error.message });
   folder = await BackupFolder.read(folder.path);
   const { forgotten, waiting } = await forgetPoints(folder, forgetting, warnings, signal);
   if (damage !== null) throw damage;
+  const [first] = short;
+  if (first !== undefined) throw first.error;
   return { kept: folder.runs.map(({ run }) => run), layers, forgotten, waiting, warnings };
 }
 
@@ -173,13 +197,46 @@ function find(folder: BackupFolder, { run, disk }: Layer): Layer | null {
   return now === undefined || layer === undefined ? null : { run: now, disk: layer };
 }
 
-/** A layer that nothing builds on: without its line in the manifest, its files are nothing. */
-async function removeLayer(folder: BackupFolder, { run, disk }: Layer): Promise<void> {
-  const manifest = folder.file(manifestName(run.run));
-  const rest = withoutDisk(run, disk.key);
-  if (rest === null) await removeFile(manifest);
-  else await replaceFile(manifest, rest);
+/** A run of which nothing is needed goes as a whole: that takes no new space, not even for a shorter manifest. */
+function removedWith(folder: BackupFolder, layer: Layer, unlisted: UnlistedLayers): Layer[] {
+  const { run } = layer;
+  const all = run.disks.map((disk) => ({ run, disk }));
+  return all.every((one) => planLayer(folder, one, unlisted).told.action === 'removed') ? all : [layer];
+}
+
+/** It is noted first what is to be forgotten, unless the disk is so full that only the removal makes room for that. */
+async function removeAndNote(
+  folder: BackupFolder,
+  layers: readonly Layer[],
+  warnings: string[],
+): Promise<void> {
+  const unnoted: Layer[] = [];
+  for (const layer of layers)
+    await noteForgotten(folder.path, layer).catch((error: unknown) => {
+      if (!isNoSpace(error)) throw error;
+      unnoted.push(layer);
+    });
+  await removeLayers(folder, layers);
+  for (const layer of unnoted)
+    await noteForgotten(folder.path, layer).catch((error: unknown) => {
+      if (!isNoSpace(error)) throw error;
+      warnings.push(
+        `${layer.disk.disk}: that the point in time ${layer.run.pit} is to be forgotten on the disk could not be noted, for want of room: forget it there (qemu-cbt forget)`,
+      );
+    });
+}
+
+/** Layers of one run that nothing builds on: without their lines in the manifest, their files are nothing. */
+async function removeLayers(folder: BackupFolder, layers: readonly Layer[]): Promise<void> {
+  const [first] = layers;
+  if (first === undefined) return;
+  const manifest = folder.file(manifestName(first.run.run));
+  const disks = first.run.disks.filter(({ key }) => !layers.some(({ disk }) => disk.key === key));
+  if (disks.length === 0) await removeFile(manifest);
+  else await replaceFile(manifest, formatManifest({ ...first.run, disks }));
   await syncFolder(folder.path);
-  await removeFile(folder.file(disk.file));
-  await removeFile(folder.file(disk.sums.file));
+  for (const { disk } of layers) {
+    await removeFile(folder.file(disk.file));
+    await removeFile(folder.file(disk.sums.file));
+  }
 }

@@ -32,3 +32,9 @@ async function freeBytes(path: string): Promise<number | null> {
   // What is set aside for root can be had by root.
   return (process.geteuid?.() === 0 ? bfree : bavail) * bsize;
 }
+
+/** Whether an error says that a disk or a quota is full. */
+export function isNoSpace(error: unknown): boolean {
+  const { code, details } = error as { code?: unknown; details?: Record<string, unknown> };
+  return [code, details?.['errno']].some((errno) => errno === 'ENOSPC' || errno === 'EDQUOT');
+}
