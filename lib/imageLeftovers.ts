@@ -17,7 +17,7 @@ import { ImageTracking } from './imageTracking.js';
 import type { Leftover, LeftoverOptions } from './leftovers.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
-import { doubtAbout, findFoldersOf, overlayOf } from './waitingOverlay.js';
+import { doubtAbout, findFoldersOf, overlayName, overlayOf } from './waitingOverlay.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
@@ -133,7 +133,7 @@ async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | un
   if ((await readOverlayRecord(folder, index))?.state === 'returned') return;
   await noteReturning(folder, index, image);
   try {
-    await qemuImg(['commit', '-q', '-d', '-f', 'qcow2', overlayOf(folder, disk)], { signal });
+    await qemuImg(['commit', '-q', '-d', await overlayName(folder, disk, signal)], { signal });
   } catch (error) {
     // What it wrote is this commit's, and so the next try may go on.
     await noteReturning(folder, index, image);

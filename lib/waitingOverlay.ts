@@ -14,6 +14,7 @@ import {
 } from './backend/qemu/session/overlayRecord.js';
 import { CbtError } from './core/errors.js';
 import type { PitList } from './core/trackedDisk.js';
+import { type ImageNode, imageNode, nameOfNode } from './imageNode.js';
 import { qemuImg } from './imageTool.js';
 import { readPoints } from './storedPoints.js';
 
@@ -70,11 +71,38 @@ async function isAlike(
   overlay: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const said = await qemuImg(['compare', '-f', format, '-F', 'qcow2', image, overlay], {
+  const backing = await imageNode(image, { format, signal });
+  const names = [nameOfNode(backing), nameOfNode(await nodeOver(backing, overlay, signal))];
+  const said = await qemuImg(['compare', ...names], {
     signal,
     passes: [COMPARED_DIFFERENT],
   });
   return /identical/.test(said);
+}
+
+/** The overlay over its image as qemu-img takes it: QEMU opens what was looked at, whatever the headers say by then. */
+export async function overlayName(
+  folder: string,
+  disk: LeaseDisk,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const { image = '', sizeBytes } = disk;
+  const overlay = overlayOf(folder, disk);
+  const format = await backingFormat(overlay, image, sizeBytes, signal);
+  if (format === null) {
+    const message = `${overlay} is not as its session made it, above ${image}`;
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: disk.disk, reason: 'OVERLAY' });
+  }
+  return nameOfNode(await nodeOver(await imageNode(image, { format, signal }), overlay, signal));
+}
+
+async function nodeOver(
+  backing: ImageNode,
+  overlay: string,
+  signal: AbortSignal | undefined,
+): Promise<ImageNode> {
+  const alone = await imageNode(overlay, { format: 'qcow2', withoutBacking: true, signal });
+  return { ...alone, backing };
 }
 
 const COMPARED_DIFFERENT = 1;

@@ -2,7 +2,6 @@
  * An image as QEMU is to be told it: every file of its stack with its driver, so that no header is left to say anything.
  * QEMU then opens the files that were read and checked here, and no other; nothing but regular files and block devices.
  */
-import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
 import { resolveDataFile } from './backing/backingName.js';
 import { corrupt, faultError, unsupported } from './faults.js';
@@ -10,12 +9,11 @@ import { foreignNode, isForeign } from './foreign/foreignNode.js';
 import { type FileNode, fileNode, type ImageNode } from './node.js';
 import { OpenFiles } from './openFiles.js';
 import { requireTold, type StackFile, walkStack } from './stack.js';
-import { WriterGuard } from './writerGuard.js';
+import { UNWATCHED } from './writerGuard.js';
 
 export type { ImageNode } from './node.js';
 
 export interface ImageNodeOptions {
-  kernel: BitmapKernel;
   /** Any that QEMU reads; told from the bytes unless given. */
   format?: string | undefined;
   trust?: boolean | undefined;
@@ -25,14 +23,13 @@ export interface ImageNodeOptions {
 }
 
 /** Throws where a file of the stack cannot be read, or may not be followed; what QEMU itself would refuse is for it to say. */
-export async function imageNode(path: string, options: ImageNodeOptions): Promise<ImageNode> {
+export async function imageNode(path: string, options: ImageNodeOptions = {}): Promise<ImageNode> {
   const { format = null, withoutBacking = false } = options;
   const files = new OpenFiles();
   try {
     if (format !== null && isForeign(format)) return await foreignNode(path, format, files, withoutBacking);
-    const guard = new WriterGuard(options.kernel);
     const nodes: ImageNode[] = [];
-    for await (const file of walkStack({ ...options, files }, guard, { path, format })) {
+    for await (const file of walkStack({ ...options, files }, UNWATCHED, { path, format })) {
       nodes.push(await nodeOf(file, files));
       if (withoutBacking) break;
     }
@@ -47,7 +44,7 @@ export async function imageNode(path: string, options: ImageNodeOptions): Promis
 }
 
 /** The files of the stack, the top first. */
-export async function imageFiles(path: string, options: ImageNodeOptions): Promise<string[]> {
+export async function imageFiles(path: string, options: ImageNodeOptions = {}): Promise<string[]> {
   const paths: string[] = [];
   let node: ImageNode | null | undefined = await imageNode(path, options);
   for (; node != null; node = node.backing) paths.push(node.file.filename);

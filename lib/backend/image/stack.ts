@@ -12,7 +12,7 @@ import { type ImageFormat, probeFormat, requireFormat } from './formatProbe.js';
 import type { FileSnapshot } from './imageFile.js';
 import type { OpenFiles } from './openFiles.js';
 import { type Qcow2Head, readHead } from './qcow2/head.js';
-import type { WriterGuard } from './writerGuard.js';
+import type { Watch } from './writerGuard.js';
 
 /** Longest chain that is followed; far above what QEMU can open in practice. */
 export const MAX_LAYERS = 200;
@@ -44,8 +44,8 @@ export interface StackFile {
 
 /** Every file, the top first. It throws where a file cannot be read or its name may not be followed. */
 export async function* walkStack(
-  reader: StackReader,
-  guard: WriterGuard,
+  reader: Omit<StackReader, 'kernel'>,
+  guard: Watch,
   top: Named,
 ): AsyncGenerator<StackFile, void, undefined> {
   const visited = new Map<string, string>();
@@ -101,8 +101,8 @@ export function concernsWholeChain(error: CbtError): boolean {
 }
 
 async function readFile(
-  { files, trust = false, signal }: StackReader,
-  guard: WriterGuard,
+  { files, trust = false, signal }: Omit<StackReader, 'kernel'>,
+  guard: Watch,
   visited: Map<string, string>,
   { path, format }: Named,
 ): Promise<StackFile> {

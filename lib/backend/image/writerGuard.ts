@@ -16,6 +16,12 @@ interface Mark {
   digest: string;
 }
 
+/** What a reading is watched by from its first byte. */
+export type Watch = Pick<WriterGuard, 'add' | 'mark'>;
+
+/** For readings that only tell QEMU what to open: it takes its own locks. */
+export const UNWATCHED: Watch = { add: (file) => file.snapshot(), mark: () => undefined };
+
 export class WriterGuard {
   readonly #kernel: BitmapKernel;
   readonly #snapshots: FileSnapshot[] = [];

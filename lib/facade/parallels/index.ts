@@ -60,7 +60,7 @@ export { Backup } from './objects/backup.js';
 export { Disk, type DiskInfo } from './objects/disk.js';
 export { type ChangedArea, DiskMap } from './objects/diskMap.js';
 export { configureLocalServer, LocalServer, type VmEntry } from './objects/localServer.js';
-export { type OpenDiskOptions, openDisk } from './objects/openDisk.js';
+export { configureDisks, type OpenDiskOptions, openDisk } from './objects/openDisk.js';
 export { type BeginBackupOptions, VirtualMachine } from './objects/virtualMachine.js';
 export type { PrlBuffer, PrlObject } from './runtime.js';
 export type { PRL_DISK_PARAMETERS, PRL_STORAGE_PARAMETERS } from './structs.js';

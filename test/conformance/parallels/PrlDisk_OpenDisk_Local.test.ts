@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { startQemuNbd } from '../../helpers/nbdServers.js';
 import { TOP_GUID, writeHdd, writeHds } from '../../helpers/parallelsBuilder.js';
+import { qemuImg } from '../../helpers/qemuTools.js';
 import { makeImage, path, prl, ref, useLibrary } from './support.js';
 
 useLibrary();
@@ -45,5 +46,21 @@ describe('PrlDisk_OpenDisk_Local', () => {
     const before = readFileSync(path('a.hds'));
     expect(await tryOpen(path('a.hds'), prl.PRL_DISK_DEFAULT)).toBe(prl.PRL_ERR_DISK_OPERATION_NOT_ALLOWED);
     expect(readFileSync(path('a.hds')).equals(before)).toBe(true);
+  });
+  test('what an image names is opened only where images are trusted', async () => {
+    writeFileSync(path('secret'), 'S'.repeat(1 << 20));
+    const names = ['-u', '-b', path('secret'), '-F', 'raw', path('over'), '1M'];
+    await qemuImg('create', '-q', '-f', 'qcow2', ...names);
+    expect(await tryOpen(path('over'))).toBe(prl.PRL_ERR_INVALID_ARG);
+    prl.configureDisks({ trust: true });
+    try {
+      expect(await tryOpen(path('over'))).toBe(0);
+    } finally {
+      prl.configureDisks({});
+    }
+    await using disk = await prl.openDisk(path('over'), { trust: true });
+    const content = Buffer.alloc(4);
+    await disk.read(0, content);
+    expect(content.toString()).toBe('SSSS');
   });
 });

@@ -4,7 +4,7 @@
  */
 import { corrupt, faultError } from '../faults.js';
 import type { FileSnapshot } from '../imageFile.js';
-import type { WriterGuard } from '../writerGuard.js';
+import type { Watch } from '../writerGuard.js';
 import { type Extensions, parseExtensions } from './extensions.js';
 import { checkIncompatibleFeatures, parseFeatureNames } from './features.js';
 import { KNOWN_HEADER_BYTES, parseHeader, type Qcow2Header, readClusterBits } from './header.js';
@@ -26,7 +26,7 @@ export interface Qcow2Head {
 
 export async function readHead(
   snapshot: FileSnapshot,
-  guard: WriterGuard,
+  guard: Watch,
   signal?: AbortSignal,
 ): Promise<Qcow2Head> {
   const where = snapshot.file.path;

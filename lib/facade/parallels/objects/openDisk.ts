@@ -25,14 +25,23 @@ import { closeAll, type DiskSource, type OpenMap, openMap } from './diskSource.j
 export interface OpenDiskOptions {
   /** PRL_DISK_ flags; reading unless told. */
   flags?: number;
+  /** Whether what the image names may be opened (a backing file, a data file), though only its bytes say what it is. */
+  trust?: boolean;
   /** Added to the offset of every read and write, bytes. */
   byteOffset?: number;
 }
 
+let trusting = false;
+
+/** Says whether images that are opened by path are trusted unless a call says otherwise; kept until it is called again. */
+export function configureDisks({ trust }: Pick<OpenDiskOptions, 'trust'>): void {
+  trusting = trust ?? false;
+}
+
 /** Opens a disk by its name; see the head of this file for what it may be. */
 export async function openDisk(name: string, options: OpenDiskOptions = {}): Promise<Disk> {
-  const { flags = PRL_DISK_READ, byteOffset = 0 } = options;
-  const source = /^nbds?(\+unix)?:/i.test(name) ? await openNbd(name) : await openLocal(name, flags);
+  const { flags = PRL_DISK_READ, byteOffset = 0, trust = trusting } = options;
+  const source = /^nbds?(\+unix)?:/i.test(name) ? await openNbd(name) : await openLocal(name, flags, trust);
   return new Disk(source, byteOffset);
 }
 
@@ -78,7 +87,7 @@ async function exportChanges(target: DataTarget, from: string, spelled: string):
   throw new PrlError(PRL_ERR_NO_DATA, `the export offers no dirty bitmap of the names ${names.join(', ')}`);
 }
 
-async function openLocal(path: string, flags: number): Promise<DiskSource> {
+async function openLocal(path: string, flags: number, trust: boolean): Promise<DiskSource> {
   const writable = (flags & PRL_DISK_WRITE) !== 0;
   if (!writable && (flags & PRL_DISK_READ) === 0)
     throw invalid('flags', 'PRL_DISK_READ, PRL_DISK_WRITE or both');
@@ -87,7 +96,7 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
   await stat(absolute).catch((thrown: unknown) => {
     throw unrecognised(path, thrown);
   });
-  const maps = await openImageMaps(diskOf(absolute)).catch((thrown: unknown) => {
+  const maps = await openImageMaps(diskOf(absolute), { trust }).catch((thrown: unknown) => {
     const unreachable = thrown instanceof CbtError && thrown.code === 'ERR_CBT_BACKEND_UNAVAILABLE';
     throw unreachable ? toPrlError(thrown, PRL_ERR_DISK_FILE_OPEN_ERROR) : unrecognised(path, thrown);
   });
@@ -98,7 +107,7 @@ async function openLocal(path: string, flags: number): Promise<DiskSource> {
       // QEMU 7.2 drops the bitmaps of such an image as soon as it opens it for writing, and leaves the file damaged.
       throw new PrlError(PRL_ERR_DISK_OPERATION_NOT_ALLOWED, `${path}: Parallels images are only read`);
     }
-    const image = format === 'parallels' ? await imageOf(path, diskOf(absolute)) : { file: absolute, format };
+    const image = format === 'parallels' ? await imageOf(path, diskOf(absolute)) : { file: absolute, trust };
     const data = await openData({ kind: 'qemu-nbd', ...image, readOnly: !writable });
     return {
       name: path,

@@ -2,6 +2,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { imageName } from '../../../imageNode.js';
 import { qemuImg } from '../../../imageTool.js';
 import { moveToFreeName } from '../../../linux/freeName.js';
 import { syncFolder } from '../../../linux/stable.js';
@@ -77,10 +78,18 @@ export function formatOf(file: string): string {
   );
 }
 
+/** The image as qemu-img takes it: its files as they were read and checked, and no others. */
+export async function nameOf(file: string): Promise<string> {
+  return imageName(file, { format: formatOf(file) });
+}
+
 /** The format goes by the name unless it is given. */
 export async function readImageInfo(file: string, given?: string): Promise<ImageInfo> {
   await stat(file);
-  const named = ['-f', given ?? formatOf(file)];
+  const told = given ?? formatOf(file);
+  // Throws where the image names what is not to be opened.
+  await imageName(file, { format: told });
+  const named = ['-f', told];
   const text = await qemuImg([
     'info',
     '--output=json',
@@ -106,18 +115,18 @@ export async function growImage(file: string, sizeBytes: number): Promise<void> 
     );
   await requireNoHolder(file, 'write');
   if (info.format === 'qcow2') await requireRoomToWrite(file);
-  await qemuImg(['resize', '-q', '-f', info.format, '--', file, String(sizeBytes)]);
+  await qemuImg(['resize', '-q', await nameOf(file), String(sizeBytes)]);
 }
 
 const measureSchema = z.looseObject({ required: z.number() });
 
 /** Bytes that a copy of this type needs. */
 export async function spaceForClone(file: string, diskType: number): Promise<number> {
-  const { format, sizeBytes } = await readImageInfo(file);
+  const { sizeBytes } = await readImageInfo(file);
   // What QEMU can measure is qcow2 and raw; a VMDK needs about as much as a qcow2.
   const flat = diskType === v.VIXDISKLIB_DISK_MONOLITHIC_FLAT || diskType === v.VIXDISKLIB_DISK_SPLIT_FLAT;
   if (flat || diskType === v.VIXDISKLIB_DISK_VMFS_FLAT) return sizeBytes;
-  const text = await qemuImg(['measure', '--output=json', '-f', format, '-O', 'qcow2', file]);
+  const text = await qemuImg(['measure', '--output=json', '-O', 'qcow2', await nameOf(file)]);
   return measureSchema.parse(JSON.parse(text)).required;
 }
 
@@ -128,7 +137,7 @@ export async function checkImage(file: string, repair: boolean): Promise<void> {
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file} is raw: there is nothing to check`);
   if (repair) await requireNoHolder(file, 'write');
   if (repair && format === 'qcow2') await requireRoomToWrite(file);
-  await qemuImg(['check', '-q', '-f', format, ...(repair ? ['-r', 'all'] : []), '--', file]);
+  await qemuImg(['check', '-q', ...(repair ? ['-r', 'all'] : []), await nameOf(file)]);
 }
 
 /** Removes the name; an image that anybody has open keeps it. */

@@ -11,7 +11,7 @@ import { VIX_E_FILE_ALREADY_EXISTS, VIX_E_NOT_SUPPORTED } from '../constants/cod
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import type { VixDiskLibCreateParams } from '../types.js';
-import { formatOf, readImageInfo, requireAbsent } from './image.js';
+import { formatOf, nameOf, readImageInfo, requireAbsent } from './image.js';
 
 interface NewFormat {
   format: string;
@@ -81,13 +81,28 @@ async function createInParts(file: string, create: (path: string) => Promise<voi
 /** A new image over a parent. */
 export async function createChild(parent: string, child: string): Promise<void> {
   await requireAbsent(child);
-  const { format } = await readImageInfo(parent);
+  const { format, sizeBytes } = await readImageInfo(parent);
   const own = formatOf(child);
   if (own !== 'qcow2' && own !== 'vmdk')
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `a child of format ${own} is not made here`);
   await writeWholeFile(
     child,
-    (_, unfinished) => qemuImg(['create', '-q', '-f', own, '-b', parent, '-F', format, '--', unfinished]),
+    // Unsafe means that the parent is not opened: it has been.
+    (_, unfinished) =>
+      qemuImg([
+        'create',
+        '-q',
+        '-u',
+        '-f',
+        own,
+        '-b',
+        parent,
+        '-F',
+        format,
+        '--',
+        unfinished,
+        String(sizeBytes),
+      ]),
     { existing: 'refuse', long: true },
   );
 }
@@ -103,24 +118,22 @@ export async function cloneImage(
   overwrite: boolean,
 ): Promise<void> {
   if (!overwrite) await requireAbsent(to);
-  const { format, files } = await readImageInfo(from);
+  const { files } = await readImageInfo(from);
   const target = newFormat(to, params.diskType);
   if (target.inParts)
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `${to}: a clone is one file, and this disk type has more`);
   await requireNoHolder(from, 'read');
   await writeWholeFile(
     to,
-    (_, unfinished) =>
+    async (_, unfinished) =>
       qemuImg([
         'convert',
         '-q',
-        '-f',
-        format,
         '-O',
         target.format,
         ...target.options,
         '--',
-        from,
+        await nameOf(from),
         unfinished,
       ]),
     { existing: overwrite ? 'replace' : 'refuse', requireFree, keep: files, long: true },
