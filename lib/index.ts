@@ -7,6 +7,7 @@ export { ChangeMap } from './core/changeMap.js';
 export type {
   DiskData,
   DiskDataCallOptions,
+  DiskDataInfo,
   DiskDataReadOptions,
   DiskDataStreamOptions,
   DiskDataWriteOptions,

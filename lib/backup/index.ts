@@ -14,6 +14,7 @@ export type { KeepRules } from './keepRules.js';
 export { runsToKeep } from './keepRules.js';
 export type { DiskRun, Manifest } from './manifest.js';
 export type { Mark, Owner } from './mark.js';
+export type { MergeJournal } from './mergeJournal.js';
 export type { ClaimOptions } from './owner.js';
 export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
 export { prune } from './prune.js';

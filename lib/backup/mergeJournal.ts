@@ -23,6 +23,7 @@ const journalSchema = z.strictObject({
 });
 export type JournalText = z.infer<typeof journalSchema>;
 
+/** What the record of a merge says, in parts. */
 export interface MergeJournal {
   key: string;
   /** Numbers of the two runs. */

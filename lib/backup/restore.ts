@@ -2,9 +2,10 @@
  * Restores a disk as it was at any run of a folder: to a file, a block device or an NBD export. What is written was checked
  * against the sums first; a file is there under its name when it is complete.
  */
-import type { DiskData, DiskPiece } from '../core/diskData.js';
+import type { DiskData } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { type NbdTls, openData } from '../data.js';
+import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkChain } from './layerFiles.js';
 import { readLayers } from './layerReader.js';
@@ -40,7 +41,6 @@ export interface RestoreResult {
 
 /** On their way to the target; as much again is being read. */
 const QUEUE_BYTES = 8 << 20;
-const ZERO_PAIRS = 2 * 512;
 
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:
@@ -79,7 +79,9 @@ async function intoExport(
 ): Promise<number> {
   const uri = { kind: 'uri', uri: to, ...(tls !== undefined && { tls }) } as const;
   await using target = await openData(uri, signal === undefined ? {} : { signal });
-  requireSize(to, target.info.sizeBytes, sizeBytes);
+  const { minBlockBytes = 1 } = target.info;
+  // The disk's last bytes lie in a whole block of the export, which is read and written as one.
+  requireSize(to, target.info.sizeBytes, Math.ceil(sizeBytes / minBlockBytes) * minBlockBytes);
   if (target.info.readOnly)
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${to} is read-only`, { details: { to } });
   return await fill(target, false);
@@ -93,29 +95,24 @@ async function fillTarget(
   { signal, onProgress, blank }: RestoreOptions & { blank: boolean },
 ): Promise<number> {
   const call = signal === undefined ? {} : { signal };
+  const blocks = new BlockTarget(target, call);
   const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
   let doneBytes = 0;
-  let zeros: number[] = [];
-  const sendZeros = async (): Promise<void> => {
-    for (let i = 0; i < zeros.length; i += 2)
-      await target.zero(Float64Array.of(zeros[i] ?? 0, zeros[i + 1] ?? 0), call);
-    zeros = [];
-  };
-  const pieces = async function* (): AsyncGenerator<DiskPiece, void, undefined> {
+  let writtenBytes = 0;
+  const pieces = async function* (): AsyncGenerator<{ offset: number; data: Buffer }, void, undefined> {
     const onBytes = (bytes: number): void => {
       doneBytes += bytes;
       onProgress?.(doneBytes, totalBytes);
     };
     for await (const piece of readLayers(folder, layers, { zeros: !blank, signal, onBytes })) {
-      if (piece.data !== null) yield piece;
+      if (piece.data === null) await blocks.zero(piece.offset, piece.length);
       else {
-        zeros.push(piece.offset, piece.length);
-        if (zeros.length >= ZERO_PAIRS) await sendZeros();
+        writtenBytes += piece.data.length;
+        yield piece;
       }
     }
   };
-  const written = await target.writeStream(pieces(), { queueBytes: QUEUE_BYTES, ...call });
-  await sendZeros();
-  await target.flush();
-  return written;
+  await target.writeStream(blocks.wholeBlocks(pieces()), { queueBytes: QUEUE_BYTES, ...call });
+  await blocks.finish();
+  return writtenBytes;
 }

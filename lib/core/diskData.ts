@@ -35,12 +35,22 @@ export interface DiskPiece {
   data: Uint8Array;
 }
 
+/** What an open disk is, and can do. */
+export interface DiskDataInfo {
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  /** Writes must be multiples of it, at multiples of it; 1 unless it says so. */
+  readonly minBlockBytes?: number;
+  /** Whether {@link DiskData.zero} works; it does unless it says so. */
+  readonly canZero?: boolean;
+}
+
 /**
  * An open disk. Offsets and lengths in bytes; a range list is pairs of both. A failure is a `CbtError` that names the
  * target; what lies outside the disk is `ERR_CBT_INVALID_ARGUMENT`.
  */
 export interface DiskData extends AsyncDisposable {
-  readonly info: { readonly sizeBytes: number; readonly readOnly: boolean };
+  readonly info: DiskDataInfo;
   /** `length` bytes from `offset` on, all of them or an error. */
   read(offset: number, length: number, options?: DiskDataReadOptions): Promise<Buffer>;
   /** The bytes of the ranges, one range behind the other, at most 4 GiB. */
