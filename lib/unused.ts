@@ -16,6 +16,14 @@ export async function requireUnused(path: string): Promise<void> {
   await withFile(path, (file) => requireFree(file, path));
 }
 
+/** Does the work only where {@link requireUnused} would let it; where locks can be taken no QEMU opens the image meanwhile. */
+export async function whileUnused(path: string, work: () => Promise<void>): Promise<void> {
+  await withFile(path, async (file) => {
+    await holdFree(file, path);
+    await work();
+  });
+}
+
 /**
  * Throws `BUSY`, naming the holder, where a QEMU program keeps the image from being written, or from being read. For work that a QEMU program
  * does, which looks by itself too: where it cannot be known here it is left to that.
@@ -54,6 +62,16 @@ export async function requireFree(file: FileHandle, path: string): Promise<void>
     );
   });
   if (writer || writersForbidden) throw await heldBy(file, path, writer);
+}
+
+/** As {@link requireFree}; and where locks can be taken no QEMU opens it until the file is closed. */
+export async function holdFree(file: FileHandle, path: string): Promise<void> {
+  await requireFree(file, path);
+  const kernel = await loadKernel();
+  const held = await kernel.holdImage?.(file.fd).catch((error: unknown) => {
+    if (!isUnknown(error)) throw error;
+  });
+  if (held === false) throw await heldBy(file, path, false);
 }
 
 /**

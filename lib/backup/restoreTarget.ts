@@ -10,7 +10,7 @@ import { openData } from '../data.js';
 import { qemuImg } from '../imageTool.js';
 import { isMissing, onFile } from '../linux/fileFault.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
-import { holdUnusedDevice, requireFree } from '../unused.js';
+import { holdFree, holdUnusedDevice } from '../unused.js';
 
 /** Where to. */
 export interface RestoreTarget {
@@ -80,7 +80,13 @@ async function intoFile(path: string, options: RestoreTarget, work: RestoreWork)
         await target.close();
         return written;
       },
-      { existing: options.force ? 'replace' : 'refuse', mode: 0o640, requireFree, keep, long: true },
+      {
+        existing: options.force ? 'replace' : 'refuse',
+        mode: 0o640,
+        requireFree: holdFree,
+        keep,
+        long: true,
+      },
     );
   } catch (error) {
     throwIfAborted(options.signal);

@@ -174,6 +174,13 @@ export interface BitmapKernel {
    */
   lockState(fd: number): Promise<LockState>;
 
+  /**
+   * Takes the locks of a QEMU that shares the image with nobody, so that none opens it meanwhile; false where somebody has it. They are held
+   * until every descriptor of this open file is closed. Absent where locks cannot be taken. Throws `ERR_CBT_UNSUPPORTED` where the file
+   * system has none.
+   */
+  holdImage?(fd: number): Promise<boolean>;
+
   union(a: Ranges, b: Ranges, window: Window): Promise<RangePage>;
   intersect(a: Ranges, b: Ranges, window: Window): Promise<RangePage>;
   /** What is in `a` and not in `b`. */

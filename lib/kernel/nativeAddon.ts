@@ -53,6 +53,8 @@ export interface NativeAddon {
   scanClusters(tables: ClusterTables, wanted: ClusterClass, ...window: NativeWindow): Promise<NativePage>;
   scanFileData(fd: number, ...window: NativeWindow): Promise<NativePage>;
   lockState(fd: number): Promise<LockState>;
+  /** Absent in addons that were built before it was. */
+  holdImage?(fd: number): Promise<boolean>;
   union: Combine;
   intersect: Combine;
   subtract: Combine;

@@ -9,6 +9,7 @@ import { checkWindow, type RangePage, type Window } from '../core/rangePage.js';
 import type { CancelCell, NativeAddon, NativePage, NativeWindow } from './nativeAddon.js';
 
 export function createNativeKernel(addon: NativeAddon): BitmapKernel {
+  const hold = addon.holdImage?.bind(addon);
   return {
     name: 'native',
     path: addon.path,
@@ -24,6 +25,7 @@ export function createNativeKernel(addon: NativeAddon): BitmapKernel {
       page(window, (...w) => addon.scanClusters(tables, wanted, ...w)),
     scanFileData: (fd, window) => page(window, (...w) => addon.scanFileData(fd, ...w)),
     lockState: (fd) => coded(() => addon.lockState(fd)),
+    ...(hold !== undefined && { holdImage: (fd: number) => coded(() => hold(fd)) }),
     union: (a, b, window) => page(window, (...w) => addon.union(a, b, ...w)),
     intersect: (a, b, window) => page(window, (...w) => addon.intersect(a, b, ...w)),
     subtract: (a, b, window) => page(window, (...w) => addon.subtract(a, b, ...w)),

@@ -14,6 +14,8 @@ import { busy, type FileId, isSame, lstatOrNull, removeSame, type Target } from 
 /** What ends the name of an unfinished file. */
 const PART = '.part';
 const MAX_NAME_BYTES = 255;
+/** Each somebody who clears up passes by once. */
+const MAX_TRIES = 16;
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const UNFINISHED = new RegExp(`^(.+)\\.${UUID}\\${PART}$`, 's');
 
@@ -32,19 +34,29 @@ export class UnfinishedFile {
 
   /** An empty file with the owner of the one that it is to replace. */
   static async create(target: Target, mode: number, held: boolean): Promise<UnfinishedFile> {
+    for (let tries = 1; ; tries += 1) {
+      const made = await UnfinishedFile.#make(target, mode);
+      try {
+        if (!held || (await made.#hold())) {
+          await made.#takeOwner();
+          return made;
+        }
+      } catch (error) {
+        await made.close();
+        throw error;
+      }
+      await made.close();
+      if (tries === MAX_TRIES)
+        throw busy(target.path, 'the unfinished file beside it was taken for a left one each time');
+    }
+  }
+
+  static async #make(target: Target, mode: number): Promise<UnfinishedFile> {
     const name = startOf(target.name) + endOfName();
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     // Nobody may read in an unfinished file what he could not read in the one that it replaces.
     const file = await open(target.at(name), flags, target.found === null ? mode : 0o600);
-    const made = new UnfinishedFile(target, name, file, await file.stat({ bigint: true }));
-    try {
-      if (held) await made.#hold();
-      await made.#takeOwner();
-      return made;
-    } catch (error) {
-      await made.close();
-      throw error;
-    }
+    return new UnfinishedFile(target, name, file, await file.stat({ bigint: true }));
   }
 
   /** For programs that open it themselves. */
@@ -73,13 +85,13 @@ export class UnfinishedFile {
     await this.file.close();
   }
 
-  /** Where files cannot be locked nobody clears away what he cannot lock either. */
-  async #hold(): Promise<void> {
-    const { path } = this;
-    const locked = await flock(this.file.fd, 'exclusive', path).catch(orUnknown);
-    // Somebody who clears up was quicker; next time there is nothing for him to see.
-    if (locked === false || !(await this.has(this.name)))
-      throw busy(this.target.path, 'the unfinished file beside it was taken for a left one: try again');
+  /**
+   * False where somebody who clears up came between, and took it for a left one. Where files cannot be locked nobody clears away what he
+   * cannot lock either.
+   */
+  async #hold(): Promise<boolean> {
+    const locked = await flock(this.file.fd, 'exclusive', this.path).catch(orUnknown);
+    return locked !== false && (await this.has(this.name));
   }
 
   async #takeOwner(): Promise<void> {

@@ -145,6 +145,20 @@ Napi::Value lock_state_call(const Napi::CallbackInfo& info) {
   return start(info.Env(), "qemu-cbt:lockState", std::move(job));
 }
 
+struct HoldImage {
+  Inputs inputs;
+  int fd = -1;
+  bool held = false;
+  Status run() { return hold_image(fd, held); }
+  napi_value result(napi_env env) const { return to_value(env, held); }
+};
+
+Napi::Value hold_image_call(const Napi::CallbackInfo& info) {
+  HoldImage job;
+  require(info.Env(), take_descriptor("fd", info[0], job.fd));
+  return start(info.Env(), "qemu-cbt:holdImage", std::move(job));
+}
+
 // ---- range lists ----
 
 // A list as it was handed over; its promise is checked off-thread.
@@ -327,6 +341,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("scanClusters", scan_clusters_call);
   add("scanFileData", scan_file_data_call);
   add("lockState", lock_state_call);
+  add("holdImage", hold_image_call);
   add("union", combine_call<union_ranges>);
   add("intersect", combine_call<intersect_ranges>);
   add("subtract", combine_call<subtract_ranges>);

@@ -95,6 +95,11 @@ napi_value to_value(napi_env env, double number) {
   return napi_create_double(env, number, &value) == napi_ok ? value : nullptr;
 }
 
+napi_value to_value(napi_env env, bool answer) {
+  napi_value value = nullptr;
+  return napi_get_boolean(env, answer, &value) == napi_ok ? value : nullptr;
+}
+
 napi_value to_value(napi_env env, const LockState& state) {
   napi_value object = nullptr;
   napi_value writer = nullptr;

@@ -18,6 +18,7 @@ napi_value to_value(napi_env env, RangePage& page);
 // The bits as a Uint8Array, without a copy.
 napi_value to_value(napi_env env, Block& bits);
 napi_value to_value(napi_env env, double number);
+napi_value to_value(napi_env env, bool answer);
 napi_value to_value(napi_env env, const LockState& state);
 
 } // namespace cbt::binding

@@ -129,3 +129,35 @@ TEST("locks tell a writer, a resizer, and one who forbids writers") {
 }
 
 TEST_MAIN()
+
+TEST("who holds an image is seen as one who uses it for everything, and holds it alone") {
+  MemoryFile file(std::vector<std::uint8_t>(1000, 1));
+  const std::string path = "/proc/self/fd/" + std::to_string(file.fd());
+  const int one = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int two = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const auto hold = [](int fd) {
+    bool held = false;
+    CHECK_EQ(hold_image(fd, held).message(), "");
+    return held;
+  };
+  const auto is_free = [&] {
+    LockState locks;
+    CHECK_EQ(lock_state(file.fd(), locks).message(), "");
+    return !locks.writer && !locks.writers_forbidden;
+  };
+  CHECK(hold(one));
+  CHECK(hold(one)); // Its own locks are in nobody's way.
+  CHECK(!is_free());
+  CHECK(!hold(two));
+  CHECK(!is_free()); // Who was refused has taken nothing away.
+  close(one);
+  CHECK(is_free());
+  for (const off_t byte : {101, 103, 200, 203}) {
+    const LockedByte other(file.fd(), byte);
+    CHECK(!hold(two));
+  }
+  CHECK(is_free()); // Nor has he kept anything.
+  const LockedByte looking(file.fd(), 100);
+  CHECK(hold(two));
+  close(two);
+}

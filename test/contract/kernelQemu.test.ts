@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterClass } from '../../lib/core/bitmapKernel.js';
 import { readTables } from '../helpers/clusterTables.js';
 import { type Holding, ImageHolder } from '../helpers/imageHolder.js';
-import { kernels } from '../helpers/kernels.js';
+import { kernels, nativeKernels } from '../helpers/kernels.js';
 import { type Extent, mapData, mapTopLayer, qemuImg, qemuIo } from '../helpers/qemuTools.js';
 import { allPages } from '../helpers/shadow.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporaryFolder.js';
@@ -237,5 +237,31 @@ describe('who holds an image open', () => {
     expect(await states(path)).toEqual(all(FREE));
     child.stdin.end('\n');
     await once(child, 'exit');
+  });
+});
+
+describe.each(nativeKernels)('an image that is held by us ($label)', ({ kernel }) => {
+  it('is refused to every QEMU but one that shares all, until it is closed', async () => {
+    const path = join(folder.path, `held-${kernel.path}.qcow2`);
+    await qemuImg('create', '-q', '-f', 'qcow2', path, '1M');
+    const handle = await open(path, 'r');
+    expect(await kernel.holdImage?.(handle.fd)).toBe(true);
+    for (const holding of ['daemon rw', 'daemon ro', 'io rw', 'io ro'] as const)
+      await expect(ImageHolder.hold(path, holding), holding).rejects.toThrow(/lock/);
+    await (await ImageHolder.hold(path, 'io shared')).release();
+    await handle.close();
+    await (await ImageHolder.hold(path, 'io rw')).release();
+  });
+
+  it('is not held where a QEMU has it', async () => {
+    const path = join(folder.path, `taken-${kernel.path}.qcow2`);
+    await qemuImg('create', '-q', '-f', 'qcow2', path, '1M');
+    const holder = await ImageHolder.hold(path, 'daemon ro');
+    const handle = await open(path, 'r');
+    expect(await kernel.holdImage?.(handle.fd)).toBe(false);
+    await holder.release();
+    await (await ImageHolder.hold(path, 'io rw')).release();
+    expect(await kernel.holdImage?.(handle.fd)).toBe(true);
+    await handle.close();
   });
 });

@@ -16,4 +16,9 @@ struct LockState {
 // taken through the very same open file description do not show.
 Status lock_state(int fd, LockState& state);
 
+// Takes the locks of a QEMU that writes the image and shares it with nobody: one that opens it meanwhile is refused, but to have a look
+// whatever happens (--force-share). `held` is false, and nothing is locked, where somebody has it. The locks go with the open file
+// description.
+Status hold_image(int fd, bool& held);
+
 } // namespace cbt

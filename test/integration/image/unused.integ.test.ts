@@ -1,8 +1,8 @@
 /** Whether an image is in use, asked of the locks that real QEMU programs hold. */
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { writeWholeFile } from '../../../lib/linux/wholeFile.js';
-import { requireFree, requireUnused } from '../../../lib/unused.js';
+import { holdFree, requireFree, requireUnused } from '../../../lib/unused.js';
 import { type Holding, ImageHolder } from '../../helpers/imageHolder.js';
 import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../../helpers/qemuTools.js';
 
@@ -65,6 +65,19 @@ test('a QEMU that opens it while what is to replace it is being written keeps it
   await expect(replacing).rejects.toMatchObject({ reason: 'BUSY' });
   await holder?.release();
   expect((await stat(image)).ino).toBe(ino);
+});
+
+test('a QEMU that is started while it is being replaced is refused, where the addon can hold it', async () => {
+  vi.stubEnv('QEMU_CBT_KERNEL', 'native');
+  await writeWholeFile(
+    image,
+    async (file) => {
+      await file.writeFile('new');
+      await expect(ImageHolder.hold(image, 'daemon rw')).rejects.toThrow(/lock/);
+    },
+    { requireFree: holdFree },
+  );
+  expect(await readFile(image, 'utf8')).toBe('new');
 });
 
 test('where the locks cannot be known it is BUSY, and says what to do', async () => {

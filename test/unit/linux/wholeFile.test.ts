@@ -287,6 +287,20 @@ describe('work that takes long', () => {
   });
 });
 
+test('of many that take long, at once for one new name, one stands and the others see that it is there', async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const path = join(folder.path, `target${round}`);
+    const texts = Array.from({ length: 5 }, (_, i) => `text ${i}`);
+    const outcomes = await Promise.allSettled(texts.map((text) => put(text, { long: true }, path)));
+    const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
+    expect(await textOf(path)).toBe(texts[won]);
+    outcomes.splice(won, 1);
+    for (const other of outcomes)
+      expect(other).toMatchObject({ status: 'rejected', reason: { details: { errno: 'EEXIST' } } });
+  }
+  expect(await names()).toHaveLength(3);
+});
+
 describe('a file that is in use', () => {
   test('is asked about before the work and right before the end', async () => {
     await writeFile(file, 'old');

@@ -8,7 +8,7 @@ import { moveToFreeName } from '../../../linux/freeName.js';
 import { syncFolder } from '../../../linux/stable.js';
 import { lstatOrNull } from '../../../linux/target.js';
 import { requireRoomToWrite } from '../../../roomForBitmaps.js';
-import { requireNoHolder, requireUnused } from '../../../unused.js';
+import { requireNoHolder, whileUnused } from '../../../unused.js';
 import {
   VIX_E_FILE_ALREADY_EXISTS,
   VIX_E_FILE_NOT_FOUND,
@@ -143,18 +143,16 @@ export async function checkImage(file: string, repair: boolean): Promise<void> {
 /** Removes the name; an image that anybody has open keeps it. */
 export async function unlinkImage(file: string): Promise<void> {
   await readImageInfo(file);
-  await requireUnused(file);
-  await rm(file);
+  await whileUnused(file, () => rm(file));
   await rm(metadataFile(file), { force: true });
 }
 
 /** Neither an image nor metadata that has the new name already is replaced. */
 export async function renameImage(from: string, to: string): Promise<void> {
   await readImageInfo(from);
-  await requireUnused(from);
   await requireAbsent(to);
   await requireAbsent(metadataFile(to));
-  await moveToFreeName(from, to);
+  await whileUnused(from, () => moveToFreeName(from, to));
   await moveToFreeName(metadataFile(from), metadataFile(to)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });

@@ -6,7 +6,7 @@ import { moveToFreeName } from '../../../linux/freeName.js';
 import { syncFile, syncFolder } from '../../../linux/stable.js';
 import { type FileId, removeSame } from '../../../linux/target.js';
 import { writeWholeFile } from '../../../linux/wholeFile.js';
-import { requireFree, requireNoHolder } from '../../../unused.js';
+import { holdFree, requireNoHolder } from '../../../unused.js';
 import { VIX_E_FILE_ALREADY_EXISTS, VIX_E_NOT_SUPPORTED } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
@@ -136,7 +136,7 @@ export async function cloneImage(
         await nameOf(from),
         unfinished,
       ]),
-    { existing: overwrite ? 'replace' : 'refuse', requireFree, keep: files, long: true },
+    { existing: overwrite ? 'replace' : 'refuse', requireFree: holdFree, keep: files, long: true },
   );
 }
 
