@@ -58,9 +58,9 @@ export function planChanges(state: DiskState, from: Point, to: Point | null): Ch
   const catalogue = readCatalogue(state);
   const start = find(state, catalogue, from);
   if (start.kind === 'none') throw start.error;
-  if (start.kind === 'foreign') return planForeign(state, start.bitmap, to);
   const end = to === null ? null : find(state, catalogue, to);
   if (end?.kind === 'none') throw end.error;
+  if (start.kind === 'foreign') return planForeign(state, start.bitmap, end);
   if (end?.kind === 'foreign') {
     throw trackingLost(
       'FOREIGN',
@@ -127,11 +127,19 @@ function planSegments(
   };
 }
 
-/** A bitmap of somebody else answers "since it was made" and nothing else. */
-function planForeign(state: DiskState, bitmap: ForeignBitmap, to: Point | null): ChangePlan {
+/**
+ * A bitmap of somebody else answers "since it was made up to now". Up to our newest point, which is what a session's instant is,
+ * that is more than what changed, never less; nothing else between two points.
+ */
+function planForeign(
+  state: DiskState,
+  bitmap: ForeignBitmap,
+  end: Exclude<Found, { kind: 'none' }> | null,
+): ChangePlan {
   const { info } = bitmap;
   const shown = `bitmap ${JSON.stringify(info.name)}`;
-  if (to !== null) {
+  const newest = end?.kind === 'segment' && end.chain.segments.at(-1) === end.segment ? end.segment : null;
+  if (end !== null && newest === null) {
     const what = `${shown} is not ours: it answers what changed since it was made, and nothing between two points`;
     throw trackingLost('FOREIGN', what, { disk: state.disk });
   }
@@ -142,16 +150,18 @@ function planForeign(state: DiskState, bitmap: ForeignBitmap, to: Point | null):
   return {
     bitmaps: [{ layer: bitmap.layer, name: info.name }],
     granularityBytes: info.granularityBytes,
-    sizeBytes: state.sizeBytes,
+    sizeBytes: newest?.sizeBytes ?? state.sizeBytes,
     // What lies past the end of the bitmap's layer, or of one above it, was not there for a while: it is new.
-    grownFromBytes: sizes.reduce((least, size) => Math.min(least, size)),
+    grownFromBytes: sizes.reduce((least, size) => Math.min(least, size), newest?.sizeBytes ?? Infinity),
     overlayLayers: bitmap.layer,
     from: bitmap.pit ?? info.name,
-    to: null,
+    to: newest?.pit ?? null,
     warnings: [
       `${shown} is not ours: it does not record the size of the disk at its start, so growth since then may be missing`,
       ...overlayWarning(state, bitmap.layer),
-      ...liveWarning(state),
+      ...(newest === null
+        ? liveWarning(state)
+        : [`${shown} goes on recording: what was written after the later point counts as changed too`]),
     ],
   };
 }

@@ -239,6 +239,21 @@ describe('bitmaps of others', () => {
     expect(plan(named, 'b')).toMatchObject({ bitmaps: [{ layer: 1, name: 'b' }], overlayLayers: 1 });
   });
 
+  test('up to our newest point, a session’s instant, it answers more than what changed, and says so', () => {
+    const state = flatDisk([bitmap('b', { recording: true }), ...wholeChain(2)]);
+    expect(plan(state, 'b', pit(2))).toMatchObject({
+      bitmaps: [{ layer: 0, name: 'b' }],
+      to: pit(2),
+      sizeBytes: SIZE,
+      warnings: [expect.stringContaining('not ours'), expect.stringContaining('counts as changed too')],
+    });
+    // The disk shrank after the point: QEMU dropped the bits past its end.
+    const shrunk = { ...state, sizeBytes: SIZE - KIB64 };
+    expect(plan(shrunk, 'b', pit(2))).toMatchObject({ sizeBytes: SIZE, grownFromBytes: SIZE - KIB64 });
+    // An older point of ours is no such end.
+    expect(refusal(() => plan(state, 'b', pit(1)))).toMatchObject({ reason: 'FOREIGN' });
+  });
+
   test('a broken copy below is not passed over for a good one above', () => {
     const state = diskOf(
       layer([bitmap('b', { recording: true })]),

@@ -70,10 +70,13 @@ export class LiveDiskSource implements DiskSource {
   ): Promise<RangePager> {
     if (bitmaps.length === 0) return emptyPager;
     const disk = await this.#find(signal);
+    const { instant } = this.#options;
     const layers = bitmaps.map(({ layer }) => this.#layer(disk, layer));
     for (const [index, layer] of layers.entries())
       if (layer.bitmaps.find(({ name }) => name === bitmaps[index]?.name)?.recording)
-        this.#refuseCovered(disk);
+        if (instant === undefined)
+          // At a session's instant nobody writes to the image: what still records there has stood still since.
+          this.#refuseCovered(disk);
     const named = bitmaps.map(({ layer, name }) => {
       const info = this.#layer(disk, layer).bitmaps.find((bitmap) => bitmap.name === name);
       if (info === undefined || info.inconsistent) {
