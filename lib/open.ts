@@ -14,6 +14,8 @@ export interface OpenDiskOptions {
   kernel?: 'native' | 'script' | 'auto' | undefined;
   /** Live: unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
   nbdSocket?: string | undefined;
+  /** Live: folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
+  scratch?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -47,8 +49,8 @@ export function parseQmpName(name: string): { socket: string; disk: string } {
 async function openLive(name: string, options: OpenDiskOptions): Promise<TrackedDisk> {
   const { socket, disk } = parseQmpName(name);
   if (disk === '') throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
-  const { signal, kernel, nbdSocket } = options;
-  const vm = await connectVm(socket, { signal, kernel, nbdSocket });
+  const { signal, kernel, nbdSocket, scratch } = options;
+  const vm = await connectVm(socket, { signal, kernel, nbdSocket, scratch });
   try {
     return (await vm.openDisk(disk, { signal })).closeWith(vm);
   } catch (error) {

@@ -9,6 +9,8 @@ export interface ConnectOptions extends CallOptions {
   kernel?: 'native' | 'script' | 'auto' | undefined;
   /** Unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
   nbdSocket?: string | undefined;
+  /** Folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
+  scratch?: string | undefined;
   /** Milliseconds for connecting; 10 000 unless given. */
   timeoutMs?: number | undefined;
 }
@@ -21,9 +23,9 @@ export async function connectVm(socket: string, options: ConnectOptions = {}): P
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
     throw invalidArgument('socket', socket, 'the path of a QMP unix socket');
   }
-  const { signal, nbdSocket, timeoutMs } = options;
+  const { signal, nbdSocket, scratch, timeoutMs } = options;
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { acquireConnection } = await import('./backend/qemu/vmConnection.js');
   const { VmHandle } = await import('./backend/qemu/vmHandle.js');
-  return new VmHandle(await acquireConnection(socket, { signal, timeoutMs }), kernel, nbdSocket);
+  return new VmHandle(await acquireConnection(socket, { signal, timeoutMs }), kernel, { nbdSocket, scratch });
 }

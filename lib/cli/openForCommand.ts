@@ -9,14 +9,16 @@ export interface OpenOptions extends FormatFlags {
   kernel?: 'native' | 'script' | 'auto';
   verbose?: boolean;
   nbdSocket?: string;
+  /** Live: a folder that QEMU sees too. */
+  scratch?: string;
   session?: string;
 }
 
 export async function openForCommand(io: CliIo, disk: string, options: OpenOptions): Promise<TrackedDisk> {
-  const { format, trust, kernel, nbdSocket } = options;
+  const { format, trust, kernel, nbdSocket, scratch } = options;
   const opened =
     options.session === undefined
-      ? await openDisk(disk, { format, trust, kernel, nbdSocket, signal: io.signal })
+      ? await openDisk(disk, { format, trust, kernel, nbdSocket, scratch, signal: io.signal })
       : await openInstant(disk, options.session, options, io.signal);
   if (options.verbose) io.stderr.write(`kernel: ${opened.kernelPath}\n`);
   return opened;
@@ -26,11 +28,11 @@ export async function openForCommand(io: CliIo, disk: string, options: OpenOptio
 async function openInstant(
   name: string,
   session: string,
-  { kernel, nbdSocket }: OpenOptions,
+  { kernel, nbdSocket, scratch }: OpenOptions,
   signal: AbortSignal,
 ): Promise<TrackedDisk> {
   const { socket, disk } = parseQmpName(name);
-  const vm = await connectVm(socket, { kernel, nbdSocket, signal });
+  const vm = await connectVm(socket, { kernel, nbdSocket, scratch, signal });
   try {
     return (await (await vm.resume(session, { signal })).openDisk(disk)).closeWith(vm);
   } catch (error) {

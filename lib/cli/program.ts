@@ -112,13 +112,13 @@ Examples:
     )
     .action(async (disk, flags) => (await import('./commands/map.js')).map(io, disk, flags));
 
-  reading(program.command('doctor'), 'what is wrong with a disk’s tracking, and what to do')
+  reading(
+    program.command('doctor'),
+    'what is wrong with a disk’s tracking, and what to do',
+    'a folder that sessions were given for their files, to be looked through too',
+  )
     .argument('[disk...]', 'images, folders of images, or VMs (qmp:<socket>); none: only this machine')
     .option('--fix', 'mend what is safe to mend, then look again (without: only look)')
-    .option(
-      '--scratch <folder>',
-      'a folder that sessions were given for their files, to be looked through too',
-    )
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -149,7 +149,11 @@ Examples:
 const DISK =
   'a qcow2 or raw image, a Parallels .hds file or .hdd folder, or qmp:<socket>#<disk> of a running QEMU';
 
-function reading(command: Command, description: string): Command {
+function reading(
+  command: Command,
+  description: string,
+  scratch = 'live: folder for the socket of a question, which QEMU must see too (default: that for temporary files)',
+): Command {
   return command
     .description(description)
     .addOption(formatOption())
@@ -160,6 +164,7 @@ function reading(command: Command, description: string): Command {
         .default('auto'),
     )
     .option('--nbd-socket <path>', 'live: socket of an NBD server that this QEMU runs already')
+    .option('--scratch <folder>', scratch)
     .option('--session <id>', 'live: as the disk was at the instant of this session')
     .option('--verbose', 'say which kernel runs');
 }

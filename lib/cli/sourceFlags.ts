@@ -37,7 +37,8 @@ export async function withSource<T>(
     quiesce: quiesceOf(flags),
     scratch: scratchOf(flags),
   };
-  await using vm = await connectVm(flags.vm, { signal: io.signal, nbdSocket: flags.nbdSocket });
+  const { nbdSocket, scratch } = flags;
+  await using vm = await connectVm(flags.vm, { signal: io.signal, nbdSocket, scratch });
   return await work(vmSource(vm, options), vm);
 }
 

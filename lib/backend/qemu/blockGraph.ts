@@ -10,6 +10,7 @@
  */
 import { CbtError } from '../../core/errors.js';
 import { type Capabilities, capabilitiesOf } from './capabilities.js';
+import { isRelativeName, resolveNames } from './qemuPlace.js';
 import { qmp } from './qmp/commands.js';
 import type { QmpClient } from './qmp/qmpClient.js';
 import type { BlockDevice, BlockExportInfo, BlockNodeInfo } from './qmp/schemas.js';
@@ -27,12 +28,17 @@ export interface BlockGraph {
   tops: ReadonlyMap<string, string>;
   devices: readonly BlockDevice[];
   exports: readonly BlockExportInfo[];
+  /** The paths of files that QEMU names relative to a folder of its own, where they can be told. */
+  paths: ReadonlyMap<string, string>;
 }
 
 interface Edges {
   children: ReadonlyMap<string, readonly { role: string; node: string }[]>;
   tops: ReadonlyMap<string, string>;
 }
+
+/** Protocols whose names are paths. */
+const FILE_DRIVERS: readonly string[] = ['file', 'host_device'];
 
 /** Somebody changing the graph faster than this many readings is at work on it right now. */
 const MAX_READINGS = 5;
@@ -73,7 +79,10 @@ async function readOnce(
   }
   if (nodes.size !== after.children.size) return null;
   const known = devices.every(({ inserted }) => inserted === undefined || nodes.has(inserted['node-name']));
-  return known ? { nodes, tops: after.tops, devices, exports } : null;
+  if (!known) return null;
+  const names = infos.filter(({ drv }) => FILE_DRIVERS.includes(drv)).map(({ file }) => file);
+  const paths = await resolveNames(client.name, names.filter(isRelativeName));
+  return { nodes, tops: after.tops, devices, exports, paths };
 }
 
 async function readEdges(

@@ -158,11 +158,12 @@ export function isEncrypted(graph: BlockGraph, name: string): boolean {
   return false;
 }
 
-/** Every path or URI this image is known by: its own, its protocol node's, its external data file's. */
+/** Every path or URI this image is known by: its own, its protocol node's, its external data file's; whole paths first. */
 export function filesOf(graph: BlockGraph, node: GraphNode): string[] {
   const parts = ['file', 'data-file'].flatMap((role) => childOf(node, role) ?? []);
   const below = parts.map((name) => passFilters(graph, name).node);
-  return [...new Set([node, ...below].map(({ info }) => info.file))];
+  const names = [node, ...below].map(({ info }) => info.file);
+  return [...new Set(names.flatMap((name) => [graph.paths.get(name) ?? name, name]))];
 }
 
 function toLayer(graph: BlockGraph, node: GraphNode): VmLayer {

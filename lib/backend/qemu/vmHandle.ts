@@ -37,14 +37,22 @@ export class VmHandle implements Vm {
   readonly #opened = new Set<LiveDiskSource>();
   #closing: Promise<void> | null = null;
 
-  /** `nbdSocket`: of an NBD server that runs in this QEMU already. */
-  constructor(connection: VmConnection, kernel: BitmapKernel, nbdSocket?: string) {
+  /** `nbdSocket`: of an NBD server that runs in this QEMU already; `scratch`: where else the socket of one for questions goes. */
+  constructor(
+    connection: VmConnection,
+    kernel: BitmapKernel,
+    { nbdSocket, scratch }: { nbdSocket?: string | undefined; scratch?: string | undefined } = {},
+  ) {
     this.#connection = connection;
     this.#kernel = kernel;
+    const own = {
+      ...(nbdSocket !== undefined && { given: nbdSocket }),
+      ...(scratch !== undefined && { place: scratch }),
+    };
     this.#server =
-      nbdSocket === undefined
+      Object.keys(own).length === 0
         ? connection.server
-        : new QueryServer(connection.client, connection.socket, nbdSocket);
+        : new QueryServer(connection.client, connection.socket, own);
     this.#nbdSocket = nbdSocket;
   }
 

@@ -25,7 +25,7 @@ export async function examine(io: CliIo, name: string, flags: ExamineFlags): Pro
 }
 
 export interface ExamineFlags extends OpenOptions {
-  /** A folder that sessions were given for their files. */
+  /** A folder that sessions were given for their files, and a place for the socket of questions. */
   scratch?: string;
 }
 
@@ -49,7 +49,7 @@ async function examineVm(io: CliIo, name: string, flags: ExamineFlags): Promise<
   const { kernel, nbdSocket, scratch } = flags;
   const { socket } = parseQmpName(name);
   try {
-    await using vm = await connectVm(socket, { kernel, nbdSocket, signal });
+    await using vm = await connectVm(socket, { kernel, nbdSocket, scratch, signal });
     const left = await leftoversOf(name, () => findVmLeftovers(socket, { scratch, signal }));
     const reports: DiskReport[] = left === null ? [] : [left];
     for (const { disk, trackable, why } of await vm.disks({ signal })) {

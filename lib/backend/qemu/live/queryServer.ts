@@ -30,16 +30,22 @@ export class QueryServer {
   readonly #client: QmpClient;
   readonly #vmSocket: string;
   readonly #given: string | undefined;
+  readonly #place: string;
   /** The server of our own, while somebody sits there. */
   #own: { socket: string; folder: string; users: number } | null = null;
   /** Starting and stopping never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** `given`: socket of an NBD server that runs in this QEMU already. */
-  constructor(client: QmpClient, vmSocket: string, given?: string) {
+  /** `given`: socket of an NBD server that runs in this QEMU already; `place`: a folder for the socket of one of our own. */
+  constructor(
+    client: QmpClient,
+    vmSocket: string,
+    { given, place }: { given?: string; place?: string } = {},
+  ) {
     this.#client = client;
     this.#vmSocket = vmSocket;
     this.#given = given;
+    this.#place = place ?? tmpdir();
   }
 
   /** A name for a node and its export that nothing else in this QEMU has. */
@@ -86,7 +92,7 @@ export class QueryServer {
   async #start(): Promise<{ socket: string; folder: string; users: number }> {
     await clearLeftQueries(this.#client, this.#vmSocket);
     const prefix = `${FOLDER}${await ownMark()}-${hashOf(this.#vmSocket)}-`;
-    const folder = await makeSessionFolder(this.#vmSocket, tmpdir(), prefix);
+    const folder = await makeSessionFolder(this.#vmSocket, this.#place, prefix);
     try {
       const { socket } = await useNbdServer(this.#client, folder, undefined);
       return { socket, folder, users: 0 };

@@ -13,6 +13,7 @@ import { CbtError } from '../../../core/errors.js';
 import { type BlockGraph, type GraphNode, readBlockGraph } from '../blockGraph.js';
 import { capabilitiesOf } from '../capabilities.js';
 import { childOf, isReached, passFilters, takesWrites } from '../layers.js';
+import { isRelativeName } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { runTransaction, type TransactionAction } from '../transaction.js';
@@ -24,10 +25,14 @@ import { makeOverlayRecord } from './overlayRecord.js';
 import { createFileNode, watchFile } from './scratch.js';
 
 /** Throws where an overlay cannot be put on the disk. */
-export function requireOverlayable({ id, overlay, encrypted }: TrackableDisk): void {
+export function requireOverlayable({ id, overlay, encrypted, filename }: TrackableDisk): void {
   if (encrypted) {
     const message = `${id} is encrypted: what the guest writes during the session would lie in the overlay in clear; use mode fleece, which keeps only what is overwritten`;
     throw new CbtError('ERR_CBT_UNSUPPORTED', message, { disk: id });
+  }
+  if (isRelativeName(filename)) {
+    const unknown = `QEMU names the image of ${id} relative to a folder of its own (${filename}), and which file that is cannot be seen from here: an overlay could not be brought back into it when QEMU is gone. Run this as root, start QEMU with whole paths, or use fleece mode`;
+    throw new CbtError('ERR_CBT_UNSUPPORTED', unknown, { disk: id });
   }
   if (overlay === undefined) return;
   const message = `${id} has an overlay of a session already (${overlay}): end that session, or see qemu-cbt doctor`;

@@ -2,13 +2,14 @@
  * The files of a session: where they go, how large they may grow, and their nodes in QEMU. QEMU itself makes them, so they
  * are its own to write whoever it runs as; we are that user, or root.
  */
-import { chmod, chown, mkdtemp, stat, statfs } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import type { SessionMode } from '../../../core/session.js';
 import type { ScratchOptions } from '../../../core/vm.js';
 import { formatEmpty } from '../../image/qcow2/emptyImage.js';
+import { firstClosed, placeOf, seesTheSame } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import type { TrackableDisk } from '../vmDisk.js';
@@ -32,10 +33,19 @@ export async function makeSessionFolder(vmSocket: string, base: string, prefix =
       cause,
     });
   }
-  // The monitor's socket belongs to whoever QEMU runs as; the folder must too, or QEMU could not enter it.
-  const owner = await stat(vmSocket).catch(() => null);
-  if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0)
-    await chown(folder, owner.uid, owner.gid);
+  const place = await placeOf(vmSocket);
+  if (place !== null && (await seesTheSame(place, folder)) === false) {
+    await rmdir(folder);
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `QEMU (process ${place.pid}) has other files at ${parent} than this command has, as in a container: name a folder that both have under the same path (--scratch)`,
+      { details: { folder: parent } },
+    );
+  }
+  // It must be QEMU's, or QEMU could not enter it. The monitor's socket belongs to whom it runs as, as a rule.
+  const owner = place ?? (await stat(vmSocket).catch(() => null));
+  const gid = place?.gids[0] ?? (owner as { gid?: number } | null)?.gid ?? 0;
+  if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0) await chown(folder, owner.uid, gid);
   await chmod(folder, 0o700);
   return folder;
 }
@@ -172,7 +182,9 @@ export async function createFileNode(
     { 'job-id': job, options: { driver: 'file', filename, size: 0 } },
     options,
   );
-  await finishJob(client, job, `making ${filename}`, options);
+  await finishJob(client, job, `making ${filename}`, options).catch(async (error: unknown) => {
+    throw await withWhoMayNot(client.name, path.dirname(filename), error);
+  });
   await formatEmpty(filename, image).catch((cause: unknown) => {
     if (cause instanceof CbtError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -181,4 +193,18 @@ export async function createFileNode(
   });
   await qmp(client, 'blockdev-add', { driver: 'file', 'node-name': node, filename }, options);
   return node;
+}
+
+/** QEMU's refusal to make a file, with who it is and what that one may not do. */
+async function withWhoMayNot(vmSocket: string, folder: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof CbtError) || !/Permission denied/.test(error.message)) return error;
+  const place = await placeOf(vmSocket);
+  const closed = place && (await firstClosed(folder, place));
+  if (place === null || closed === null) return error;
+  const how =
+    closed === folder
+      ? `run this as root or as that user`
+      : `let it in (chmod o+x, or setfacl -m u:${place.uid}:x), or name another folder (--scratch)`;
+  const message = `${error.message}: QEMU runs as user ${place.uid}, which may not enter ${closed}; ${how}`;
+  return new CbtError(error.code, message, { details: { folder: closed, uid: place.uid }, cause: error });
 }
