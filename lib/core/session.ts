@@ -2,7 +2,7 @@
  * A backup session on a running VM: one instant on all its disks, readable until the session ends. Committed, its point in
  * time stays and the next session can start from it; rolled back, it is as if the session had never been.
  */
-import type { CbtError } from './errors.js';
+import { CbtError } from './errors.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { BeginOutcome, TrackingOutcome } from './tracking.js';
 
@@ -49,6 +49,11 @@ export interface Session extends SessionFacts, AsyncDisposable {
   commit(options?: EndSessionOptions): Promise<TrackingOutcome>;
   /** Ends the session; its point in time goes, and its changes join those of the point before. */
   rollback(options?: EndSessionOptions): Promise<TrackingOutcome>;
+}
+
+/** Whether the error says that QEMU holds nothing of the session any more, and not only that it cannot be used. */
+export function hasEnded(error: unknown): boolean {
+  return error instanceof CbtError && error.code === 'ERR_CBT_CLOSED' && error.details['ended'] === true;
 }
 
 /** An end that was cancelled, or failed, is finished by asking for it again. */

@@ -1,5 +1,5 @@
 /** Tidying up after processes that died: what they held is free, and snapshots that they had only begun are ended. */
-import { CbtError } from '../../core/errors.js';
+import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import { mayBeUnseen } from '../../linux/lockReach.js';
 import { dropDead } from './hold.js';
@@ -35,7 +35,7 @@ export async function endPending(vm: VirtualMachine, connected: Vm): Promise<voi
     try {
       await (await connected.resume(session)).rollback();
     } catch (thrown) {
-      if (!(thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED')) throw thrown;
+      if (!hasEnded(thrown)) throw thrown;
     }
     await vm.updateRecord((record) => dropPending(record, session));
   }

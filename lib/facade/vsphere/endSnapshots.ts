@@ -1,5 +1,6 @@
 /** Ending what keeps snapshots readable, and forgetting their names; their points in time stay where they were tracked. */
 import { CbtError } from '../../core/errors.js';
+import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import { VimFault } from './faults.js';
 import { readOffDisks } from './offDisks.js';
@@ -14,17 +15,14 @@ export async function endSnapshots(
   for (const snapshot of record.snapshots.filter(chosen)) {
     const end = async (connected: Vm): Promise<void> => {
       try {
-        const session = await connected.resume(snapshot.session);
-        await (snapshot.tracked ? session.commit() : session.rollback());
+        await endSession(connected, snapshot);
       } catch (thrown) {
-        // Ended with a restart of QEMU, or by somebody else: there is only its name left to remove.
-        if (!(thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED'))
-          throw new VimFault(
-            'SnapshotFault',
-            `snapshot ${snapshot.name} could not be ended in order`,
-            {},
-            thrown,
-          );
+        throw new VimFault(
+          'SnapshotFault',
+          `snapshot ${snapshot.name} could not be ended in order`,
+          {},
+          thrown,
+        );
       }
     };
     // Off: sessions went with QEMU, and what the images hold of the snapshot is its point in time, which stays. A QEMU whose socket alone
@@ -35,4 +33,22 @@ export async function endSnapshots(
     });
   }
   await vm.refresh();
+}
+
+/** Returns only when QEMU holds nothing of it any more. */
+async function endSession(connected: Vm, { session: id, tracked }: SnapshotRecord): Promise<void> {
+  try {
+    const session = await connected.resume(id);
+    try {
+      await (tracked ? session.commit() : session.rollback());
+    } catch (thrown) {
+      // Broken, or half-way rolled back by somebody: its point in time goes, and the next query with its changeId says so.
+      const undone = thrown instanceof CbtError && thrown.details['ending'] === 'rollback';
+      if (session.broken === null && !undone) throw thrown;
+      await session.rollback();
+    }
+  } catch (thrown) {
+    // With a restart of QEMU, or by somebody else: there is only its name left to remove.
+    if (!hasEnded(thrown)) throw thrown;
+  }
 }

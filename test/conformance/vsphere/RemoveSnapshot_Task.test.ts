@@ -1,4 +1,8 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readLease, writeLease } from '../../../lib/backend/qemu/session/lease.js';
+import type { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { enable, faultOf, KIB64, MIB, pairs, pointInTime, snapshot, startVm } from './support.js';
 
 describe('RemoveSnapshot_Task', () => {
@@ -26,6 +30,60 @@ describe('RemoveSnapshot_Task', () => {
       name: 'ManagedObjectNotFound',
       obj: reference.value,
     });
+    expect((await faultOf(vm.findSnapshot(reference))).name).toBe('ManagedObjectNotFound');
+  });
+
+  /** Names of ours in QEMU. */
+  const left = async (daemon: StorageDaemon): Promise<string[]> => {
+    const nodes = (await daemon.process.control.execute('query-named-block-nodes')) as {
+      'node-name': string;
+    }[];
+    return nodes.map((node) => node['node-name']).filter((name) => name.startsWith('cbt'));
+  };
+
+  test.each<[string, (vm: Awaited<ReturnType<typeof startVm>>) => Promise<unknown>]>([
+    ['its exports were taken away', ({ daemon }) => daemon.process.control.execute('nbd-server-stop')],
+    [
+      'somebody left it half-way rolled back',
+      async ({ folder }) => {
+        const [name = ''] = (await readdir(folder)).filter((entry) => /^cbt-\w{6}$/.test(entry));
+        const at = join(folder, name);
+        const lease = await readLease(at);
+        if (lease !== null) await writeLease(at, { ...lease, ending: 'rollback' });
+      },
+    ],
+    [
+      'its folder is gone',
+      async ({ folder }) => {
+        const [name = ''] = (await readdir(folder)).filter((entry) => /^cbt-\w{6}$/.test(entry));
+        await rm(join(folder, name), { recursive: true });
+      },
+    ],
+  ])('%s: it is removed when QEMU holds nothing of it', async (_, spoil) => {
+    const started = await startVm();
+    const { vm, daemon } = started;
+    await enable(vm);
+    const { taken, reference } = await snapshot(vm);
+    expect(await left(daemon)).not.toEqual([]);
+    await spoil(started);
+    await taken.RemoveSnapshot_Task(false).wait();
+    expect(await left(daemon)).toEqual([]);
+    expect((await faultOf(vm.findSnapshot(reference))).name).toBe('ManagedObjectNotFound');
+  });
+
+  test('one whose session cannot be ended stays, and is removed when it can', async () => {
+    const { vm, daemon } = await startVm();
+    await enable(vm);
+    const { taken, reference } = await snapshot(vm);
+    const [scratch = ''] = (await left(daemon)).filter((name) => name.startsWith('cbts'));
+    const { control } = daemon.process;
+    // Somebody else reads from its scratch.
+    await control.execute('blockdev-add', { driver: 'raw', 'node-name': 'theirs', file: scratch });
+    expect(await faultOf(taken.RemoveSnapshot_Task(false).wait())).toMatchObject({ name: 'SnapshotFault' });
+    expect((await vm.findSnapshot(reference)).record.session).toBeDefined();
+    await control.execute('blockdev-del', { 'node-name': 'theirs' });
+    await taken.RemoveSnapshot_Task(false).wait();
+    expect(await left(daemon)).toEqual([]);
     expect((await faultOf(vm.findSnapshot(reference))).name).toBe('ManagedObjectNotFound');
   });
 });

@@ -105,6 +105,6 @@ export function noSuchSession(session: string): CbtError {
   return new CbtError(
     'ERR_CBT_CLOSED',
     `there is no session ${session} on this VM: it has ended, or its QEMU was restarted`,
-    { details: { session } },
+    { details: { session, ended: true } },
   );
 }
