@@ -22,6 +22,7 @@ import { toCbtError } from './nbdError.js';
 import { nbdPager } from './nbdPager.js';
 import { type NbdPiece, readPieces, writePieces } from './nbdStream.js';
 import { type NbdTarget, toNativeTarget } from './nbdTarget.js';
+import { requireTlsFiles } from './nbdTls.js';
 
 /** How a connection to an export is made and watched. Times in milliseconds. */
 export interface NbdConnectOptions {
@@ -97,6 +98,8 @@ export class NbdConnection implements DiskData {
         connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
         requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
       });
+      // Only now: what is wrong with the words themselves has been told.
+      if (target.kind !== 'qemu-nbd') await requireTlsFiles(target.tls);
       return new NbdConnection(native, await openUnlessAborted(native, signal), contexts);
     } catch (thrown) {
       throw toCbtError(thrown, signal);

@@ -30,15 +30,15 @@ export async function toNativeTarget(target: NbdTarget): Promise<NativeTarget> {
   switch (target.kind) {
     case 'unix': {
       const { kind, path, exportName = '' } = target;
-      return { address: { kind, path }, exportName, tls: await toNativeTls(target.tls) };
+      return { address: { kind, path }, exportName, tls: toNativeTls(target.tls) };
     }
     case 'tcp': {
       const { kind, host, port = NBD_PORT, exportName = '' } = target;
-      return { address: { kind, host, port }, exportName, tls: await toNativeTls(target.tls) };
+      return { address: { kind, host, port }, exportName, tls: toNativeTls(target.tls) };
     }
     case 'uri': {
       const { kind, uri } = target;
-      return { address: { kind, uri }, exportName: '', tls: await toNativeTls(target.tls) };
+      return { address: { kind, uri }, exportName: '', tls: toNativeTls(target.tls) };
     }
     case 'qemu-nbd': {
       const command = endingWithUs(

@@ -27,26 +27,18 @@ export type NbdTls =
       username: string;
     };
 
-/** As the addon takes it. Checked here as far as it decides what is checked later; the addon checks the rest. */
-export async function toNativeTls(tls: NbdTls | undefined): Promise<NativeNbdTls | undefined> {
-  if (tls === undefined) return undefined;
-  const { kind } = tls;
-  if (kind === 'psk') requireText('tls.file', tls.file);
-  else if (kind === 'x509') requireText('tls.certificates', tls.certificates);
-  else throw invalidArgument('tls.kind', kind, 'x509 or psk');
-  if (kind === 'x509' && tls.verifyPeer !== undefined && typeof tls.verifyPeer !== 'boolean')
-    throw invalidArgument('tls.verifyPeer', tls.verifyPeer, 'true or false');
-  await requireTlsFiles(tls);
-  return kind === 'x509' ? { ...tls, verifyPeer: tls.verifyPeer ?? true } : tls;
-}
-
-function requireText(argument: string, value: unknown): void {
-  if (typeof value !== 'string' || value === '' || value.includes('\0'))
-    throw invalidArgument(argument, value, 'a path');
+/** As the addon takes it, which checks it. */
+export function toNativeTls(tls: NbdTls | undefined): NativeNbdTls | undefined {
+  if (tls?.kind !== 'x509') return tls;
+  const { verifyPeer } = tls;
+  if (verifyPeer !== undefined && typeof verifyPeer !== 'boolean')
+    throw invalidArgument('tls.verifyPeer', verifyPeer, 'true or false');
+  return { ...tls, verifyPeer: verifyPeer ?? true };
 }
 
 /** Throws `ERR_CBT_BACKEND_UNAVAILABLE` that names the file which is missing, or cannot serve. */
-async function requireTlsFiles(tls: NbdTls): Promise<void> {
+export async function requireTlsFiles(tls: NbdTls | undefined): Promise<void> {
+  if (tls === undefined) return;
   if (tls.kind === 'psk') {
     await read(tls.file, 'the keys');
     return;
