@@ -32,7 +32,7 @@ import type {
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
 } from './types.js';
-import { readRecord, type VmRecord, writeRecord } from './vmRecord.js';
+import { readRecord, requireSameVm, type VmRecord, writeRecord } from './vmRecord.js';
 
 /** A VM of the inventory, as its owner configures it. */
 export interface VmEntry {
@@ -149,6 +149,7 @@ export class VirtualMachine {
       async (images) => ({ facts: { uuid: null, status: OFF }, found: await readOffDisks(images) }),
     );
     const record = await this.updateRecord((known) => {
+      requireSameVm(this.name, known, facts.uuid);
       if (facts.uuid !== null) known.uuid = facts.uuid;
       for (const { disk } of found) keyOf(known, disk);
     });

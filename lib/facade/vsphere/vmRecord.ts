@@ -100,6 +100,20 @@ export async function readRecord(file: string): Promise<VmRecord> {
   );
 }
 
+/** Snapshots are of the VM with its UUID; another one that has its name by now must not be taken for it. */
+export function requireSameVm(
+  name: string,
+  { uuid, snapshots, pending }: VmRecord,
+  now: string | null,
+): void {
+  if (now === null || uuid === undefined || uuid === now || snapshots.length + pending.length === 0) return;
+  const kept = snapshots.map((snapshot) => JSON.stringify(snapshot.name)).join(', ') || 'one that was begun';
+  throw new VimFault(
+    'InvalidState',
+    `${name} is the VM ${now} now, and there are snapshots (${kept}) of the VM ${uuid} under this name: remove them there, or give one of the two another name`,
+  );
+}
+
 /** Written beside, synced and renamed: there is always one whole record. */
 export async function writeRecord(folder: string, file: string, record: VmRecord): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });

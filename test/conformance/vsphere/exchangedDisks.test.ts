@@ -3,6 +3,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect, type VirtualMachine } from '../../../lib/facade/vsphere/index.js';
+import { startQemuSystem } from '../../helpers/qemuSystem.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
@@ -185,5 +186,44 @@ describe('a VM that runs', () => {
       expect(pairs(own.changedArea)).toEqual([]);
     }
     await next.remove();
+  });
+});
+
+describe('a VM that has the name of another', () => {
+  test('is not taken for it while there are snapshots of the other', async () => {
+    const start = async (uuid: string, image: string) => {
+      const vm = await startQemuSystem([
+        ...['-M', 'q35', '-uuid', uuid],
+        ...[
+          '-blockdev',
+          JSON.stringify({
+            driver: 'qcow2',
+            'node-name': 'n',
+            file: { driver: 'file', filename: file(image) },
+          }),
+        ],
+        ...['-device', 'virtio-blk-pci,drive=n,id=disk0'],
+      ]);
+      const entry = {
+        name: 'web',
+        qmp: vm.file('qmp.sock'),
+        scratch: folder.path,
+        allowUnwatchedScratch: true,
+      };
+      return { vm, service: connect({ vms: [entry], stateFolder: join(folder.path, 'state') }) };
+    };
+    const uuids = ['11111111-2222-4333-8444-555555555555', '11111111-2222-4333-8444-666666666666'] as const;
+    const one = await start(uuids[0], 'a');
+    await using _ = one.vm;
+    const first = (await one.service.findVm('web'))!;
+    await first.CreateSnapshot_Task('nightly', '', false, false).wait();
+    const other = await start(uuids[1], 'b');
+    await using __ = other.vm;
+    const fault = await faultOf(other.service.findVm('web'));
+    expect(fault.name).toBe('InvalidState');
+    for (const told of [...uuids, 'nightly']) expect(fault.message).toContain(told);
+    // The VM itself goes on, and once its snapshots are gone the name is free.
+    await (await one.service.findVm('web'))!.RemoveAllSnapshots_Task().wait();
+    expect((await other.service.findVm('web'))!.config.uuid).toBe(uuids[1]);
   });
 });
