@@ -2,9 +2,10 @@
  * Two images of one session that changed names after QEMU ended: each has the session's point in time, empty and intact, and
  * neither overlay belongs to the image that has the name by now.
  */
-import { rename } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Vm } from '../../../lib/core/vm.js';
 import { findImageLeftovers } from '../../../lib/imageLeftovers.js';
 import { connectVm } from '../../../lib/vm.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
@@ -47,6 +48,43 @@ test('an overlay is joined with the image of its own history alone, whatever tha
     await qemuIo(['-f', 'qcow2', '-r', file('b')], 'read -P 2 0 64k');
     expect(await findImageLeftovers([file('a'), file('b')])).toEqual([]);
     await daemon[Symbol.asyncDispose]();
+  } finally {
+    await folder.remove();
+  }
+});
+
+test('a session whose image has moved since is over when its point was rolled back there: its record goes', async () => {
+  const folder = await makeTemporaryFolder();
+  try {
+    const file = (name: string): string => join(folder.path, `${name}.qcow2`);
+    await qemuImg('create', '-q', '-f', 'qcow2', file('a'), '16M');
+    const scratch = join(folder.path, 'scratch');
+    await mkdir(scratch);
+    const run = async <T>(name: string, work: (vm: Vm) => Promise<T>): Promise<T> => {
+      await using daemon = await StorageDaemon.start({ disks: [{ node: 'a', file: file(name) }] });
+      await daemon.exportWritable('a');
+      const nbdSocket = daemon.nbdPath;
+      await using vm = await connectVm(daemon.process.file('qmp.sock'), { nbdSocket });
+      const outcome = await work(vm);
+      await daemon.process.control.execute('quit');
+      await daemon.process.ended;
+      return outcome;
+    };
+    const options = { scratch: { folder: scratch }, detached: true, allowUnwatchedScratch: true };
+    const pit = await run('a', async (vm) => {
+      await vm.enable();
+      return (await vm.begin(options)).pit;
+    });
+    expect(await readdir(scratch)).toHaveLength(1);
+    await rename(file('a'), file('moved'));
+    await run('moved', async (vm) => {
+      const session = await vm.begin(options);
+      await using disk = await vm.openDisk('a');
+      expect((await disk.pits()).pits.map(({ uuid }) => uuid)).not.toContain(pit);
+      expect(await readdir(scratch)).toHaveLength(1);
+      await session.commit();
+    });
+    expect(await readdir(scratch)).toEqual([]);
   } finally {
     await folder.remove();
   }

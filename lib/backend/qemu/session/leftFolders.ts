@@ -80,8 +80,12 @@ export async function findLostSessions(
   return lost;
 }
 
-/** The disk with the same image; where that is not known, of the same name. Node names change with every start. */
-function findSame(disks: readonly VmDisk[], { image, disk }: LeaseDisk): VmDisk | undefined {
+/** The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. */
+function findSame(disks: readonly VmDisk[], { image, disk, epoch }: LeaseDisk): VmDisk | undefined {
+  const own = disks.find(({ layers }) =>
+    layers?.[0].bitmaps.some(({ name }) => epoch !== undefined && parseSegmentName(name)?.epoch === epoch),
+  );
+  if (own !== undefined) return own;
   if (image === undefined) return disks.find(({ id }) => id === disk);
   return disks.find(
     ({ filename }) => filename !== undefined && path.resolve(filename) === path.resolve(image),
