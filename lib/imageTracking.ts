@@ -4,6 +4,7 @@
  * bitmap, and a clean exit proves nothing.
  */
 import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { BitmapChange } from './backend/image/qcow2/bitmapRoom.js';
 import { isNotFollowed } from './backend/image/stack.js';
@@ -77,7 +78,7 @@ export class ImageTracking {
   /** At least one path, each image once. Nothing is opened yet. */
   constructor(paths: readonly string[], options: ImageOptions = {}) {
     if (paths.length === 0) throw invalidArgument('paths', 'an empty list', 'at least one image');
-    const seen = new Set(paths.map((path) => resolve(path)));
+    const seen = new Set(paths.map(fileOf));
     if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
     const { format, trust } = options;
     if (format !== undefined && format !== 'qcow2')
@@ -259,6 +260,16 @@ const all = (): boolean => true;
 const foreign = (name: string): boolean => parseSegmentName(name) === null;
 /** Merged segments stand beside their sources for a moment. */
 const ONE_MORE: BitmapChange = { keeps: all, adds: 1 };
+
+/** Tells a file under another name (a link) too. */
+function fileOf(path: string): string {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return resolve(path);
+  }
+}
 
 /** What the caller did, or is our bug, no other image would make better; that one wants a word about its format is its own. */
 function isOfOneImage(error: unknown): error is CbtError {

@@ -73,7 +73,7 @@ export interface BackupResult {
 /**
  * One run: every disk of the source at one instant into the folder, incremental where its chain allows. Disks that fail
  * are in the result, the others stand; a run that fails as a whole throws a `CbtError`, and leaves the folder and the
- * points in time as they were.
+ * points in time as they were. A source that the folder is not of is `ERR_CBT_INVALID_ARGUMENT`, unless `adopt` or `as` say otherwise.
  */
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   const { signal, clock = () => new Date() } = options;

@@ -70,16 +70,39 @@ function lower(uuid: string | null): string | null {
   return uuid?.toLowerCase() ?? null;
 }
 
-/** What a folder of version 1 says of its owner: beyond doubt where all its runs of VMs name the same one. */
+/**
+ * The mark of a folder that has none, from its runs: owners that they name are those. Runs of version 1 name none; theirs is
+ * beyond doubt where all that are of a VM name the same one. Null where it is not, and no owner is named either.
+ */
 function inheritedMark({ runs }: BackupFolder, now: Date): Mark | null {
-  const vms = new Map<string, SourceFacts>();
-  for (const { source } of runs) {
-    const id = lower(source.uuid) ?? source.name;
-    if (source.kind === 'vm') vms.set(id ?? '', { ...source, disks: [], others: [] });
+  const owners = new Map<string, Owner>();
+  const unnamed = new Map<string, SourceFacts>();
+  let inherits = false;
+  for (const { source, startedAt } of runs) {
+    const { kind, owner: id } = source;
+    const uuid = lower(source.uuid);
+    const known = id === undefined ? undefined : owners.get(id);
+    if (id === undefined) {
+      inherits = true;
+      if (kind === 'vm') unnamed.set(uuid ?? source.name ?? '', { ...source, uuid, disks: [], others: [] });
+    } else if (known === undefined)
+      owners.set(id, { id, kind, uuid, name: source.name, since: startedAt, inherits: false });
+    // A VM may have been backed up by its images before, and since.
+    else if (kind === 'vm') owners.set(id, { ...known, kind, uuid, name: source.name });
   }
-  if (vms.size > 1) return null;
-  const [vm = { kind: 'images' as const, uuid: null, name: null, disks: [], others: [] }] = vms.values();
-  return newMark([newOwner(vm, true, now)], now);
+  const [vm, another] = unnamed.values();
+  if (inherits && another === undefined) {
+    const heir =
+      vm === undefined ? [...owners.values()][0] : [...owners.values()].find(({ uuid }) => uuid === vm.uuid);
+    const alone = newOwner(
+      vm ?? { kind: 'images', uuid: null, name: null, disks: [], others: [] },
+      true,
+      now,
+    );
+    owners.set(heir?.id ?? alone.id, heir === undefined ? alone : { ...heir, inherits: true });
+  }
+  const [first, ...rest] = owners.values();
+  return first === undefined ? null : newMark([first, ...rest], now);
 }
 
 async function isOwner(folder: BackupFolder, owner: Owner, facts: SourceFacts): Promise<boolean> {

@@ -5,6 +5,7 @@
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import type { Layer } from './folder.js';
 import { checkLayer } from './layerFiles.js';
+import { MARK_NAME } from './mark.js';
 import { openForReading } from './reading.js';
 import { verifyLayer } from './verifyLayer.js';
 
@@ -22,7 +23,7 @@ export interface VerifyOptions {
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
-/** Something that is not as its run wrote it; `disk` null where it is the whole run. */
+/** Something that is not as its run wrote it; `disk` null where it is the whole run, `run` 0 where it is the folder's mark. */
 export interface VerifyProblem {
   run: number;
   disk: string | null;
@@ -64,6 +65,9 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
     file,
     error,
   }));
+  // Of no run: number 0.
+  if (folder.markError !== null)
+    problems.push({ run: 0, disk: null, file: MARK_NAME, error: folder.markError });
   const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
   let checkedBytes = 0;
   const onBytes = (bytes: number): void => {

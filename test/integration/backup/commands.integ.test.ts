@@ -155,3 +155,38 @@ test('exit codes: damage is 4, an unknown point 3, no folder 5, misuse 2, a canc
   await qemuImg('create', '-q', '-f', 'qcow2', join(to, 'disk-000001.qcow2'), '8M');
   expect((await cli('verify', '--from', to)).code).toBe(4);
 });
+
+test('a folder of another source: refused with the way out, adopted, and a disk that is named', async () => {
+  await json('backup', image, '--to', to);
+  const other = join(folder.path, 'other.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', other, '1M');
+  for (const command of ['backup', 'estimate']) {
+    const refused = await cli(command, other, '--to', to);
+    expect(refused.code, command).toBe(2);
+    for (const word of [image, other, '--adopt', '--as']) expect(refused.stderr).toContain(word);
+  }
+  const adopted = await json('backup', other, '--to', to, '--adopt');
+  expect(adopted.disks).toMatchObject([{ disk: other, key: 'other', verdict: 'full' }]);
+  const moved = join(folder.path, 'moved.qcow2');
+  await qemuImg('convert', '-f', 'qcow2', '-O', 'qcow2', image, moved);
+  expect((await json('estimate', moved, '--to', to, '--as', 'disk')).disks).toMatchObject([
+    { verdict: 'full' },
+  ]);
+  expect((await json('backup', moved, '--to', to, '--as', 'disk')).disks).toMatchObject([
+    { disk: moved, key: 'disk' },
+  ]);
+  expect((await cli('backup', other, moved, '--to', to, '--as', 'disk')).code).toBe(2);
+});
+
+test('two VMs without a UUID whose disks have the same name share no folder', async () => {
+  for (const [number, file] of [image, join(folder.path, 'second.qcow2')].entries()) {
+    if (number === 1) await qemuImg('create', '-q', '-f', 'qcow2', file, '8M');
+    await using daemon = await StorageDaemon.start({ disks: [{ node: 'd0', file }] });
+    await daemon.exportWritable('d0');
+    const vm = ['--vm', daemon.process.file('qmp.sock'), '--nbd-socket', daemon.nbdPath];
+    const { code, stderr } = await cli('backup', ...vm, '--scratch', folder.path, '--to', to);
+    expect({ number, code }).toEqual({ number, code: number === 0 ? 0 : 2 });
+    if (number === 1) expect(stderr).toContain('--adopt');
+    await daemon.process.terminate();
+  }
+});

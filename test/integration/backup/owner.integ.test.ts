@@ -148,6 +148,25 @@ describe('a folder', () => {
   });
 });
 
+describe('a mark that was lost', () => {
+  test('is made anew from the runs, every owner as it was', async () => {
+    const [a, b] = [await image('a'), await image('b')];
+    const one = pretendVm({ uuid: ONE, name: 'web', disks: { drive0: a } });
+    const two = pretendVm({ uuid: TWO, name: 'mail', disks: { drive0: b } });
+    await run(one);
+    await run(two, { adopt: true });
+    await run(off(a));
+    const before = (await BackupFolder.read(to)).mark?.owners;
+    await rm(join(to, MARK_NAME));
+    for (const path of [a, b]) await write(path);
+    expect(await run(two)).toMatchObject([{ verdict: 'incremental', base: { run: 2 } }]);
+    expect(await run(one)).toMatchObject([{ verdict: 'incremental', base: { run: 3 } }]);
+    const told = (owners: typeof before) =>
+      owners?.map(({ id, kind, uuid, name }) => ({ id, kind, uuid, name }));
+    expect(told((await BackupFolder.read(to)).mark?.owners)).toEqual(told(before));
+  });
+});
+
 describe('a disk', () => {
   test('whose image moved is the same; a copy is refused, and adopted goes on by itself', async () => {
     const a = await image('a');

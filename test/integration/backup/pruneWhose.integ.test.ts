@@ -9,6 +9,7 @@ import { prune } from '../../../lib/backup/prune.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { ImageTracking } from '../../../lib/imageTracking.js';
 import { openDisk } from '../../../lib/open.js';
+import { ImageHolder } from '../../helpers/imageHolder.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { pretendVm } from './pretendVm.js';
@@ -135,5 +136,19 @@ describe('a run', () => {
     const { runs: left } = await BackupFolder.read(to);
     expect(left.map(({ disks }) => disks.map(({ key }) => key))).toEqual([['a', 'b'], ['a'], ['a', 'b']]);
     expect((await readFile(broken)).equals(await readFile(join(to, 'a-000001.qcow2')))).toBe(true);
+  });
+
+  test('whose layer somebody uses as a disk stays', async () => {
+    await run(a);
+    await backup(imagesSource([a]), { to, full: true });
+    const holder = await ImageHolder.hold(join(to, 'a-000001.qcow2'), 'io ro');
+    try {
+      expect(await refusalOf(prune({ from: to, rules: { last: 1 } }))).toMatchObject({ reason: 'BUSY' });
+    } finally {
+      await holder.release();
+    }
+    expect(await runs()).toEqual([1, 2]);
+    await prune({ from: to, rules: { last: 1 } });
+    expect(await runs()).toEqual([2]);
   });
 });

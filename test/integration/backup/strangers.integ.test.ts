@@ -5,8 +5,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { prune } from '../../../lib/backup/prune.js';
+import { restore } from '../../../lib/backup/restore.js';
+import { verify } from '../../../lib/backup/verify.js';
 import { ImageTracking } from '../../../lib/imageTracking.js';
 import { openDisk } from '../../../lib/open.js';
+import { ImageHolder } from '../../helpers/imageHolder.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 
@@ -133,5 +136,45 @@ describe('what a folder says is under way', () => {
       expect((await readdir(to)).includes('disk-000002.qcow2.part')).toBe(form !== 'now');
       expect(number).toBeGreaterThan(1);
     }
+  });
+
+  test('is undone image by image: one that is in use waits for its turn', async () => {
+    const other = join(folder.path, 'other.qcow2');
+    await qemuImg('create', '-q', '-f', 'qcow2', other, '1M');
+    await backup(imagesSource([image, other]), { to });
+    const before = [await points(image), await points(other)];
+    const { pit } = await new ImageTracking([image, other]).begin();
+    await writeFile(
+      join(to, 'pending.json'),
+      JSON.stringify({ runs: [{ run: 2, pit, images: [image, other], files: [] }] }),
+    );
+    const holder = await ImageHolder.hold(other, 'io rw');
+    try {
+      const { disks } = await backup(imagesSource([image, other]), { to });
+      expect(disks).toMatchObject([{ disk: image }, { disk: other, error: { reason: 'BUSY' } }]);
+    } finally {
+      await holder.release();
+    }
+    expect(await points(image)).not.toContain(pit);
+    expect(await points(other)).toContain(pit);
+    await prune({ from: to, rules: { last: 9 }, source: imagesSource([other]) });
+    expect(await points(other)).toEqual(before[1]);
+    expect(await readdir(to)).not.toContain('pending.json');
+  });
+});
+
+describe('a damaged mark', () => {
+  test('is told by verify, keeps backups away with the way out, and nothing from being restored', async () => {
+    await run();
+    const mark = join(to, 'folder.json');
+    await writeFile(mark, (await readFile(mark, 'utf8')).replace('"inherits": true', '"inherits": false'));
+    expect((await verify({ from: to })).problems).toMatchObject([{ run: 0, file: 'folder.json' }]);
+    const error = await refusalOf(run());
+    expect(error).toMatchObject({ code: 'ERR_CBT_CORRUPT_IMAGE' });
+    await restore({ from: to, to: join(folder.path, 'r.raw') });
+    // As the message says.
+    await rename(mark, join(folder.path, 'mark'));
+    expect((await run()).disks).toMatchObject([{ verdict: 'incremental' }]);
+    expect((await verify({ from: to })).problems).toEqual([]);
   });
 });
