@@ -2,13 +2,15 @@
  * What sessions left beside images whose QEMU is gone: files, points in time that nobody committed, and overlays with
  * writes of the guest that the image lacks.
  */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { holdsNothing } from './backend/qemu/session/ending.js';
 import { tagOf } from './backend/qemu/session/ids.js';
 import { type LeaseDisk, writeLease } from './backend/qemu/session/lease.js';
 import { isOver, type LeftFolder, strandedBecause } from './backend/qemu/session/leftFolders.js';
 import { noteOverlay, noteReturning, readOverlayRecord } from './backend/qemu/session/overlayRecord.js';
-import { findSessions, removeFolder } from './backend/qemu/session/teardown.js';
+import { holdingLost } from './backend/qemu/session/owner.js';
+import { findSessions, OVERLAY_FILE, removeFolder, SCRATCH_FILE } from './backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
 import { CbtError } from './core/errors.js';
 import type { PitInfo } from './core/trackedDisk.js';
@@ -17,6 +19,7 @@ import { ImageTracking } from './imageTracking.js';
 import type { Leftover, LeftoverOptions } from './leftovers.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
+import { requireNoHolder } from './unused.js';
 import { doubtAbout, findFoldersOf, overlayName, overlayOf } from './waitingOverlay.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
@@ -51,7 +54,7 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
   const undo = 'roll back its point in time where an image still has it, and remove its files';
   const stranded = strandedBecause(left);
   if (stranded === null) {
-    const run = (stop?: AbortSignal): Promise<void> => clear(left, stop);
+    const run = (stop?: AbortSignal): Promise<void> => alone(left, () => clear(left, stop));
     return {
       problem: true,
       message: `${session} was never ended: its QEMU is gone`,
@@ -66,15 +69,37 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
   return {
     problem: true,
     message: `${stranded.message}. Do not start the VM before this is mended`,
-    mend: { what: `bring the overlays’ data into the images; ${undo}`, run: (stop) => bringBack(left, stop) },
+    mend: {
+      what: `bring the overlays’ data into the images; ${undo}`,
+      run: (stop) => alone(left, () => bringBack(left, stop)),
+    },
   };
+}
+
+/** With the session's lock, so that nobody else mends it, and its guard has noticed that QEMU is gone. */
+async function alone(left: LeftFolder, work: () => Promise<void>): Promise<void> {
+  await holdingLost(left, work);
+}
+
+/** Whether a QEMU has a file of the session open: one whose monitor is not seen from here, as in another container. */
+async function isOpen({ folder }: LeftFolder): Promise<boolean> {
+  for (const name of await readdir(folder).catch((): string[] => [])) {
+    if (!SCRATCH_FILE.test(name) && !OVERLAY_FILE.test(name)) continue;
+    const free = await requireNoHolder(join(folder, name), 'read').then(
+      () => true,
+      () => false,
+    );
+    if (!free) return true;
+  }
+  return false;
 }
 
 /** Whether the session's QEMU is there, and still holds it; 'silent' when its monitor is in somebody else's use. */
 async function lookAtQemu(
-  { lease }: LeftFolder,
+  left: LeftFolder,
   signal: AbortSignal | undefined,
 ): Promise<'gone' | 'holds' | 'other' | 'silent'> {
+  const { lease } = left;
   try {
     const connection = await acquireConnection(lease.vm, { signal, timeoutMs: ANSWER_MS });
     try {
@@ -87,7 +112,7 @@ async function lookAtQemu(
   } catch (error) {
     if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
     const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-    return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'gone' : 'silent';
+    return (code === 'ENOENT' || code === 'ECONNREFUSED') && !(await isOpen(left)) ? 'gone' : 'silent';
   }
 }
 

@@ -25,9 +25,9 @@ const keepAddresses = {
   },
 };
 
-async function writeBundle() {
+async function writeBundle(input, file) {
   const bundle = await rolldown({
-    input: join(lib, 'cli', 'main.ts'),
+    input,
     platform: 'node',
     plugins: [keepAddresses],
     // What Node 20 does not know yet is rewritten.
@@ -59,5 +59,7 @@ mkdirSync(target, { recursive: true });
 // What a page is made of is read as it is.
 const page = join('cli', 'picture', 'timeline', 'page');
 cpSync(join(lib, page), join(root, 'dist', page), { recursive: true });
-await writeBundle();
+await writeBundle(join(lib, 'cli', 'main.ts'), file);
+// What a session's guard runs (lib/backend/qemu/session/guard.ts).
+await writeBundle(join(lib, 'guard.ts'), join(target, 'guard.cjs'));
 writeCode();

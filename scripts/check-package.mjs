@@ -25,6 +25,7 @@ try {
     'dist/index.js',
     'dist/index.d.ts',
     'dist/command/qemu-cbt.cjs',
+    'dist/command/guard.cjs',
     'dist/cli/picture/timeline/page/page.js',
     'dist/cli/picture/timeline/page/page.css',
     'native/sources.txt',

@@ -11,6 +11,12 @@ const command = join(root, 'bin', 'qemu-cbt.js');
 
 let ready: Promise<void> | null = null;
 
+/** What is built is no older than the sources. */
+export function freshBuild(): Promise<void> {
+  ready ??= build();
+  return ready;
+}
+
 /** Makes the bundle when there is none, or an old one; one process at a time does. */
 async function build(): Promise<void> {
   if (await isFresh()) return;
@@ -50,8 +56,7 @@ export async function startCommand(
   argv: string[],
   { cwd, env, front = [], detached = false }: StartOptions = {},
 ): Promise<{ child: ChildProcess; done: Promise<CommandRun> }> {
-  ready ??= build();
-  await ready;
+  await freshBuild();
   const [program, ...args] = [...front, process.execPath, command, ...argv] as [string, ...string[]];
   const child = spawn(program, args, {
     cwd,

@@ -11,6 +11,7 @@ import { startCommand } from '../../helpers/builtCommand.js';
 import { cli } from '../../helpers/cli.js';
 import { eventually } from '../../helpers/eventually.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';
+import { guardsBelow } from '../../helpers/guards.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
@@ -122,9 +123,11 @@ test('left frozen, and its agent refuses to thaw: told loudly, tried again by ev
   ];
   const { child, done } = await startCommand([...argv, '--quiesce', '--agent', agent.path]);
   await eventually(() => expect(agent.frozen).toBe(true));
+  agent.on('guest-fsfreeze-thaw', () => ({ error: { class: 'GenericError', desc: 'not now' } }));
+  // Its guard, which would try it first, is killed too.
+  for (const guard of await guardsBelow(scratch)) process.kill(guard, 'SIGKILL');
   child.kill('SIGKILL');
   await done;
-  agent.on('guest-fsfreeze-thaw', () => ({ error: { class: 'GenericError', desc: 'not now' } }));
 
   const seen = await cli('doctor', `qmp:${daemon.process.qmpPath}`, '--scratch', scratch);
   expect(seen.code).toBe(5);

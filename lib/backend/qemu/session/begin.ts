@@ -105,7 +105,7 @@ export async function beginSession(
     // From here on it needs nobody; until here it was this process's to finish.
     if (options.detached) lease.owner = null;
     if (options.detached || lease.warnings.length > 0) await writeLease(folder, lease);
-    if (options.detached) await letGoOfSession(pit);
+    if (options.detached) await letGoOfSession(pit, limitBytes < worst ? `watch ${limitBytes}` : 'end');
     const session = new LiveSession(client, lease, folder, open, refused);
     await session.check(undefined, { signal });
     if (!options.detached) session.watch();
@@ -113,7 +113,7 @@ export async function beginSession(
   } catch (error) {
     // What cannot be undone now leads whoever begins next to it.
     await endSession(client, { folder, lease }, 'rollback').catch(() => undefined);
-    await letGoOfSession(pit);
+    await letGoOfSession(pit, 'undo');
     throw error;
   }
 }

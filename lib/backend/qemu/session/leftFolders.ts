@@ -3,7 +3,7 @@
  * a session, or our process was before QEMU had heard of it. What their records say is believed only where nobody else
  * could have written them.
  */
-import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
@@ -15,9 +15,9 @@ import { listDisks, type VmDisk } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { holdsNothing, rollBackPoint } from './ending.js';
 import { tagOf } from './ids.js';
-import { type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
+import { LEASE_NAME, type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
 import { endLeftFreeze } from './leftFreeze.js';
-import { keeperOf, OWNER_NAME } from './owner.js';
+import { holdingLost, isAbandoned, keeperOf, OWNER_NAME } from './owner.js';
 import { findSessions, removeFolder } from './teardown.js';
 
 export interface LeftFolder {
@@ -27,7 +27,7 @@ export interface LeftFolder {
 
 const FOLDER_NAME = /^cbt-[A-Za-z0-9]{6}$/;
 /** An empty folder may be that of a session which is just being begun. */
-const EMPTY_FOR_MS = 3_600_000;
+const EMPTY_FOR_MS = 60_000;
 
 /** The session folders right below these, with a record that can be trusted, whoever keeps them. */
 export async function findSessionFolders(parents: readonly string[]): Promise<LeftFolder[]> {
@@ -75,7 +75,11 @@ export async function findLostSessions(
       path.resolve(lease.vm) === path.resolve(vmSocket) ||
       disks.some((disk) => hasPoint(disk, lease)) ||
       lease.disks.some((disk) => disk.image !== undefined && findSame(disks, disk) !== undefined);
-    if (ours && !held.has(tagOf(lease.session)) && (await isOver(found))) lost.push(found);
+    if (!ours || held.has(tagOf(lease.session))) continue;
+    // With its point on a disk nobody is just beginning it: its process, or a guard, has only not yet noticed that QEMU went.
+    const stale = isAbandoned(lease.session) || (lease.taken && disks.some((disk) => hasPoint(disk, lease)));
+    const over = await isOver(found);
+    if (over || (over === false && stale)) lost.push(found);
   }
   return lost;
 }
@@ -103,6 +107,16 @@ function hasPoint({ layers }: VmDisk, { session }: Lease): boolean {
  * an image that may still have the point is not on this VM, because the point would be taken for a committed one.
  */
 export async function endLostSession(
+  client: QmpClient,
+  left: LeftFolder,
+  options?: WaitOptions,
+): Promise<TrackingOutcome> {
+  const done = await holdingLost(left, () => undoLostSession(client, left, options));
+  return done ?? { pit: left.lease.session, disks: [] };
+}
+
+/** The same, for whoever has the session's lock. */
+export async function undoLostSession(
   client: QmpClient,
   { folder, lease }: LeftFolder,
   options?: WaitOptions,
@@ -158,10 +172,15 @@ async function isTrusted(folder: string): Promise<boolean> {
 async function removeOldEmpty(folder: string): Promise<void> {
   const info = await lstat(folder).catch(() => null);
   if (info === null || Date.now() - info.mtimeMs < EMPTY_FOR_MS) return;
-  const lock = path.join(folder, OWNER_NAME);
-  if (await isHeld(lock).catch(() => true)) return;
-  const rest = (await readdir(folder)).filter((name) => name !== OWNER_NAME);
-  if (rest.length === 0) await rm(lock, { force: true });
-  // Refused by the system when anything is in it.
-  await rmdir(folder).catch(() => undefined);
+  if (!(await isHeld(path.join(folder, OWNER_NAME)).catch(() => true))) await removeUnbegun(folder);
+}
+
+/**
+ * Removes the folder of a session whose process ended before its record was whole: QEMU has heard of nothing, so there is no
+ * file of QEMU's. A record that cannot be read for any other reason stays with what is beside it.
+ */
+export async function removeUnbegun(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  if (names.every((name) => name === LEASE_NAME || name === OWNER_NAME))
+    await removeFolder(folder, { overlays: false });
 }

@@ -134,8 +134,8 @@ export class LiveSession implements Session {
       if (!this.#ended) this.#break(`QEMU can no longer be watched: ${why}`);
     });
     void this.client.ended.then(() => {
-      // Whoever connects anew finds a session that nobody watches.
-      void letGoOfSession(this.session);
+      // Nobody watches it any more: its guard ends it, or whoever connects first.
+      void letGoOfSession(this.session, 'undo');
       return events.return?.();
     });
   }

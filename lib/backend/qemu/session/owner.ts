@@ -7,16 +7,17 @@ import { CbtError } from '../../../core/errors.js';
 import { type HeldLock, isHeld, tryHold } from '../../../linux/kernelLock.js';
 import { mayBeUnseen } from '../../../linux/lockReach.js';
 import { lstatOrNull } from '../../../linux/target.js';
+import { Guard, type GuardOrder } from './guard.js';
 import { tagOf } from './ids.js';
-import type { Lease } from './lease.js';
+import { type Lease, readLease } from './lease.js';
 
 export const OWNER_NAME = 'owner.lock';
 
 /** Sessions of this very process; with its connection lost, a session is nobody's, however alive we are. */
-const ours = new Map<string, HeldLock>();
+const ours = new Map<string, { lock: HeldLock; guard: Guard | null }>();
 
-/** Makes the session in this folder ours. */
-export async function holdSession(folder: string, session: string): Promise<HeldLock> {
+/** Makes the session in this folder ours, with a guard that ends it should we die. */
+export async function holdSession(folder: string, session: string): Promise<void> {
   const file = path.join(folder, OWNER_NAME);
   const lock = await tryHold(file, { create: 0o600 });
   if (lock === null)
@@ -24,14 +25,24 @@ export async function holdSession(folder: string, session: string): Promise<Held
       reason: 'BUSY',
       details: { session },
     });
-  ours.set(session, lock);
-  return lock;
+  ours.set(session, { lock, guard: Guard.start(folder, lock.file.fd) });
 }
 
-export async function letGoOfSession(session: string): Promise<void> {
-  const lock = ours.get(session);
+/** Sessions that this process left to their guards. */
+const abandoned = new Set<string>();
+
+/** Whether a session was this process's, and is not any more although it is not over: who holds it can only be its guard. */
+export function isAbandoned(session: string): boolean {
+  return abandoned.has(session);
+}
+
+/** The session is over, or nobody's, or (`undo`) its guard's to roll back. */
+export async function letGoOfSession(session: string, order: GuardOrder = 'end'): Promise<void> {
+  const own = ours.get(session);
   ours.delete(session);
-  await lock?.release();
+  if (own !== undefined && order === 'undo') abandoned.add(session);
+  own?.guard?.tell(order);
+  await own?.lock.release();
 }
 
 /** Whether this process looks after, or is beginning, the session that this tag stands for. */
@@ -68,6 +79,28 @@ export async function takingOver<T>(
   } finally {
     await lock.release();
   }
+}
+
+/** Takes a session over that QEMU does not hold any more; null where it is over by now, BUSY where somebody keeps it all the same. */
+export async function holdingLost<T>(
+  { folder, lease }: { folder: string; lease: Lease },
+  work: () => Promise<T>,
+): Promise<T | null> {
+  const { session, machine, owner } = lease;
+  if ((await readLease(folder))?.session !== session) return null;
+  const file = path.join(folder, OWNER_NAME);
+  await using lock = await tryHold(file, { create: 0o600, waitMs: CLEANUP_MS }).catch((error: unknown) => {
+    if (error instanceof CbtError && error.details['errno'] === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (lock === undefined || (await readLease(folder))?.session !== session) return null;
+  if (lock !== null) return await work();
+  const who = owner === null ? 'a process' : `process ${owner.pid} on ${machine.host}`;
+  throw new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `session ${session}, which its QEMU no longer has, is still in the hands of ${who} (${folder})`,
+    { reason: 'BUSY', details: { session, folder } },
+  );
 }
 
 /** A hint, for patience only: nothing is taken from anybody because of it. */

@@ -106,7 +106,8 @@ export async function stopServer(client: QmpClient, options?: WaitOptions): Prom
 
 /** What a session puts into its folder; nothing else is ever deleted, whatever path a node's name led to. */
 const OWN_FILES = /^(scratch-\d+\.qcow2|nbd\.sock|unmigratable\.vhd|session\.json\.[0-9a-f-]{36})$/;
-const OVERLAY_FILE = /^overlay-\d+\.qcow2$/;
+export const SCRATCH_FILE = /^scratch-\d+\.qcow2$/;
+export const OVERLAY_FILE = /^overlay-\d+\.qcow2$/;
 /** How far bringing an overlay back came; it goes with it. */
 const OVERLAY_RECORD = /^overlay-\d+\.json$/;
 

@@ -1,0 +1,116 @@
+/** What a session's guard does (guard.ts): ends the session of a process that is gone, or watches the files of one that needs none. */
+import { closeSync } from 'node:fs';
+import { readdir, stat, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CbtError } from '../../../core/errors.js';
+import { type HeldLock, tryHold } from '../../../linux/kernelLock.js';
+import { clearLeftQueries } from '../live/queryServer.js';
+import { QmpClient } from '../qmp/qmpClient.js';
+import { endSession } from './ending.js';
+import { tagOf } from './ids.js';
+import { type Lease, readLease } from './lease.js';
+import { removeUnbegun, undoLostSession } from './leftFolders.js';
+import { endLeftFreeze } from './leftFreeze.js';
+import { isListening } from './nbdServer.js';
+import { OWNER_NAME } from './owner.js';
+import { findSessions, OVERLAY_FILE, SCRATCH_FILE } from './teardown.js';
+
+/** How long it goes on trying. */
+const PATIENCE_MS = 120_000;
+/** A monitor serves one client at a time: another that has it is not waited for long with the lock in our hands. */
+const FIRST_CONNECT_MS = 300;
+const LONGEST_CONNECT_MS = 5_000;
+const PAUSE_MS = 500;
+
+/** Rolls the session in this folder back, or finishes the commit that it was in. `descriptor` has the session's lock. */
+export async function undo(folder: string, descriptor: number): Promise<void> {
+  const until = Date.now() + PATIENCE_MS;
+  if (await tryUndo(folder, FIRST_CONNECT_MS)) return;
+  // From here on whoever has the monitor may do it instead.
+  closeSync(descriptor);
+  for (let connectMs = 2 * FIRST_CONNECT_MS; Date.now() < until; connectMs *= 2) {
+    await delay(PAUSE_MS);
+    const lock = await hold(folder);
+    if (lock === null) return;
+    try {
+      if (await tryUndo(folder, connectMs)) return;
+    } finally {
+      await lock.release();
+    }
+  }
+}
+
+/** Null where somebody else has it, or the session is over. */
+async function hold(folder: string): Promise<HeldLock | null> {
+  return tryHold(path.join(folder, OWNER_NAME)).catch(() => null);
+}
+
+/** True when there is nothing more to do, or nothing that trying again could do. */
+async function tryUndo(folder: string, connectMs = LONGEST_CONNECT_MS): Promise<boolean> {
+  const lease = await readLease(folder);
+  if (lease === null) {
+    await removeUnbegun(folder);
+    return true;
+  }
+  // First, and whatever becomes of QEMU's monitor: a guest that we froze stands still.
+  await endLeftFreeze({ folder, lease });
+  try {
+    await onVm(lease, Math.min(connectMs, LONGEST_CONNECT_MS), async (client) => {
+      const held = (await findSessions(client)).has(tagOf(lease.session));
+      if (held) await endSession(client, { folder, lease }, lease.ending ?? 'rollback');
+      else await undoLostSession(client, { folder, lease });
+      await clearLeftQueries(client, lease.vm);
+    });
+    return true;
+  } catch (error) {
+    // With QEMU gone nothing of it is left but files, which tell the next session or doctor what there was.
+    return (
+      !(error instanceof CbtError) || ['ENOENT', 'ECONNREFUSED'].includes(String(error.details['errno']))
+    );
+  }
+}
+
+async function onVm(
+  lease: Lease,
+  timeoutMs: number,
+  work: (client: QmpClient) => Promise<void>,
+): Promise<void> {
+  await using client = await QmpClient.connect(lease.vm, { timeoutMs });
+  await work(client);
+}
+
+/** No disk takes more in a second. */
+const FASTEST_BYTES_PER_S = 4 * 2 ** 30;
+const SHORTEST_LOOK_MS = 100;
+const LONGEST_LOOK_MS = 5_000;
+/** Between two looks whether QEMU is still there. */
+const ALIVE_MS = 30_000;
+/** Of the limit: what other files must leave free. */
+const LEAST_FREE = 1 / 16;
+
+/** Ends the session when its files come to `limitBytes`, or their file system is about to be full; until it is over. */
+export async function watch(folder: string, limitBytes: number): Promise<void> {
+  for (let asked = Date.now(); ; ) {
+    const lease = await readLease(folder);
+    if (lease === null) return;
+    const left = await roomLeft(folder, limitBytes);
+    if (left <= 0) {
+      if (await tryUndo(folder)) return;
+    } else if (Date.now() - asked > ALIVE_MS) {
+      asked = Date.now();
+      if (!(await isListening(lease.nbdSocket))) return;
+    }
+    const soon = (Math.max(0, left) / FASTEST_BYTES_PER_S / 2) * 1_000;
+    await delay(Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, soon)));
+  }
+}
+
+/** Bytes that the session's files may still grow by. */
+async function roomLeft(folder: string, limitBytes: number): Promise<number> {
+  const names = (await readdir(folder)).filter((name) => SCRATCH_FILE.test(name) || OVERLAY_FILE.test(name));
+  const sizes = await Promise.all(names.map((name) => stat(path.join(folder, name)).catch(() => null)));
+  const used = sizes.reduce((sum, info) => sum + 512 * (info?.blocks ?? 0), 0);
+  const { bavail, bsize } = await statfs(folder);
+  return Math.min(limitBytes - used, bavail * bsize - limitBytes * LEAST_FREE);
+}
