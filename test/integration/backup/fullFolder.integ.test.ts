@@ -54,7 +54,7 @@ beforeEach(async () => {
   await run('cp', ['-a', to, join(folder.path, 'whole')]);
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
+  vi.resetAllMocks();
   await small[Symbol.asyncDispose]();
   await folder.remove();
 });

@@ -7,15 +7,22 @@ import { execFile } from 'node:child_process';
 import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bytesToStore, readBitmapNeed } from '../../../lib/backend/image/qcow2/bitmapRoom.js';
+import { CbtError } from '../../../lib/core/errors.js';
 import { ImageTracking } from '../../../lib/imageTracking.js';
 import { ownMark } from '../../../lib/linux/processMark.js';
 import { openDisk } from '../../../lib/open.js';
+import * as room from '../../../lib/roomForBitmaps.js';
 import { cli } from '../../helpers/cli.js';
 import { qemuImg, qemuIo, withFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { SmallFileSystem } from '../../helpers/smallFileSystem.js';
+
+vi.mock('../../../lib/roomForBitmaps.js', { spy: true });
+afterEach(() => {
+  vi.resetAllMocks();
+});
 
 const run = promisify(execFile);
 const MIB = 2 ** 20;
@@ -86,18 +93,18 @@ async function history(image: string): Promise<{ first: string; second: string }
   return { first, second };
 }
 
-describe('at every fill level', () => {
-  type Points = { first: string; second: string };
-  const work: Record<string, (tracking: ImageTracking, points: Points) => Promise<unknown>> = {
-    enable: (tracking) => tracking.enable(),
-    begin: (tracking) => tracking.begin(),
-    rollback: (tracking, { second }) => tracking.rollback(second),
-    'forget the older': (tracking, { first }) => tracking.forget(first),
-    'forget the newer': (tracking, { second }) => tracking.forget(second),
-    reset: (tracking) => tracking.reset(),
-    disable: (tracking) => tracking.disable(),
-  };
+type Points = { first: string; second: string };
+const work: Record<string, (tracking: ImageTracking, points: Points) => Promise<unknown>> = {
+  enable: (tracking) => tracking.enable(),
+  begin: (tracking) => tracking.begin(),
+  rollback: (tracking, { second }) => tracking.rollback(second),
+  'forget the older': (tracking, { first }) => tracking.forget(first),
+  'forget the newer': (tracking, { second }) => tracking.forget(second),
+  reset: (tracking) => tracking.reset(),
+  disable: (tracking) => tracking.disable(),
+};
 
+describe('at every fill level', () => {
   test.each(Object.entries(work))('%s is done whole, or refused with nothing changed', async (name, act) => {
     await withFolder(async (folder) => {
       await using small = await SmallFileSystem.mount(4 * MIB);
@@ -136,6 +143,43 @@ describe('at every fill level', () => {
           ]);
       }
       expect(done).toBeGreaterThan(0);
+      expect(await daemonFolders()).toEqual([]);
+    });
+  });
+});
+
+describe('with the room taken by somebody else after it was looked at', () => {
+  test.each(Object.entries(work))('%s: the history answers as before, or is told lost', async (name, act) => {
+    vi.mocked(room.requireRoomForBitmaps).mockResolvedValue(undefined);
+    await withFolder(async (folder) => {
+      await using small = await SmallFileSystem.mount(4 * MIB);
+      const image = small.file('d.qcow2');
+      const model = `${folder}/model`;
+      let points = { first: '', second: '' };
+      if (name === 'enable')
+        await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=4k', model, '64M');
+      else points = await history(model);
+      for (let leave = 0; leave <= 32768; leave += 4096) {
+        await copyFile(model, image);
+        await small.fill(leave);
+        const before = await pitsOf(image);
+        const error = await act(new ImageTracking([image]), points).then(
+          () => null,
+          (thrown: unknown) => thrown,
+        );
+        if (error !== null) expect(error).toBeInstanceOf(CbtError);
+        const after = await pitsOf(image);
+        const [state, pits] = JSON.parse(after);
+        if (error !== null)
+          expect([before, 'lost', 'untracked']).toContain(state === 'recording' ? after : state);
+        // What still answers has every write.
+        if (state === 'recording' && pits[0].uuid === points.first)
+          expect(await areasSince(image, points.first)).toEqual([
+            [MIB, 65536],
+            [2 * MIB, 65536],
+          ]);
+        await qemuIo(['-r', '-f', 'qcow2', image], 'read 0 64M');
+      }
       expect(await daemonFolders()).toEqual([]);
     });
   });
