@@ -147,6 +147,7 @@ async function requireRoomForBoth(
 ): Promise<void> {
   for (const disk of lease.disks) {
     if (disk.image === undefined) continue;
+    if ((await readOverlayRecord(folder, disk.index))?.state === 'returned') continue;
     const { size } = await stat(overlayOf(folder, disk));
     const change = { keeps: () => true, adds: 0 };
     await requireRoomForBitmaps([disk.image], change, { dataBytes: size, signal });

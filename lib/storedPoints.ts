@@ -9,6 +9,7 @@ import { CbtError, trackingLost } from './core/errors.js';
 import type { PitList } from './core/trackedDisk.js';
 import { type DiskOutcome, rollback } from './core/tracking.js';
 import { openDisk } from './open.js';
+import { requireRoomForBitmaps } from './roomForBitmaps.js';
 
 /** The points in time of an image that nobody has open for writing. */
 export async function readPoints(path: string, signal?: AbortSignal): Promise<PitList> {
@@ -81,6 +82,8 @@ export function withLeftPoints(error: unknown, left: readonly (string | null)[])
 }
 
 async function rollBackImage(path: string, pit: string) {
+  // Want of room may be why it is undone; opened for writing without, the image would lose everything.
+  await requireRoomForBitmaps([path], { keeps: () => true, adds: 1 });
   const images = [{ path, nodeName: 'image0' }];
   return withStorageDaemon({ images }, (client) =>
     rollback(new QmpTrackingTarget({ client, nodes: ['image0'], label: () => path }), { pit }),
