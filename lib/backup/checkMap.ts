@@ -3,16 +3,23 @@
  * that nothing changed there. One such byte means that backups by this map lose data.
  */
 import type { ChangeMap } from '../core/changeMap.js';
-import type { DiskData } from '../core/diskData.js';
+import type { DiskDataCallOptions } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
 import { CLUSTER_BYTES } from './manifest.js';
+
+/** What is asked of a state of a disk; any `DiskData` will do. */
+export interface ReadableDisk {
+  readonly info: { readonly sizeBytes: number };
+  /** `length` bytes from `offset` on. */
+  read(offset: number, length: number, options?: DiskDataCallOptions): Promise<Buffer>;
+}
 
 /** Two states of a disk, and the map between them. */
 export interface CheckMapOptions {
   /** The disk at the map's earlier point. */
-  before: DiskData;
+  before: ReadableDisk;
   /** The disk at its later point. */
-  after: DiskData;
+  after: ReadableDisk;
   map: ChangeMap;
   signal?: AbortSignal | undefined;
   /** Told as bytes outside the map are compared. */

@@ -49,6 +49,11 @@ export class LayerData implements AsyncDisposable {
   /** Fills `into` with what the layer has from `offset` on, and zeros where it has nothing. */
   async read(into: Buffer, offset: number, signal?: AbortSignal): Promise<void> {
     into.fill(0);
+    await this.overlay(into, offset, signal);
+  }
+
+  /** The same, but what the layer has not is left as it is. */
+  async overlay(into: Buffer, offset: number, signal?: AbortSignal): Promise<void> {
     await onFile(this.path, 'reading', async () => {
       for (const image of this.#images) await image.overlay(into, offset, signal);
     });

@@ -40,7 +40,7 @@ export interface RestoreResult {
 }
 
 /** On their way to the target; as much again is being read. */
-const QUEUE_BYTES = 8 << 20;
+const QUEUE_BYTES = 4 << 20;
 
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:

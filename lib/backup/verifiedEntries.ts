@@ -7,6 +7,9 @@ import { ENTRY_BYTES, type SumsEntry } from './sums.js';
 /** Entries being read while one is looked at. */
 const AHEAD = 8;
 
+/** Memory of entries, used again and again: a new piece for each would wait for the garbage collector. */
+const spare: Buffer[] = [];
+
 /** Data of an entry; the reader's only until it asks for the next. */
 export interface EntryData {
   offset: number;
@@ -19,14 +22,13 @@ export async function* verifiedEntries(
   entries: readonly SumsEntry[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<EntryData, void, undefined> {
-  const free: Buffer[] = [];
   const reading: { entry: SumsEntry; data: Buffer; done: Promise<void> }[] = [];
   let next = 0;
   const start = (): void => {
     const entry = entries[next];
     if (entry === undefined) return;
     next += 1;
-    const memory = free.pop() ?? Buffer.allocUnsafeSlow(ENTRY_BYTES);
+    const memory = spare.pop() ?? Buffer.allocUnsafeSlow(ENTRY_BYTES);
     const data = memory.subarray(0, entry.length);
     const done = layer.read(data, entry.offset, signal);
     // Heard when its turn comes, or never when the reader leaves before.
@@ -41,13 +43,18 @@ export async function* verifiedEntries(
       requireSum(layer.path, one.entry, one.data);
       yield { offset: one.entry.offset, data: one.data };
       reading.shift();
-      free.push(Buffer.from(one.data.buffer, 0, ENTRY_BYTES));
+      giveBack(one.data);
       start();
     }
   } finally {
-    // The file may be closed when we are done.
+    // The file may be closed, and the memory another's, when we are done.
     await Promise.allSettled(reading.map(({ done }) => done));
+    for (const { data } of reading) giveBack(data);
   }
+}
+
+function giveBack(data: Buffer): void {
+  if (spare.length < 2 * AHEAD) spare.push(Buffer.from(data.buffer, 0, ENTRY_BYTES));
 }
 
 export function requireSum(path: string, entry: SumsEntry, data: Buffer): void {

@@ -4,11 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { openData } from '../data.js';
+import { ChainReader } from './chainReader.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
-import { checkChainFiles } from './layerFiles.js';
 import { openForReading } from './reading.js';
 import { placeOfHistory } from './series.js';
 import type { BackupSource, FailedDisk, SourceDisk } from './source.js';
@@ -95,11 +94,7 @@ async function compareDisk(
       { disk: disk.disk, reason: 'UNKNOWN_PIT' },
     );
   }
-  const call = signal === undefined ? {} : { signal };
-  // QEMU follows the names in their headers.
-  await checkChainFiles(folder, folder.chain(base.run, base.disk), signal);
-  const file = folder.file(base.disk.file);
-  await using before = await openData({ kind: 'qemu-nbd', file, format: 'qcow2' }, call);
+  await using before = await ChainReader.open(folder, folder.chain(base.run, base.disk));
   await using after = await disk.openData(signal);
   const result = await checkMap({ before, after, map, signal, onBytes });
   const verdict = { disk: disk.disk, run: base.run.run, pit: base.run.pit, ...result };

@@ -84,11 +84,16 @@ async function tidy(folder: BackupFolder, warnings: string[]): Promise<PendingRu
     );
   if (!ours) return [];
   const pending = await removePendingFiles(folder, found ?? []);
+  // What a merge made that was never recorded.
+  const listed = new Set(
+    folder.runs.flatMap(({ disks }) => disks.flatMap(({ file, sums }) => [file, sums.file])),
+  );
   const parts = folder.names.filter((name) => {
     const whole = finishedName(name);
     return (
       (whole !== null && (OWN_FILES.includes(whole) || parseManifestName(whole) !== null)) ||
       OWN_FILES.some((own) => name === own + PART) ||
+      (name.endsWith(PART) && listed.has(name.slice(0, -PART.length))) ||
       /^lock\.json\.[0-9a-f-]{36}$/.test(name)
     );
   });

@@ -23,6 +23,8 @@ const COMPRESSED = 0x4000_0000;
 const RESERVED_HIGH = 0x3f00_0000;
 const RESERVED_LOW = 0x0000_01fe;
 const READS_AS_ZEROS = 1;
+/** Of an L2 table so much is read at once: entries of 32 MiB of disk in a file of ours. */
+const SLICE_BYTES = 4096;
 
 /** Clusters in a row that the file holds: data at `host`, or zeros (null). */
 export interface HeldRun {
@@ -34,11 +36,12 @@ export interface HeldRun {
 export class PlainImage implements AsyncDisposable {
   readonly sizeBytes: number;
   readonly clusterBytes: number;
-  /** Disk bytes that one L2 table maps. */
+  /** Disk bytes that one L2 table maps, and a slice of one. */
   readonly #tableCovers: number;
+  readonly #sliceCovers: number;
   #l1: Promise<Float64Array> | null = null;
-  /** The table that was asked for last: readers go through a disk in order. */
-  #table: { index: number; bytes: Promise<Buffer | null> } | null = null;
+  /** The slice that was asked for last: readers go through a disk in order. */
+  #slice: { start: number; bytes: Promise<Buffer> } | null = null;
 
   private constructor(
     readonly path: string,
@@ -53,6 +56,7 @@ export class PlainImage implements AsyncDisposable {
     this.sizeBytes = header.sizeBytes;
     this.clusterBytes = header.clusterBytes;
     this.#tableCovers = l2CoverageBytes(header.clusterBytes, false);
+    this.#sliceCovers = (Math.min(SLICE_BYTES, header.clusterBytes) / 8) * header.clusterBytes;
   }
 
   /** Opens it and reads the header. System errors come as they are; what is not right with it is `ERR_CBT_CORRUPT_IMAGE`. */
@@ -82,13 +86,13 @@ export class PlainImage implements AsyncDisposable {
   async *held(start: number, end: number): AsyncGenerator<HeldRun, void, undefined> {
     const limit = Math.min(end, this.sizeBytes);
     const l1 = await this.#l1Table();
-    for (let index = Math.floor(start / this.#tableCovers); index < l1.length; index += 1) {
-      const from = Math.max(start, index * this.#tableCovers);
-      const until = Math.min(limit, (index + 1) * this.#tableCovers);
-      if (from >= until) return;
-      if (l1[index] === 0) continue;
-      const table = await this.#l2Table(index);
-      if (table !== null) yield* this.#runs(table, from, until);
+    for (let at = start; at < limit; ) {
+      const index = Math.floor(at / this.#tableCovers);
+      const table = l1[index] ?? 0;
+      const covers = table === 0 ? this.#tableCovers : this.#sliceCovers;
+      const until = Math.min(limit, at - (at % covers) + covers);
+      if (table !== 0) yield* this.#runs(await this.#entries(table, at), at, until);
+      at = until;
     }
   }
 
@@ -116,13 +120,14 @@ export class PlainImage implements AsyncDisposable {
     await this.close();
   }
 
-  *#runs(table: Buffer, from: number, until: number): Generator<HeldRun> {
+  /** The runs of [from, until), which lies in one slice. */
+  *#runs(slice: Buffer, from: number, until: number): Generator<HeldRun> {
     const { clusterBytes } = this;
-    const base = from - (from % this.#tableCovers);
+    const base = from - (from % this.#sliceCovers);
     let last: HeldRun | null = null;
     for (let at = from; at < until; ) {
       const next = Math.min(until, at - (at % clusterBytes) + clusterBytes);
-      const host = this.#entry(table, Math.floor((at - base) / clusterBytes), base, at, next);
+      const host = this.#entry(slice, Math.floor((at - base) / clusterBytes), base, at, next);
       const length = next - at;
       if (host === undefined) {
         if (last !== null) yield last;
@@ -138,13 +143,13 @@ export class PlainImage implements AsyncDisposable {
   }
 
   /** Where [at, next) of one cluster lies in the file; null for zeros, undefined where the file does not hold it. */
-  #entry(table: Buffer, index: number, base: number, at: number, next: number): number | null | undefined {
-    const high = u32(table, 8 * index);
-    const low = u32(table, 8 * index + 4);
+  #entry(slice: Buffer, index: number, base: number, at: number, next: number): number | null | undefined {
+    const high = u32(slice, 8 * index);
+    const low = u32(slice, 8 * index + 4);
     if (high === 0 && low === 0) return undefined;
     const fail = (what: string): never => {
       const where = `L2 entry of the cluster at ${base + index * this.clusterBytes}`;
-      throw faultError(this.path, corrupt(where, hex(u64(table, 8 * index)), what));
+      throw faultError(this.path, corrupt(where, hex(u64(slice, 8 * index)), what));
     };
     if ((high & COMPRESSED) !== 0) fail('a cluster that is not compressed');
     if ((high & RESERVED_HIGH) !== 0 || (low & RESERVED_LOW) !== 0) fail('zero in its reserved bits');
@@ -165,14 +170,14 @@ export class PlainImage implements AsyncDisposable {
     return this.#l1;
   }
 
-  /** One table of the disk; null where there is none. */
-  #l2Table(index: number): Promise<Buffer | null> {
-    if (this.#table?.index === index) return this.#table.bytes;
-    const bytes = this.#l1Table().then((l1) => {
-      const offset = l1[index] ?? 0;
-      return offset === 0 ? null : this.#exactly(offset, this.clusterBytes, `L2 table ${index}`);
-    });
-    this.#table = { index, bytes };
+  /** The slice that maps `at`, of the table at that offset of the file. */
+  #entries(table: number, at: number): Promise<Buffer> {
+    const start = at - (at % this.#sliceCovers);
+    if (this.#slice?.start === start) return this.#slice.bytes;
+    const within = ((start % this.#tableCovers) / this.clusterBytes) * 8;
+    const length = (this.#sliceCovers / this.clusterBytes) * 8;
+    const bytes = this.#exactly(table + within, length, `L2 table of the disk's bytes at ${start}`);
+    this.#slice = { start, bytes };
     return bytes;
   }
 
