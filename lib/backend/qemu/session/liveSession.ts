@@ -147,7 +147,9 @@ export class LiveSession implements Session {
     if (this.lease.ending === undefined || this.#over) await this.#look(options);
     const { warnings } = await this.#end('commit', options);
     // Looked at last: what is returned is what the next session will find.
-    const nodes = new Set((await listDisks(this.client, options)).map(({ formatNode }) => formatNode));
+    const found = await listDisks(this.client, options);
+    // A node that the disk has left (a mirror job turned to its target) may have the point, and is no disk any more.
+    const nodes = new Set(found.filter(({ trackable }) => trackable).map(({ formatNode }) => formatNode));
     const there = this.lease.disks.filter(({ node }) => nodes.has(node));
     const states = there.length === 0 ? [] : await targetOf(this.client, there).disks(options?.signal);
     const disks = this.lease.disks.map(({ disk, node, changeId, epoch }) => {
