@@ -29,6 +29,8 @@ python3:python3:python3
 xmllint:libxml2-utils:libxml2
 mkfs.ext4:e2fsprogs:e2fsprogs
 mandoc:mandoc:mandoc
+flock:util-linux:util-linux
+unshare:util-linux:util-linux
 '
 
 node_ok() { command -v node >/dev/null && node -e 'const [a,b]=process.versions.node.split(".");process.exit(a>20||(a==20&&b>=17)?0:1)'; }

@@ -2,7 +2,7 @@
  * What a session leaves when QEMU or our process ends in the middle of it: doctor names it and changes nothing, `--fix` returns
  * the disk to clean, and what the guest wrote is where it belongs. The whole states of a killed QEMU are gone through.
  */
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { QmpClient } from '../../../lib/backend/qemu/qmp/qmpClient.js';
@@ -261,6 +261,23 @@ describe('QEMU killed in a session in overlay mode', () => {
     }
     expect(mended).toBeGreaterThan(3);
   });
+});
+
+test('a QEMU whose monitor is not seen from here, as in another container, is not gone: its session stays', async () => {
+  for (const mode of ['fleece', 'overlay'] as const) {
+    const { session } = await begin({ mode, detached: true });
+    const { qmpPath } = daemon.process;
+    await vm.close();
+    await rename(qmpPath, `${qmpPath}.hidden`);
+    const seen = await cli('doctor', image, '--fix');
+    expect(seen.stdout).toContain('may be open');
+    expect(await folders()).toHaveLength(1);
+    await rename(`${qmpPath}.hidden`, qmpPath);
+    vm = await connectVm(qmpPath, { nbdSocket: daemon.nbdPath });
+    const resumed = await vm.resume(session);
+    await resumed.check();
+    await resumed.rollback();
+  }
 });
 
 test('QEMU shut down in order in the middle of a session: the point that nobody committed is no base', async () => {
