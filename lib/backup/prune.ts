@@ -14,6 +14,7 @@ import {
   noteForgotten,
   prepareForgetting,
 } from './forgetting.js';
+import { whoUses } from './inUse.js';
 import type { KeepRules } from './keepRules.js';
 import { keptRuns } from './keptRuns.js';
 import { formatManifest } from './manifest.js';
@@ -102,11 +103,21 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
       try {
         if (told.action === 'removed') {
           const gone = removedWith(folder, now, unlisted);
+          const user = await whoUses(folder, gone);
+          if (user !== null) {
+            layers.push({ ...told, action: 'kept', because: user });
+            continue;
+          }
           await removeAndNote(folder, gone, warnings);
           layers.push(...gone.map((one) => planLayer(folder, one, unlisted).told));
           continue;
         }
         if (child !== null) {
+          const user = await whoUses(folder, [now, child]);
+          if (user !== null) {
+            layers.push({ ...told, action: 'kept', because: user });
+            continue;
+          }
           await noteForgotten(folder.path, now);
           await mergeLayers(folder, now, child, { signal, onBytes });
         }
