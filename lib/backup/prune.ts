@@ -4,7 +4,6 @@
  */
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { isNoSpace } from '../linux/freeSpace.js';
-import { requireUnused } from '../unused.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder, type Layer } from './folder.js';
 import {
@@ -242,9 +241,6 @@ async function removeAndNote(
 async function removeLayers(folder: BackupFolder, layers: readonly Layer[]): Promise<void> {
   const [first] = layers;
   if (first === undefined) return;
-  // A VM that was started on one would lose its disk.
-  for (const { disk } of layers)
-    if (folder.names.includes(disk.file)) await requireUnused(folder.file(disk.file));
   const manifest = folder.file(manifestName(first.run.run));
   const disks = first.run.disks.filter(({ key }) => !layers.some(({ disk }) => disk.key === key));
   if (disks.length === 0) await removeFile(manifest);
