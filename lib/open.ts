@@ -25,7 +25,7 @@ export interface OpenDiskOptions {
  * image for writing: its bitmaps are then in that process, not in the file.
  */
 export async function openDisk(disk: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
-  if (typeof disk !== 'string' || disk === '' || disk.includes('\0')) {
+  if (typeof disk !== 'string' || disk === '' || /[\0\p{Cs}]/u.test(disk)) {
     throw invalidArgument('disk', disk, 'the path of an image');
   }
   if (disk.startsWith('qmp:')) return openLive(disk, options);

@@ -2,7 +2,8 @@
  * Whether an overlay that a session left may be joined with its image: only where it is proven that nobody but the session
  * itself wrote to the image since. Joining would otherwise mix two histories of the guest.
  */
-import { lstat, realpath } from 'node:fs/promises';
+
+import { lstat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { LeaseDisk } from './backend/qemu/session/lease.js';
@@ -16,6 +17,7 @@ import { CbtError } from './core/errors.js';
 import type { PitList } from './core/trackedDisk.js';
 import { type ImageNode, imageNode, nameOfNode } from './imageNode.js';
 import { qemuImg } from './imageTool.js';
+import { realPathAsText } from './linux/textPath.js';
 import { readPoints } from './storedPoints.js';
 
 export function overlayOf(folder: string, { index }: LeaseDisk): string {
@@ -176,5 +178,9 @@ export async function requireNoWaitingOverlay(
 }
 
 async function truePath(file: string): Promise<string> {
-  return realpath(file).catch(() => file);
+  return realPathAsText(file).catch((error: unknown) => {
+    // One that is not there has no other name; one whose name cannot be told could be any.
+    if (error instanceof CbtError) throw error;
+    return file;
+  });
 }

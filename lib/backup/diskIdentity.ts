@@ -1,7 +1,8 @@
 /** What a disk that is open tells of who it is. */
-import { realpath } from 'node:fs/promises';
+
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
+import { realPathAsText } from '../linux/textPath.js';
 import type { ChainPoint, DiskIdentity, FoundDisk } from './source.js';
 
 export async function identify(
@@ -28,7 +29,7 @@ export async function pointsOf(
 /** The path of an image without links; null for what is no absolute path of this machine (a URI). */
 export async function imagePath(path: string | undefined): Promise<string | null> {
   if (!path?.startsWith('/')) return null;
-  return realpath(path).catch(() => path);
+  return realPathAsText(path).catch((error: unknown) => (error instanceof CbtError ? null : path));
 }
 
 /** Looks at a disk; one that cannot be looked at is told with its error. */

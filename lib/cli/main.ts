@@ -5,6 +5,7 @@ import { CbtError } from '../core/errors.js';
 import { exitCodeOf } from './exitCode.js';
 import type { CliIo } from './io.js';
 import { buildProgram, type CliContext } from './program.js';
+import { refuseUnreadableArguments } from './rawArguments.js';
 import { reportError, toCbtError } from './report.js';
 import { exitCodeOfSignal, Signals } from './signals.js';
 import { edgeOf } from './terminalText.js';
@@ -26,6 +27,7 @@ export async function main(argv: readonly string[], given?: Partial<CliIo>): Pro
   io.stderr.on('error', () => undefined);
   const context: CliContext = { io, result: { exitCode: 0 } };
   try {
+    refuseUnreadableArguments(argv);
     const program = buildProgram(context, readVersion());
     if (argv.length === 0) {
       program.outputHelp({ error: true });

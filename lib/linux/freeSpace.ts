@@ -1,6 +1,8 @@
 /** How much a file system can still take, as the system tells it. */
-import { realpath, statfs } from 'node:fs/promises';
+
+import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { realPathAsText } from './textPath.js';
 
 /** Room where a path is. */
 export interface FreeSpace {
@@ -15,7 +17,7 @@ export interface FreeSpace {
  * the folder alone; quotas of users are not seen.
  */
 export async function freeSpaceFor(file: string): Promise<FreeSpace> {
-  const real = await realpath(file);
+  const real = await realPathAsText(file);
   const folder = dirname(real);
   const [ofFile, ofFolder] = await Promise.all([freeBytes(real), freeBytes(folder)]);
   return { bytes: ofFile === null || ofFolder === null ? ofFolder : Math.min(ofFile, ofFolder), folder };

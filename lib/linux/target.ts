@@ -3,11 +3,13 @@
  * through the open folder, so that neither a link nor another folder put in the way leads elsewhere, and an inode that is held open
  * never gets its number from a later file.
  */
+
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, lstat, open, realpath, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
+import { realPathAsText } from './textPath.js';
 
 /** A file, whatever it is called. */
 export interface FileId {
@@ -112,9 +114,9 @@ function inFolder(folder: FileHandle, name: string): string {
 
 async function resolveLinks(path: string, links: 'follow' | 'refuse'): Promise<string> {
   const stats = await lstatOrNull(path);
-  if (stats?.isSymbolicLink() !== true) return join(await realpath(dirname(path)), basename(path));
+  if (stats?.isSymbolicLink() !== true) return join(await realPathAsText(dirname(path)), basename(path));
   if (links === 'refuse') throw invalidArgument('file', `${path}, a link`, 'an ordinary file');
-  return realpath(path).catch((error: unknown) => {
+  return realPathAsText(path).catch((error: unknown) => {
     if (isMissing(error)) throw invalidArgument('file', `${path}, a link that leads nowhere`, 'a file');
     throw error;
   });

@@ -158,12 +158,17 @@ export function isEncrypted(graph: BlockGraph, name: string): boolean {
   return false;
 }
 
+/** QEMU shows a replacement character for what is no UTF-8 in a name: that text may be the name of another file, and is no path. */
+function readableName(file: string): string {
+  return file.includes('\uFFFD') ? `unreadable:${file}` : file;
+}
+
 /** Every path or URI this image is known by: its own, its protocol node's, its external data file's; whole paths first. */
 export function filesOf(graph: BlockGraph, node: GraphNode): string[] {
   const parts = ['file', 'data-file'].flatMap((role) => childOf(node, role) ?? []);
   const below = parts.map((name) => passFilters(graph, name).node);
   const names = [node, ...below].map(({ info }) => info.file);
-  return [...new Set(names.flatMap((name) => [graph.paths.get(name) ?? name, name]))];
+  return [...new Set(names.flatMap((name) => [graph.paths.get(name) ?? name, name]).map(readableName))];
 }
 
 function toLayer(graph: BlockGraph, node: GraphNode): VmLayer {
@@ -173,7 +178,7 @@ function toLayer(graph: BlockGraph, node: GraphNode): VmLayer {
     label: name,
     node: name,
     // QEMU shows options as JSON where they differ from the image's header; the protocol node has the path.
-    filename: filesOf(graph, node).find((file) => !file.startsWith('json:')) ?? info.file,
+    filename: filesOf(graph, node).find((file) => !file.startsWith('json:')) ?? readableName(info.file),
     sizeBytes: info.image['virtual-size'],
     format: info.drv,
     readOnly: info.ro,

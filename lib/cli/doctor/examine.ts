@@ -1,10 +1,12 @@
 /** What `doctor` looks at: an image, the images in a folder, one disk of a running QEMU, or all of them. */
+
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
 import { findImageLeftovers } from '../../imageLeftovers.js';
 import { findVmLeftovers, type Leftover } from '../../leftovers.js';
+import { textOf, unreadableName } from '../../linux/textPath.js';
 import { parseQmpName } from '../../open.js';
 import { connectVm } from '../../vm.js';
 import { requireNoWaitingOverlay } from '../../waitingOverlay.js';
@@ -31,9 +33,11 @@ export interface ExamineFlags extends OpenOptions {
 
 async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
   const { signal } = io;
-  const paths = await expandFolder(name);
+  const { paths, unreadable } = await expandFolder(name);
   const left = await leftoversOf(name, () => findImageLeftovers(paths, { scratch: flags.scratch, signal }));
   const reports = left === null ? [] : [left];
+  // Leaving one out would say that it is well.
+  for (const bytes of unreadable) reports.push(failed(name, unreadableName(`an image in ${name}`, bytes)));
   for (const path of paths) {
     const reset = async (stop?: AbortSignal): Promise<unknown> => {
       await requireNoWaitingOverlay([path], flags.scratch);
@@ -113,17 +117,22 @@ function failed(disk: string, thrown: unknown): DiskReport {
 
 const IMAGE_NAMES = /\.(qcow2|qcow|img|raw|hds|hdd)$/i;
 
-/** A folder means the images in it; a `.hdd` folder is an image itself. */
-async function expandFolder(path: string): Promise<string[]> {
+/** A folder means the images in it, those with unreadable names as well; a `.hdd` folder is an image itself. */
+async function expandFolder(path: string): Promise<{ paths: string[]; unreadable: Buffer[] }> {
   const info = await stat(path).catch(() => null);
-  if (info === null || !info.isDirectory()) return [path];
-  const names = await readdir(path);
-  if (names.includes('DiskDescriptor.xml')) return [path];
-  const images = names.filter((name) => IMAGE_NAMES.test(name)).sort();
+  if (info === null || !info.isDirectory()) return { paths: [path], unreadable: [] };
+  const names = await readdir(path, { encoding: 'buffer' });
+  if (names.some((name) => name.equals(DESCRIPTOR_NAME))) return { paths: [path], unreadable: [] };
+  const images = names.filter((name) => IMAGE_NAMES.test(name.toString('latin1'))).sort(Buffer.compare);
   if (images.length === 0) {
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path} holds no image (${IMAGE_NAMES.source})`, {
       disk: path,
     });
   }
-  return images.map((name) => join(path, name));
+  return {
+    paths: images.flatMap((name) => textOf(name) ?? []).map((name) => join(path, name)),
+    unreadable: images.filter((name) => textOf(name) === null),
+  };
 }
+
+const DESCRIPTOR_NAME = Buffer.from('DiskDescriptor.xml');

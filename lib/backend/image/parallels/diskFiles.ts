@@ -2,9 +2,11 @@
  * Which files make up a Parallels disk: those that the descriptor of a .hdd folder stacks, or a bare .hds alone. A
  * descriptor is somebody else's text, so it can only name files inside its own folder.
  */
-import { realpath, stat } from 'node:fs/promises';
+
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { CbtError } from '../../../core/errors.js';
+import { realPathAsText } from '../../../linux/textPath.js';
 import { corrupt, faultError, unsupported } from '../faults.js';
 import { ImageFile } from '../imageFile.js';
 import { type DiskDescriptor, MAX_DESCRIPTOR_BYTES, parseDescriptor } from './descriptor.js';
@@ -79,11 +81,11 @@ async function resolveInside(where: string, folder: string, file: string): Promi
       where,
       unsupported('Image/File', JSON.stringify(path), `inside the folder ${JSON.stringify(folder)}`),
     );
-  const realFolder = await attempt(folder, 'resolve', () => realpath(folder));
+  const realFolder = await attempt(folder, 'resolve', () => realPathAsText(folder));
   const named = resolve(folder, file);
   // An absolute name may spell the folder with its links or without them.
   if (!isInside(resolve(folder), named) && !isInside(realFolder, named)) throw outside(file);
-  const real = await attempt(named, 'resolve', () => realpath(named));
+  const real = await attempt(named, 'resolve', () => realPathAsText(named));
   if (!isInside(realFolder, real)) throw outside(real);
   return real;
 }
@@ -98,7 +100,7 @@ function isInside(folder: string, path: string): boolean {
  * beside it can tell; one that cannot be read is a doubt.
  */
 async function checkStandsAlone(path: string, signal?: AbortSignal): Promise<void> {
-  const real = await attempt(path, 'resolve', () => realpath(path));
+  const real = await attempt(path, 'resolve', () => realPathAsText(path));
   const where = join(dirname(real), DESCRIPTOR);
   if ((await findRealPath(where)) === null) return;
   const descriptor = await readDescriptor(where, signal);
@@ -117,7 +119,7 @@ async function checkStandsAlone(path: string, signal?: AbortSignal): Promise<voi
 /** Null where nothing has that name. */
 async function findRealPath(path: string): Promise<string | null> {
   try {
-    return await realpath(path);
+    return await realPathAsText(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw unavailable(path, 'resolve', error);
