@@ -188,14 +188,18 @@ test('a prune waits for nobody who reads: it is BUSY, and so is a reader while i
 test('a layer that a QEMU has open is BUSY before anything of a merge is recorded; what one left unrecorded is cleared up', async () => {
   await writeFile(join(to, 'disk-000002.sums.part'), 'of a prune that was killed');
   await writeFile(join(to, 'web-000002.sums.part'), 'of somebody else');
-  const server = await startQemuNbd(folder.path, '-r', '-f', 'qcow2', join(to, 'disk-000001.qcow2'));
-  try {
-    const error = await refusalOf(prune({ from: to, rules: RULES }));
-    expect(error).toMatchObject({ reason: 'BUSY', message: expect.stringContaining('qemu-nbd') });
-    expect(await readdir(to)).not.toContain('merge.json');
-    expect((await verify({ from: to })).problems).toEqual([]);
-  } finally {
-    await server.stop();
+  for (const number of [1, 2]) {
+    const layer = join(to, `disk-00000${number}.qcow2`);
+    const node = { driver: 'qcow2', backing: null, file: { driver: 'file', filename: layer } };
+    const server = await startQemuNbd(folder.path, '-r', `json:${JSON.stringify(node)}`);
+    try {
+      const error = await refusalOf(prune({ from: to, rules: RULES }));
+      expect(error).toMatchObject({ reason: 'BUSY', message: expect.stringContaining('qemu-nbd') });
+      expect(await readdir(to)).not.toContain('merge.json');
+      expect((await verify({ from: to })).problems).toEqual([]);
+    } finally {
+      await server.stop();
+    }
   }
   await finishes(['web-000002.sums.part']);
 });
