@@ -14,7 +14,7 @@ import type { BackupSource, FoundDisk, SourceFacts } from './source.js';
 export const FORGOTTEN_NAME = 'forgotten.json';
 const MAX_FORGOTTEN_BYTES = 64 << 20;
 
-const entrySchema = z.object({
+const forgottenSchema = z.object({
   pit: z.string(),
   disk: z.string(),
   /** Absent where an earlier version wrote it: then only the name is known. */
@@ -24,13 +24,13 @@ const entrySchema = z.object({
 });
 
 /** A point in time of a run that was pruned. */
-export type ForgottenPoint = z.infer<typeof entrySchema>;
+export type ForgottenPoint = z.infer<typeof forgottenSchema>;
 
 async function read(path: string): Promise<ForgottenPoint[]> {
   const text = await readSmallFile(join(path, FORGOTTEN_NAME), MAX_FORGOTTEN_BYTES);
   if (text === null) return [];
   try {
-    const checked = z.array(entrySchema).safeParse(JSON.parse(text));
+    const checked = z.array(forgottenSchema).safeParse(JSON.parse(text));
     if (checked.success) return checked.data;
   } catch {
     // Said below.
