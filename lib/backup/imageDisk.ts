@@ -14,7 +14,9 @@ export interface Image {
   path: string;
   format: string;
   sizeBytes: number;
-  /** Why no point in time is taken on it; null where one is. */
+  /** Its history as it was found. */
+  epoch: string | null;
+  /** Why it can have no point in time; null where it can. */
   untracked: { reason: string | null; message: string } | null;
 }
 
@@ -44,7 +46,7 @@ export class ImageDisk implements SourceDisk {
     const { untracked } = image;
     this.disk = image.path;
     this.sizeBytes = begun?.sizeBytes ?? image.sizeBytes;
-    this.epoch = watch === null ? (begun?.epoch ?? null) : null;
+    this.epoch = watch === null ? (begun?.epoch ?? null) : untracked === null ? image.epoch : null;
     this.changeId = watch === null ? (begun?.changeId ?? null) : null;
     this.lost = untracked ?? lossOf(begun);
     this.#image = image;
@@ -57,9 +59,9 @@ export class ImageDisk implements SourceDisk {
     image: Image,
     begun: BeginOutcome | undefined,
     pit: string,
-    { format, trust }: Known,
+    { format, trust, onlyLook = false }: Known & { onlyLook?: boolean },
   ): Promise<ImageDisk> {
-    const watch = image.untracked === null ? null : await WriteWatch.begin(image.path);
+    const watch = image.untracked === null && !onlyLook ? null : await WriteWatch.begin(image.path);
     return new ImageDisk(image, begun, pit, { format, trust }, watch);
   }
 
@@ -68,11 +70,12 @@ export class ImageDisk implements SourceDisk {
   }
 
   async points(signal: AbortSignal | undefined): Promise<readonly ChainPoint[]> {
-    return this.hasPoint ? pointsOf(await this.#open(signal), signal) : [];
+    return this.#image.untracked === null ? pointsOf(await this.#open(signal), signal) : [];
   }
 
   async changes(from: string, selection: ChangeMapSelection): Promise<ChangeMap> {
-    return (await this.#open(selection.signal)).changes({ ...selection, from, to: this.#pit });
+    const to = this.hasPoint ? this.#pit : undefined;
+    return (await this.#open(selection.signal)).changes({ ...selection, from, to });
   }
 
   async allocated(selection: ChangeMapSelection): Promise<ChangeMap> {

@@ -38,7 +38,7 @@ export function imagesSource(paths: readonly string[], options: ImagesSourceOpti
       return { kind: 'images', name: null, uuid: null, disks, others: [] };
     },
     openDisk: open,
-    begin: (pit, signal) => begin(images, options, pit, signal),
+    begin: (pit, signal, { onlyLook = false } = {}) => begin(images, { ...options, onlyLook }, pit, signal),
     forget: (path, point, signal) => takeOff(path, point, options, signal),
   };
 }
@@ -81,7 +81,7 @@ async function takeOff(
 
 async function begin(
   paths: readonly string[],
-  options: ImagesSourceOptions,
+  options: ImagesSourceOptions & { onlyLook: boolean },
   pit: string,
   signal: AbortSignal | undefined,
 ): Promise<SourceSession> {
@@ -97,7 +97,10 @@ async function begin(
   }
   const first = failed[0];
   if (images.length === 0 && first !== undefined) throw first.error;
-  const tracked = images.filter((image) => image.untracked === null).map(({ path }) => path);
+  // Nobody writes to an image at rest, and that nobody did is seen without a point in time too.
+  const tracked = images
+    .filter((image) => image.untracked === null && !options.onlyLook)
+    .map(({ path }) => path);
   const begun =
     tracked.length === 0
       ? { disks: [], warnings: [] }
@@ -191,9 +194,9 @@ async function look(
   signal: AbortSignal | undefined,
 ): Promise<Image> {
   await using disk = await openDisk(path, { ...options, signal });
-  const { sizeBytes } = await disk.pits({ signal });
+  const { sizeBytes, epoch } = await disk.pits({ signal });
   const { format, problem } = await disk.topLayer({ signal });
   const keeps = format === 'qcow2' && problem?.reason !== 'FORMAT';
   const message = `a ${format} image keeps no points in time: every backup is a full one`;
-  return { path, format, sizeBytes, untracked: keeps ? null : { reason: 'FORMAT', message } };
+  return { path, format, sizeBytes, epoch, untracked: keeps ? null : { reason: 'FORMAT', message } };
 }

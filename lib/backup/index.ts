@@ -22,6 +22,7 @@ export type { RestoreOptions, RestoreResult } from './restore.js';
 export { restore } from './restore.js';
 export type {
   BackupSource,
+  BeginSourceOptions,
   ChainPoint,
   DiskIdentity,
   FailedDisk,

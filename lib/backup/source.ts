@@ -77,6 +77,12 @@ export interface SourceSession {
   rollback(): Promise<FailedDisk[]>;
 }
 
+/** What a session is for. */
+export interface BeginSourceOptions {
+  /** Only to be looked at, and rolled back: where the instant holds without a point in time, none is taken. */
+  onlyLook?: boolean | undefined;
+}
+
 /** What `backup` reads from. `vmSource` and `imagesSource` make one; a program may bring its own. */
 export interface BackupSource {
   /** Whether a process that dies in a run leaves the point in time on its disks, for the next run to take off. */
@@ -86,7 +92,7 @@ export interface BackupSource {
   /** A disk by its name in `facts`, for questions about it as it is now. */
   openDisk(disk: string, signal: AbortSignal | undefined): Promise<TrackedDisk>;
   /** Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`. */
-  begin(pit: string, signal: AbortSignal | undefined): Promise<SourceSession>;
+  begin(pit: string, signal: AbortSignal | undefined, options?: BeginSourceOptions): Promise<SourceSession>;
   /** Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before. */
   forget(disk: string, point: string, signal: AbortSignal | undefined): Promise<void>;
 }

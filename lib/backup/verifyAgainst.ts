@@ -35,7 +35,7 @@ export async function verifyAgainst(
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);
   const { folder } = opened;
-  const session = await source.begin(randomUUID(), signal);
+  const session = await source.begin(randomUUID(), signal, { onlyLook: true });
   let left: FailedDisk[] = [];
   const verdicts: MapVerdict[] = [];
   try {
