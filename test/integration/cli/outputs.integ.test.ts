@@ -7,6 +7,9 @@ import { cli } from '../../helpers/cli.js';
 import { ImageHolder } from '../../helpers/imageHolder.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 
+/** The images are what they say that they are, with files below. */
+const AS = ['--format', 'qcow2'];
+
 let folder: TemporaryFolder;
 let base: string;
 let top: string;
@@ -18,7 +21,7 @@ beforeEach(async () => {
   await qemuImg('create', '-q', '-f', 'qcow2', base, '4M');
   await qemuIo(['-f', 'qcow2', base], 'write -P 1 0 1M');
   await qemuImg('create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', top);
-  expect(await cli('enable', top)).toMatchObject({ code: 0 });
+  expect(await cli('enable', top, ...AS)).toMatchObject({ code: 0 });
 });
 afterEach(() => folder.remove());
 
@@ -34,9 +37,9 @@ const file = (name: string): string => join(folder.path, name);
 
 /** The commands that write a file. */
 const WRITERS: [string, (to: string) => string[]][] = [
-  ['changes --bits', (to) => ['changes', top, '--from', '*', '--bits', to]],
-  ['map --svg', (to) => ['map', top, '--from', '*', '--svg', to]],
-  ['map --html', (to) => ['map', top, '--html', to]],
+  ['changes --bits', (to) => ['changes', top, ...AS, '--from', '*', '--bits', to]],
+  ['map --svg', (to) => ['map', top, ...AS, '--from', '*', '--svg', to]],
+  ['map --html', (to) => ['map', top, ...AS, '--html', to]],
 ];
 
 describe.each(WRITERS)('%s', (_name, argv) => {
