@@ -49,7 +49,7 @@ changes with \`qemu-cbt changes qmp:<socket>#<disk> --from <base> --session <id>
     .option('--scratch-limit <bytes>', 'most bytes it may keep there (default: 80 % of what is free)')
     .option(
       '--scratch-unwatched',
-      'accept scratch space that may not hold everything: the session’s guard ends it before its limit, if it gets the monitor',
+      'no guard watches that space, to roll the session back before it is full: a full one fails writes of the guest',
     )
     .option('--nbd-socket <path>', 'socket of an NBD server that this QEMU runs already');
   tracking(

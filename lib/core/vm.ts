@@ -103,7 +103,10 @@ export interface BeginVmOptions extends CallOptions {
   nbdSocket?: string | undefined;
   /** The session outlives this process and is ended by another one. */
   detached?: boolean | undefined;
-  /** A detached session may use scratch space that cannot hold everything the guest may overwrite. */
+  /**
+   * A detached session whose scratch space cannot hold everything the guest may overwrite is watched by a guard, which rolls it
+   * back before the limit. With this it is watched by nobody.
+   */
   allowUnwatchedScratch?: boolean | undefined;
 }
 

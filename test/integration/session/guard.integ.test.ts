@@ -267,7 +267,6 @@ test('a session that outlives its command is ended before its files outgrow thei
       scratch.path,
       '--scratch-limit',
       String(8 * MiB),
-      '--scratch-unwatched',
     ],
     { detached: true },
   );
@@ -282,6 +281,14 @@ test('a session that outlives its command is ended before its files outgrow thei
   await daemon.guestIo('a', 'write -P 3 0 40M', 'flush');
 });
 
+test('where nobody is to watch, the session stays until somebody ends it', async () => {
+  const argv = ['begin', '--vm', daemon.process.qmpPath, '--nbd-socket', daemon.nbdPath];
+  const space = ['--scratch', scratch.path, '--scratch-limit', String(8 * MiB), '--scratch-unwatched'];
+  expect((await (await startCommand([...argv, ...space, '--json'])).done).code).toBe(0);
+  await eventually(async () => expect(await guards()).toEqual([]));
+  expect(await points()).toBe(1);
+});
+
 test('the guard of a session that was ended by another command is gone', async () => {
   const options = ['--vm', daemon.process.qmpPath];
   const begin = await startCommand([
@@ -293,7 +300,6 @@ test('the guard of a session that was ended by another command is gone', async (
     scratch.path,
     '--scratch-limit',
     String(32 * MiB),
-    '--scratch-unwatched',
     '--json',
   ]);
   const { stdout } = await begin.done;

@@ -25,7 +25,7 @@ import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
 import { ownSocket, useNbdServer } from './nbdServer.js';
-import { holdSession, letGoOfSession } from './owner.js';
+import { holdSession, isGuarded, letGoOfSession } from './owner.js';
 import { clearTextWarnings, planAgain, planSession } from './planning.js';
 import { makeSessionFolder, placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 import { findSessions } from './teardown.js';
@@ -85,7 +85,8 @@ export async function beginSession(
     await holdSession(folder, pit);
     const room = await scratchLimit(folder, options.scratch ?? {});
     const worst = plan.planned.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
-    if (options.detached && !options.allowUnwatchedScratch) requireRoom(worst, room, folder);
+    const watched = options.allowUnwatchedScratch !== true;
+    if (options.detached && watched && !isGuarded(pit)) requireRoom(worst, room, folder);
     await writeLease(folder, lease);
     await syncFolder(path.dirname(folder));
     const { limitBytes } = room;
@@ -105,7 +106,8 @@ export async function beginSession(
     // From here on it needs nobody; until here it was this process's to finish.
     if (options.detached) lease.owner = null;
     if (options.detached || lease.warnings.length > 0) await writeLease(folder, lease);
-    if (options.detached) await letGoOfSession(pit, limitBytes < worst ? `watch ${limitBytes}` : 'end');
+    if (options.detached)
+      await letGoOfSession(pit, watched && limitBytes < worst ? `watch ${limitBytes}` : 'end');
     const session = new LiveSession(client, lease, folder, open, refused);
     await session.check(undefined, { signal });
     if (!options.detached) session.watch();

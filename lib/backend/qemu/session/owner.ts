@@ -28,6 +28,11 @@ export async function holdSession(folder: string, session: string): Promise<void
   ours.set(session, { lock, guard: Guard.start(folder, lock.file.fd) });
 }
 
+/** Whether a guard of this session could be started: then it can be told to watch the session's files. */
+export function isGuarded(session: string): boolean {
+  return ours.get(session)?.guard != null;
+}
+
 /** Sessions that this process left to their guards. */
 const abandoned = new Set<string>();
 

@@ -95,8 +95,8 @@ export async function scratchLimit(
 
 /**
  * A full file hurts the guest (a full scratch on QEMU before 10.1, a full overlay on any). Of a session that outlives its
- * command QEMU's own warning reaches nobody: its guard watches the files, but can end it only when it gets the monitor. So such
- * a session must be able to hold all that the guest can overwrite, or its caller has to accept that it may end early.
+ * command QEMU's own warning reaches nobody: its guard watches the files, and ends it before the limit as soon as it gets the
+ * monitor. Where no guard could be started such a session must be able to hold all that the guest can overwrite.
  */
 export function requireRoom(
   worstBytes: number,
@@ -107,8 +107,8 @@ export function requireRoom(
   throw new CbtError(
     'ERR_CBT_BACKEND_UNAVAILABLE',
     `the session's files in ${folder} may need ${worstBytes} bytes and ${room.limitBytes} are allowed (${room.freeBytes} are free): ` +
-      'a full one would fail writes of the guest, so the session would have to be ended before, by its guard, for which the monitor must be free; ' +
-      'give a scratch folder with more room, or accept that (--scratch-unwatched)',
+      'no guard could be started that watches them, and a full one would fail writes of the guest; ' +
+      'give a scratch folder with more room, or accept the risk (--scratch-unwatched)',
     { details: { worstBytes, limitBytes: room.limitBytes, freeBytes: room.freeBytes } },
   );
 }
