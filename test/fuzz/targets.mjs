@@ -9,6 +9,7 @@ const dist = new URL('../../dist/', import.meta.url);
 const load = (path) => import(new URL(path, dist).href);
 const { CbtError } = await load('core/errors.js');
 const { checkRanges } = await load('core/rangePage.js');
+const { imageNode } = await load('backend/image/imageNode.js');
 const { openImage } = await load('backend/image/imageSource.js');
 const { createScriptKernel } = await load('kernel/scriptKernel.js');
 const { LineDecoder, parseMessage } = await load('backend/qemu/qmp/lineCodec.js');
@@ -59,6 +60,23 @@ async function askBytes(path, bytes, format) {
   assert(readFileSync(path).equals(bytes), 'the file was changed');
 }
 
+/** What QEMU would be told: of a guess the file itself and no other; else paths of files, each with a driver we know. */
+async function askNode(path, format) {
+  await answerOrRefusal(async () => {
+    const { backing = null, 'data-file': data, file } = await imageNode(path);
+    assert.deepEqual([backing, data, file.filename], [null, undefined, path]);
+  });
+  await answerOrRefusal(async () => {
+    for (let node = await imageNode(path, { format }); node; node = node.backing) {
+      assert(['qcow2', 'raw', 'parallels', 'vmdk'].includes(node.driver), node.driver);
+      for (const { driver, filename } of [node.file, node['data-file'] ?? node.file]) {
+        assert(['file', 'host_device'].includes(driver), driver);
+        assert(filename.startsWith('/') && !filename.includes('\0'), filename);
+      }
+    }
+  });
+}
+
 /** The extension of a Parallels image is sealed with an MD5: without a good seal nothing behind it is ever parsed. */
 function sealed(bytes) {
   const clusterBytes = bytes.length < 64 ? 0 : bytes.readUInt32LE(28) * 512;
@@ -87,7 +105,10 @@ export const targets = {
       '0537be77',
       '0000000000000018',
     ),
-    run: (bytes, folder) => askBytes(join(folder, 'disk.qcow2'), bytes, 'qcow2'),
+    run: async (bytes, folder) => {
+      await askBytes(join(folder, 'disk.qcow2'), bytes, 'qcow2');
+      await askNode(join(folder, 'disk.qcow2'), 'qcow2');
+    },
   },
   parallels: {
     placed: true,
@@ -98,6 +119,28 @@ export const targets = {
     run: async (bytes, folder) => {
       await askBytes(join(folder, 'a.hds'), bytes, 'parallels');
       await askBytes(join(folder, 'a.hds'), sealed(bytes), 'parallels');
+    },
+  },
+  vmdk: {
+    dictionary: text(
+      '# Disk DescriptorFile',
+      'KDMV',
+      'RW 2048 FLAT "',
+      '" 0\n',
+      'parentFileNameHint="',
+      '"\n',
+      'part',
+      '../',
+      '/etc/passwd',
+      'nbd:',
+      'json:{',
+      'd.vmdk',
+      '\0',
+    ),
+    prepare: (folder) => writeFileSync(join(folder, 'part'), Buffer.alloc(4096)),
+    run: async (bytes, folder) => {
+      writeFileSync(join(folder, 'd.vmdk'), bytes);
+      await askNode(join(folder, 'd.vmdk'), 'vmdk');
     },
   },
   descriptor: {
