@@ -16,11 +16,11 @@ import { CbtError } from './core/errors.js';
 import type { PitInfo } from './core/trackedDisk.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
-import type { Leftover, LeftoverOptions } from './leftovers.js';
+import { findUnclearLeftovers, type Leftover, type LeftoverOptions } from './leftovers.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireNoHolder } from './unused.js';
-import { doubtAbout, findFoldersOf, overlayName, overlayOf } from './waitingOverlay.js';
+import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
@@ -28,14 +28,26 @@ const ANSWER_MS = 3_000;
 /** A session's images kept its points in time, which no other format does. */
 const QCOW2 = { format: 'qcow2' } as const;
 
-/** What sessions left that had one of these images. */
+/** What sessions left that had one of these images, or of which nobody can tell what they had. */
 export async function findImageLeftovers(
   images: readonly string[],
   { scratch, signal }: LeftoverOptions = {},
 ): Promise<Leftover[]> {
+  const { theirs, unclear } = await findFoldersOf(images, scratch);
   const found: Leftover[] = [];
-  for (const left of await findFoldersOf(images, scratch)) found.push(await examine(left, signal));
+  for (const left of theirs) found.push(await examine(left, signal));
+  for (const left of unclear) found.push(await examineUnclear(left, signal));
+  found.push(...(await findUnclearLeftovers(await placesAround(images, scratch))));
   return found;
+}
+
+/** Nothing is done to a session whose images are not here: they may have its point in time. */
+async function examineUnclear(left: LeftFolder, signal: AbortSignal | undefined): Promise<Leftover> {
+  const found = await examine(left, signal);
+  if (found.mend === null) return found;
+  const images = left.lease.disks.map(({ disk, image }) => image ?? `that of ${disk}`).join(', ');
+  const advice = `its images (${images}) are not here: put them back where they were, or remove ${left.folder} when they are gone for good`;
+  return { ...found, advice, mend: null };
 }
 
 async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promise<Leftover> {

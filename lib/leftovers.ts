@@ -6,6 +6,7 @@
 import { lstat } from 'node:fs/promises';
 import { clearLeftQueries, findLeftQueries } from './backend/qemu/live/queryServer.js';
 import { findPausedForSpace } from './backend/qemu/pausedForSpace.js';
+import { placeOf } from './backend/qemu/qemuPlace.js';
 import type { QmpClient } from './backend/qemu/qmp/qmpClient.js';
 import {
   describeKeeper,
@@ -16,7 +17,12 @@ import {
 import { endSession } from './backend/qemu/session/ending.js';
 import { readFromQemu } from './backend/qemu/session/fromQemu.js';
 import type { Lease } from './backend/qemu/session/lease.js';
-import { endLostSession, findLostSessions, strandedBecause } from './backend/qemu/session/leftFolders.js';
+import {
+  endLostSession,
+  findLostSessions,
+  findUnclearFolders,
+  strandedBecause,
+} from './backend/qemu/session/leftFolders.js';
 import { placesOfFiles } from './backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from './backend/qemu/vmConnection.js';
 import { isMissing } from './linux/fileFault.js';
@@ -82,10 +88,23 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
         },
       });
     }
+    found.push(...(await findUnclearLeftovers(places)));
     const paused = await findPausedForSpace(client, { signal });
     if (paused !== null) found.push(ofPaused(paused, socket, (work, stop) => withClient(socket, stop, work)));
     return found;
   });
+}
+
+/** Folders of sessions of which nothing else can be told. */
+export async function findUnclearLeftovers(places: readonly string[]): Promise<Leftover[]> {
+  return (await findUnclearFolders(places)).map(({ folder, overlays }) => ({
+    problem: overlays,
+    message: `${folder} has files of a session, and no record that can be believed`,
+    advice: overlays
+      ? 'its overlays may hold what a guest wrote: `qemu-img info` names the image that each stands on; look whether that has it all (`qemu-img compare`) before you remove the folder'
+      : 'it can be removed when no QEMU has it open (`fuser`)',
+    mend: null,
+  }));
 }
 
 function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly string[]): Leftover {
@@ -138,7 +157,12 @@ async function ofSession(socket: string, held: HeldSession): Promise<Leftover> {
 /** Nobody can say whose it is. With its folder gone, which QEMU itself told, there is nobody to ask either. */
 async function withoutRecord(socket: string, { tag, parts: { folder } }: HeldSession): Promise<Leftover> {
   const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${tag}\``;
-  const gone = folder !== null && (await lstat(folder).catch(isMissing)) === true;
+  // QEMU may have other files at that path than we: then it is the one who knows.
+  const pid = (await placeOf(socket))?.pid ?? 'self';
+  const gone =
+    folder !== null &&
+    (await isGone(folder)) &&
+    (await lstat(`/proc/${pid}/root${folder}`).catch(() => null)) === null;
   if (!gone) {
     const message = `session ${tag}… is open, and its record${folder === null ? '' : ` in ${folder}`} cannot be read from here`;
     return { problem: true, message, advice: `look whether it is still used, then ${byHand}`, mend: null };
@@ -162,6 +186,10 @@ function mayBeFrozen(lease: Lease | null): string {
   if (lease?.frozen === undefined) return '';
   const { agent, since } = lease.frozen;
   return `; THE GUEST MAY BE FROZEN since ${since} (agent ${agent})`;
+}
+
+async function isGone(folder: string): Promise<boolean> {
+  return (await lstat(folder).catch(isMissing)) === true;
 }
 
 async function withClient<T>(

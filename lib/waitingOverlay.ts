@@ -58,11 +58,10 @@ async function whyWritten(
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
   const { image } = disk;
+  const notEmpty = whyNotEmpty(await readPoints(image, signal), session, disk);
+  // When QEMU has it open for the commit, what a crash leaves of its bitmaps tells nothing.
   const unproven =
-    record?.state === 'returning'
-      ? // QEMU has it open for the commit: what a crash leaves of its bitmaps tells nothing.
-        await whyWrittenSince(record, image)
-      : whyNotEmpty(await readPoints(image, signal), session, disk);
+    notEmpty !== null && record?.state === 'returning' ? await whyWrittenSince(record, image) : notEmpty;
   return unproven && `${image} does not prove that nobody wrote to it since (${unproven})`;
 }
 
@@ -143,19 +142,33 @@ async function backingFormat(
   return asMade && typeof format === 'string' ? format : null;
 }
 
-/** The sessions that had one of these images, wherever their files may be. */
+/** Where the files of sessions on these images may be. */
+export async function placesAround(
+  images: readonly string[],
+  scratch?: string | undefined,
+): Promise<string[]> {
+  const beside = (await Promise.all(images.map(truePath))).map(dirname);
+  return [...new Set([...beside, tmpdir(), ...(scratch === undefined ? [] : [scratch])])];
+}
+
+/**
+ * The sessions that had one of these images, wherever their files may be, and those whose images cannot be told: they were
+ * moved since, or never known.
+ */
 export async function findFoldersOf(
   images: readonly string[],
   scratch?: string | undefined,
-): Promise<LeftFolder[]> {
+): Promise<{ theirs: LeftFolder[]; unclear: LeftFolder[] }> {
   const wanted = new Set(await Promise.all(images.map(truePath)));
-  const parents = [...[...wanted].map(dirname), tmpdir(), ...(scratch === undefined ? [] : [scratch])];
-  const found: LeftFolder[] = [];
-  for (const left of await findSessionFolders(parents)) {
-    const theirs = await Promise.all(left.lease.disks.map(async ({ image }) => image && truePath(image)));
-    if (theirs.some((image) => image !== undefined && wanted.has(image))) found.push(left);
+  const theirs: LeftFolder[] = [];
+  const unclear: LeftFolder[] = [];
+  for (const left of await findSessionFolders(await placesAround(images, scratch))) {
+    const had = left.lease.disks.flatMap(({ image }) => image ?? []);
+    const there = await Promise.all(had.map(async (image) => realpath(image).catch(() => null)));
+    if (there.some((image) => image !== null && wanted.has(image))) theirs.push(left);
+    else if (!there.some((image) => image !== null)) unclear.push(left);
   }
-  return found;
+  return { theirs, unclear };
 }
 
 /**
@@ -166,7 +179,7 @@ export async function requireNoWaitingOverlay(
   images: readonly string[],
   scratch?: string | undefined,
 ): Promise<void> {
-  for (const left of await findFoldersOf(images, scratch)) {
+  for (const left of (await findFoldersOf(images, scratch)).theirs) {
     const why = strandedBecause(left);
     if (why === null) continue;
     throw new CbtError(

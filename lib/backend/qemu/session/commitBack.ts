@@ -77,9 +77,19 @@ export async function commitBack(
   const overlay = left?.overlay ?? makeId('overlay', tag, index);
   throw new CbtError(
     'ERR_CBT_BACKEND_UNAVAILABLE',
-    `what the guest wrote during the session could not be brought back into the image: ${why}. Nothing is lost: the guest goes on writing to the overlay ${overlay}; mend the cause, then end the session again`,
+    `what the guest wrote during the session could not be brought back into the image: ${why}. Nothing is lost: the guest goes on writing to the overlay ${overlay}; ${whatToDo(why)}`,
     { disk: session.disk, details: { overlay } },
   );
+}
+
+/**
+ * EPERM is QEMU's own: it could not mark the bitmaps in the image as in use, keeps them read-only from then on, and with them the
+ * image, until it is started anew (seen on 7.2). What stands in the image is whole.
+ */
+function whatToDo(why: string): string {
+  return /Operation not permitted/.test(why)
+    ? 'this QEMU will not write to the image any more, because it could not mark its bitmaps: stop the VM when it suits, and run qemu-cbt doctor --fix on the image before it starts again. Points in time stay'
+    : 'mend the cause, then end the session again';
 }
 
 async function start(

@@ -44,6 +44,24 @@ export async function findSessionFolders(parents: readonly string[]): Promise<Le
   return found;
 }
 
+/** Folders with files of a session, whose record is missing, or may be anybody's: whose they are cannot be told. */
+export async function findUnclearFolders(
+  parents: readonly string[],
+): Promise<{ folder: string; overlays: boolean }[]> {
+  const found: { folder: string; overlays: boolean }[] = [];
+  for (const parent of new Set(parents.map((folder) => path.resolve(folder)))) {
+    for (const name of (await readdir(parent).catch(() => [])).filter((entry) => FOLDER_NAME.test(entry))) {
+      const folder = path.join(parent, name);
+      const files = (await readdir(folder).catch(() => [])).filter((file) => SESSION_FILE.test(file));
+      if (files.length === 0 || ((await isTrusted(folder)) && (await readLease(folder)) !== null)) continue;
+      found.push({ folder, overlays: files.some((file) => file.startsWith('overlay')) });
+    }
+  }
+  return found;
+}
+
+const SESSION_FILE = /^(overlay|scratch)-\d+\.qcow2$/;
+
 /**
  * Whether a session that QEMU does not hold is over: it is, unless a process is just beginning it. (Null: that process
  * cannot be seen from here.) To be asked only when QEMU holds nothing of it, or is gone.
