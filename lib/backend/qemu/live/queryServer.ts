@@ -7,6 +7,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isRunning, ownMark, stateOf } from '../../../linux/processMark.js';
+import { listeningPaths } from '../../../linux/unixSockets.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { ignoreGone } from '../session/jobs.js';
@@ -141,10 +142,12 @@ export async function findLeftQueries(
   for (const { id } of exports) if (await isLeft(id)) left.exports.push(id);
   for (const node of nodes) if (await isLeft(node['node-name'])) left.nodes.push(node['node-name']);
   if (whose === 'unknown') return left;
-  // A server whose asker is gone still listens in the asker's folder, whose name says for which VM.
-  for (const name of await readdir(tmpdir()).catch(() => [])) {
-    const [, asker = '', vm] = FOLDER_NAME.exec(name) ?? [];
-    if (vm === hashOf(vmSocket) && !(await isRunning(asker))) left.folders.push(path.join(tmpdir(), name));
+  // A server whose asker is gone still listens in the asker's folder, whose name says for which VM; also when that was removed.
+  const there = (await readdir(tmpdir()).catch(() => [])).map((name) => path.join(tmpdir(), name));
+  const heard = (await listeningPaths()).map((socket) => path.dirname(socket));
+  for (const folder of new Set([...there, ...heard])) {
+    const [, asker = '', vm] = FOLDER_NAME.exec(path.basename(folder)) ?? [];
+    if (vm === hashOf(vmSocket) && !(await isRunning(asker))) left.folders.push(folder);
   }
   return left;
 }
