@@ -1,5 +1,5 @@
 /** A QEMU that is somewhere else than we are: with names relative to its own folder, as another user, with other files at the same path. */
-import { chmod, chown, mkdir, readdir, readFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -166,5 +166,38 @@ describe('QEMU has other files at the same path', () => {
     expect(await cli('changes', `qmp:${qemu.qmpPath}#a`, '--from', '*')).toMatchObject({ code: 0 });
     expect(await cli('commit', ...vm, '--session', session)).toMatchObject({ code: 0 });
     expect(await readdir(scratch.path)).toEqual(['hidden']);
+  });
+});
+
+describe('an image that QEMU could not open again by its name', () => {
+  const refusedBegin = async (): Promise<unknown> => {
+    await using vm = await connectVm(qemu.qmpPath, { nbdSocket: server });
+    const first = await vm.begin({ scratch: { folder: scratch.path } });
+    await first.commit();
+    const refused = await refusalOf(vm.begin({ mode: 'overlay', scratch: { folder: scratch.path } }));
+    // The guest writes on, and another session works.
+    await write(7, 1);
+    await using next = await vm.begin({ scratch: { folder: scratch.path } });
+    expect(next.disks).toMatchObject([{ verdict: 'incremental', base: first.pit }]);
+    return refused;
+  };
+
+  test('because it was moved: no overlay is put on it', async () => {
+    await start(image);
+    await rename(image, join(folder.path, 'moved.qcow2'));
+    expect(await refusedBegin()).toMatchObject({
+      code: 'ERR_CBT_UNSUPPORTED',
+      message: expect.stringMatching(/open the image of a again by its name.*No such file/),
+    });
+  });
+
+  test('because another file has its place: no overlay is put on it', async () => {
+    await start(image);
+    await rename(image, join(folder.path, 'moved.qcow2'));
+    await qemuImg('create', '-q', '-f', 'qcow2', image, '16M');
+    expect(await refusedBegin()).toMatchObject({
+      code: 'ERR_CBT_UNSUPPORTED',
+      message: expect.stringContaining('another file has that name by now'),
+    });
   });
 });

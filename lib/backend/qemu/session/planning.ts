@@ -10,8 +10,10 @@ import type { QmpClient } from '../qmp/qmpClient.js';
 import type { QmpTrackingTarget } from '../trackingTarget.js';
 import type { TrackableDisk } from '../vmDisk.js';
 import type { PlannedDisk } from './fleece.js';
+import { tagOf } from './ids.js';
 import type { LeaseDisk } from './lease.js';
 import { requireOverlayable } from './overlay.js';
+import { requireReopenable } from './reopening.js';
 
 export interface SessionPlan {
   planned: PlannedDisk[];
@@ -34,8 +36,11 @@ export async function planSession(
       if ('error' in begun) throw begun.error;
       const disk = target.nodeOf(begun.disk);
       await requireSafeExport(client, disk, { signal });
-      if (session.mode === 'overlay') await requireRoomNow(disk, signal);
       const index = plan.planned.length;
+      if (session.mode === 'overlay') {
+        await requireRoomNow(disk, signal);
+        await requireReopenable(client, { tag: tagOf(session.pit), index, disk }, { signal });
+      }
       plan.planned.push({ index, disk, actions: begun.plan.actions });
       const image = disk.filename.startsWith('/') ? { image: disk.filename } : {};
       plan.leased.push({

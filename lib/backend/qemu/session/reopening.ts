@@ -1,0 +1,71 @@
+/**
+ * Whether QEMU can open an image's files again by their names. For an overlay it has to, read-only and later for writing again; where it
+ * cannot it goes on as if nothing were wrong, but keeps the image's bitmaps read-only, and fails the guest's writes to the image
+ * from then on (seen on 7.2). The names may lead nowhere by now (`-daemonize` changes the folder), elsewhere (the file was
+ * replaced), or be closed to the user whom QEMU runs as since it started.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { CbtError } from '../../../core/errors.js';
+import { readBlockGraph } from '../blockGraph.js';
+import { childOf, passFilters } from '../layers.js';
+import { placeOf } from '../qemuPlace.js';
+import { qmp } from '../qmp/commands.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { QmpCommandError } from '../qmp/qmpError.js';
+import type { TrackableDisk } from '../vmDisk.js';
+import type { WaitOptions } from '../waiting.js';
+import { makeId } from './ids.js';
+
+/** Protocols whose names are paths. */
+const FILE_DRIVERS: readonly string[] = ['file', 'host_device'];
+
+export async function requireReopenable(
+  client: QmpClient,
+  { tag, index, disk }: { tag: string; index: number; disk: TrackableDisk },
+  options?: WaitOptions,
+): Promise<void> {
+  const graph = await readBlockGraph(client, options);
+  const format = graph.nodes.get(disk.formatNode);
+  for (const role of ['file', 'data-file']) {
+    const child = format && childOf(format, role);
+    const { info } = child === undefined ? {} : passFilters(graph, child).node;
+    if (info === undefined || !FILE_DRIVERS.includes(info.drv) || info.file.startsWith('json:')) continue;
+    const node = makeId('map', tag, index);
+    try {
+      // Without a user it takes no lock.
+      await qmp(
+        client,
+        'blockdev-add',
+        { driver: info.drv, 'node-name': node, filename: info.file },
+        options,
+      );
+      await qmp(client, 'blockdev-del', { 'node-name': node }, options);
+    } catch (error) {
+      if (!(error instanceof QmpCommandError)) throw error;
+      throw cannot(disk, info.file, error.description, error);
+    }
+    if (await isReplaced(client, graph.paths.get(info.file) ?? info.file))
+      throw cannot(disk, info.file, 'another file has that name by now');
+  }
+}
+
+function cannot({ id }: TrackableDisk, file: string, why: string, cause?: unknown): CbtError {
+  return new CbtError(
+    'ERR_CBT_UNSUPPORTED',
+    `QEMU could not open the image of ${id} again by its name (${file}), which it has to for an overlay: ${why}. Use fleece mode, or start QEMU anew`,
+    { disk: id, cause },
+  );
+}
+
+/** Only what is seen for certain counts: the file is there, and QEMU has another one open. */
+async function isReplaced(client: QmpClient, file: string): Promise<boolean> {
+  const place = await placeOf(client.name);
+  if (place === null || !file.startsWith('/')) return false;
+  const there = await stat(`/proc/${place.pid}/root${file}`, { bigint: true }).catch(() => null);
+  const fds = await readdir(`/proc/${place.pid}/fd`).catch(() => []);
+  if (there === null || fds.length === 0) return false;
+  const open = await Promise.all(
+    fds.map((fd) => stat(`/proc/${place.pid}/fd/${fd}`, { bigint: true }).catch(() => null)),
+  );
+  return !open.some((info) => info?.dev === there.dev && info.ino === there.ino);
+}
