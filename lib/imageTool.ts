@@ -19,14 +19,18 @@ export async function qemuImg(
 ): Promise<string> {
   throwIfAborted(options.signal);
   const program = findProgram(QEMU_IMG);
+  const running = run(program, [...args], {
+    maxBuffer: MAX_OUTPUT_BYTES,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const { child } = running;
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   try {
-    const { stdout } = await run(program, [...args], {
-      maxBuffer: MAX_OUTPUT_BYTES,
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    return stdout;
+    return (await running).stdout;
   } catch (cause) {
+    // One that is called off may still be writing: what it leaves is looked at when it is gone.
+    if (child.pid !== undefined) await ended;
     throwIfAborted(options.signal);
     const failed = cause as Error & { stderr?: string; code?: number | string | null; stdout?: string };
     if (options.passes?.includes(Number(failed.code)) && failed.stdout !== undefined) return failed.stdout;
