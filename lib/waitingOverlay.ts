@@ -164,7 +164,7 @@ export async function findFoldersOf(
   const unclear: LeftFolder[] = [];
   for (const left of await findSessionFolders(await placesAround(images, scratch))) {
     const had = left.lease.disks.flatMap(({ image }) => image ?? []);
-    const there = await Promise.all(had.map(async (image) => realpath(image).catch(() => null)));
+    const there = await Promise.all(had.map(async (image) => realPathAsText(image).catch(() => null)));
     if (there.some((image) => image !== null && wanted.has(image))) theirs.push(left);
     else if (!there.some((image) => image !== null)) unclear.push(left);
   }
