@@ -98,8 +98,14 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
       const errors = errorsOf(outcome.disks);
       const others = disks.filter(({ disk }) => !kept.includes(disk)).map(({ disk }) => disk);
       // Nothing of these disks was kept: without a run their point would only take room.
-      for (const disk of others)
-        errors.push(...errorsOf((await vm.forget(session.pit, { disks: [disk] })).disks));
+      for (const disk of others) {
+        try {
+          errors.push(...errorsOf((await vm.forget(session.pit, { disks: [disk] })).disks));
+        } catch (error) {
+          if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+          errors.push({ disk, error });
+        }
+      }
       return errors;
     },
     async rollback() {

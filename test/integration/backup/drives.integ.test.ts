@@ -114,6 +114,7 @@ describe('drives', () => {
       },
     });
     expect(result.run).toBe(2);
+    expect(result.warnings.join()).not.toContain('were not kept');
     expect(result.disks).toContainEqual(
       expect.objectContaining({ verdict: 'incremental', base: expect.anything() }),
     );
