@@ -12,8 +12,14 @@ import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { ignoreGone } from '../session/jobs.js';
 import { readLease } from '../session/lease.js';
-import { isListening, useNbdServer } from '../session/nbdServer.js';
+import { isListening, startServer } from '../session/nbdServer.js';
 import { makeSessionFolder } from '../session/scratch.js';
+import {
+  placeOfSocket,
+  removeSocketElsewhere,
+  socketElsewhere,
+  socketInside,
+} from '../session/socketPlace.js';
 import { findSessions, removeExport, stopServer } from '../session/teardown.js';
 import { askerOf, makeQueryId } from './queryIds.js';
 
@@ -77,6 +83,7 @@ export class QueryServer {
     try {
       if (this.#client.open) await stopServer(this.#client);
     } finally {
+      await removeSocketElsewhere(own.folder);
       await rm(own.folder, { recursive: true, force: true });
     }
   }
@@ -95,9 +102,11 @@ export class QueryServer {
     const prefix = `${FOLDER}${await ownMark()}-${hashOf(this.#vmSocket)}-`;
     const folder = await makeSessionFolder(this.#vmSocket, this.#place, prefix);
     try {
-      const { socket } = await useNbdServer(this.#client, folder, undefined);
+      const socket = await placeOfSocket(folder, this.#vmSocket);
+      await startServer(this.#client, socket);
       return { socket, folder, users: 0 };
     } catch (error) {
+      await removeSocketElsewhere(folder);
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
@@ -162,7 +171,9 @@ export async function clearLeftQueries(
   for (const id of exports) await removeExport(client, id);
   for (const node of nodes) await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
   for (const folder of folders) {
-    if (await isListening(path.join(folder, 'nbd.sock'))) await stopServer(client);
+    for (const socket of [socketInside(folder), socketElsewhere(folder)])
+      if (await isListening(socket)) await stopServer(client);
+    await removeSocketElsewhere(folder);
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
   return [...exports, ...nodes, ...folders];

@@ -13,6 +13,7 @@ import { clearLeftQueries } from '../live/queryServer.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpTrackingTarget } from '../trackingTarget.js';
+import { checkSocketPath } from '../unixSocket.js';
 import type { WaitOptions } from '../waiting.js';
 import { clearDeadSessions, requireNoOther } from './deadSessions.js';
 import { endSession } from './ending.js';
@@ -24,10 +25,11 @@ import { freezeRecordOf } from './leftFreeze.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
-import { ownSocket, useNbdServer } from './nbdServer.js';
+import { startServer } from './nbdServer.js';
 import { holdSession, isGuarded, letGoOfSession } from './owner.js';
 import { clearTextWarnings, planAgain, planSession } from './planning.js';
 import { makeSessionFolder, placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
+import { placeOfSocket } from './socketPlace.js';
 import { findSessions } from './teardown.js';
 
 export type BeginSessionOptions = BeginVmOptions;
@@ -66,6 +68,7 @@ export async function beginSession(
     plan.planned.map(({ disk }) => disk),
     options.scratch,
   );
+  if (options.nbdSocket !== undefined) checkSocketPath('nbdSocket', options.nbdSocket);
   const folder = await makeSessionFolder(vmSocket, parent);
   const lease: Lease = {
     version: 1,
@@ -76,7 +79,7 @@ export async function beginSession(
     owner: { pid: process.pid },
     created: new Date().toISOString(),
     taken: false,
-    nbdSocket: options.nbdSocket ?? ownSocket(folder),
+    nbdSocket: options.nbdSocket ?? (await placeOfSocket(folder, vmSocket)),
     ownServer: options.nbdSocket === undefined,
     warnings: [...found, ...target.passedOver(), ...clearTextWarnings(plan, folder)],
     disks: plan.leased,
@@ -93,7 +96,7 @@ export async function beginSession(
     await MODES[mode].prepare(client, { tag, folder, limitBytes }, plan.planned, { signal });
     await blockMigration(client, { tag, folder, required: mode === 'overlay' }, { signal });
     // After the files: killed in between, their nodes lead to the record that says whose server it is.
-    await useNbdServer(client, folder, options.nbdSocket, { signal });
+    if (lease.ownServer) await startServer(client, lease.nbdSocket, { signal });
     await requireNoOther(client, tag, { signal });
     const { planned, leased, refused } = await planAgain(client, target, asked, plan, signal);
     lease.disks = leased;

@@ -17,7 +17,7 @@ import { listDisks, type VmDisk } from '../vmDisks.js';
 import type { WaitOptions } from '../waiting.js';
 import { parseId, tagOf } from './ids.js';
 import type { Lease, LeaseDisk } from './lease.js';
-import { ownSocket } from './nbdServer.js';
+import { socketElsewhere, socketInside } from './socketPlace.js';
 import { findSessions, type SessionParts } from './teardown.js';
 
 /** What a session is called: its UUID, or the 16 digits of it that QEMU shows (with or without the … of messages). */
@@ -37,7 +37,8 @@ export async function readFromQemu(
   const [graph, disks] = await Promise.all([readBlockGraph(client, options), listDisks(client, options)]);
   // A name that no session's folder has, where QEMU does not tell it: nothing is there to be read or removed.
   const folder = parts.folder ?? join(tmpdir(), `cbt-unknown-${tag}`);
-  const nbdSocket = ownSocket(folder);
+  const listening = await listeningPaths();
+  const own = [socketInside(folder), socketElsewhere(folder)].find((socket) => listening.includes(socket));
   const points = disks.flatMap((disk) => pointOn(disk, tag) ?? []);
   const found = disksOf(graph, disks, parts, tag);
   const mode = parts.nodes.some((node) => parseId(node)?.part === 'overlay') ? 'overlay' : 'fleece';
@@ -53,8 +54,8 @@ export async function readFromQemu(
     taken,
     // Without an instant there is nothing to commit.
     ...(!taken && { ending: 'rollback' as const }),
-    nbdSocket,
-    ownServer: (await listeningPaths()).includes(nbdSocket),
+    nbdSocket: own ?? socketInside(folder),
+    ownServer: own !== undefined,
     warnings: [],
     disks: found.sort((a, b) => a.index - b.index),
   };

@@ -1,7 +1,6 @@
 /** The NBD server of a QEMU process: there is one at most, and it may belong to somebody else. */
 import { chmod } from 'node:fs/promises';
 import { createConnection } from 'node:net';
-import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { listeningPaths } from '../../../linux/unixSockets.js';
 import { qmp } from '../qmp/commands.js';
@@ -10,28 +9,9 @@ import { QmpCommandError } from '../qmp/qmpError.js';
 import { checkSocketPath } from '../unixSocket.js';
 import type { WaitOptions } from '../waiting.js';
 
-export interface NbdServer {
-  socket: string;
-  /** Started by us, for this session alone. */
-  own: boolean;
-}
-
-/**
- * Starts a server on a socket in the session's folder, or takes the one that the caller says is running already. A
- * running server does not tell its address, so without the caller's word it cannot be used.
- */
-export async function useNbdServer(
-  client: QmpClient,
-  folder: string,
-  running: string | undefined,
-  options?: WaitOptions,
-): Promise<NbdServer> {
-  if (running !== undefined) {
-    checkSocketPath('nbdSocket', running);
-    return { socket: running, own: false };
-  }
-  const socket = ownSocket(folder);
-  checkSocketPath('the NBD socket in the scratch folder', socket);
+/** Starts a server on that socket. */
+export async function startServer(client: QmpClient, socket: string, options?: WaitOptions): Promise<void> {
+  checkSocketPath('the NBD socket', socket);
   try {
     await qmp(client, 'nbd-server-start', { addr: { type: 'unix', data: { path: socket } } }, options);
   } catch (error) {
@@ -44,12 +24,6 @@ export async function useNbdServer(
   }
   // The folder keeps others out; the socket says the same. A server of a QEMU in another mount namespace is not seen here.
   await chmod(socket, 0o600).catch(() => undefined);
-  return { socket, own: true };
-}
-
-/** Where a session has its own server. */
-export function ownSocket(folder: string): string {
-  return path.join(folder, 'nbd.sock');
 }
 
 /** Bytes of an NBD server's greeting: NBDMAGIC, IHAVEOPT, flags. */

@@ -33,8 +33,15 @@ export async function makeSessionFolder(vmSocket: string, base: string, prefix =
       cause,
     });
   }
+  await giveToQemu(folder, vmSocket);
+  return folder;
+}
+
+/** Makes a new, empty folder QEMU's, for it and root alone; one that QEMU cannot see is removed, and that is said. */
+export async function giveToQemu(folder: string, vmSocket: string): Promise<void> {
   const place = await placeOf(vmSocket);
   if (place !== null && (await seesTheSame(place, folder)) === false) {
+    const parent = path.dirname(folder);
     await rmdir(folder);
     throw new CbtError(
       'ERR_CBT_BACKEND_UNAVAILABLE',
@@ -47,7 +54,6 @@ export async function makeSessionFolder(vmSocket: string, base: string, prefix =
   const gid = place?.gids[0] ?? (owner as { gid?: number } | null)?.gid ?? 0;
   if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0) await chown(folder, owner.uid, gid);
   await chmod(folder, 0o700);
-  return folder;
 }
 
 /**

@@ -3,6 +3,7 @@
  * instant, then jobs, then nodes, then the server and the files. It asks QEMU what there is, so it finishes what another
  * process, or an earlier failure, left half-way.
  */
+
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { askerOf } from '../live/queryIds.js';
@@ -13,6 +14,7 @@ import { type ParsedId, parseId } from './ids.js';
 import { dropJob, ignoreGone } from './jobs.js';
 import { LEASE_NAME } from './lease.js';
 import { OWNER_NAME } from './owner.js';
+import { removeSocketElsewhere } from './socketPlace.js';
 
 /** What of a session there is in QEMU now. */
 export interface SessionParts {
@@ -120,6 +122,7 @@ export async function removeFolder(
   folder: string,
   { overlays, record = false }: { overlays: boolean; record?: boolean },
 ): Promise<void> {
+  await removeSocketElsewhere(folder);
   const names = await readdir(folder).catch(() => []);
   const kept = names.some((name) => OVERLAY_FILE.test(name)) && !overlays;
   for (const name of names)
