@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the native fuzzers with clang under the address and undefined-behaviour sanitizers, and runs each for a bounded
 # time, starting from the saved corpus. A finding fails the run and leaves its input in build-fuzz/findings.
-#   scripts/fuzz.sh [seconds for each fuzzer, default 10] [name of one fuzzer]
+#   scripts/fuzz.sh [seconds for each fuzzer, default 10, or inputs: 1000000x] [name of one fuzzer]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seconds=${1:-10}
+budget=${1:-10}
 only=${2:-}
-case $seconds in '' | *[!0-9]*) echo "usage: scripts/fuzz.sh [seconds] [fuzzer]" >&2; exit 2 ;; esac
+case ${budget%x} in '' | *[!0-9]*) echo "usage: scripts/fuzz.sh [seconds | <inputs>x] [fuzzer]" >&2; exit 2 ;; esac
+case $budget in *x) limit=-runs=${budget%x} ;; *) limit=-max_total_time=$budget ;; esac
 if ! command -v clang++ >/dev/null; then
   echo "clang++ not found; install with: apt-get install clang (Debian), dnf install clang compiler-rt (Fedora)" >&2
   exit 5
@@ -27,7 +28,7 @@ while read -r fuzzer; do
   saved=$(find native -type d -path "*/fuzz/corpus/$name" -print -quit)
   mkdir -p "$corpus"
   ran=$((ran + 1))
-  if "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
+  if "$fuzzer" "$limit" -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="$findings/$name-" "$corpus" ${saved:+"$saved"} >"$findings/$name.log" 2>&1; then
     echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$findings/$name.log") inputs, nothing found"
   else

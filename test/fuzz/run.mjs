@@ -2,6 +2,7 @@
 // first input that ends in anything but an answer or a coded refusal.
 //   node test/fuzz/run.mjs                       every target, 5 s each
 //   node test/fuzz/run.mjs qcow2 --seconds 600   one of them, longer
+//   node test/fuzz/run.mjs --runs 1000000       so many inputs instead
 //   … --seed N   the same run again · --save   adds what reached new code to the saved inputs · --input FILE   one input
 
 import { createHash, randomInt } from 'node:crypto';
@@ -22,12 +23,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '5' },
+    runs: { type: 'string' },
     seed: { type: 'string' },
     save: { type: 'boolean', default: false },
     input: { type: 'string' },
   },
 });
-const seconds = Number(values.seconds);
+const mostRuns = values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs);
+const seconds = values.runs === undefined ? Number(values.seconds) : Number.POSITIVE_INFINITY;
 const seed = values.seed === undefined ? randomInt(2 ** 32) : Number(values.seed);
 const names = positionals.length === 0 ? Object.keys(targets) : positionals;
 for (const name of names) {
@@ -62,7 +65,7 @@ async function fuzz(name) {
   const before = coverage.blocks;
   const until = performance.now() + seconds * 1000;
   let runs = 0;
-  while (performance.now() < until) {
+  while (performance.now() < until && runs < mostRuns) {
     const batch = Array.from({ length: BATCH }, () => mutate(random, inputs, target));
     for (const bytes of batch) if (!(await tryInput(name, bytes))) return false;
     runs += BATCH;

@@ -16,6 +16,13 @@ const { LineDecoder, parseMessage } = await load('backend/qemu/qmp/lineCodec.js'
 const { parsePoint } = await load('core/point.js');
 const { formatChangeId, parseChangeId } = await load('core/changeId.js');
 const { formatSegmentName, parseSegmentName } = await load('core/segmentName.js');
+const { formatManifest, parseManifest } = await load('backup/manifest.js');
+const { BackupFolder } = await load('backup/folder.js');
+const { MARK_NAME, readMark } = await load('backup/mark.js');
+const { PENDING_NAME, readPending } = await load('backup/pending.js');
+const { LEASE_NAME, readLease } = await load('backend/qemu/session/lease.js');
+const { overlayRecordName, readOverlayRecord } = await load('backend/qemu/session/overlayRecord.js');
+const { readRecord } = await load('facade/vsphere/vmRecord.js');
 
 const kernel = {
   ...createScriptKernel(),
@@ -91,6 +98,23 @@ function sealed(bytes) {
 }
 
 const text = (...pieces) => pieces.map((piece) => Buffer.from(piece));
+const json = (...pieces) =>
+  text(
+    ...pieces,
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    ',',
+    ':',
+    'null',
+    '-1',
+    '1e999',
+    '9007199254740993',
+    '\\ud800',
+    '\0',
+  );
 const be = (...words) => words.map((word) => Buffer.from(word, 'hex'));
 
 export const targets = {
@@ -227,6 +251,44 @@ export const targets = {
       }
       const segment = parseSegmentName(name);
       if (segment !== null) assert.equal(formatSegmentName(segment), name);
+    },
+  },
+  manifest: {
+    dictionary: json('"file":"../up.qcow2"', '"run":2', '"__proto__":{}', '"sizeBytes":512', '"base":null'),
+    prepare: (folder) => mkdirSync(join(folder, 'backups'), { recursive: true }),
+    run: async (bytes, folder) => {
+      const content = bytes.toString('utf8');
+      await answerOrRefusal(async () => {
+        const manifest = parseManifest(content, 'run-000002.json', 2);
+        assert.deepEqual(parseManifest(formatManifest(manifest), 'run-000002.json', 2), manifest);
+        for (const { file, sums } of manifest.disks)
+          for (const name of [file, sums.file])
+            assert(!/[/\0]/.test(name), `${name} leads out of the folder`);
+      });
+      // A folder with two runs of which one says this: whatever is asked of it, no other file is looked at.
+      const backups = join(folder, 'backups');
+      for (const run of ['000001', '000002']) writeFileSync(join(backups, `run-${run}.json`), bytes);
+      await answerOrRefusal(async () => {
+        const read = await BackupFolder.read(backups);
+        for (const run of read.runs)
+          for (const disk of run.disks) await answerOrRefusal(async () => void read.chain(run, disk));
+      });
+    },
+  },
+  records: {
+    dictionary: json('"version":1', '"owner":null', '"taken":true', '"overlays":[]', '"disks":[{}]'),
+    prepare: (folder) => mkdirSync(join(folder, 'records'), { recursive: true }),
+    run: async (bytes, folder) => {
+      const records = join(folder, 'records');
+      const names = [MARK_NAME, PENDING_NAME, LEASE_NAME, overlayRecordName(0), 'vm.json'];
+      for (const name of names) writeFileSync(join(records, name), bytes);
+      await answerOrRefusal(() => readMark(records));
+      await answerOrRefusal(() => readPending(records));
+      await answerOrRefusal(() => readLease(records));
+      await answerOrRefusal(() => readOverlayRecord(records, 0));
+      await readRecord(join(records, 'vm.json')).catch((fault) => assert.equal(fault.name, 'InvalidState'));
+      for (const name of names)
+        assert(readFileSync(join(records, name)).equals(bytes), `${name} was changed`);
     },
   },
 };
