@@ -10,6 +10,7 @@
  * Where nothing can have the kernel signal our death, the shell that stays beside does all of it.
  */
 import { spawnSync } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
 
 /** util-linux from 2.33 on; that of busybox is no help. */
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
@@ -43,10 +44,21 @@ export function endingWithUs(
   how: keyof typeof GUARDS,
   candidates: readonly string[] = SETPRIV,
 ): string[] {
-  const { signal, script } = GUARDS[how];
+  const { signal, script: usual } = GUARDS[how];
   const setpriv = candidates.find(signalsDeath);
-  const started = ['/bin/sh', '-c', setpriv ? script : startWatched(signal), String(process.pid), ...command];
+  const wanted = setpriv ? usual : startWatched(signal);
+  const script = procIsOurs() ? wanted : START_IF_PARENT_LIVES;
+  const started = ['/bin/sh', '-c', script, String(process.pid), ...command];
   return setpriv === undefined ? started : [setpriv, '--pdeathsig', signal, ...started];
+}
+
+/** In a PID namespace with another one's /proc our numbers are somebody else's there: nothing is told from it. */
+function procIsOurs(): boolean {
+  try {
+    return readlinkSync('/proc/self') === String(process.pid);
+  } catch {
+    return false;
+  }
 }
 
 const known = new Map<string, boolean>();

@@ -15,13 +15,21 @@ namespace {
 constexpr std::size_t kHead = 64;    // the line with the process id is in it
 constexpr std::size_t kWords = 2000; // of the server that are shown
 
-// $1 is the file. Without it the server starts all the same.
-constexpr const char* kScript = "log=$1; shift; { : >>\"$log\"; } 2>/dev/null && exec 2>>\"$log\" && echo $$ >&2; "
+// $1 is the file. Without it the server starts all the same; after a redirection of `:` that fails a shell would end.
+constexpr const char* kScript = "log=$1; shift; { true >>\"$log\"; } 2>/dev/null && exec 2>>\"$log\" && echo $$ >&2; "
                                 "exec \"$@\" </dev/null >&2";
+
+/// In a PID namespace with another one's /proc our number is somebody else's there, and so are the files below it.
+bool proc_is_ours() {
+  char link[16];
+  const ssize_t length = readlink("/proc/self", link, sizeof link);
+  return length > 0 && std::string(link, static_cast<std::size_t>(length)) == std::to_string(getpid());
+}
 
 } // namespace
 
 std::unique_ptr<ServerLog> ServerLog::create() {
+  if (!proc_is_ours()) return nullptr;
   const int descriptor = memfd_create("nbd-server-stderr", MFD_CLOEXEC);
   if (descriptor == -1) return nullptr;
   return std::unique_ptr<ServerLog>(new ServerLog(descriptor));

@@ -36,6 +36,15 @@ test('two runs in PID namespaces of their own: the second is BUSY, the first one
   expect(await readdir(to)).not.toContain('lock.json');
 });
 
+test('in a PID namespace that sees another one’s /proc: nothing is told from numbers that are somebody else’s there', async () => {
+  const disk = await image('a.qcow2', '16M', 'write -P 1 0 1M');
+  const front = ['unshare', '--pid', '--fork'];
+  expect(await runCommand(['backup', disk, '--to', to], { front })).toMatchObject({ code: 0 });
+  const restored = join(folder.path, 'restored.qcow2');
+  expect(await runCommand(['restore', '--from', to, '--to', restored], { front })).toMatchObject({ code: 0 });
+  expect((await run('qemu-img', ['compare', disk, restored])).stdout).toContain('identical');
+});
+
 test('killed, it holds nobody off, and the next run clears up after it', async () => {
   const disk = await image('a.qcow2', '64M', 'write -P 1 0 40M');
   const first = await startCommand(['backup', disk, '--to', to, '--rate', '5M']);
