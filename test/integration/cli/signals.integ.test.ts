@@ -97,6 +97,19 @@ test('killed in the freeze with its guard: the next run knows that it was ours, 
   expect(next.stderr).toMatch(/left the guest behind .* frozen at .*: it is thawed now/);
 });
 
+test('the same signal again insists: the command is gone at once, and its guard does the rest', async () => {
+  const { child, done } = await startFrozen();
+  agent.on('guest-fsfreeze-thaw', () => SILENT);
+  // Those that come right after the first are the same request.
+  const again = setInterval(() => child.kill('SIGTERM'), 100);
+  const ended = await done.finally(() => clearInterval(again));
+  expect(ended).toMatchObject({ code: 143, stdout: '' });
+  expect(ended.stderr).toContain('SIGTERM again: ended at once');
+  agent.off('guest-fsfreeze-thaw');
+  await eventually(() => expect(agent.frozen).toBe(false));
+  await eventually(async () => expect(await readdir(env['TMPDIR'] ?? '')).toEqual([]));
+});
+
 test('a terminal that is gone: what is begun is brought to its end all the same', async () => {
   const { child, done } = await startCommand(quiescedBackup('--json'), { env });
   child.stdout?.destroy();
