@@ -9,6 +9,7 @@ import { join } from 'node:path';
 const FUZZ_SECONDS = process.env.FUZZ_SECONDS ?? '5';
 const work = mkdtempSync(join(tmpdir(), 'qemu-cbt-test-'));
 const jobs = String(cpus().length);
+let runs = 0;
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 const LIVE = ['live', 'session', 'qemu', 'cli'].map((name) => `test/integration/${name}`);
@@ -29,6 +30,8 @@ const stages = {
   install: () => check('node', ['scripts/check-install.mjs']),
   unit: () => vitest(['test/unit', 'test/types', 'test/property', 'test/contract', 'test/conformance']),
   integration: () => vitest(['test/integration', 'test/examples']),
+  // Some of what `npm run torture` does, each time by another seed.
+  torture: () => vitest(['--config', 'test/torture/vitest.config.ts']),
   // What depends on QEMU itself, once more with a newer one.
   newer: () => vitest(LIVE, ['node', 'scripts/newer-qemu.mjs']),
 };
@@ -64,7 +67,7 @@ function ctest(folder, options) {
 
 /** `wrapper`: a command that runs another one. */
 function vitest(folders, wrapper = []) {
-  const report = join(work, `vitest-${folders.length}.json`);
+  const report = join(work, `vitest-${runs++}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const [command, ...args] = [...wrapper, 'npx', 'vitest', 'run', '--passWithNoTests=false', ...reporters];
   const { status } = run(command, [...args, ...folders]);

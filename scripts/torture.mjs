@@ -1,0 +1,70 @@
+// The long forms of what the gate does in small: random lives of a VM, every step × every fault, sessions without end, fuzzing,
+// and mutants of the code that decides about trust. What came of it is in docs/reliability.md.
+//   npm run torture                          all parts, some hours on two cores
+//   npm run torture -- histories 1000        one part and how much of it
+//   … --record                               keeps what came of it in test/torture/results, for docs/reliability.md
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+const RESULTS = 'test/torture/results';
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { record: { type: 'boolean', default: false } },
+});
+const { record } = values;
+const [wanted, count] = positionals;
+
+/** A part: how much of it unless said, and how it is run. */
+const PARTS = {
+  histories: { count: '10000', run: (count) => torture('histories', { TORTURE_HISTORIES: count }) },
+  faults: {
+    count: 'all',
+    run: (count) =>
+      torture('faults', { TORTURE_CELLS: count, ...(record && { TORTURE_RECORD: `${RESULTS}/cells.json` }) }),
+  },
+  sessions: { count: '1000', run: (count) => torture('sessions', { TORTURE_SESSIONS: count }) },
+  kills: {
+    count: '2000',
+    run: (count) => vitest(['test/integration/backup/killed.integ.test.ts'], { KILLS: count }),
+  },
+  live: {
+    count: '200',
+    run: (count) => vitest(['test/integration/live/histories.integ.test.ts'], { LIVE_HISTORIES: count }),
+  },
+  // Inputs of each native fuzzer under ASan and UBSan, and of each parser in TypeScript.
+  fuzz: { count: '1000000', run: (count) => run('bash', ['scripts/fuzz.sh', `${count}x`]) },
+  parsers: { count: '1000000', run: (count) => run('node', ['test/fuzz/run.mjs', '--runs', count]) },
+  mutants: { count: 'all', run: () => run('npm', ['run', '--silent', 'mutation']) },
+};
+
+function run(command, args, env = {}) {
+  const { status } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  return status === 0;
+}
+
+const vitest = (args, env) => run('npx', ['vitest', 'run', ...args], env);
+const torture = (name, env) => vitest(['--config', 'test/torture/vitest.config.ts', name], env);
+
+if (wanted !== undefined && PARTS[wanted] === undefined) {
+  console.error(`no part ${wanted}; there are: ${Object.keys(PARTS).join(', ')}`);
+  process.exit(2);
+}
+function keep(part, count, ok, seconds) {
+  const on = new Date().toISOString().slice(0, 10);
+  const result = { part, count: Number(count) || count, ok, seconds, on };
+  writeFileSync(`${RESULTS}/${part}.json`, `${JSON.stringify(result, null, 2)}\n`);
+}
+
+const failed = [];
+for (const [name, part] of Object.entries(PARTS)) {
+  if (wanted !== undefined && wanted !== name) continue;
+  const started = Date.now();
+  const ok = part.run(count ?? part.count);
+  console.log(
+    `--- ${name} ${count ?? part.count}: ${ok ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(0)} s`,
+  );
+  if (!ok) failed.push(name);
+  if (record) keep(name, count ?? part.count, ok, (Date.now() - started) / 1000);
+}
+process.exitCode = failed.length === 0 ? 0 : 1;
