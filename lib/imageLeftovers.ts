@@ -16,7 +16,7 @@ import { CbtError } from './core/errors.js';
 import type { PitInfo } from './core/trackedDisk.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
-import { findUnclearLeftovers, type Leftover, type LeftoverOptions } from './leftovers.js';
+import { findUnclearLeftovers, isAnybodys, type Leftover, type LeftoverOptions } from './leftovers.js';
 import { openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireNoHolder } from './unused.js';
@@ -43,7 +43,8 @@ export async function findImageLeftovers(
 
 /** Nothing is done to a session whose images are not here: they may have its point in time. */
 async function examineUnclear(left: LeftFolder, signal: AbortSignal | undefined): Promise<Leftover> {
-  const found = await examine(left, signal);
+  const examined = await examine(left, signal);
+  const found = { ...examined, problem: examined.problem && !isAnybodys(left.folder) };
   if (found.mend === null) return found;
   const images = left.lease.disks.map(({ disk, image }) => image ?? `that of ${disk}`).join(', ');
   const advice = `its images (${images}) are not here: put them back where they were, or remove ${left.folder} when they are gone for good`;

@@ -4,6 +4,8 @@
  */
 
 import { lstat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { clearLeftQueries, findLeftQueries } from './backend/qemu/live/queryServer.js';
 import { findPausedForSpace } from './backend/qemu/pausedForSpace.js';
 import { placeOf } from './backend/qemu/qemuPlace.js';
@@ -95,10 +97,15 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
   });
 }
 
+/** In the folder for temporary files, where sessions of every VM are: one that cannot be told may have nothing to do with what is asked about. */
+export function isAnybodys(folder: string): boolean {
+  return dirname(folder) === resolve(tmpdir());
+}
+
 /** Folders of sessions of which nothing else can be told. */
 export async function findUnclearLeftovers(places: readonly string[]): Promise<Leftover[]> {
   return (await findUnclearFolders(places)).map(({ folder, overlays }) => ({
-    problem: overlays,
+    problem: overlays && !isAnybodys(folder),
     message: `${folder} has files of a session, and no record that can be believed`,
     advice: overlays
       ? 'its overlays may hold what a guest wrote: `qemu-img info` names the image that each stands on; look whether that has it all (`qemu-img compare`) before you remove the folder'

@@ -94,11 +94,9 @@ describe('a change that failed after it was made', () => {
 
   it('leaves no point when QEMU ended badly', async () => {
     await replaceDaemon(`${REAL} "$@"; rm "$0"; ln -s "$(command -v ${REAL})" "$0"; exit 3`);
-    await expect(new ImageTracking([disk, other]).begin()).rejects.toThrow(/exit code 3/);
-    for (const image of [disk, other]) {
-      expect(await points(image)).toEqual([first]);
-      expect(await nextIsFrom(image)).toBe(first);
-    }
+    await expect(new ImageTracking([disk]).begin()).rejects.toThrow(/exit code 3/);
+    expect(await points(disk)).toEqual([first]);
+    expect(await nextIsFrom(disk)).toBe(first);
   });
 
   it('leaves none when it was cancelled right after', async () => {
