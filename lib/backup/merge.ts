@@ -9,7 +9,6 @@
  * (`finishMerge.ts`), by whoever writes to the folder next.
  */
 import { checkImageFile } from '../imageCheck.js';
-import { requireNoHolder, requireUnused } from '../unused.js';
 import { removeFile, replaceFile } from './durable.js';
 import { finishMerge } from './finishMerge.js';
 import type { BackupFolder, Layer } from './folder.js';
@@ -35,10 +34,6 @@ export async function mergeLayers(
   options: MergeOptions = {},
 ): Promise<void> {
   await checkChain(folder, folder.chain(above.run, above.disk), options.signal);
-  // Once it is recorded there is no way back: a QEMU that has the lower file open would keep it from its end.
-  await requireNoHolder(folder.file(below.disk.file), 'write');
-  // The upper one's name will lead to another file.
-  await requireUnused(folder.file(above.disk.file));
   // Counts that are too low would have QEMU write over clusters in use.
   await checkImageFile(folder.file(below.disk.file), options.signal);
   const merged = await prepareMerge(folder, below, above, options);
