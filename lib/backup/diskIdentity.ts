@@ -11,7 +11,8 @@ export async function identify(
   signal: AbortSignal | undefined,
 ): Promise<DiskIdentity> {
   const { epoch, sizeBytes, pits } = await disk.pits({ signal });
-  return { disk: disk.disk, image, sizeBytes, epoch, points: pits.map(pointOf) };
+  const { past } = epoch === null ? await disk.topLayer({ signal }) : { past: null };
+  return { disk: disk.disk, image, sizeBytes, epoch, past, points: pits.map(pointOf) };
 }
 
 function pointOf({ uuid, seq, changeId }: ChainPoint): ChainPoint {

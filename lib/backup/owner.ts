@@ -128,7 +128,10 @@ async function isOwner(folder: BackupFolder, owner: Owner, facts: SourceFacts): 
 async function isDiskOf(series: Series, disk: DiskIdentity, facts: SourceFacts): Promise<boolean> {
   const image = imageOf(series);
   if (image !== null && (image === disk.image || image === disk.disk)) return true;
-  const { epoch } = disk;
+  const { epoch, past = null } = disk;
+  // A copy of an image is its owner's as well; which of them it is, is another question, and a VM of a copy another VM.
+  if (facts.kind === 'images')
+    return series.layers.some(({ disk: { epoch: had } }) => had !== null && (had === epoch || had === past));
   if (epoch === null || !series.layers.some((layer) => layer.disk.epoch === epoch)) return false;
   return !(await isCopy(image, disk, facts));
 }

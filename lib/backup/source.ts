@@ -17,6 +17,8 @@ export interface DiskIdentity {
   sizeBytes: number;
   /** Its history; null where nothing keeps points in time. */
   epoch: string | null;
+  /** The history that it had and that counts for nothing any more: it tells whose disk this is, and nothing is built on it. */
+  past?: string | null;
   /** The points in time that stand in it. */
   points: readonly ChainPoint[];
 }

@@ -38,6 +38,8 @@ export interface LayerState {
   notes?: readonly string[];
   /** Set when no bitmap of this layer can be trusted (autoclear bit unset, qcow2 version 2, …). */
   problem?: { reason: CbtReason; message: string };
+  /** Names of bitmaps that count for nothing any more: they tell which disk it was, and no more than that. */
+  voided?: readonly string[];
 }
 
 /** A disk at one moment. */

@@ -21,6 +21,7 @@ import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { parsePoint } from './point.js';
 import type { Instant } from './pointInTime.js';
 import type { RangePager } from './rangePage.js';
+import { parseSegmentName } from './segmentName.js';
 import { checkSizes } from './sizeHistory.js';
 
 /** A point in time of the current chain. */
@@ -104,16 +105,21 @@ export class TrackedDisk {
     return this.#kernel.path;
   }
 
-  /** Format of the top layer, as QEMU names it, what keeps its bitmaps from being read, and the disk's history (null: none). */
+  /**
+   * Format of the top layer, as QEMU names it, what keeps its bitmaps from being read, the disk's history (null: none), and the
+   * one that it had, where its bitmaps count for nothing any more: a candidate, on which nothing may be built.
+   */
   async topLayer({
     signal,
   }: {
     signal?: AbortSignal | undefined;
-  } = {}): Promise<{ format: string; problem: Problem | null; epoch: string | null }> {
+  } = {}): Promise<{ format: string; problem: Problem | null; epoch: string | null; past: string | null }> {
     return this.#coded(async () => {
       const state = await this.#state(signal);
-      const { format, problem = null } = layerOf(state, 0);
-      return { format, problem, epoch: currentChain(readCatalogue(state))?.epoch ?? null };
+      const { format, problem = null, voided = [] } = layerOf(state, 0);
+      const epoch = currentChain(readCatalogue(state))?.epoch ?? null;
+      const [past = null, ...others] = new Set(voided.flatMap((name) => parseSegmentName(name)?.epoch ?? []));
+      return { format, problem, epoch, past: others.length === 0 ? past : null };
     });
   }
 

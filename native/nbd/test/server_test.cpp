@@ -48,7 +48,7 @@ struct Image {
 
 Target serve(const Image &image, std::vector<std::string> contexts = {}) {
   Target target;
-  target.address = CommandTarget{{"qemu-nbd", "-f", "raw", image.path}};
+  target.address = CommandTarget{{"qemu-nbd", "-f", "raw", image.path}, {}};
   target.contexts = std::move(contexts);
   return target;
 }

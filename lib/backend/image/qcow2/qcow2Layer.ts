@@ -39,7 +39,7 @@ export async function readQcow2Layer(
   signal?: AbortSignal,
 ): Promise<ImageLayer> {
   const where = snapshot.file.path;
-  const { entries, problem } = await readDirectory(snapshot, guard, header, extensions, signal);
+  const { entries, problem, voided } = await readDirectory(snapshot, guard, header, extensions, signal);
   const notes = notesOf(header);
   const state: LayerState = {
     label: where,
@@ -47,6 +47,7 @@ export async function readQcow2Layer(
     format: 'qcow2',
     bitmaps: entries.map((entry) => describeBitmap(where, entry)),
     ...(problem === undefined ? {} : { problem }),
+    ...(voided === undefined ? {} : { voided }),
     ...(notes.length === 0 ? {} : { notes }),
   };
   const image = { snapshot, header, byName: groupByName(entries), state };
@@ -57,13 +58,17 @@ export async function readQcow2Layer(
   };
 }
 
+interface Directory extends Pick<LayerState, 'problem' | 'voided'> {
+  entries: BitmapEntry[];
+}
+
 async function readDirectory(
   snapshot: FileSnapshot,
   guard: WriterGuard,
   header: Qcow2Header,
   extensions: Extensions,
   signal?: AbortSignal,
-): Promise<{ entries: BitmapEntry[]; problem?: NonNullable<LayerState['problem']> }> {
+): Promise<Directory> {
   const where = snapshot.file.path;
   if (header.version === 2) {
     const message = `${where}: version is 2, must be 3 to hold bitmaps; qemu-img amend -o compat=1.1 upgrades it`;
@@ -71,17 +76,33 @@ async function readDirectory(
   }
   if (extensions.bitmaps === undefined) return { entries: [] };
   checkExtensionLength(where, extensions.bitmaps);
-  const voided = findVoidedBitmaps(header);
-  if (voided !== null) return { entries: [], problem: { reason: 'MISSING', message: `${where}: ${voided}` } };
-
-  const place = parseBitmapsExtension(where, extensions.bitmaps, header, snapshot.sizeBytes);
-  const bytes = await snapshot.read(place.offsetBytes, place.lengthBytes, 'bitmap directory', signal);
-  guard.mark(snapshot, place.offsetBytes, bytes);
-  const entries = parseBitmapDirectory(where, bytes, place).map((entry) => {
+  const { bitmaps } = extensions;
+  const read = async ({ remember }: { remember: boolean }): Promise<BitmapEntry[]> => {
+    const place = parseBitmapsExtension(where, bitmaps, header, snapshot.sizeBytes);
+    const bytes = await snapshot.read(place.offsetBytes, place.lengthBytes, 'bitmap directory', signal);
+    if (remember) guard.mark(snapshot, place.offsetBytes, bytes);
+    return parseBitmapDirectory(where, bytes, place);
+  };
+  const why = findVoidedBitmaps(header);
+  if (why !== null) {
+    const problem = { reason: 'MISSING', message: `${where}: ${why}` } as const;
+    return { entries: [], problem, voided: await namesIfAny(() => read({ remember: false })) };
+  }
+  const entries = (await read({ remember: true })).map((entry) => {
     const fault = entry.fault ?? findTableFault(entry, header, snapshot.sizeBytes);
     return fault === undefined ? entry : { ...entry, fault };
   });
   return { entries };
+}
+
+/** What the directory of void bitmaps says, as far as it still says anything: its place may be anybody's by now. */
+async function namesIfAny(read: () => Promise<BitmapEntry[]>): Promise<string[]> {
+  try {
+    return (await read()).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof CbtError && error.code === 'ERR_CBT_CORRUPT_IMAGE') return [];
+    throw error;
+  }
 }
 
 function describeBitmap(where: string, entry: BitmapEntry): BitmapInfo {
