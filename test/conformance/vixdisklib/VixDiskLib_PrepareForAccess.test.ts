@@ -83,11 +83,14 @@ describe('VixDiskLib_PrepareForAccess', () => {
     vix.configureVixDiskLib({ service });
     const params = { vmxSpec: 'web' };
     const creating = vm.CreateSnapshot_Task('x', '', false, false);
+    const snapshots = async (): Promise<number> => (await vm.record()).snapshots.length;
     let held = await vix.VixDiskLib_PrepareForAccess(params, 'mine');
-    await creating.wait().catch(() => undefined);
-    // Either it came first, and the change was refused, or it was refused itself.
     expect([vix.VIX_OK, vix.VIX_E_OBJECT_IS_BUSY]).toContain(held);
-    expect(creating.info.state).toBe(held === vix.VIX_OK ? 'error' : 'success');
+    const before = held === vix.VIX_OK ? await snapshots() : 1;
+    await creating.wait().catch(() => undefined);
+    // It came first, and the change was refused; or it waited for the change's end, or was refused itself. Nothing changed once it held.
+    expect(await snapshots()).toBe(before);
+    expect(creating.info.state).toBe(before === 0 ? 'error' : 'success');
     held = await vix.VixDiskLib_PrepareForAccess(params, 'mine');
     expect(held).toBe(vix.VIX_OK);
     expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
