@@ -15,6 +15,7 @@ import { QmpCommandError } from '../qmp/qmpError.js';
 import type { TrackableDisk } from '../vmDisk.js';
 import type { WaitOptions } from '../waiting.js';
 import { makeId } from './ids.js';
+import { ignoreGone } from './jobs.js';
 
 /** Protocols whose names are paths. */
 const FILE_DRIVERS: readonly string[] = ['file', 'host_device'];
@@ -30,23 +31,25 @@ export async function requireReopenable(
     const child = format && childOf(format, role);
     const { info } = child === undefined ? {} : passFilters(graph, child).node;
     if (info === undefined || !FILE_DRIVERS.includes(info.drv) || info.file.startsWith('json:')) continue;
-    const node = makeId('map', tag, index);
+    // Without a user it takes no lock.
+    const node = { driver: info.drv, 'node-name': makeId('map', tag, index), filename: info.file } as const;
     try {
-      // Without a user it takes no lock.
-      await qmp(
-        client,
-        'blockdev-add',
-        { driver: info.drv, 'node-name': node, filename: info.file },
-        options,
-      );
-      await qmp(client, 'blockdev-del', { 'node-name': node }, options);
+      await qmp(client, 'blockdev-add', node, options);
     } catch (error) {
+      // Called off, it may have come to be all the same; nothing else of the session leads there yet.
+      await remove(client, node['node-name']).catch(() => undefined);
       if (!(error instanceof QmpCommandError)) throw error;
       throw cannot(disk, info.file, error.description, error);
     }
+    await remove(client, node['node-name']);
     if (await isReplaced(client, graph.paths.get(info.file) ?? info.file))
       throw cannot(disk, info.file, 'another file has that name by now');
   }
+}
+
+/** Whoever calls off what this is part of still has it done. */
+async function remove(client: QmpClient, node: string): Promise<void> {
+  await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
 }
 
 function cannot({ id }: TrackableDisk, file: string, why: string, cause?: unknown): CbtError {
