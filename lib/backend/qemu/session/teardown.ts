@@ -26,8 +26,9 @@ export interface SessionParts {
   folder: string | null;
 }
 
-const REMOVAL_ORDER = ['map', 'scratch', 'scratchFile', 'overlay', 'overlayFile'] as const;
-const FILE_PARTS: readonly string[] = ['scratchFile', 'overlayFile'];
+/** The files come last: they lead whoever comes later to the session's folder. */
+const REMOVAL_ORDER = ['map', 'blocker', 'scratch', 'scratchFile', 'overlay', 'overlayFile'] as const;
+const FILE_PARTS: readonly string[] = ['scratchFile', 'overlayFile', 'blocker'];
 
 /** The sessions that QEMU holds parts of, by their tag. */
 export async function findSessions(
