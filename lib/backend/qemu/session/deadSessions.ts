@@ -17,7 +17,7 @@ export interface HeldSession {
   parts: SessionParts;
   /** Null where its record cannot be read from here. */
   lease: Lease | null;
-  /** 'unbegun': only a job that makes a file is there; nothing of the guest was touched, and no node tells of a record. */
+  /** 'unbegun': only a job that makes a file, or a node that tries one, is there; nothing of the guest was touched, and nothing tells of a record. */
   keeper: Keeper | 'unbegun';
 }
 
@@ -92,5 +92,10 @@ export function describeKeeper(lease: Lease | null): string {
 }
 
 function isBarelyBegun({ nodes, exports, jobs }: SessionParts): boolean {
-  return nodes.length === 0 && exports.length === 0 && jobs.every((id) => parseId(id)?.part === 'create');
+  // Of nodes, what an overlay is tried with before anything is made.
+  return (
+    exports.length === 0 &&
+    nodes.every((node) => parseId(node)?.part === 'map') &&
+    jobs.every((id) => parseId(id)?.part === 'create')
+  );
 }
