@@ -39,7 +39,15 @@ interface Operation {
 
 const vm = (world: World): string[] => ['--vm', world.daemon?.process.qmpPath ?? ''];
 
-const nextSession = (world: World): Promise<void> => session(world, { must: true });
+/** One that was begun all the same waits for its end. */
+async function nextSession(world: World): Promise<void> {
+  const { result, said } = await world.ask('begin', ...world.subjects(), '--scratch-unwatched');
+  const begun = result as { session: string } | null;
+  const open = begun?.session ?? /session ([0-9a-f-]{36}) is open/.exec(said)?.[1] ?? '';
+  const { code, said: ended } = await world.ask('rollback', ...vm(world), '--session', open);
+  expect(code, `${said} ${ended}`).toBe(0);
+  await session(world, { must: true });
+}
 
 /** A session of an earlier command, open. */
 async function begun(world: World, mode: 'fleece' | 'overlay'): Promise<string> {
@@ -56,6 +64,12 @@ async function begun(world: World, mode: 'fleece' | 'overlay'): Promise<string> 
   await world.write('a');
   return id;
 }
+
+/** To one and the same file each time: what a killed restore left of it goes with the next one. */
+const restoring = (world: World): string[] => [
+  ...['restore', '--from', world.backups, '--to', join(world.folder, 'restored')],
+  ...['--disk', [...(world.runs.at(-1)?.disks.keys() ?? [])][0] ?? ''],
+];
 
 const ending = (mode: 'fleece' | 'overlay', how: 'commit' | 'rollback'): Operation => ({
   name: `${how} ${mode}`,
@@ -97,10 +111,11 @@ const OPERATIONS: readonly Operation[] = [
   {
     name: 'restore',
     on: false,
-    prepare: async (world) => [
-      ...['restore', '--from', world.backups, '--to', join(world.folder, 'b.qcow2.restored')],
-      ...['--disk', [...(world.runs.at(-1)?.disks.keys() ?? [])][0] ?? ''],
-    ],
+    prepare: async (world) => restoring(world),
+    again: async (world) => {
+      const { code, said } = await world.ask(...restoring(world), '--force');
+      expect(code, said).toBe(0);
+    },
   },
   {
     name: 'prune',

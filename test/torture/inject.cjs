@@ -35,7 +35,7 @@ function effect(what) {
 }
 
 function failure(code, words) {
-  return Object.assign(new Error(`${code}: ${words}`), { code, errno: -1 });
+  return Object.assign(new Error(`${code}: ${words}`), { code, errno: -1, syscall: 'injected' });
 }
 
 function wrap(object, name, what, applies = () => true) {

@@ -303,7 +303,7 @@ export async function reckon(world: World): Promise<void> {
     for (const run of world.runs) await restore(world, run);
   }
   const left = (await readdir(world.folder)).filter(
-    (name) => !/^(a|b|copy-\d+)\.qcow2$|^backups$|^vm$/.test(name),
+    (name) => !/^(a|b|copy-\d+)\.qcow2$|^backups$|^restored$|^vm$/.test(name),
   );
   expect(left, 'left behind').toEqual([]);
 }

@@ -36,17 +36,20 @@ test('an overlay is joined with the image of its own history alone, whatever tha
       await rename(file('b'), file('a'));
       await rename(file('t'), file('b'));
     };
+    // Sessions of others in the folder for temporary files, whose images are gone, are notes.
+    const problems = async (...names: string[]) =>
+      (await findImageLeftovers(names.map(file))).filter(({ problem }) => problem);
     await exchange();
     for (const name of ['a', 'b'])
-      expect(await findImageLeftovers([file(name)])).toMatchObject([
+      expect(await problems(name)).toMatchObject([
         { problem: true, mend: null, advice: expect.stringContaining('another disk by now') },
       ]);
     await exchange();
-    const [left] = await findImageLeftovers([file('a')]);
+    const [left] = await problems('a');
     await left!.mend!.run();
     await qemuIo(['-f', 'qcow2', '-r', file('a')], 'read -P 1 0 64k');
     await qemuIo(['-f', 'qcow2', '-r', file('b')], 'read -P 2 0 64k');
-    expect(await findImageLeftovers([file('a'), file('b')])).toEqual([]);
+    expect(await problems('a', 'b')).toEqual([]);
     await daemon[Symbol.asyncDispose]();
   } finally {
     await folder.remove();
