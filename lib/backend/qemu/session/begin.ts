@@ -84,6 +84,7 @@ export async function beginSession(
     warnings: [...found, ...target.passedOver(), ...clearTextWarnings(plan, folder)],
     disks: plan.leased,
   };
+  let session: LiveSession | null = null;
   try {
     await holdSession(folder, pit);
     const room = await scratchLimit(folder, options.scratch ?? {});
@@ -111,13 +112,14 @@ export async function beginSession(
     if (options.detached || lease.warnings.length > 0) await writeLease(folder, lease);
     if (options.detached)
       await letGoOfSession(pit, watched && limitBytes < worst ? `watch ${limitBytes}` : 'end');
-    const session = new LiveSession(client, lease, folder, open, refused);
+    session = new LiveSession(client, lease, folder, open, refused);
     await session.check(undefined, { signal });
     if (!options.detached) session.watch();
     return session;
   } catch (error) {
-    // What cannot be undone now leads whoever begins next to it.
-    await endSession(client, { folder, lease }, 'rollback').catch(() => undefined);
+    // What cannot be undone now leads whoever begins next to it. A session that broke is ending already.
+    const undone = session?.rollback() ?? endSession(client, { folder, lease }, 'rollback');
+    await undone.catch(() => undefined);
     await letGoOfSession(pit, 'undo');
     throw error;
   }

@@ -64,7 +64,7 @@ export async function ignoreGone(work: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (
       error instanceof QmpCommandError &&
-      /not found|failed to find|cannot accept command verb/i.test(error.message)
+      /not found|failed to find|cannot accept command verb|already shutting down/i.test(error.message)
     )
       return;
     throw error;
