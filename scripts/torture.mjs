@@ -1,13 +1,13 @@
 // The long forms of what the gate does in small: random lives of a VM, every step × every fault, sessions without end, fuzzing,
-// and mutants of the code that decides about trust. What came of it is in docs/reliability.md.
+// and mutants of the code that decides about trust. What came of it so far is in docs/reliability.md.
 //   npm run torture                          all parts, some hours on two cores
 //   npm run torture -- histories 1000        one part and how much of it
-//   … --record                               keeps what came of it in test/torture/results, for docs/reliability.md
+//   … --record                               keeps what came of it in tmp/torture
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-const RESULTS = 'test/torture/results';
+const RESULTS = 'tmp/torture';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { record: { type: 'boolean', default: false } },
@@ -53,6 +53,7 @@ if (wanted !== undefined && PARTS[wanted] === undefined) {
 function keep(part, count, ok, seconds) {
   const on = new Date().toISOString().slice(0, 10);
   const result = { part, count: Number(count) || count, ok, seconds, on };
+  mkdirSync(RESULTS, { recursive: true });
   writeFileSync(`${RESULTS}/${part}.json`, `${JSON.stringify(result, null, 2)}\n`);
 }
 
