@@ -110,7 +110,7 @@ async function isOwner(folder: BackupFolder, owner: Owner, facts: SourceFacts): 
   if (owner.uuid !== null && uuid !== null) return owner.uuid === uuid;
   const own = seriesIn(folder).filter((series) => series.owner === owner.id);
   for (const disk of facts.disks)
-    for (const series of own) if (await isDiskOf(series, disk, facts)) return true;
+    for (const series of own) if (await isDiskOf(owner, series, disk, facts)) return true;
   if (owner.kind !== facts.kind) return false;
   // Nothing of its runs can be read: there is nothing that could be mixed up.
   if (own.length === 0) return owner.name === facts.name;
@@ -125,12 +125,17 @@ async function isOwner(folder: BackupFolder, owner: Owner, facts: SourceFacts): 
 }
 
 /** Whether a series is of this disk: of its image, or of its history where no copy of it goes by that image. */
-async function isDiskOf(series: Series, disk: DiskIdentity, facts: SourceFacts): Promise<boolean> {
+async function isDiskOf(
+  owner: Owner,
+  series: Series,
+  disk: DiskIdentity,
+  facts: SourceFacts,
+): Promise<boolean> {
   const image = imageOf(series);
   if (image !== null && (image === disk.image || image === disk.disk)) return true;
   const { epoch, past = null } = disk;
-  // A copy of an image is its owner's as well; which of them it is, is another question, and a VM of a copy another VM.
-  if (facts.kind === 'images')
+  // Among images a copy is its owner's as well, a branch of its own; of a VM's disk it may be another VM's.
+  if (owner.kind === 'images' && facts.kind === 'images')
     return series.layers.some(({ disk: { epoch: had } }) => had !== null && (had === epoch || had === past));
   if (epoch === null || !series.layers.some((layer) => layer.disk.epoch === epoch)) return false;
   return !(await isCopy(image, disk, facts));
