@@ -215,7 +215,7 @@ describe.each(OPERATIONS.filter(({ name }) => ONLY === undefined || name === ONL
     try {
       await work(world);
     } catch (cause) {
-      throw new Error(`seed ${seed}:\n${world.log.slice(-40).join('\n')}\n${(cause as Error).message}`, {
+      throw new Error(`seed ${seed}: ${(cause as Error).message}\n${world.log.slice(-40).join('\n')}`, {
         cause,
       });
     } finally {

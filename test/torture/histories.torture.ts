@@ -25,7 +25,7 @@ describe('a VM’s life', () => {
       for (let n = 0; n < STEPS; n += 1) await step(world);
       await reckon(world);
     } catch (cause) {
-      throw new Error(`seed ${seed}:\n${world.log.slice(-60).join('\n')}\n${(cause as Error).message}`, {
+      throw new Error(`seed ${seed}: ${(cause as Error).message}\n${world.log.slice(-60).join('\n')}`, {
         cause,
       });
     } finally {
