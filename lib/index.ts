@@ -1,7 +1,6 @@
 /** The library: a disk, its points in time, and what changed between them. */
 
 export type { AreaKinds } from './core/areaKinds.js';
-export type { Problem } from './core/chain.js';
 export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
 export { ChangeMap } from './core/changeMap.js';
 export type {
@@ -13,7 +12,7 @@ export type {
   DiskDataWriteOptions,
   DiskPiece,
 } from './core/diskData.js';
-export type { CbtErrorCode, CbtErrorDetails, CbtErrorOptions, CbtReason } from './core/errors.js';
+export type { CbtErrorCode, CbtErrorDetails, CbtErrorOptions, CbtReason, Problem } from './core/errors.js';
 export { CbtError } from './core/errors.js';
 export type { Instant } from './core/pointInTime.js';
 export type { RangePage, RangePager, Ranges, Window } from './core/rangePage.js';
@@ -33,14 +32,15 @@ export type {
   VmDiskInfo,
   VmFacts,
 } from './core/vm.js';
-export type { DataTarget, NbdExport, NbdTls, OpenDataOptions, QemuNbdImage } from './data.js';
-export { openData } from './data.js';
-export { findImageLeftovers } from './imageLeftovers.js';
-export type { BeginOptions, ImageOptions, ImageSession, StartOptions } from './imageTracking.js';
-export { ImageTracking } from './imageTracking.js';
-export type { Leftover, LeftoverMending, LeftoverOptions } from './leftovers.js';
-export { findVmLeftovers } from './leftovers.js';
-export type { OpenDiskOptions } from './open.js';
-export { openDisk } from './open.js';
-export type { ConnectOptions } from './vm.js';
-export { connectVm } from './vm.js';
+export type { DataTarget, NbdExport, NbdTls, OpenDataOptions, QemuNbdImage } from './host/data.js';
+export { openData } from './host/data.js';
+export { findImageLeftovers } from './host/imageLeftovers.js';
+export type { BeginOptions, ImageOptions, ImageSession, StartOptions } from './host/imageTracking.js';
+export { ImageTracking } from './host/imageTracking.js';
+export type { Leftover, LeftoverMending } from './host/leftover.js';
+export type { OpenDiskOptions } from './host/open.js';
+export { openDisk } from './host/open.js';
+export type { ConnectOptions } from './host/vm.js';
+export { connectVm } from './host/vm.js';
+export type { LeftoverOptions } from './host/vmLeftovers.js';
+export { findVmLeftovers } from './host/vmLeftovers.js';

@@ -61,5 +61,5 @@ const page = join('cli', 'picture', 'timeline', 'page');
 cpSync(join(lib, page), join(root, 'dist', page), { recursive: true });
 await writeBundle(join(lib, 'cli', 'main.ts'), file);
 // What a session's guard runs (lib/backend/qemu/session/guard.ts).
-await writeBundle(join(lib, 'guard.ts'), join(target, 'guard.cjs'));
+await writeBundle(join(lib, 'host/guard.ts'), join(target, 'guard.cjs'));
 writeCode();

@@ -16,13 +16,19 @@ const jobs = String(cpus().length);
 let runs = 0;
 const total = { passed: 0, failures: [], skipped: [] };
 
-const LIVE = ['live', 'session', 'qemu', 'cli'].map((name) => `test/integration/${name}`);
+const LIVE = [
+  ...['live', 'session', 'graph', 'qmp', 'guest/agent', 'storageDaemon'].map(
+    (name) => `backend/qemu/${name}`,
+  ),
+  'cli',
+].map((name) => `test/integration/${name}`);
 
 const stages = {
   lint: () => check('npm', ['run', '--silent', 'lint']),
   types: () => check('npm', ['run', '--silent', 'typecheck']),
   coverage: () => check('node', ['scripts/make-coverage.mjs', '--check']),
   manual: () => check('node', ['scripts/make-man.mjs', '--check']),
+  architecture: () => check('node', ['scripts/make-architecture.mjs', '--check']),
   // Fails for a public export without a docstring.
   docs: () => check('npm', ['run', '--silent', 'docs', '--', '--emit', 'none']),
   native: () => ctest('build-test', ['-DQEMU_CBT_TESTS=ON']),

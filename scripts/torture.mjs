@@ -30,7 +30,8 @@ const PARTS = {
   },
   live: {
     count: '200',
-    run: (count) => vitest(['test/integration/live/histories.integ.test.ts'], { LIVE_HISTORIES: count }),
+    run: (count) =>
+      vitest(['test/integration/backend/qemu/live/histories.integ.test.ts'], { LIVE_HISTORIES: count }),
   },
   // Inputs of each native fuzzer under ASan and UBSan, and of each parser in TypeScript.
   fuzz: { count: '1000000', run: (count) => run('bash', ['scripts/fuzz.sh', `${count}x`]) },

@@ -10,8 +10,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
-import type { ChangeMap } from '../core/changeMap.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import type { BackupOptions } from './backupOptions.js';
 import { identityOf } from './copies.js';
 import { type CopyWork, copyDisks, filesOf, removeLayer } from './copyDisks.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
@@ -20,45 +20,11 @@ import type { BackupFolder } from './folder.js';
 import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
 import { writeMark } from './mark.js';
 import { manifestName, PART } from './names.js';
-import { type ClaimOptions, claimFolder } from './owner.js';
+import { claimFolder } from './owner.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import { planDisks } from './planDisks.js';
 import type { BackupSource, FailedDisk, SourceFacts, SourceSession } from './source.js';
 import { openForWriting } from './writing.js';
-
-export interface BackupOptions extends ClaimOptions {
-  /** Folder of the backup; made when it is not there. */
-  to: string;
-  /** Copy everything, also where an incremental backup is possible. */
-  full?: boolean | undefined;
-  /** Disks copied at the same time, 1 to 16; 2 unless given. */
-  jobs?: number | undefined;
-  /** Most bytes read a second, over all disks. */
-  bytesPerSecond?: number | undefined;
-  signal?: AbortSignal | undefined;
-  /** Told as bytes are read. */
-  onProgress?: ((progress: BackupProgress) => void) | undefined;
-  /** Tells the verdict of each disk before its copying starts, and waits for what it gives back. */
-  onDisk?: ((disk: DiskPlan) => void | Promise<void>) | undefined;
-  /** The time, for manifests. */
-  clock?: (() => Date) | undefined;
-}
-
-export interface BackupProgress {
-  /** Bytes read so far, of those that are to be read; over all disks. */
-  doneBytes: number;
-  totalBytes: number;
-}
-
-export interface DiskPlan {
-  disk: string;
-  verdict: 'incremental' | 'full';
-  reason: string | null;
-  message: string | null;
-  changedBytes: number;
-  /** What is going to be copied; can be read until the disk's copying ends. */
-  map: ChangeMap;
-}
 
 export type DiskResult = DiskRun | { disk: string; error: CbtError };
 

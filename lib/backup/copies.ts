@@ -3,7 +3,7 @@
  * nothing behind under its old path.
  */
 import { stat } from 'node:fs/promises';
-import { openDisk } from '../open.js';
+import { openDisk } from '../host/open.js';
 import type { DiskIdentity, SourceFacts } from './source.js';
 
 /**

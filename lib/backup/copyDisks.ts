@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
-import type { BackupOptions, BackupProgress } from './backup.js';
+import type { BackupOptions, BackupProgress } from './backupOptions.js';
 import { copyLayer } from './copyLayer.js';
 import { removeFile } from './durable.js';
 import { onFile } from './fileFault.js';

@@ -4,9 +4,9 @@ import type { DiskData } from '../core/diskData.js';
 import { trackingLost } from '../core/errors.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { BeginOutcome } from '../core/tracking.js';
-import { openData } from '../data.js';
+import { openData } from '../host/data.js';
+import { type OpenDiskOptions, openDisk } from '../host/open.js';
 import { WriteWatch } from '../linux/writeWatch.js';
-import { type OpenDiskOptions, openDisk } from '../open.js';
 import { pointsOf } from './diskIdentity.js';
 import type { ChainPoint, SourceDisk } from './source.js';
 

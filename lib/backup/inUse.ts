@@ -1,6 +1,6 @@
 /** Layers that a VM runs from: they are neither removed nor merged until it is gone. */
 import { CbtError } from '../core/errors.js';
-import { requireNoHolder } from '../unused.js';
+import { requireNoHolder } from '../host/unused.js';
 import type { BackupFolder, Layer } from './folder.js';
 
 /** Who has one of the layers open, in words; null where nobody has, and where it cannot be known. */

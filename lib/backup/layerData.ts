@@ -3,7 +3,7 @@
  * the upper one over the lower. Nothing but the files given is ever opened.
  */
 import { CbtError } from '../core/errors.js';
-import type { HeldRun, PlainImage } from '../plainImage.js';
+import type { HeldRun, PlainImage } from '../host/plainImage.js';
 import { onFile } from './fileFault.js';
 import { type ExpectedHeader, openLayerFile } from './layerHeader.js';
 

@@ -4,7 +4,7 @@
  * goes where a header says.
  */
 import { CbtError } from '../core/errors.js';
-import { PlainImage } from '../plainImage.js';
+import { PlainImage } from '../host/plainImage.js';
 import { isMissing, onFile } from './fileFault.js';
 import { CLUSTER_BYTES } from './manifest.js';
 

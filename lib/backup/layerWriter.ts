@@ -1,5 +1,5 @@
 /** The qcow2 file of a layer while it is made; a failure names it. */
-import { NewLayer, type NewLayerOptions } from '../newLayer.js';
+import { NewLayer, type NewLayerOptions } from '../host/newLayer.js';
 import type { LayerTarget } from './copyLayer.js';
 import { onFile } from './fileFault.js';
 import { WriteBehind } from './writeBehind.js';

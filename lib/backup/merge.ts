@@ -8,7 +8,7 @@
  * Both layers are checked before the journal is written; from then on the merge is only ever brought to its end
  * (`finishMerge.ts`), by whoever writes to the folder next.
  */
-import { checkImageFile } from '../imageCheck.js';
+import { checkImageFile } from '../host/imageCheck.js';
 import { removeFile, replaceFile } from './durable.js';
 import { finishMerge } from './finishMerge.js';
 import type { BackupFolder, Layer } from './folder.js';

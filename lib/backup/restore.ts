@@ -4,7 +4,7 @@
  */
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
-import { type NbdTls, openData } from '../data.js';
+import { type NbdTls, openData } from '../host/data.js';
 import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkChain } from './layerFiles.js';

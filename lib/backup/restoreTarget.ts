@@ -6,11 +6,11 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
-import { openData } from '../data.js';
-import { qemuImg } from '../imageTool.js';
+import { openData } from '../host/data.js';
+import { qemuImg } from '../host/imageTool.js';
+import { holdFree, holdUnusedDevice } from '../host/unused.js';
 import { isMissing, onFile } from '../linux/fileFault.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
-import { holdFree, holdUnusedDevice } from '../unused.js';
 
 /** Where to. */
 export interface RestoreTarget {

@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { CbtError } from '../core/errors.js';
-import { PlainImage } from '../plainImage.js';
+import { PlainImage } from '../host/plainImage.js';
 import type { BackupFolder } from './folder.js';
 import type { DiskRun } from './manifest.js';
 import { parseLayerName } from './names.js';

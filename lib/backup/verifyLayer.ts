@@ -3,7 +3,7 @@
  * else: whatever more it held would hide the layer below, and a zero that is not marked lets it shine through.
  */
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { checkImageFile } from '../imageCheck.js';
+import { checkImageFile } from '../host/imageCheck.js';
 import type { Layer } from './folder.js';
 import { type HeldSpan, LayerData } from './layerData.js';
 import type { LayerPlace } from './layerFiles.js';

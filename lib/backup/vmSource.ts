@@ -4,7 +4,7 @@ import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome } from '../core/tracking.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
-import { openData } from '../data.js';
+import { openData } from '../host/data.js';
 import { imagePath, lookAt, notFound, pointsOf } from './diskIdentity.js';
 import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } from './source.js';
 

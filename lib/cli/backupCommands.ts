@@ -1,7 +1,7 @@
 /** Declares the backup commands: of a running VM or of images that no VM uses, into a folder of plain qcow2 files. */
 import { type Command, Option } from 'commander';
+import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
-import type { CliContext } from './program.js';
 import { addTlsFlags } from './tlsFlags.js';
 
 export function addBackup(program: Command, context: CliContext): void {

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { CbtError } from '../core/errors.js';
+import type { CliContext } from './context.js';
 import { exitCodeOf } from './exitCode.js';
 import type { CliIo } from './io.js';
-import { buildProgram, type CliContext } from './program.js';
+import { buildProgram } from './program.js';
 import { refuseUnreadableArguments } from './rawArguments.js';
 import { reportError, toCbtError } from './report.js';
 import { exitCodeOfSignal, Signals } from './signals.js';

@@ -1,7 +1,7 @@
 /** Opens a disk the way every command does: with the kernel asked for, told under `--verbose`. */
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import { openDisk, parseQmpName } from '../open.js';
-import { connectVm } from '../vm.js';
+import { openDisk, parseQmpName } from '../host/open.js';
+import { connectVm } from '../host/vm.js';
 import type { FormatFlags } from './formatOptions.js';
 import type { CliIo } from './io.js';
 

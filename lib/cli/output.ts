@@ -5,9 +5,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidArgument } from '../core/errors.js';
+import { requireFree } from '../host/unused.js';
 import { isOpenHere } from '../linux/holders.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
-import { requireFree } from '../unused.js';
 
 /** `disk` is what is read; its layers are recognised by being open. */
 export async function writeOutput(

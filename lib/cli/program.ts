@@ -1,8 +1,8 @@
 /** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
 import { Command, Option } from 'commander';
 import { addBackup } from './backupCommands.js';
+import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
-import type { CliIo } from './io.js';
 import { addTracking } from './trackingCommands.js';
 
 const POINT_HELP = `
@@ -12,15 +12,6 @@ A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the ex
 const EXIT_HELP = `
 Exit codes: 0 done · 2 usage · 3 tracking lost or unknown point in time: take a full backup ·
 4 corrupt image or broken protocol · 5 could not reach QEMU, file or lock · 1 our bug.`;
-
-/** What a command returns when it is more than success. */
-export type CommandResult = { exitCode: number };
-
-export interface CliContext {
-  io: CliIo;
-  /** Set by the command that ran. */
-  result: CommandResult;
-}
 
 export function buildProgram(context: CliContext, version: string): Command {
   const { io } = context;

@@ -1,7 +1,7 @@
 /** The command line's words for TLS to an NBD server; the same choices as `NbdTls` of the API. */
 import type { Command } from 'commander';
 import { invalidArgument } from '../core/errors.js';
-import type { NbdTls } from '../data.js';
+import type { NbdTls } from '../host/data.js';
 
 export interface TlsFlags {
   tlsCertificates?: string;

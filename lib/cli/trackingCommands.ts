@@ -1,8 +1,8 @@
 /** Declares the commands that change points in time: on a running VM, or on images that no VM uses. */
 import { type Command, Option } from 'commander';
 import type { TrackingFlags } from './commands/tracking.js';
+import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
-import type { CliContext } from './program.js';
 
 export function addTracking(program: Command, context: CliContext): void {
   const { io } = context;

@@ -3,7 +3,7 @@ import { CbtError, invalidArgument } from '../core/errors.js';
 import type { EndSessionOptions } from '../core/session.js';
 import type { BeginOutcome, TrackingOutcome } from '../core/tracking.js';
 import type { BeginVmOptions, DisksOptions, StartVmOptions, Vm } from '../core/vm.js';
-import { connectVm } from '../vm.js';
+import { connectVm } from '../host/vm.js';
 
 /** What a command that changes points in time needs; images at rest and VMs both have it. */
 export interface CommandTracking {

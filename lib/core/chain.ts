@@ -9,7 +9,7 @@
  * with them; it never leaves a segment out to make one look whole.
  */
 import type { BitmapInfo, DiskState, LayerState } from './diskSource.js';
-import { CbtError, type CbtReason, trackingLost } from './errors.js';
+import { CbtError, type Problem, trackingLost } from './errors.js';
 import { parseUuid } from './pointInTime.js';
 import {
   describeSegment,
@@ -46,12 +46,6 @@ export interface Catalogue {
   /** Top layer first; on one layer the chain that records first. */
   chains: readonly Chain[];
   foreign: readonly ForeignBitmap[];
-}
-
-/** Why a chain, or a layer, cannot answer: the reason code, and the same in words. */
-export interface Problem {
-  reason: CbtReason;
-  message: string;
 }
 
 /** Sorts the bitmaps of all layers into chains and foreign bitmaps. */

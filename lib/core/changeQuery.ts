@@ -16,13 +16,13 @@ import {
   findTileProblem,
   findTwinProblem,
   layerOf,
-  type Problem,
   readCatalogue,
   refusedBecause,
   type Segment,
   unreadableName,
 } from './chain.js';
 import type { BitmapInfo, BitmapRef, DiskState, LayerState } from './diskSource.js';
+import type { Problem } from './errors.js';
 import { CbtError, trackingLost } from './errors.js';
 import { describePoint, fitsSegment, type Point } from './point.js';
 import { isUnreadableSegmentName } from './segmentName.js';

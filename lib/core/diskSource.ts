@@ -2,7 +2,7 @@
  * The port every backend implements: what a disk is, which bitmaps its layers carry, and their ranges. It says what it
  * sees and judges nothing; whether a chain may answer is decided in `chain.ts` and `changeQuery.ts` alone.
  */
-import type { CbtReason } from './errors.js';
+import type { Problem } from './errors.js';
 import type { RangePager } from './rangePage.js';
 
 /** One dirty bitmap as its backend shows it. */
@@ -21,7 +21,7 @@ export interface BitmapInfo {
   /** Bytes that it says changed, whole granules, where the backend knows without reading; live only. */
   dirtyBytes?: number;
   /** Set when this bitmap cannot be read although its neighbours can; names field, value, limit. */
-  problem?: { reason: CbtReason; message: string };
+  problem?: Problem;
 }
 
 /** One layer of a disk's backing chain. */
@@ -37,7 +37,7 @@ export interface LayerState {
   /** Facts worth telling that change no answer (encrypted, stale reference counts, …). */
   notes?: readonly string[];
   /** Set when no bitmap of this layer can be trusted (autoclear bit unset, qcow2 version 2, …). */
-  problem?: { reason: CbtReason; message: string };
+  problem?: Problem;
   /** Names of bitmaps that count for nothing any more: they tell which disk it was, and no more than that. */
   voided?: readonly string[];
 }

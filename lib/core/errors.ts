@@ -145,3 +145,9 @@ function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   return Object.prototype.toString.call(value).slice(8, -1);
 }
+
+/** Why a chain, or a layer, cannot answer: the reason code, and the same in words. */
+export interface Problem {
+  reason: CbtReason;
+  message: string;
+}

@@ -6,11 +6,16 @@
  *   min since |=========|                 matters when min < min(size at A, size at B):
  *   size at B |================|          past that, all is clipped or counted as grown
  */
-import type { Chain, Problem } from './chain.js';
 import type { DiskState } from './diskSource.js';
-import { CbtError, trackingLost } from './errors.js';
+import { CbtError, type Problem, trackingLost } from './errors.js';
 import { MAX_DISK_BYTES } from './rangePage.js';
 import { describeSegment, type SegmentName } from './segmentName.js';
+
+/** What of a chain tells sizes: its layer, and its segments in ascending order. */
+interface SizedChain {
+  layer: number;
+  segments: readonly SegmentName[];
+}
 
 /** Refuses a disk whose bytes a number cannot name exactly, before any of its sizes is reckoned with. */
 export function checkSizes(state: DiskState): void {
@@ -28,7 +33,7 @@ export function checkSizes(state: DiskState): void {
 /** Throws when bits were dropped that the answer from `start` to a disk of `sizeBytes` needs. */
 export function checkNothingDropped(
   state: DiskState,
-  chain: Chain,
+  chain: SizedChain,
   start: SegmentName,
   sizeBytes: number,
 ): void {
@@ -44,7 +49,7 @@ export function checkNothingDropped(
 }
 
 /** The newest point from which a question up to now meets dropped bits; null when every point answers. O(segments). */
-export function findShrinkProblem(state: DiskState, chain: Chain): Problem | null {
+export function findShrinkProblem(state: DiskState, chain: SizedChain): Problem | null {
   let smallestBytes = smallest(sizesNow(state, chain));
   for (const segment of [...chain.segments].reverse()) {
     if (smallestBytes < Math.min(segment.sizeBytes, state.sizeBytes)) {
@@ -57,7 +62,7 @@ export function findShrinkProblem(state: DiskState, chain: Chain): Problem | nul
 }
 
 /** Sizes that the bits of the chain are bounded by today: its own layer and every one above. */
-function sizesNow(state: DiskState, chain: Chain): number[] {
+function sizesNow(state: DiskState, chain: SizedChain): number[] {
   return state.layers.slice(0, chain.layer + 1).map((layer) => layer.sizeBytes);
 }
 

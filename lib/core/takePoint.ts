@@ -2,10 +2,12 @@
  * Carrying out a change that takes a point in time. Where it fails after all, or nobody can say whether it happened, the point
  * is rolled back: it would be the base of the next increment, and nobody has a backup of it.
  */
+
+import type { TrackedState } from './beginPlan.js';
 import { planRollback } from './chainPlan.js';
 import type { DiskState } from './diskSource.js';
 import { parseSegmentName } from './segmentName.js';
-import type { DiskChange, TrackedState, TrackingTarget } from './tracking.js';
+import type { DiskChange, TrackingTarget } from './trackingTarget.js';
 
 /** `before`: the disks as the change was planned on. A disk that had the point then keeps it. */
 export async function takePoint(

@@ -3,19 +3,12 @@
  * every question, so an answer is never older than its question.
  */
 import type { BitmapKernel } from './bitmapKernel.js';
-import {
-  type Catalogue,
-  currentChain,
-  findLoss,
-  findProblems,
-  layerOf,
-  type Problem,
-  readCatalogue,
-} from './chain.js';
+import { type Catalogue, currentChain, findLoss, findProblems, layerOf, readCatalogue } from './chain.js';
 import { formatChangeId } from './changeId.js';
 import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
 import { planChanges } from './changeQuery.js';
 import type { BitmapInfo, BitmapReader, BitmapRef, DiskSource, DiskState } from './diskSource.js';
+import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { parsePoint } from './point.js';

@@ -11,41 +11,18 @@ import {
   recordOf,
   requireNewPit,
   statesOf,
-  type TrackedState,
 } from './beginPlan.js';
 import { currentChain, readCatalogue } from './chain.js';
-import {
-  type BitmapAction,
-  type PitPlan,
-  planDisable,
-  planEnable,
-  planForget,
-  planReset,
-  planRollback,
-} from './chainPlan.js';
+import { type PitPlan, planDisable, planEnable, planForget, planReset, planRollback } from './chainPlan.js';
 import type { DiskState } from './diskSource.js';
 import { CbtError, invalidArgument } from './errors.js';
 import { describePoint, fitsSegment, type Point } from './point.js';
 import { requireUuid } from './pointInTime.js';
 import { checkGranularity } from './rangePage.js';
 import { takePoint } from './takePoint.js';
+import type { TrackingTarget } from './trackingTarget.js';
 
 export type { BeginOutcome, DiskOutcome, DrawUuid, TrackedState } from './beginPlan.js';
-
-/** Where bitmaps can be changed: one QEMU process, with the disks that are asked for. */
-export interface TrackingTarget {
-  /** The disks, each with its state now; a disk that cannot be read comes with its error. */
-  disks(signal?: AbortSignal): Promise<TrackedState[]>;
-  /** The other disks of the same QEMU, as {@link disks} met them last: nothing is done to them. */
-  others?(): readonly DiskState[];
-  /** Carries out the actions of all disks in one transaction, in order; all or nothing. */
-  apply(changes: readonly DiskChange[], signal?: AbortSignal): Promise<void>;
-}
-
-export interface DiskChange {
-  disk: string;
-  actions: readonly BitmapAction[];
-}
 
 /** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before. */
 export interface TrackingOutcome {

@@ -20,7 +20,7 @@ const { formatManifest, parseManifest } = await load('backup/manifest.js');
 const { BackupFolder } = await load('backup/folder.js');
 const { MARK_NAME, readMark } = await load('backup/mark.js');
 const { PENDING_NAME, readPending } = await load('backup/pending.js');
-const { LEASE_NAME, readLease } = await load('backend/qemu/session/lease.js');
+const { LEASE_NAME, readLease } = await load('backend/qemu/own/lease.js');
 const { overlayRecordName, readOverlayRecord } = await load('backend/qemu/session/overlayRecord.js');
 const { readRecord } = await load('facade/vsphere/vmRecord.js');
 

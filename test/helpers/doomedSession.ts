@@ -42,7 +42,7 @@ export class DoomedSessions {
   /** True when it was killed, false when it got through. */
   async run(doom: Doom): Promise<boolean> {
     const told = { built: this.#built, commands: Number.MAX_SAFE_INTEGER, ...doom };
-    const script = join(root, 'test/integration/live/doomedSession.mjs');
+    const script = join(root, 'test/integration/backend/qemu/live/doomedSession.mjs');
     try {
       await run(process.execPath, [script, JSON.stringify(told)], {
         env: { ...process.env, QEMU_CBT_NBD_ADDON_PATH: join(root, 'build', 'Release', 'nbd.node') },

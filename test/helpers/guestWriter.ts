@@ -3,7 +3,7 @@
  * number that says when it was written. So whatever instant somebody shows, it can be told whether there was such a one.
  */
 import type { DiskData } from '../../lib/core/diskData.js';
-import { openData } from '../../lib/data.js';
+import { openData } from '../../lib/host/data.js';
 
 export const PAGE = 4096;
 const LANES = 3;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CbtError } from '../../lib/core/errors.js';
-import { imageFiles, imageNode } from '../../lib/imageNode.js';
+import { imageFiles, imageNode } from '../../lib/host/imageName.js';
 import { buildQcow2 } from '../helpers/qcow2Builder.js';
 import { qemuImg, withFolder } from '../helpers/qemuTools.js';
 

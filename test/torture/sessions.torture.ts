@@ -5,8 +5,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openData } from '../../lib/data.js';
-import { connectVm } from '../../lib/vm.js';
+import { openData } from '../../lib/host/data.js';
+import { connectVm } from '../../lib/host/vm.js';
 import { qemuImg } from '../helpers/qemuTools.js';
 import { StorageDaemon } from '../helpers/storageDaemon.js';
 import { makeTemporaryFolder } from '../helpers/temporaryFolder.js';

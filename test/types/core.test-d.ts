@@ -3,11 +3,12 @@
  * `undefined` as "not told", and results that cannot be changed. Nothing here runs.
  */
 import { expectTypeOf } from 'vitest';
-import type { ForeignBitmap, Problem, Segment } from '../../lib/core/chain.js';
+import type { ForeignBitmap, Segment } from '../../lib/core/chain.js';
 import type { BitmapAction, PitPlan } from '../../lib/core/chainPlan.js';
 import type { ChangedRange, ChangeMap } from '../../lib/core/changeMap.js';
 import type { ChangePlan } from '../../lib/core/changeQuery.js';
 import type { BitmapInfo, DiskSource, DiskState } from '../../lib/core/diskSource.js';
+import type { Problem } from '../../lib/core/errors.js';
 import {
   CbtError,
   type CbtErrorCode,

@@ -1,6 +1,6 @@
 /** What an NBD connection goes to, as callers name it, and as the addon takes it. */
 import { invalidArgument } from '../../core/errors.js';
-import { endingWithUs } from './endingWithUs.js';
+import { endingWithUs } from '../../linux/endingWithUs.js';
 import { keepingMemory } from './keptMemory.js';
 import type { NativeNbdAddress, NativeNbdTls } from './nbdAddon.js';
 import { type NbdTls, toNativeTls } from './nbdTls.js';

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { listenerAt } from '../../linux/unixSockets.js';
+import { listenerAt } from '../../linux/listeners.js';
 
 export interface QemuPlace {
   pid: number;

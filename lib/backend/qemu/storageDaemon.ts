@@ -10,11 +10,11 @@ import path from 'node:path';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
 import { isRunning, ownMark, removeDeadMarks } from '../../linux/processMark.js';
 import { findProgram } from '../../linux/program.js';
-import { type ImageToOpen, openImage } from './openImage.js';
-import { RunningProgram } from './program.js';
+import { RunningProgram } from '../../linux/runningProgram.js';
+import { checkTimeout, waitFor } from '../../linux/waiting.js';
+import { type ImageToOpen, openImage } from './openForWriting.js';
 import { qmp } from './qmp/commands.js';
 import { QmpClient } from './qmp/qmpClient.js';
-import { checkTimeout, waitFor } from './waiting.js';
 
 export interface StorageDaemonOptions {
   images: readonly ImageToOpen[];

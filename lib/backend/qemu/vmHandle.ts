@@ -16,18 +16,18 @@ import type {
   VmDiskInfo,
   VmFacts,
 } from '../../core/vm.js';
-import { findShortOfRoom } from './closingRoom.js';
+import { findShortOfRoom } from './graph/closingRoom.js';
+import { QmpTrackingTarget } from './graph/trackingTarget.js';
+import type { VmDisk } from './graph/vmDisk.js';
+import { findAgain, findByNode, findDisk, listDisks } from './graph/vmDisks.js';
 import { type InstantExport, LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
+import type { LeaseDisk } from './own/lease.js';
 import { qmp } from './qmp/commands.js';
 import { QmpCommandError } from './qmp/qmpError.js';
 import { beginSession, resumeSession } from './session/begin.js';
-import type { LeaseDisk } from './session/lease.js';
 import type { LiveSession } from './session/liveSession.js';
-import { QmpTrackingTarget } from './trackingTarget.js';
 import { releaseConnection, type VmConnection } from './vmConnection.js';
-import type { VmDisk } from './vmDisk.js';
-import { findAgain, findByNode, findDisk, listDisks } from './vmDisks.js';
 
 export class VmHandle implements Vm {
   readonly #connection: VmConnection;

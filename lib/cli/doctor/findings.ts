@@ -1,7 +1,7 @@
 /** What `doctor` says about one disk: each finding with what it means and what to do. */
 import type { CbtError, CbtReason } from '../../core/errors.js';
 import type { PitList } from '../../core/trackedDisk.js';
-import type { Leftover } from '../../leftovers.js';
+import type { Leftover } from '../../host/leftover.js';
 
 export interface Finding {
   level: 'ok' | 'note' | 'problem';

@@ -1,7 +1,8 @@
 /** Pictures of what a backup copied, a disk each: drawn while the session can still be asked, shown when the run stands. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DiskPlan, DiskResult } from '../../backup/backup.js';
+import type { DiskResult } from '../../backup/backup.js';
+import type { DiskPlan } from '../../backup/backupOptions.js';
 import type { CliIo } from '../io.js';
 import { writeOutput } from '../output.js';
 import { bucketize } from './buckets.js';

@@ -7,9 +7,9 @@ import { instantOf } from '../../core/changeId.js';
 import { CbtError } from '../../core/errors.js';
 import type { Instant } from '../../core/pointInTime.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
-import { imageFiles } from '../../imageNode.js';
-import { ImageTracking } from '../../imageTracking.js';
-import { openDisk } from '../../open.js';
+import { imageFiles } from '../../host/imageName.js';
+import { ImageTracking } from '../../host/imageTracking.js';
+import { openDisk } from '../../host/open.js';
 import { toFault, VimFault } from './faults.js';
 import { fileNameOf } from './shapes.js';
 

@@ -7,20 +7,10 @@ import type {
   VirtualMachineSnapshotInfo,
   VirtualMachineSnapshotTree,
 } from './types.js';
-import type { DiskRecord, SnapshotRecord, VmRecord } from './vmRecord.js';
+import { type DiskRecord, FIRST_KEY, type SnapshotRecord } from './vmRecord.js';
 
 export function snapshotMoref(id: number): ManagedObjectReference {
   return { type: 'VirtualMachineSnapshot', value: `snapshot-${id}` };
-}
-
-/** The key of a disk, given out once. */
-export function keyOf(record: VmRecord, disk: string): number {
-  const known = record.keys[disk];
-  if (known !== undefined) return known;
-  const key = record.nextKey;
-  record.nextKey += 1;
-  record.keys[disk] = key;
-  return key;
 }
 
 export function fileNameOf(path: string): string {
@@ -28,7 +18,6 @@ export function fileNameOf(path: string): string {
 }
 
 /** Disks sit on SCSI controllers with 16 units each, in the order of their keys. */
-export const FIRST_KEY = 2000;
 const FIRST_CONTROLLER = 1000;
 const UNITS = 16;
 const busOf = (key: number): number => Math.floor((key - FIRST_KEY) / UNITS);

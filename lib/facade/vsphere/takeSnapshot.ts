@@ -7,11 +7,12 @@ import { toFault, VimFault } from './faults.js';
 import { ownOwner } from './hold.js';
 import { type Images, requireInstant, snapshotOff } from './offDisks.js';
 import { tryLock } from './recordLock.js';
-import { fileNameOf, keyOf, snapshotMoref } from './shapes.js';
+import { fileNameOf, snapshotMoref } from './shapes.js';
 import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
 import type { VirtualMachine } from './virtualMachine.js';
 import type { DiskRecord, VmRecord } from './vmRecord.js';
+import { keyOf } from './vmRecord.js';
 
 export interface SnapshotRequest {
   name: string;

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
-import { connectVm } from '../../vm.js';
+import { connectVm } from '../../host/vm.js';
 import { toFault, VimFault } from './faults.js';
 import { changing } from './hold.js';
 import { layoutOf } from './layout.js';
@@ -18,7 +18,7 @@ import { RemoveAllSnapshots_Task } from './methods/RemoveAllSnapshots_Task.js';
 import { RevertToCurrentSnapshot_Task } from './methods/RevertToCurrentSnapshot_Task.js';
 import { type DiskFacts, type Images, readOffDisks } from './offDisks.js';
 import { withRecordLock } from './recordLock.js';
-import { ctkOptionOf, deviceOf, fileNameOf, hashOf, keyOf, snapshotMoref, treeOf, uuidOf } from './shapes.js';
+import { ctkOptionOf, deviceOf, fileNameOf, hashOf, snapshotMoref, treeOf, uuidOf } from './shapes.js';
 import { VirtualMachineSnapshot } from './snapshot.js';
 import type { Task } from './task.js';
 import type {
@@ -32,7 +32,7 @@ import type {
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
 } from './types.js';
-import { readRecord, requireSameVm, type VmRecord, writeRecord } from './vmRecord.js';
+import { keyOf, readRecord, requireSameVm, type VmRecord, writeRecord } from './vmRecord.js';
 
 /** A VM of the inventory, as its owner configures it. */
 export interface VmEntry {

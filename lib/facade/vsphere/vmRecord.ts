@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeWholeFile } from '../../linux/wholeFile.js';
 import { VimFault } from './faults.js';
-import { FIRST_KEY } from './shapes.js';
+
+/** Key of the first disk. */
+export const FIRST_KEY = 2000;
 
 const diskSchema = z.object({
   disk: z.string(),
@@ -126,4 +128,14 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The key of a disk, given out once. */
+export function keyOf(record: VmRecord, disk: string): number {
+  const known = record.keys[disk];
+  if (known !== undefined) return known;
+  const key = record.nextKey;
+  record.nextKey += 1;
+  record.keys[disk] = key;
+  return key;
 }

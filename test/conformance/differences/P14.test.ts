@@ -1,6 +1,6 @@
 /** docs/differences.md, P14. */
 import { expect, test } from 'vitest';
-import { connectVm } from '../../../lib/vm.js';
+import { connectVm } from '../../../lib/host/vm.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import {

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { connectVm } from '../../../lib/vm.js';
+import { connectVm } from '../../../lib/host/vm.js';
 import { enable, faultOf, KIB64, MIB, pairs, pointInTime, snapshot, startVm } from '../vsphere/support.js';
 
 test('V3: the number of a changeId ascends in large steps, names one instant, and needs no record of ours', async () => {

@@ -1,7 +1,7 @@
 /** The limit of 2000 areas a call: clients that did not know it restored corrupt disks (Bareos 2009).
  * Here: one answer is complete by default; with the limit the spans add up to the capacity. */
 import { expect, test } from 'vitest';
-import { openData } from '../../../lib/data.js';
+import { openData } from '../../../lib/host/data.js';
 import { enable, KIB64, pointInTime, snapshot, startVm } from '../vsphere/support.js';
 
 test.each([undefined, 2000])('five thousand areas, at most %s a call', async (maxAreasPerCall) => {

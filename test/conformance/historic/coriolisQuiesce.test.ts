@@ -1,8 +1,8 @@
 /** Coriolis' note on ESXi 6.5 and 6.7: quiesced snapshots under load gave deltas that did not fit together.
  * Here: a quiesced snapshot under write load; full and delta put together are the disk. */
 import { expect, test } from 'vitest';
-import { openData } from '../../../lib/data.js';
 import { connect } from '../../../lib/facade/vsphere/index.js';
+import { openData } from '../../../lib/host/data.js';
 import { FakeGuestAgent } from '../../helpers/fakeGuestAgent.js';
 import { MIB, startVm } from '../vsphere/support.js';
 

@@ -1,7 +1,7 @@
 /** KB 2136854: ESXi 6.0 lost writes that came while a snapshot was consolidated.
  * Here: the guest writes all the time while snapshots come and go, and each byte it wrote is in the next map. */
 import { expect, test } from 'vitest';
-import { openData } from '../../../lib/data.js';
+import { openData } from '../../../lib/host/data.js';
 import { enable, MIB, pointInTime, snapshot, startVm } from '../vsphere/support.js';
 
 test('writes while snapshots are removed', async () => {

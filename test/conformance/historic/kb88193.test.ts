@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ImageTracking } from '../../../lib/imageTracking.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { sequenceOf } from '../../helpers/states.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { connectVm } from '../../../lib/vm.js';
+import { connectVm } from '../../../lib/host/vm.js';
 import { beginBackup, codeOf, prl, startVm, useLibrary } from './support.js';
 
 useLibrary();

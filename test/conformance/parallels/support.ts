@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import * as prl from '../../../lib/facade/parallels/index.js';
 import { table } from '../../../lib/facade/parallels/runtime.js';
-import { ImageTracking } from '../../../lib/imageTracking.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { qemuImg, writeRecorded } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readLease, writeLease } from '../../../lib/backend/qemu/session/lease.js';
+import { readLease, writeLease } from '../../../lib/backend/qemu/own/lease.js';
 import type { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { enable, faultOf, KIB64, MIB, pairs, pointInTime, snapshot, startVm } from './support.js';
 

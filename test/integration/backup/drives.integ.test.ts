@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type BackupOptions, type BackupResult, backup } from '../../../lib/backup/backup.js';
+import { type BackupResult, backup } from '../../../lib/backup/backup.js';
+import type { BackupOptions } from '../../../lib/backup/backupOptions.js';
 import { BackupFolder } from '../../../lib/backup/folder.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { vmSource } from '../../../lib/backup/vmSource.js';
-import { connectVm } from '../../../lib/vm.js';
+import { connectVm } from '../../../lib/host/vm.js';
 import type { QemuProcess } from '../../helpers/qemuProcess.js';
 import { guestIo, startQemuSystem } from '../../helpers/qemuSystem.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';

@@ -4,7 +4,8 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'nod
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type BackupOptions, backup } from '../../../lib/backup/backup.js';
+import { backup } from '../../../lib/backup/backup.js';
+import type { BackupOptions } from '../../../lib/backup/backupOptions.js';
 import { BackupFolder } from '../../../lib/backup/folder.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { formatManifest, parseManifest } from '../../../lib/backup/manifest.js';
@@ -14,8 +15,8 @@ import type { BackupSource } from '../../../lib/backup/source.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { verifyAgainst } from '../../../lib/backup/verifyAgainst.js';
 import { CbtError } from '../../../lib/core/errors.js';
-import { ImageTracking } from '../../../lib/imageTracking.js';
-import { openDisk } from '../../../lib/open.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
+import { openDisk } from '../../../lib/host/open.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 

@@ -16,7 +16,7 @@ import { seriesIn } from '../../../lib/backup/series.js';
 import type { BackupSource } from '../../../lib/backup/source.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { CbtError } from '../../../lib/core/errors.js';
-import { ImageTracking } from '../../../lib/imageTracking.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { pretendVm } from './pretendVm.js';

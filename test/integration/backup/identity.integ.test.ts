@@ -7,7 +7,7 @@ import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import type { DiskRun } from '../../../lib/backup/manifest.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
-import { ImageTracking } from '../../../lib/imageTracking.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 
 let folder: TemporaryFolder;

@@ -16,7 +16,7 @@ import { MERGE_NAME } from '../../../lib/backup/mergeJournal.js';
 import { prune } from '../../../lib/backup/prune.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
-import { openDisk } from '../../../lib/open.js';
+import { openDisk } from '../../../lib/host/open.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { buildLibrary, Doomed } from './doomedProcess.js';
 import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';

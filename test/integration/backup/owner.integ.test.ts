@@ -2,7 +2,8 @@
 import { copyFile, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type BackupOptions, backup } from '../../../lib/backup/backup.js';
+import { backup } from '../../../lib/backup/backup.js';
+import type { BackupOptions } from '../../../lib/backup/backupOptions.js';
 import { estimate } from '../../../lib/backup/estimate.js';
 import { BackupFolder } from '../../../lib/backup/folder.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
@@ -13,7 +14,7 @@ import { prune } from '../../../lib/backup/prune.js';
 import { restore } from '../../../lib/backup/restore.js';
 import type { BackupSource } from '../../../lib/backup/source.js';
 import { verify } from '../../../lib/backup/verify.js';
-import { ImageTracking } from '../../../lib/imageTracking.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { pretendVm } from './pretendVm.js';

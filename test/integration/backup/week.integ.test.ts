@@ -16,7 +16,7 @@ import { verify } from '../../../lib/backup/verify.js';
 import { verifyAgainst } from '../../../lib/backup/verifyAgainst.js';
 import { vmSource } from '../../../lib/backup/vmSource.js';
 import type { Vm } from '../../../lib/core/vm.js';
-import { connectVm } from '../../../lib/vm.js';
+import { connectVm } from '../../../lib/host/vm.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';

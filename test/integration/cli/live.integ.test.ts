@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openData } from '../../../lib/data.js';
+import { openData } from '../../../lib/host/data.js';
 import { cli } from '../../helpers/cli.js';
 import type { QemuProcess } from '../../helpers/qemuProcess.js';
 import { guestIo, startQemuSystem } from '../../helpers/qemuSystem.js';

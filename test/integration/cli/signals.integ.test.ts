@@ -2,7 +2,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openDisk } from '../../../lib/open.js';
+import { openDisk } from '../../../lib/host/open.js';
 import { type CommandRun, runCommand, startCommand } from '../../helpers/builtCommand.js';
 import { eventually } from '../../helpers/eventually.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';

@@ -6,15 +6,14 @@ import { parsePoint } from '../../../lib/core/point.js';
 import type { Instant } from '../../../lib/core/pointInTime.js';
 import {
   begin,
-  type DiskChange,
   disable,
   enable,
   forget,
   reset,
   rollback,
   type TrackedState,
-  type TrackingTarget,
 } from '../../../lib/core/tracking.js';
+import type { DiskChange, TrackingTarget } from '../../../lib/core/trackingTarget.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import {
   bitmap,

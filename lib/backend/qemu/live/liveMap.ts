@@ -9,12 +9,12 @@
 import type { RangePage, Window } from '../../../core/rangePage.js';
 import type { NbdWanted } from '../../nbd/nbdAddon.js';
 import { NbdConnection } from '../../nbd/nbdConnection.js';
+import { removeExport } from '../own/exports.js';
+import { ignoreGone } from '../own/jobs.js';
 import type { BitmapName } from '../qmp/arguments.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { ignoreGone } from '../session/jobs.js';
-import { removeExport } from '../session/teardown.js';
-import { runTransaction } from '../transaction.js';
+import { runTransaction } from '../qmp/transaction.js';
 import type { QueryServer } from './queryServer.js';
 
 /** Name of the merged bitmap on its node. */

@@ -7,12 +7,12 @@ import type { BitmapRef, DiskSource, DiskState } from '../../../core/diskSource.
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { clipPager, emptyPager, unionPager } from '../../../core/pagers.js';
 import type { RangePager } from '../../../core/rangePage.js';
-import { requireSafeExport } from '../ioThreads.js';
-import type { VmLayer } from '../layers.js';
+import { requireSafeExport } from '../graph/ioThreads.js';
+import type { VmLayer } from '../graph/layers.js';
+import { diskStateOf } from '../graph/trackingTarget.js';
+import type { TrackableDisk, VmDisk } from '../graph/vmDisk.js';
+import { listDisks } from '../graph/vmDisks.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { diskStateOf } from '../trackingTarget.js';
-import type { TrackableDisk, VmDisk } from '../vmDisk.js';
-import { listDisks } from '../vmDisks.js';
 import { LiveMap } from './liveMap.js';
 import { type HeldMaps, LivePager } from './livePager.js';
 import type { QueryServer } from './queryServer.js';

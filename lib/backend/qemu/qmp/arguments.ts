@@ -2,7 +2,6 @@
  * The arguments of the QMP commands we send, named as QEMU's QAPI schema names them (docs: "QEMU QMP Reference
  * Manual"). Sizes are bytes. Members that only newer QEMU know are sent only after asking its schema (capabilities.ts).
  */
-import type { TransactionAction } from '../transaction.js';
 
 export interface BitmapName {
   node: string;
@@ -134,3 +133,15 @@ export interface QmpArguments {
   cont: NoArguments;
   quit: NoArguments;
 }
+
+/** The actions we use, as QEMU's TransactionAction spells them. */
+export type TransactionAction =
+  | { type: 'block-dirty-bitmap-add'; data: BitmapAddArguments }
+  | { type: 'block-dirty-bitmap-remove'; data: BitmapName }
+  | { type: 'block-dirty-bitmap-clear'; data: BitmapName }
+  | { type: 'block-dirty-bitmap-enable'; data: BitmapName }
+  | { type: 'block-dirty-bitmap-disable'; data: BitmapName }
+  | { type: 'block-dirty-bitmap-merge'; data: BitmapMergeArguments }
+  | { type: 'blockdev-backup'; data: BackupArguments }
+  | { type: 'blockdev-snapshot'; data: SnapshotArguments }
+  | { type: 'abort'; data: Record<string, never> };

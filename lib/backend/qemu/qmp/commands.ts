@@ -2,7 +2,7 @@
  * QMP commands with their types: arguments as QEMU names them, the reply checked before anybody reads it.
  */
 import { CbtError } from '../../../core/errors.js';
-import type { WaitOptions } from '../waiting.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QmpArguments } from './arguments.js';
 import type { QmpClient } from './qmpClient.js';
 import { describeIssues, type QmpCommand, type QmpReply, qmpReplies } from './schemas.js';

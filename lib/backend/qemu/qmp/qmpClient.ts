@@ -11,8 +11,8 @@
 import { randomUUID } from 'node:crypto';
 import type net from 'node:net';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
-import { connectUnix } from '../unixSocket.js';
-import { checkTimeout, type WaitOptions, waitFor } from '../waiting.js';
+import { connectUnix } from '../../../linux/unixSocket.js';
+import { checkTimeout, type WaitOptions, waitFor } from '../../../linux/waiting.js';
 import { breach, connectionLost, noGreeting, speaksOddly } from './connectionErrors.js';
 import { EventHub, EventStream } from './eventHub.js';
 import {

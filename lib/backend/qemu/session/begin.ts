@@ -7,30 +7,31 @@ import { parseUuid, requireUuid } from '../../../core/pointInTime.js';
 import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
 import { thisMachine } from '../../../linux/machine.js';
 import { syncFolder } from '../../../linux/stable.js';
-import { findShortOfRoom } from '../closingRoom.js';
-import { withFrozenGuest } from '../guestFreeze.js';
-import { clearLeftQueries } from '../live/queryServer.js';
+import { checkSocketPath } from '../../../linux/unixSocket.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { findShortOfRoom } from '../graph/closingRoom.js';
+import { QmpTrackingTarget } from '../graph/trackingTarget.js';
+import { withFrozenGuest } from '../guest/guestFreeze.js';
+import { makeId, tagOf } from '../own/ids.js';
+import { type Lease, readLease, writeLease } from '../own/lease.js';
+import { clearLeftQueries } from '../own/leftQueries.js';
+import { startServer } from '../own/nbdServer.js';
+import { makeOwnFolder } from '../own/ownFolder.js';
+import { findSessions } from '../own/sessionParts.js';
+import { placeOfSocket } from '../own/socketPlace.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { QmpTrackingTarget } from '../trackingTarget.js';
-import { checkSocketPath } from '../unixSocket.js';
-import type { WaitOptions } from '../waiting.js';
 import { clearDeadSessions, requireNoOther } from './deadSessions.js';
 import { endSession } from './ending.js';
 import { noSuchSession, readFromQemu, requireTag } from './fromQemu.js';
-import { makeId, tagOf } from './ids.js';
-import { type Lease, readLease, writeLease } from './lease.js';
 import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
 import { freezeRecordOf } from './leftFreeze.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
-import { startServer } from './nbdServer.js';
 import { holdSession, isGuarded, letGoOfSession } from './owner.js';
 import { clearTextWarnings, planAgain, planSession } from './planning.js';
-import { makeSessionFolder, placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
-import { placeOfSocket } from './socketPlace.js';
-import { findSessions } from './teardown.js';
+import { placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 
 export type BeginSessionOptions = BeginVmOptions;
 
@@ -69,7 +70,7 @@ export async function beginSession(
     options.scratch,
   );
   if (options.nbdSocket !== undefined) checkSocketPath('nbdSocket', options.nbdSocket);
-  const folder = await makeSessionFolder(vmSocket, parent);
+  const folder = await makeOwnFolder(vmSocket, parent);
   const lease: Lease = {
     version: 1,
     session: pit,

@@ -3,11 +3,11 @@
  * finishes what another process began; whatever fails, the overlay stays with all that it holds.
  */
 import { CbtError } from '../../../core/errors.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { makeId } from '../own/ids.js';
+import { findJob, ignoreGone, waitForJob } from '../own/jobs.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId } from './ids.js';
-import { findJob, ignoreGone, waitForJob } from './jobs.js';
 import { type Covering, findCovering } from './overlay.js';
 import { noteOverlay, noteReturning, readOverlayRecord } from './overlayRecord.js';
 

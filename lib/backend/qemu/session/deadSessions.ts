@@ -3,13 +3,14 @@
  * committed ends committed, any other is rolled back.
  */
 import { CbtError } from '../../../core/errors.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { parseId } from '../own/ids.js';
+import { type Lease, readLease } from '../own/lease.js';
+import { findSessions, type SessionParts } from '../own/sessionParts.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import type { WaitOptions } from '../waiting.js';
 import { endSession } from './ending.js';
-import { parseId } from './ids.js';
-import { type Lease, readLease } from './lease.js';
 import { isOurs, type Keeper, keeperOf, takingOver } from './owner.js';
-import { findSessions, removeParts, type SessionParts } from './teardown.js';
+import { removeParts } from './teardown.js';
 
 /** A session that QEMU holds parts of. */
 export interface HeldSession {

@@ -8,17 +8,18 @@ import { CbtError } from '../../../core/errors.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { EndSessionOptions } from '../../../core/session.js';
 import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { QmpTrackingTarget } from '../graph/trackingTarget.js';
+import { listDisks } from '../graph/vmDisks.js';
+import { stopServer } from '../own/exports.js';
+import { tagOf } from '../own/ids.js';
+import { type Lease, type LeaseDisk, writeLease } from '../own/lease.js';
+import { isListening } from '../own/nbdServer.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { QmpTrackingTarget } from '../trackingTarget.js';
-import { listDisks } from '../vmDisks.js';
-import type { WaitOptions } from '../waiting.js';
 import { commitBack } from './commitBack.js';
-import { tagOf } from './ids.js';
-import { type Lease, type LeaseDisk, writeLease } from './lease.js';
 import { endLeftFreeze } from './leftFreeze.js';
-import { isListening } from './nbdServer.js';
 import { letGoOfSession } from './owner.js';
-import { removeFolder, removeParts, stopServer } from './teardown.js';
+import { removeFolder, removeParts } from './teardown.js';
 
 export type Ending = 'commit' | 'rollback';
 

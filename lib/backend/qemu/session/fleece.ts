@@ -8,14 +8,15 @@
  * drained to the end of the transaction; then the bitmaps, added before the old ones are disabled, removals last.
  */
 import type { BitmapAction as CoreAction } from '../../../core/chainPlan.js';
-import { capabilitiesOf } from '../capabilities.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { toNodeAction } from '../graph/trackingTarget.js';
+import type { TrackableDisk } from '../graph/vmDisk.js';
+import { makeId } from '../own/ids.js';
+import type { TransactionAction } from '../qmp/arguments.js';
+import { capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { toNodeAction } from '../trackingTarget.js';
-import { type BitmapAction, runTransaction, type TransactionAction } from '../transaction.js';
-import type { TrackableDisk } from '../vmDisk.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId } from './ids.js';
+import { type BitmapAction, runTransaction } from '../qmp/transaction.js';
 import { addScratch } from './scratch.js';
 
 /** A disk that takes part, with what is to be done to its bitmaps. */

@@ -8,17 +8,17 @@ import { formatChangeId } from '../../../core/changeId.js';
 import { CbtError } from '../../../core/errors.js';
 import { requireUuid } from '../../../core/pointInTime.js';
 import { parseSegmentName, type SegmentName } from '../../../core/segmentName.js';
+import { listeningPaths } from '../../../linux/listeners.js';
 import { thisMachine } from '../../../linux/machine.js';
-import { listeningPaths } from '../../../linux/unixSockets.js';
-import { type BlockGraph, readBlockGraph } from '../blockGraph.js';
-import { childOf, passFilters } from '../layers.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { type BlockGraph, readBlockGraph } from '../graph/blockGraph.js';
+import { childOf, passFilters } from '../graph/layers.js';
+import { listDisks, type VmDisk } from '../graph/vmDisks.js';
+import { parseId, tagOf } from '../own/ids.js';
+import type { Lease, LeaseDisk } from '../own/lease.js';
+import { findSessions, type SessionParts } from '../own/sessionParts.js';
+import { socketElsewhere, socketInside } from '../own/socketPlace.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { listDisks, type VmDisk } from '../vmDisks.js';
-import type { WaitOptions } from '../waiting.js';
-import { parseId, tagOf } from './ids.js';
-import type { Lease, LeaseDisk } from './lease.js';
-import { socketElsewhere, socketInside } from './socketPlace.js';
-import { findSessions, type SessionParts } from './teardown.js';
 
 /** What a session is called: its UUID, or the 16 digits of it that QEMU shows (with or without the … of messages). */
 export function requireTag(session: string): string {

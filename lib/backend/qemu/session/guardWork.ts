@@ -1,20 +1,21 @@
-/** What a session's guard does (guard.ts): ends the session of a process that is gone, or watches the files of one that needs none. */
+/** What a session's guard does (host/guard.ts): ends the session of a process that is gone, or watches the files of one that needs none. */
 import { closeSync } from 'node:fs';
 import { readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError } from '../../../core/errors.js';
 import { type HeldLock, tryHold } from '../../../linux/kernelLock.js';
-import { clearLeftQueries } from '../live/queryServer.js';
+import { tagOf } from '../own/ids.js';
+import { type Lease, readLease } from '../own/lease.js';
+import { clearLeftQueries } from '../own/leftQueries.js';
+import { isListening } from '../own/nbdServer.js';
+import { findSessions } from '../own/sessionParts.js';
 import { QmpClient } from '../qmp/qmpClient.js';
 import { endSession } from './ending.js';
-import { tagOf } from './ids.js';
-import { type Lease, readLease } from './lease.js';
 import { removeUnbegun, undoLostSession } from './leftFolders.js';
 import { endLeftFreeze } from './leftFreeze.js';
-import { isListening } from './nbdServer.js';
 import { OWNER_NAME } from './owner.js';
-import { findSessions, OVERLAY_FILE, SCRATCH_FILE } from './teardown.js';
+import { OVERLAY_FILE, SCRATCH_FILE } from './teardown.js';
 
 /** How long it goes on trying. */
 const PATIENCE_MS = 120_000;

@@ -10,15 +10,16 @@ import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
 import { isHeld } from '../../../linux/kernelLock.js';
 import { isThisMachine } from '../../../linux/machine.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { listDisks, type VmDisk } from '../graph/vmDisks.js';
+import { tagOf } from '../own/ids.js';
+import { LEASE_NAME, type Lease, type LeaseDisk, readLease, writeLease } from '../own/lease.js';
+import { findSessions } from '../own/sessionParts.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { listDisks, type VmDisk } from '../vmDisks.js';
-import type { WaitOptions } from '../waiting.js';
 import { holdsNothing, rollBackPoint } from './ending.js';
-import { tagOf } from './ids.js';
-import { LEASE_NAME, type Lease, type LeaseDisk, readLease, writeLease } from './lease.js';
 import { endLeftFreeze } from './leftFreeze.js';
 import { holdingLost, isAbandoned, keeperOf, OWNER_NAME } from './owner.js';
-import { findSessions, removeFolder } from './teardown.js';
+import { removeFolder } from './teardown.js';
 
 export interface LeftFolder {
   folder: string;

@@ -4,9 +4,9 @@
  */
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
-import { type FreezeRecord, thawLeft } from '../guestFreeze.js';
-import type { WaitOptions } from '../waiting.js';
-import { type Lease, writeLease } from './lease.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { type FreezeRecord, thawLeft } from '../guest/guestFreeze.js';
+import { type Lease, writeLease } from '../own/lease.js';
 
 /** The record in a session's lease. */
 export function freezeRecordOf(folder: string, lease: Lease, agentSocket: string): FreezeRecord {

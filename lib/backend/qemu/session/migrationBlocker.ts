@@ -9,12 +9,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { onFile } from '../../../linux/fileFault.js';
-import { capabilitiesOf } from '../capabilities.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { makeId } from '../own/ids.js';
+import { capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId } from './ids.js';
 
 export const BLOCKER_NAME = 'unmigratable.vhd';
 

@@ -1,9 +1,9 @@
 /** What the two ways to keep an instant readable have in common: the steps of a session that differ, by its mode. */
 import type { SessionMode } from '../../../core/session.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { makeId } from '../own/ids.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import type { WaitOptions } from '../waiting.js';
 import { findEndedJob, type PlannedDisk, prepareScratches, takeInstant } from './fleece.js';
-import { makeId } from './ids.js';
 import { findMovedImage, prepareOverlays, takeSnapshots } from './overlay.js';
 
 /** A disk of a session, as its lease tells it. */

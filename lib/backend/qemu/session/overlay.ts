@@ -10,17 +10,18 @@
  * images, which are read-only only when the whole transaction stands.
  */
 import { CbtError } from '../../../core/errors.js';
-import { type BlockGraph, type GraphNode, readBlockGraph } from '../blockGraph.js';
-import { capabilitiesOf } from '../capabilities.js';
-import { childOf, isReached, passFilters, takesWrites } from '../layers.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { type BlockGraph, type GraphNode, readBlockGraph } from '../graph/blockGraph.js';
+import { childOf, isReached, passFilters, takesWrites } from '../graph/layers.js';
+import type { TrackableDisk } from '../graph/vmDisk.js';
+import { makeId } from '../own/ids.js';
 import { isRelativeName } from '../qemuPlace.js';
+import type { TransactionAction } from '../qmp/arguments.js';
+import { capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { runTransaction, type TransactionAction } from '../transaction.js';
-import type { TrackableDisk } from '../vmDisk.js';
-import type { WaitOptions } from '../waiting.js';
+import { runTransaction } from '../qmp/transaction.js';
 import { inBitmapOrder, type PlannedDisk, shareOf } from './fleece.js';
-import { makeId } from './ids.js';
 import { makeOverlayRecord } from './overlayRecord.js';
 import { createFileNode, watchFile } from './scratch.js';
 

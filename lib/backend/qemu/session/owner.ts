@@ -7,9 +7,9 @@ import { CbtError } from '../../../core/errors.js';
 import { type HeldLock, isHeld, tryHold } from '../../../linux/kernelLock.js';
 import { mayBeUnseen } from '../../../linux/lockReach.js';
 import { lstatOrNull } from '../../../linux/target.js';
+import { tagOf } from '../own/ids.js';
+import { type Lease, readLease } from '../own/lease.js';
 import { Guard, type GuardOrder } from './guard.js';
-import { tagOf } from './ids.js';
-import { type Lease, readLease } from './lease.js';
 
 export const OWNER_NAME = 'owner.lock';
 

@@ -3,12 +3,12 @@
  * lost by itself; the others still show the instant of all.
  */
 import { CbtError } from '../../../core/errors.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { listDisks } from '../graph/vmDisks.js';
+import { removeExport } from '../own/exports.js';
+import { makeId, tagOf } from '../own/ids.js';
+import type { Lease } from '../own/lease.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { listDisks } from '../vmDisks.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId, tagOf } from './ids.js';
-import type { Lease } from './lease.js';
-import { removeExport } from './teardown.js';
 
 export class PulledDisks {
   readonly #errors = new Map<string, CbtError>();

@@ -6,16 +6,16 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { CbtError } from '../../../core/errors.js';
-import { readBlockGraph } from '../blockGraph.js';
-import { childOf, passFilters } from '../layers.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { readBlockGraph } from '../graph/blockGraph.js';
+import { childOf, passFilters } from '../graph/layers.js';
+import type { TrackableDisk } from '../graph/vmDisk.js';
+import { makeId } from '../own/ids.js';
+import { ignoreGone } from '../own/jobs.js';
 import { placeOf } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
-import type { TrackableDisk } from '../vmDisk.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId } from './ids.js';
-import { ignoreGone } from './jobs.js';
 
 /** Protocols whose names are paths. */
 const FILE_DRIVERS: readonly string[] = ['file', 'host_device'];

@@ -2,59 +2,24 @@
  * The files of a session: where they go, how large they may grow, and their nodes in QEMU. QEMU itself makes them, so they
  * are its own to write whoever it runs as; we are that user, or root.
  */
-import { chmod, chown, mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import type { SessionMode } from '../../../core/session.js';
 import type { ScratchOptions } from '../../../core/vm.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
 import { formatEmpty } from '../../image/qcow2/emptyImage.js';
-import { firstClosed, placeOf, seesTheSame } from '../qemuPlace.js';
+import type { TrackableDisk } from '../graph/vmDisk.js';
+import { listDisks } from '../graph/vmDisks.js';
+import { makeId } from '../own/ids.js';
+import { finishJob } from '../own/jobs.js';
+import { firstClosed, placeOf } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import type { TrackableDisk } from '../vmDisk.js';
-import { listDisks } from '../vmDisks.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId } from './ids.js';
-import { finishJob } from './jobs.js';
 
 /** Share of the free space that a session may take unless told otherwise. */
 const DEFAULT_SHARE = 0.8;
-
-/** Makes the session's folder, which only QEMU's user and root can enter. */
-export async function makeSessionFolder(vmSocket: string, base: string, prefix = 'cbt-'): Promise<string> {
-  const parent = path.resolve(base);
-  let folder: string;
-  try {
-    folder = await mkdtemp(path.join(parent, prefix));
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `no session folder can be made in ${parent}: ${why}`, {
-      cause,
-    });
-  }
-  await giveToQemu(folder, vmSocket);
-  return folder;
-}
-
-/** Makes a new, empty folder QEMU's, for it and root alone; one that QEMU cannot see is removed, and that is said. */
-export async function giveToQemu(folder: string, vmSocket: string): Promise<void> {
-  const place = await placeOf(vmSocket);
-  if (place !== null && (await seesTheSame(place, folder)) === false) {
-    const parent = path.dirname(folder);
-    await rmdir(folder);
-    throw new CbtError(
-      'ERR_CBT_BACKEND_UNAVAILABLE',
-      `QEMU (process ${place.pid}) has other files at ${parent} than this command has, as in a container: name a folder that both have under the same path (--scratch)`,
-      { details: { folder: parent } },
-    );
-  }
-  // It must be QEMU's, or QEMU could not enter it. The monitor's socket belongs to whom it runs as, as a rule.
-  const owner = place ?? (await stat(vmSocket).catch(() => null));
-  const gid = place?.gids[0] ?? (owner as { gid?: number } | null)?.gid ?? 0;
-  if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0) await chown(folder, owner.uid, gid);
-  await chmod(folder, 0o700);
-}
 
 /**
  * Where a session's files go unless the caller says: scratch files to the system's folder for temporary files, overlays

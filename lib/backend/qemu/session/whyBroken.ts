@@ -1,10 +1,11 @@
 /** Whether what a session serves is still its instant: asked before anything that was read is trusted. */
+
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { isGuestElsewhere } from '../graph/vmDisks.js';
+import { makeId, tagOf } from '../own/ids.js';
+import type { Lease } from '../own/lease.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpClient } from '../qmp/qmpClient.js';
-import { isGuestElsewhere } from '../vmDisks.js';
-import type { WaitOptions } from '../waiting.js';
-import { makeId, tagOf } from './ids.js';
-import type { Lease } from './lease.js';
 import { MODES } from './modes.js';
 
 /** Why it is not, or may not be; null while it is on every disk. */

@@ -3,8 +3,9 @@
  * each bitmap of somebody else. An interval that cannot be answered is kept, with the reason; only what says nothing about
  * the interval itself (QEMU is gone, the command was stopped) ends the work.
  */
-import type { Problem } from '../../../core/chain.js';
+
 import type { ChangeMap } from '../../../core/changeMap.js';
+import type { Problem } from '../../../core/errors.js';
 import { CbtError, type CbtErrorCode, trackingLost } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
 import type { ChangesOptions, PitList, TrackedDisk } from '../../../core/trackedDisk.js';

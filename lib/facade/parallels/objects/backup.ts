@@ -1,7 +1,7 @@
 /** A backup of a VM: all its disks at one instant, until it is committed or rolled back. */
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
-import { openData } from '../../../data.js';
+import { openData } from '../../../host/data.js';
 import { PHT_BACKUP } from '../constants/handleTypes.js';
 import {
   PRL_ERR_BACKUP_BACKUP_NOT_FOUND,

@@ -1,6 +1,6 @@
 /** Makes a new qcow2 image that was not there before. */
 import { CbtError } from '../../../core/errors.js';
-import { qemuImg } from '../../../imageTool.js';
+import { qemuImg } from '../../../host/imageTool.js';
 import { writeWholeFile } from '../../../linux/wholeFile.js';
 
 /** False where a file of that name is there already, or somebody made one meanwhile; it stays as it is. */

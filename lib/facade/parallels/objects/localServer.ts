@@ -20,27 +20,8 @@ import { PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { OpenBackups } from './openBackups.js';
 import { VirtualMachine } from './virtualMachine.js';
+import { type VmEntry, vmSchema } from './vmEntry.js';
 
-const vmSchema = z.strictObject({
-  name: z.string().min(1),
-  /** The VM's `-uuid`, asked from QEMU unless given. */
-  uuid: z
-    .string()
-    .refine((text) => parseUuid(text) !== null, {
-      error: ({ input }) => `${JSON.stringify(input)} is no UUID`,
-    })
-    .optional(),
-  /** QMP socket. */
-  qmp: z.string().min(1),
-  /** Socket of the guest agent; file systems are frozen through it. */
-  agent: z.string().optional(),
-  /** Disks that backups take; all that can be tracked unless given. */
-  disks: z.array(z.string().min(1)).optional(),
-  /** Folder for what the guest overwrites during a backup. */
-  scratch: z.string().optional(),
-  /** Socket of an NBD server that the VM's QEMU runs already. */
-  nbdSocket: z.string().optional(),
-});
 const fileSchema = z.strictObject({
   vms: z.array(vmSchema).superRefine((vms, context) => {
     const names = vms.map(({ name }) => name);
@@ -49,9 +30,6 @@ const fileSchema = z.strictObject({
       context.addIssue({ code: 'custom', message: `two VMs are named ${JSON.stringify(twice)}` });
   }),
 });
-
-/** A VM of the configuration. */
-export type VmEntry = z.infer<typeof vmSchema>;
 
 const MAX_FILE_BYTES = 1 << 20;
 

@@ -6,9 +6,9 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { parseUuid } from '../../../core/pointInTime.js';
-import { type DataTarget, openData, openExportMap } from '../../../data.js';
-import { openDisk as openImageMaps } from '../../../open.js';
-import { parallelsImages } from '../../../parallelsImages.js';
+import { type DataTarget, openData, openExportMap } from '../../../host/data.js';
+import { openDisk as openImageMaps } from '../../../host/open.js';
+import { parallelsImages } from '../../../host/parallelsImages.js';
 import { PRL_DISK_READ, PRL_DISK_WRITE } from '../constants/flags.js';
 import {
   PRL_ERR_DISK_FILE_OPEN_ERROR,

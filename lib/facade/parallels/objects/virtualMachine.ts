@@ -1,14 +1,14 @@
 /** A VM of the local server: who it is, and where its backups begin. */
 import { randomUUID } from 'node:crypto';
 import { parseUuid } from '../../../core/pointInTime.js';
-import { connectVm } from '../../../vm.js';
+import { connectVm } from '../../../host/vm.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { Backup } from './backup.js';
-import type { VmEntry } from './localServer.js';
 import type { OpenBackups } from './openBackups.js';
+import type { VmEntry } from './vmEntry.js';
 
 /** What `PrlVm_BeginBackup` says by its flags. */
 export interface BeginBackupOptions {

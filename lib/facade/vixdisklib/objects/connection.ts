@@ -1,7 +1,7 @@
 /** A connection: to the files of this machine, or to a VM and one of its snapshots. */
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
-import { connectVm } from '../../../vm.js';
+import { connectVm } from '../../../host/vm.js';
 import type { VirtualMachine, VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,

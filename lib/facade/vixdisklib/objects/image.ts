@@ -2,13 +2,13 @@
 import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { imageName } from '../../../imageNode.js';
-import { qemuImg } from '../../../imageTool.js';
+import { imageName } from '../../../host/imageName.js';
+import { qemuImg } from '../../../host/imageTool.js';
+import { requireRoomToWrite } from '../../../host/roomForBitmaps.js';
+import { requireNoHolder, whileUnused } from '../../../host/unused.js';
 import { moveToFreeName } from '../../../linux/freeName.js';
 import { syncFolder } from '../../../linux/stable.js';
 import { lstatOrNull } from '../../../linux/target.js';
-import { requireRoomToWrite } from '../../../roomForBitmaps.js';
-import { requireNoHolder, whileUnused } from '../../../unused.js';
 import {
   VIX_E_FILE_ALREADY_EXISTS,
   VIX_E_FILE_NOT_FOUND,

@@ -1,12 +1,12 @@
 /** Making image files, through qemu-img: they have their names when they are whole, and take nobody's place. */
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { qemuImg } from '../../../imageTool.js';
+import { qemuImg } from '../../../host/imageTool.js';
+import { holdFree, requireNoHolder } from '../../../host/unused.js';
 import { moveToFreeName } from '../../../linux/freeName.js';
 import { syncFile, syncFolder } from '../../../linux/stable.js';
 import { type FileId, removeSame } from '../../../linux/target.js';
 import { writeWholeFile } from '../../../linux/wholeFile.js';
-import { holdFree, requireNoHolder } from '../../../unused.js';
 import { VIX_E_FILE_ALREADY_EXISTS, VIX_E_NOT_SUPPORTED } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';

@@ -1,7 +1,7 @@
 /** Opens a disk of a connection: an image file of this machine, or a disk of a snapshot. */
 import { CbtError } from '../../../core/errors.js';
-import { openData } from '../../../data.js';
-import { openDisk as openTracked } from '../../../open.js';
+import { openData } from '../../../host/data.js';
+import { openDisk as openTracked } from '../../../host/open.js';
 import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,

@@ -1,0 +1,72 @@
+/** QEMU's jobs, from start to gone: events say when to look, `query-jobs` says what is true. */
+import { CbtError } from '../../../core/errors.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
+import { qmp } from '../qmp/commands.js';
+import type { QmpClient } from '../qmp/qmpClient.js';
+import { QmpCommandError } from '../qmp/qmpError.js';
+import type { JobInfo } from '../qmp/schemas.js';
+
+export async function findJob(client: QmpClient, id: string, options?: WaitOptions): Promise<JobInfo | null> {
+  return (await qmp(client, 'query-jobs', undefined, options)).find((job) => job.id === id) ?? null;
+}
+
+/**
+ * Waits until the job is in one of the states, or gone (null). A job made with `auto-dismiss` on may pass `concluded`
+ * between two looks; ours are made with it off.
+ */
+export async function waitForJob(
+  client: QmpClient,
+  id: string,
+  states: readonly string[],
+  options: WaitOptions = {},
+): Promise<JobInfo | null> {
+  for (;;) {
+    const changed = client.waitEvent(
+      ({ event, data }) => event === 'JOB_STATUS_CHANGE' && data?.['id'] === id,
+      options,
+    );
+    const job = await findJob(client, id, options);
+    if (job === null || states.includes(job.status)) return job;
+    await changed;
+  }
+}
+
+/** Waits for a job to conclude, dismisses it, and throws what it failed with. */
+export async function finishJob(
+  client: QmpClient,
+  id: string,
+  what: string,
+  options?: WaitOptions,
+): Promise<void> {
+  const job = await waitForJob(client, id, ['concluded'], options);
+  if (job === null)
+    throw new CbtError('ERR_CBT_BACKEND_PROTOCOL', `${what}: job ${id} vanished before it concluded`);
+  await qmp(client, 'job-dismiss', { id }, options);
+  if (job.error !== undefined)
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${what} failed: ${job.error}`);
+}
+
+/** Ends a job, whatever state it is in, and waits until it is gone. */
+export async function dropJob(client: QmpClient, id: string, options?: WaitOptions): Promise<void> {
+  const job = await findJob(client, id, options);
+  if (job === null) return;
+  if (job.status !== 'concluded') {
+    await ignoreGone(qmp(client, 'job-cancel', { id }, options));
+    if ((await waitForJob(client, id, ['concluded'], options)) === null) return;
+  }
+  await ignoreGone(qmp(client, 'job-dismiss', { id }, options));
+}
+
+/** A command about something that ended by itself in between has nothing left to do. */
+export async function ignoreGone(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (
+      error instanceof QmpCommandError &&
+      /not found|failed to find|cannot accept command verb|already shutting down/i.test(error.message)
+    )
+      return;
+    throw error;
+  }
+}

@@ -1,0 +1,37 @@
+/** What a backup run is told, and what it tells meanwhile. */
+import type { ChangeMap } from '../core/changeMap.js';
+import type { ClaimOptions } from './owner.js';
+
+export interface BackupOptions extends ClaimOptions {
+  /** Folder of the backup; made when it is not there. */
+  to: string;
+  /** Copy everything, also where an incremental backup is possible. */
+  full?: boolean | undefined;
+  /** Disks copied at the same time, 1 to 16; 2 unless given. */
+  jobs?: number | undefined;
+  /** Most bytes read a second, over all disks. */
+  bytesPerSecond?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Told as bytes are read. */
+  onProgress?: ((progress: BackupProgress) => void) | undefined;
+  /** Tells the verdict of each disk before its copying starts, and waits for what it gives back. */
+  onDisk?: ((disk: DiskPlan) => void | Promise<void>) | undefined;
+  /** The time, for manifests. */
+  clock?: (() => Date) | undefined;
+}
+
+export interface BackupProgress {
+  /** Bytes read so far, of those that are to be read; over all disks. */
+  doneBytes: number;
+  totalBytes: number;
+}
+
+export interface DiskPlan {
+  disk: string;
+  verdict: 'incremental' | 'full';
+  reason: string | null;
+  message: string | null;
+  changedBytes: number;
+  /** What is going to be copied; can be read until the disk's copying ends. */
+  map: ChangeMap;
+}

@@ -1,0 +1,11 @@
+/** What every command is given. */
+import type { CliIo } from './io.js';
+
+/** What a command returns when it is more than success. */
+export type CommandResult = { exitCode: number };
+
+export interface CliContext {
+  io: CliIo;
+  /** Set by the command that ran. */
+  result: CommandResult;
+}

@@ -1,0 +1,64 @@
+/** The wiring of disk data: from an export, or an image that no QEMU holds, to its bytes. */
+import type { NbdConnectOptions } from '../backend/nbd/nbdConnection.js';
+import type { NbdExport, NbdTarget } from '../backend/nbd/nbdTarget.js';
+import type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
+import { ChangeMap } from '../core/changeMap.js';
+import type { DiskData } from '../core/diskData.js';
+import { invalidArgument } from '../core/errors.js';
+import { loadKernel } from '../kernel/load.js';
+import { requireRoomToWrite } from './roomForBitmaps.js';
+
+export type { NbdConnectOptions as OpenDataOptions } from '../backend/nbd/nbdConnection.js';
+export type { NbdExport, NbdTls } from '../backend/nbd/nbdTarget.js';
+export type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
+
+/** Where a disk's bytes are: an export, or an image file that no QEMU holds. */
+export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
+
+/**
+ * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
+ * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
+ */
+export async function openData(target: DataTarget, options: NbdConnectOptions = {}): Promise<DiskData> {
+  const { NbdConnection } = await import('../backend/nbd/nbdConnection.js');
+  return NbdConnection.open(await described(target, options.signal), options);
+}
+
+/** An image with every file of its stack, as read and checked. */
+async function described(target: DataTarget, signal: AbortSignal | undefined): Promise<NbdTarget> {
+  if (target.kind !== 'qemu-nbd') return target;
+  const { file, format, trust, withoutBacking, ...offer } = target;
+  if (typeof file !== 'string' || file === '' || file.includes('\0'))
+    throw invalidArgument('file', file, 'the path of an image');
+  const { imageNode } = await import('./imageName.js');
+  const node = await imageNode(file, { format, trust, withoutBacking, signal });
+  if (offer.readOnly === false && node.driver === 'qcow2') await requireRoomToWrite(file, signal);
+  return { ...offer, file, node };
+}
+
+/**
+ * What an NBD export of anybody says of itself: a dirty bitmap by its name, or (`bitmap` null) what holds data. The export
+ * must not change meanwhile. A bitmap that it does not offer is an error, never an empty map. The connection ends with
+ * `close()`.
+ */
+export async function openExportMap(
+  target: DataTarget,
+  bitmap: string | null,
+  options: Omit<NbdConnectOptions, 'contexts'> = {},
+): Promise<{ map: ChangeMap; close(): Promise<void> }> {
+  const context = bitmap === null ? 'base:allocation' : `qemu:dirty-bitmap:${bitmap}`;
+  const kernel = await loadKernel();
+  const data = await openData(target, { ...options, contexts: [context] });
+  const facts = {
+    disk: target.kind === 'uri' ? target.uri : target.kind,
+    sizeBytes: data.info.sizeBytes,
+    // An export does not tell; ranges are as fine as this at most.
+    granularityBytes: 512,
+    from: bitmap ?? '*',
+    to: null,
+    warnings: [],
+  };
+  const { signal } = options;
+  const pager = data.pager(context, bitmap === null ? 'data' : 'dirty');
+  return { map: new ChangeMap(facts, pager, kernel, { signal }), close: () => data.close() };
+}

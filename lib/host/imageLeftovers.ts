@@ -1,0 +1,206 @@
+/**
+ * What sessions left beside images whose QEMU is gone: files, points in time that nobody committed, and overlays with
+ * writes of the guest that the image lacks.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tagOf } from '../backend/qemu/own/ids.js';
+import { type LeaseDisk, writeLease } from '../backend/qemu/own/lease.js';
+import { findSessions } from '../backend/qemu/own/sessionParts.js';
+import { holdsNothing } from '../backend/qemu/session/ending.js';
+import { isOver, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
+import { noteOverlay, noteReturning, readOverlayRecord } from '../backend/qemu/session/overlayRecord.js';
+import { holdingLost } from '../backend/qemu/session/owner.js';
+import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
+import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
+import { CbtError } from '../core/errors.js';
+import type { PitInfo } from '../core/trackedDisk.js';
+import { qemuImg } from './imageTool.js';
+import { ImageTracking } from './imageTracking.js';
+import type { Leftover } from './leftover.js';
+import { openDisk } from './open.js';
+import { requireRoomForBitmaps } from './roomForBitmaps.js';
+import { requireNoHolder } from './unused.js';
+import { findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
+import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
+
+/** A monitor that answers at all does so at once; one that somebody else uses never does. */
+const ANSWER_MS = 3_000;
+
+/** A session's images kept its points in time, which no other format does. */
+const QCOW2 = { format: 'qcow2' } as const;
+
+/** What sessions left that had one of these images, or of which nobody can tell what they had. */
+export async function findImageLeftovers(
+  images: readonly string[],
+  { scratch, signal }: LeftoverOptions = {},
+): Promise<Leftover[]> {
+  const { theirs, unclear } = await findFoldersOf(images, scratch);
+  const found: Leftover[] = [];
+  for (const left of theirs) found.push(await examine(left, signal));
+  for (const left of unclear) found.push(await examineUnclear(left, signal));
+  found.push(...(await findUnclearLeftovers(await placesAround(images, scratch))));
+  return found;
+}
+
+/** Nothing is done to a session whose images are not here: they may have its point in time. */
+async function examineUnclear(left: LeftFolder, signal: AbortSignal | undefined): Promise<Leftover> {
+  const examined = await examine(left, signal);
+  const found = { ...examined, problem: examined.problem && !isAnybodys(left.folder) };
+  if (found.mend === null) return found;
+  const images = left.lease.disks.map(({ disk, image }) => image ?? `that of ${disk}`).join(', ');
+  const advice = `its images (${images}) are not here: put them back where they were, or remove ${left.folder} when they are gone for good`;
+  return { ...found, advice, mend: null };
+}
+
+async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promise<Leftover> {
+  const { lease, folder } = left;
+  const session = `session ${lease.session} of ${lease.created} (${folder})`;
+  const qemu = await lookAtQemu(left, signal);
+  if (qemu !== 'gone') {
+    const state = { holds: 'is open', other: 'was never ended', silent: 'may be open' }[qemu];
+    const advice = `the VM runs: ask \`qemu-cbt doctor qmp:${lease.vm}\``;
+    return { problem: qemu === 'other', message: `${session} ${state}`, advice, mend: null };
+  }
+  if ((await isOver(left)) === null) {
+    const advice = `look there, with \`qemu-cbt doctor qmp:${lease.vm}\``;
+    return { problem: true, message: `${session} belongs to ${lease.machine.host}`, advice, mend: null };
+  }
+  const undo = 'roll back its point in time where an image still has it, and remove its files';
+  const stranded = strandedBecause(left);
+  if (stranded === null) {
+    const run = (stop?: AbortSignal): Promise<void> => alone(left, () => clear(left, stop));
+    return {
+      problem: true,
+      message: `${session} was never ended: its QEMU is gone`,
+      mend: { what: undo, run },
+    };
+  }
+  const why = await firstDoubt(left, signal);
+  if (why !== null) {
+    const advice = `${why}. Compare them (\`qemu-img compare <image> <overlay>\`): when they are identical delete the folder; else decide which one holds what the guest needs`;
+    return { problem: true, message: stranded.message, advice, mend: null };
+  }
+  return {
+    problem: true,
+    message: `${stranded.message}. Do not start the VM before this is mended`,
+    mend: {
+      what: `bring the overlays’ data into the images; ${undo}`,
+      run: (stop) => alone(left, () => bringBack(left, stop)),
+    },
+  };
+}
+
+/** With the session's lock, so that nobody else mends it, and its guard has noticed that QEMU is gone. */
+async function alone(left: LeftFolder, work: () => Promise<void>): Promise<void> {
+  await holdingLost(left, work);
+}
+
+/** Whether a QEMU has a file of the session open: one whose monitor is not seen from here, as in another container. */
+async function isOpen({ folder }: LeftFolder): Promise<boolean> {
+  for (const name of await readdir(folder).catch((): string[] => [])) {
+    if (!SCRATCH_FILE.test(name) && !OVERLAY_FILE.test(name)) continue;
+    const free = await requireNoHolder(join(folder, name), 'read').then(
+      () => true,
+      () => false,
+    );
+    if (!free) return true;
+  }
+  return false;
+}
+
+/** Whether the session's QEMU is there, and still holds it; 'silent' when its monitor is in somebody else's use. */
+async function lookAtQemu(
+  left: LeftFolder,
+  signal: AbortSignal | undefined,
+): Promise<'gone' | 'holds' | 'other' | 'silent'> {
+  const { lease } = left;
+  try {
+    const connection = await acquireConnection(lease.vm, { signal, timeoutMs: ANSWER_MS });
+    try {
+      return (await findSessions(connection.client, { signal })).has(tagOf(lease.session))
+        ? 'holds'
+        : 'other';
+    } finally {
+      await releaseConnection(connection);
+    }
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    return (code === 'ENOENT' || code === 'ECONNREFUSED') && !(await isOpen(left)) ? 'gone' : 'silent';
+  }
+}
+
+/** Why an overlay may not simply be joined with its image; null when all may. */
+async function firstDoubt(left: LeftFolder, signal: AbortSignal | undefined): Promise<string | null> {
+  for (const disk of left.lease.disks) {
+    const why = await doubtAbout(left, disk, signal);
+    if (why !== null) return why;
+  }
+  return null;
+}
+
+async function bringBack(left: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
+  const { lease, folder } = left;
+  for (const disk of lease.disks) {
+    const why = await doubtAbout(left, disk, signal);
+    if (why !== null)
+      throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', why, { disk: disk.disk, reason: 'OVERLAY' });
+  }
+  await requireRoomForBoth(left, signal);
+  // QEMU takes the image's lock for it, and its recording bitmap sees what is written. Stopped in between, it is done again.
+  for (const disk of lease.disks) await joinOne(folder, disk, signal);
+  lease.emptied = true;
+  await writeLease(folder, lease);
+  await clear(left, signal);
+}
+
+/** Committing writes the overlay's data into the image, and closing that writes its bitmaps. */
+async function requireRoomForBoth(
+  { lease, folder }: LeftFolder,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const disk of lease.disks) {
+    if (disk.image === undefined) continue;
+    if ((await readOverlayRecord(folder, disk.index))?.state === 'returned') continue;
+    const { size } = await stat(overlayOf(folder, disk));
+    const change = { keeps: () => true, adds: 0 };
+    await requireRoomForBitmaps([disk.image], change, { dataBytes: size, signal });
+  }
+}
+
+async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | undefined): Promise<void> {
+  const { index, image } = disk;
+  if ((await readOverlayRecord(folder, index))?.state === 'returned') return;
+  await noteReturning(folder, index, image);
+  try {
+    await qemuImg(['commit', '-q', '-d', await overlayName(folder, disk, signal)], { signal });
+  } catch (error) {
+    // What it wrote is this commit's, and so the next try may go on.
+    await noteReturning(folder, index, image);
+    throw error;
+  }
+  await noteOverlay(folder, index, { state: 'returned' });
+}
+
+async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
+  if (lease.taken && lease.ending !== 'commit') {
+    for (const { image } of lease.disks) {
+      if (image === undefined) continue;
+      // One that cannot be looked at, or that another QEMU has, may have the point: the record stays.
+      const point = await newestPoint(image, signal);
+      if (point?.uuid !== lease.session) continue;
+      const { disks } = await new ImageTracking([image], QCOW2).rollback(lease.session, { signal });
+      const failed = disks.find(({ error }) => error !== undefined)?.error;
+      if (failed !== undefined) throw failed;
+    }
+  }
+  await removeFolder(folder, { overlays: holdsNothing(lease) });
+}
+
+/** The newest point in time of an image whose chain is whole; null where it has none. */
+async function newestPoint(image: string, signal: AbortSignal | undefined): Promise<PitInfo | null> {
+  await using disk = await openDisk(image, { ...QCOW2, signal });
+  const { state, pits } = await disk.pits({ signal });
+  return state === 'recording' ? (pits.at(-1) ?? null) : null;
+}

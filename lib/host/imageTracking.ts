@@ -1,0 +1,317 @@
+/**
+ * Points in time on images that no VM uses. QEMU itself changes the files: a short-lived qemu-storage-daemon opens them,
+ * takes one transaction and quits; then the files are read again, because QEMU only logs it when it could not store a
+ * bitmap, and a clean exit proves nothing.
+ */
+import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { BitmapChange } from '../backend/image/qcow2/bitmapRoom.js';
+import { isNotFollowed } from '../backend/image/stack.js';
+import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
+import type { ImageToOpen } from '../backend/qemu/openForWriting.js';
+import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
+import { CbtError, invalidArgument } from '../core/errors.js';
+import { parsePoint } from '../core/point.js';
+import { type Instant, requireUuid } from '../core/pointInTime.js';
+import { parseSegmentName } from '../core/segmentName.js';
+import type { PitInfo } from '../core/trackedDisk.js';
+import {
+  type BeginOutcome,
+  begin,
+  type DiskOutcome,
+  disable,
+  enable,
+  forget,
+  reset,
+  rollback,
+  type TrackingOutcome,
+} from '../core/tracking.js';
+import type { TrackingTarget } from '../core/trackingTarget.js';
+import { requireEachFileOnce } from '../linux/fileIdentity.js';
+import { imageNode } from './imageName.js';
+import { type OpenDiskOptions, openDisk } from './open.js';
+import { requireRoomForBitmaps } from './roomForBitmaps.js';
+import { readHistories, requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
+import { requireNoWaitingOverlay } from './waitingOverlay.js';
+
+/** What is known of the images before they are looked at. */
+export interface ImageOptions {
+  /** That they are qcow2: said by whoever knows. Told from each file unless given, and then nothing that it names is opened. */
+  format?: 'qcow2' | undefined;
+  /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
+  trust?: boolean | undefined;
+}
+
+/** How tracking of images starts, or starts anew. */
+export interface StartOptions {
+  /** UUID of the point in time; drawn unless given. */
+  pit?: string | undefined;
+  /** Bytes per bit, a power of two from 512 to 2 GiB; QEMU's choice unless given (64 KiB as a rule). */
+  granularityBytes?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Which point a session on images takes, and from which one it is incremental. */
+export interface BeginOptions {
+  /** UUID of the new point in time; drawn unless given. */
+  pit?: string | undefined;
+  /** The point an incremental backup starts from; the newest one unless given. */
+  base?: string | Instant | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A session on images at rest: its id is the PIT's UUID, and its whole state is in the images. */
+export interface ImageSession {
+  session: string;
+  pit: string;
+  disks: BeginOutcome[];
+  /** What the caller should know although it is done. */
+  warnings: readonly string[];
+}
+
+/** Tracking of one or more qcow2 images, which must not be in use; all of them at one instant. */
+export class ImageTracking {
+  readonly #paths: readonly string[];
+  readonly #known: ImageOptions;
+
+  /** At least one path, each image once. Nothing is opened yet. */
+  constructor(paths: readonly string[], options: ImageOptions = {}) {
+    if (paths.length === 0) throw invalidArgument('paths', 'an empty list', 'at least one image');
+    const seen = new Set(paths.map(fileOf));
+    if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
+    const { format, trust } = options;
+    if (format !== undefined && format !== 'qcow2')
+      throw invalidArgument('format', format, 'qcow2: no other keeps points in time');
+    this.#paths = paths;
+    this.#known = { format, trust };
+  }
+
+  /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
+  async enable(options: StartOptions = {}): Promise<TrackingOutcome> {
+    const pit = drawPit(options.pit);
+    const { granularityBytes, signal } = options;
+    const room = { keeps: all, adds: 1, granularityBytes };
+    return this.#change({ room, takes: { pit, on: 'all' }, signal }, (target) =>
+      enable(target, { ...options, pit, drawUuid: randomUUID }),
+    );
+  }
+
+  /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
+  async reset(options: StartOptions = {}): Promise<TrackingOutcome> {
+    const pit = drawPit(options.pit);
+    const { granularityBytes, signal } = options;
+    const room = { keeps: foreign, adds: 1, granularityBytes };
+    return this.#change({ room, takes: { pit, on: 'all' }, signal }, (target) =>
+      reset(target, { ...options, pit, drawUuid: randomUUID }),
+    );
+  }
+
+  /** End tracking: every segment of ours is removed, bitmaps of others stay. */
+  async disable(options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
+    const room = { keeps: foreign, adds: 0 };
+    return this.#change({ room, signal: options.signal }, (target) => disable(target, options));
+  }
+
+  /** Forget a point in time (PIT UUID, changeId, bitmap name or instant); all others answer as before. */
+  async forget(
+    point: string | Instant,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrackingOutcome> {
+    const parsed = parsePoint('point', point);
+    return this.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
+      forget(target, { ...options, point: parsed }),
+    );
+  }
+
+  /**
+   * Take a point in time, and say per image what a backup must copy. The data to copy is the image itself: nothing may
+   * write to it before {@link commit} or {@link rollback}.
+   */
+  async begin(options: BeginOptions = {}): Promise<ImageSession> {
+    const pit = drawPit(options.pit);
+    const base = options.base === undefined ? undefined : parsePoint('base', options.base);
+    // Known before any is changed: copies of one disk are parted also where each is begun by itself.
+    const together = await readHistories(this.#paths, options.signal);
+    const begun = await this.#eachByItself((one) =>
+      one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
+        begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
+      ),
+    );
+    return { session: pit, pit, disks: begun.disks, warnings: begun.warnings ?? [] };
+  }
+
+  /** End a session and keep its point in time; checks that every image still has it as its newest. */
+  async commit(
+    session: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrackingOutcome> {
+    const pit = requireUuid('session', session);
+    const disks = await Promise.all(
+      this.#paths.map((path) => findNewest(path, pit, { ...this.#known, ...options })),
+    );
+    return { pit, disks };
+  }
+
+  /** End a session as if it had never begun: its changes join those of the point before. */
+  async rollback(
+    session: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrackingOutcome> {
+    const pit = requireUuid('session', session);
+    const { disks, warnings } = await this.#eachByItself((one) =>
+      one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
+        rollback(target, { ...options, pit }),
+      ),
+    );
+    return { pit, disks, ...(warnings !== undefined && { warnings }) };
+  }
+
+  /** All images at once; when that fails, one after the other, so that a bad one spoils nothing but itself. */
+  async #eachByItself<D extends DiskOutcome>(
+    work: (images: ImageTracking) => Promise<{ disks: D[]; warnings?: readonly string[] }>,
+  ): Promise<{ disks: (D | DiskOutcome)[]; warnings?: readonly string[] }> {
+    try {
+      return await work(this);
+    } catch (error) {
+      if (this.#paths.length === 1 || !isOfOneImage(error)) throw error;
+    }
+    const disks: (D | DiskOutcome)[] = [];
+    const warnings: string[] = [];
+    for (const path of this.#paths) {
+      try {
+        const outcome = await work(new ImageTracking([path], this.#known));
+        disks.push(...outcome.disks);
+        warnings.push(...(outcome.warnings ?? []));
+      } catch (error) {
+        if (!isOfOneImage(error)) throw error;
+        disks.push({ disk: path, error: error.about(path) });
+      }
+    }
+    return { disks, ...(warnings.length > 0 && { warnings }) };
+  }
+
+  /** `takes`: the point in time that the change takes; a failure leaves it on no image. */
+  async #change<T extends { disks: DiskOutcome[]; warnings?: readonly string[] }>(
+    {
+      room,
+      takes,
+      signal,
+    }: { room: BitmapChange; takes?: { pit: string; on: 'all' | 'each' }; signal: AbortSignal | undefined },
+    work: (target: TrackingTarget) => Promise<T>,
+  ): Promise<T> {
+    await requireEachFileOnce('paths', this.#paths);
+    await requireNoWaitingOverlay(this.#paths);
+    const known = { ...this.#known, signal };
+    const free: string[] = [];
+    const images: ImageToOpen[] = [];
+    for (const [index, path] of this.#paths.entries()) {
+      const pits = await requireQcow2(path, known);
+      if (!pits.some(({ uuid }) => uuid === takes?.pit)) free.push(path);
+      // A name that cannot be taken for leftovers of a live session; the path is what the caller sees.
+      images.push({ path, nodeName: `image${index}`, node: await imageNode(path, known) });
+    }
+    await requireRoomForBitmaps(this.#paths, room, { signal });
+    const undo = async (paths: readonly string[]): Promise<(string | null)[]> => {
+      const left: (string | null)[] = [];
+      if (takes !== undefined)
+        for (const path of paths) if (free.includes(path)) left.push(await undoPoint(path, takes.pit));
+      return left;
+    };
+    try {
+      const { outcome, said } = await runQemu(images, signal, work);
+      for (const disk of outcome.disks) {
+        if (disk.error !== undefined) continue;
+        try {
+          await requireStored(disk, said, signal);
+        } catch (error) {
+          if (!(error instanceof CbtError) || takes?.on !== 'each' || signal?.aborted) throw error;
+          const failed = withLeftPoints(error.about(disk.disk), await undo([disk.disk])) as CbtError;
+          Object.assign(disk, { error: failed, changeId: undefined, epoch: undefined });
+        }
+      }
+      if (said !== '') outcome.warnings = [...(outcome.warnings ?? []), `QEMU said: ${said}`];
+      return outcome;
+    } catch (error) {
+      throw withLeftPoints(error, await undo(this.#paths));
+    }
+  }
+}
+
+async function runQemu<T>(
+  images: readonly ImageToOpen[],
+  signal: AbortSignal | undefined,
+  work: (target: TrackingTarget) => Promise<T>,
+): Promise<{ outcome: T; said: string }> {
+  let said = '';
+  const onSaid = (words: string): void => {
+    said = words;
+  };
+  const outcome = await withStorageDaemon({ images, signal, onSaid }, (client) => {
+    const names = images.map((image) => image.nodeName);
+    const label = (_: unknown, name: string | undefined): string =>
+      images.find((image) => image.nodeName === name)?.path ?? String(name);
+    return work(new QmpTrackingTarget({ client, names, label }));
+  });
+  return { outcome, said };
+}
+
+const all = (): boolean => true;
+const foreign = (name: string): boolean => parseSegmentName(name) === null;
+/** Merged segments stand beside their sources for a moment. */
+const ONE_MORE: BitmapChange = { keeps: all, adds: 1 };
+
+/** Tells a file under another name (a link) too. */
+function fileOf(path: string): string {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** What the caller did, or is our bug, no other image would make better; that one wants a word about its format is its own. */
+function isOfOneImage(error: unknown): error is CbtError {
+  const others = ['ERR_CBT_ABORTED', 'ERR_CBT_INTERNAL', 'ERR_CBT_INVALID_ARGUMENT'];
+  return error instanceof CbtError && (isNotFollowed(error) || !others.includes(error.code));
+}
+
+function drawPit(given: string | undefined): string {
+  return given === undefined ? randomUUID() : requireUuid('pit', given);
+}
+
+/** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. Its points. */
+async function requireQcow2(path: string, options: OpenDiskOptions): Promise<readonly PitInfo[]> {
+  await using disk = await openDisk(path, options);
+  const { format, problem } = await disk.topLayer(options);
+  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits(options)).pits;
+  const why =
+    format === 'qcow2' ? (problem?.message ?? 'it cannot hold bitmaps') : `this is a ${format} image`;
+  throw new CbtError(
+    'ERR_CBT_UNSUPPORTED',
+    `points in time can be kept in qcow2 images of version 3 only: ${why}`,
+    {
+      disk: path,
+      reason: 'FORMAT',
+    },
+  );
+}
+
+async function findNewest(path: string, pit: string, options: OpenDiskOptions): Promise<DiskOutcome> {
+  try {
+    await using disk = await openDisk(path, options);
+    const { pits, epoch } = await disk.pits(options);
+    const newest = pits.at(-1);
+    if (newest?.uuid === pit && epoch !== null) return { disk: path, epoch, changeId: newest.changeId };
+    const message = `PIT ${pit} is not the newest of this disk (${newest === undefined ? 'it has none' : newest.uuid})`;
+    return {
+      disk: path,
+      error: new CbtError('ERR_CBT_UNKNOWN_PIT', message, { disk: path, reason: 'UNKNOWN_PIT' }),
+    };
+  } catch (error) {
+    if (error instanceof CbtError && error.code !== 'ERR_CBT_ABORTED')
+      return { disk: path, error: error.about(path) };
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What an image at rest holds after a change: read back from the file, which alone decides whether the change happened. What
+ * did not come out as it should leaves no point in time that nobody would know of.
+ */
+
+import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
+import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
+import { CbtError, trackingLost } from '../core/errors.js';
+import type { PitList } from '../core/trackedDisk.js';
+import { type DiskOutcome, rollback } from '../core/tracking.js';
+import { openDisk } from './open.js';
+import { requireRoomForBitmaps } from './roomForBitmaps.js';
+
+/** The points in time of an image that nobody has open for writing. */
+export async function readPoints(path: string, signal?: AbortSignal): Promise<PitList> {
+  await using disk = await openDisk(path, { format: 'qcow2', signal });
+  return await disk.pits({ signal });
+}
+
+/** The history of each image that can be read and has one; what is wrong with another is said when it is its turn. */
+export async function readHistories(
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ disk: string; epoch: string }[]> {
+  const known: { disk: string; epoch: string }[] = [];
+  for (const disk of paths) {
+    const epoch = await readPoints(disk, signal).then(
+      (points) => points.epoch,
+      () => null,
+    );
+    if (epoch !== null) known.push({ disk, epoch });
+  }
+  return known;
+}
+
+/** Throws unless the file holds what the change left as the newest point; `said`: what QEMU said meanwhile. */
+export async function requireStored(outcome: DiskOutcome, said: string, signal?: AbortSignal): Promise<void> {
+  const { disk, changeId } = outcome;
+  const { pits, problems, state } = await readPoints(disk, signal);
+  const newest = pits.at(-1);
+  if (changeId === undefined ? state === 'untracked' : newest?.changeId === changeId && newest.recording)
+    return;
+  const found = newest === undefined ? 'no point in time' : `${newest.changeId} as the newest`;
+  const wanted = changeId ?? 'none';
+  const quote = said === '' ? '' : ` (QEMU said: ${said})`;
+  throw trackingLost(
+    problems[0]?.reason ?? 'MISSING',
+    `QEMU ended cleanly, but the image holds ${found} instead of ${wanted}${quote}`,
+    { disk },
+  );
+}
+
+/**
+ * Rolls a point in time back on an image that has it as its newest, whatever was wrong; says what to do where that failed too.
+ * Null when nothing of it is left.
+ */
+export async function undoPoint(path: string, pit: string): Promise<string | null> {
+  try {
+    const { pits, state } = await readPoints(path);
+    // A chain that is lost is the base of nothing.
+    if (state !== 'recording' || pits.at(-1)?.uuid !== pit) return null;
+    const { disks } = await rollBackImage(path, pit);
+    const failed = disks.find(({ error }) => error !== undefined)?.error;
+    if (failed !== undefined && !failed.fullBackupNeeded) throw failed;
+    return null;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return `${path} may still have the point in time ${pit}, of which there is no backup: roll it back before the next one (qemu-cbt rollback --session ${pit} ${path}): ${why}`;
+  }
+}
+
+/** The failure of a change, with what could not be undone after it. */
+export function withLeftPoints(error: unknown, left: readonly (string | null)[]): unknown {
+  const told = left.filter((text) => text !== null);
+  if (told.length === 0 || !(error instanceof CbtError)) return error;
+  return new CbtError(error.code, [error.message, ...told].join('; moreover, '), {
+    ...(error.reason === undefined ? {} : { reason: error.reason }),
+    ...(error.disk === undefined ? {} : { disk: error.disk }),
+    details: error.details,
+    cause: error,
+  });
+}
+
+async function rollBackImage(path: string, pit: string) {
+  // Want of room may be why it is undone; opened for writing without, the image would lose everything.
+  await requireRoomForBitmaps([path], { keeps: () => true, adds: 1 });
+  const images = [{ path, nodeName: 'image0' }];
+  return withStorageDaemon({ images }, (client) =>
+    rollback(new QmpTrackingTarget({ client, nodes: ['image0'], label: () => path }), { pit }),
+  );
+}

@@ -1,0 +1,31 @@
+/** The wiring of a running QEMU: from its QMP socket to its disks, points in time and sessions. */
+import { invalidArgument } from '../core/errors.js';
+import type { CallOptions, Vm } from '../core/vm.js';
+import { loadKernel } from '../kernel/load.js';
+
+/** How a VM is connected to. */
+export interface ConnectOptions extends CallOptions {
+  /** Which kernel does the bulk work: the native addon, its script twin, or what loads (the default). */
+  kernel?: 'native' | 'script' | 'auto' | undefined;
+  /** Unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
+  nbdSocket?: string | undefined;
+  /** Folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
+  scratch?: string | undefined;
+  /** Milliseconds for connecting; 10 000 unless given. */
+  timeoutMs?: number | undefined;
+}
+
+/**
+ * Connects to a running QEMU (qemu-system or qemu-storage-daemon, 7.2 or newer) by its QMP socket. A monitor serves one
+ * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`.
+ */
+export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
+  if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
+    throw invalidArgument('socket', socket, 'the path of a QMP unix socket');
+  }
+  const { signal, nbdSocket, scratch, timeoutMs } = options;
+  const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
+  const { acquireConnection } = await import('../backend/qemu/vmConnection.js');
+  const { VmHandle } = await import('../backend/qemu/vmHandle.js');
+  return new VmHandle(await acquireConnection(socket, { signal, timeoutMs }), kernel, { nbdSocket, scratch });
+}

@@ -1,0 +1,195 @@
+/**
+ * What sessions and questions left behind on a running VM: what each is, whether it is still somebody's, and what mending
+ * it does. Looking changes nothing.
+ */
+
+import { lstat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { findPausedForSpace } from '../backend/qemu/graph/pausedForSpace.js';
+import type { Lease } from '../backend/qemu/own/lease.js';
+import { clearLeftQueries, findLeftQueries } from '../backend/qemu/own/leftQueries.js';
+import { placeOf } from '../backend/qemu/qemuPlace.js';
+import type { QmpClient } from '../backend/qemu/qmp/qmpClient.js';
+import {
+  describeKeeper,
+  endDeadSession,
+  findHeldSessions,
+  type HeldSession,
+} from '../backend/qemu/session/deadSessions.js';
+import { endSession } from '../backend/qemu/session/ending.js';
+import { readFromQemu } from '../backend/qemu/session/fromQemu.js';
+import {
+  endLostSession,
+  findLostSessions,
+  findUnclearFolders,
+  strandedBecause,
+} from '../backend/qemu/session/leftFolders.js';
+import { placesOfFiles } from '../backend/qemu/session/scratch.js';
+import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
+import { isMissing } from '../linux/fileFault.js';
+import type { Leftover } from './leftover.js';
+import { ofPaused } from './pausedVm.js';
+
+/** Where to look besides the VM itself. */
+export interface LeftoverOptions {
+  /** Folder given to sessions for their files, beside the usual ones. */
+  scratch?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Everything of ours on this VM that is in nobody's use, and the sessions that are. */
+export async function findVmLeftovers(socket: string, options: LeftoverOptions = {}): Promise<Leftover[]> {
+  const { signal } = options;
+  return withClient(socket, signal, async (client) => {
+    const found: Leftover[] = [];
+    for (const held of await findHeldSessions(client, { signal })) found.push(await ofSession(socket, held));
+    for (const whose of ['dead', 'unknown'] as const) {
+      const { exports, nodes, folders } = await findLeftQueries(client, socket, whose);
+      const parts = [...exports, ...nodes, ...folders];
+      if (parts.length > 0) found.push(ofQuestions(socket, whose, parts));
+    }
+    const places = await placesOfFiles(client, { folder: options.scratch }, { signal });
+    for (const lost of await findLostSessions(client, socket, places, { signal })) {
+      const stranded = strandedBecause(lost);
+      const { lease, folder } = lost;
+      if (stranded !== null) {
+        found.push({
+          problem: true,
+          message: stranded.message,
+          advice: `the VM has started from the images without these writes, and both cannot be had in one: keep the VM as it is and delete ${folder}, or stop it and put the overlay (its header names the image) in the image’s place`,
+          mend: null,
+        });
+        continue;
+      }
+      found.push({
+        problem: true,
+        message: `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})${mayBeFrozen(lease)}`,
+        mend: {
+          what: 'roll back its point in time where a disk still has it, and remove its files',
+          run: (stop) =>
+            withClient(socket, stop, async (c) => void (await endLostSession(c, lost, { signal: stop }))),
+        },
+      });
+    }
+    found.push(...(await findUnclearLeftovers(places)));
+    const paused = await findPausedForSpace(client, { signal });
+    if (paused !== null) found.push(ofPaused(paused, socket, (work, stop) => withClient(socket, stop, work)));
+    return found;
+  });
+}
+
+/** In the folder for temporary files, where sessions of every VM are: one that cannot be told may have nothing to do with what is asked about. */
+export function isAnybodys(folder: string): boolean {
+  return dirname(folder) === resolve(tmpdir());
+}
+
+/** Folders of sessions of which nothing else can be told. */
+export async function findUnclearLeftovers(places: readonly string[]): Promise<Leftover[]> {
+  return (await findUnclearFolders(places)).map(({ folder, overlays }) => ({
+    problem: overlays && !isAnybodys(folder),
+    message: `${folder} has files of a session, and no record that can be believed`,
+    advice: overlays
+      ? 'its overlays may hold what a guest wrote: `qemu-img info` names the image that each stands on; look whether that has it all (`qemu-img compare`) before you remove the folder'
+      : 'it can be removed when no QEMU has it open (`fuser`)',
+    mend: null,
+  }));
+}
+
+function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly string[]): Leftover {
+  const who =
+    whose === 'dead'
+      ? 'left by a process that is gone while it asked for a map'
+      : 'asked for by a process that cannot be seen from here (in another container, or in one that was started anew)';
+  const then = whose === 'dead' ? '' : '; a question that is still being asked fails, and can be asked again';
+  return {
+    problem: true,
+    message: `${who}: ${parts.join(', ')}`,
+    mend: {
+      what: `remove them${then}`,
+      run: (stop) =>
+        withClient(socket, stop, async (client) => void (await clearLeftQueries(client, socket, whose))),
+    },
+  };
+}
+
+async function ofSession(socket: string, held: HeldSession): Promise<Leftover> {
+  const { tag, lease, keeper } = held;
+  const session = lease?.session ?? `${tag}…`;
+  const message = `session ${session} is open: ${describeKeeper(lease)}`;
+  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${session}\``;
+  if (keeper === 'alive' || keeper === 'detached')
+    return { problem: false, message, advice: byHand, mend: null };
+  if (lease === null && keeper === 'unknown') return withoutRecord(socket, held);
+  if (keeper === 'unknown') {
+    const advice = `whether it is still used cannot be seen from here: look on the machine that began it, then ${byHand}`;
+    return { problem: true, message, advice, mend: null };
+  }
+  const ending = lease?.ending ?? 'rollback';
+  const thaw = lease?.frozen === undefined ? '' : `thaw the guest behind ${lease.frozen.agent}, `;
+  const how = `${thaw}${ending === 'commit' ? 'finish its commit' : 'roll it back'}`;
+  const back = lease?.mode === 'overlay' ? ', bringing what the guest wrote back into the image' : '';
+  return {
+    problem: true,
+    message: `session ${session} was begun by a process that is gone${mayBeFrozen(lease)}`,
+    mend: {
+      what: keeper === 'unbegun' ? 'remove what was prepared for it' : `${how}${back}`,
+      run: (stop) =>
+        withClient(socket, stop, async (client) => {
+          const again = (await findHeldSessions(client, { signal: stop })).find((s) => s.tag === tag);
+          if (again !== undefined) await endDeadSession(client, again, { signal: stop });
+        }),
+    },
+  };
+}
+
+/** Nobody can say whose it is. With its folder gone, which QEMU itself told, there is nobody to ask either. */
+async function withoutRecord(socket: string, { tag, parts: { folder } }: HeldSession): Promise<Leftover> {
+  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${tag}\``;
+  // QEMU may have other files at that path than we: then it is the one who knows.
+  const pid = (await placeOf(socket))?.pid ?? 'self';
+  const gone =
+    folder !== null &&
+    (await isGone(folder)) &&
+    (await lstat(`/proc/${pid}/root${folder}`).catch(() => null)) === null;
+  if (!gone) {
+    const message = `session ${tag}… is open, and its record${folder === null ? '' : ` in ${folder}`} cannot be read from here`;
+    return { problem: true, message, advice: `look whether it is still used, then ${byHand}`, mend: null };
+  }
+  return {
+    problem: true,
+    message: `session ${tag}… is open, and its folder ${folder} is gone`,
+    advice: `when a backup is still reading, let it end; else ${byHand}`,
+    mend: {
+      what: 'roll it back, bringing what the guest wrote to an overlay back into the image',
+      run: (stop) =>
+        withClient(socket, stop, async (client) => {
+          const known = await readFromQemu(client, tag, { signal: stop });
+          if (known !== null) await endSession(client, known, 'rollback', { signal: stop });
+        }),
+    },
+  };
+}
+
+function mayBeFrozen(lease: Lease | null): string {
+  if (lease?.frozen === undefined) return '';
+  const { agent, since } = lease.frozen;
+  return `; THE GUEST MAY BE FROZEN since ${since} (agent ${agent})`;
+}
+
+async function isGone(folder: string): Promise<boolean> {
+  return (await lstat(folder).catch(isMissing)) === true;
+}
+
+async function withClient<T>(
+  socket: string,
+  signal: AbortSignal | undefined,
+  use: (client: QmpClient) => Promise<T>,
+): Promise<T> {
+  const connection = await acquireConnection(socket, { signal });
+  try {
+    return await use(connection.client);
+  } finally {
+    await releaseConnection(connection);
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Whether an overlay that a session left may be joined with its image: only where it is proven that nobody but the session
+ * itself wrote to the image since. Joining would otherwise mix two histories of the guest.
+ */
+
+import { lstat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { LeaseDisk } from '../backend/qemu/own/lease.js';
+import { findSessionFolders, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
+import {
+  type OverlayState,
+  readOverlayRecord,
+  whyWrittenSince,
+} from '../backend/qemu/session/overlayRecord.js';
+import { CbtError } from '../core/errors.js';
+import type { PitList } from '../core/trackedDisk.js';
+import { realPathAsText } from '../linux/textPath.js';
+import { type ImageNode, imageNode, nameOfNode } from './imageName.js';
+import { qemuImg } from './imageTool.js';
+import { readPoints } from './storedPoints.js';
+
+export function overlayOf(folder: string, { index }: LeaseDisk): string {
+  return join(folder, `overlay-${index}.qcow2`);
+}
+
+/** Why the overlay of this disk may not be joined with its image; null when it may, or was. */
+export async function doubtAbout(
+  { lease, folder }: LeftFolder,
+  disk: LeaseDisk,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const { image } = disk;
+  if (image === undefined) return `where the image of ${disk.disk} is was not recorded`;
+  const record = await readOverlayRecord(folder, disk.index);
+  if (record?.state === 'returned') return null;
+  try {
+    const overlay = overlayOf(folder, disk);
+    const format = await backingFormat(overlay, image, disk.sizeBytes, signal);
+    if (format === null) return `${overlay} is not as its session made it, above ${image}`;
+    const doubt =
+      record?.state === 'settling'
+        ? `QEMU ended while it turned from the overlay of ${disk.disk} to its image: either may be the newer one`
+        : await whyWritten({ ...disk, image }, lease.session, record, signal);
+    if (doubt === null || (await isAlike(image, format, overlay, signal))) return null;
+    return doubt;
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+    return error.message;
+  }
+}
+
+/** Why somebody else may have written to the image; null when nobody has. */
+async function whyWritten(
+  disk: LeaseDisk & { image: string },
+  session: string,
+  record: OverlayState | null,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const { image } = disk;
+  const notEmpty = whyNotEmpty(await readPoints(image, signal), session, disk);
+  // When QEMU has it open for the commit, what a crash leaves of its bitmaps tells nothing.
+  const unproven =
+    notEmpty !== null && record?.state === 'returning' ? await whyWrittenSince(record, image) : notEmpty;
+  return unproven && `${image} does not prove that nobody wrote to it since (${unproven})`;
+}
+
+/** With nothing in the overlay that the image lacks there is nothing to lose, whoever wrote what. */
+async function isAlike(
+  image: string,
+  format: string,
+  overlay: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const backing = await imageNode(image, { format, signal });
+  const names = [nameOfNode(backing), nameOfNode(await nodeOver(backing, overlay, signal))];
+  const said = await qemuImg(['compare', ...names], {
+    signal,
+    passes: [COMPARED_DIFFERENT],
+  });
+  return /identical/.test(said);
+}
+
+/** The overlay over its image as qemu-img takes it: QEMU opens what was looked at, whatever the headers say by then. */
+export async function overlayName(
+  folder: string,
+  disk: LeaseDisk,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const { image = '', sizeBytes } = disk;
+  const overlay = overlayOf(folder, disk);
+  const format = await backingFormat(overlay, image, sizeBytes, signal);
+  if (format === null) {
+    const message = `${overlay} is not as its session made it, above ${image}`;
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: disk.disk, reason: 'OVERLAY' });
+  }
+  return nameOfNode(await nodeOver(await imageNode(image, { format, signal }), overlay, signal));
+}
+
+async function nodeOver(
+  backing: ImageNode,
+  overlay: string,
+  signal: AbortSignal | undefined,
+): Promise<ImageNode> {
+  const alone = await imageNode(overlay, { format: 'qcow2', withoutBacking: true, signal });
+  return { ...alone, backing };
+}
+
+const COMPARED_DIFFERENT = 1;
+
+/**
+ * Before the commit begins nobody writes to the image: its segment of the session is intact and empty. Every image of the
+ * session has such a segment; that it is this disk's, and not one that has its name by now, its history tells.
+ */
+function whyNotEmpty({ state, pits, epoch }: PitList, session: string, disk: LeaseDisk): string | null {
+  const newest = pits.at(-1);
+  if (newest?.uuid !== session)
+    return `its newest point in time is ${newest?.uuid ?? 'none'}, not the session’s`;
+  if (epoch !== disk.epoch || newest.changeId !== disk.changeId)
+    return `it is another disk by now, of epoch ${epoch}; that of the session is ${disk.epoch}`;
+  if (state !== 'recording' || !newest.recording) return 'its history is lost';
+  return newest.changedBytes === 0 ? null : 'something was written after the session’s point';
+}
+
+/**
+ * The format that the overlay says its image has; null where it is not what its session made. QEMU's user can write the
+ * folder, and we may be root: nothing that the overlay is not itself is read or written.
+ */
+async function backingFormat(
+  overlay: string,
+  image: string,
+  sizeBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  if (!(await lstat(overlay).catch(() => null))?.isFile()) return null;
+  const printed = await qemuImg(['info', '--output=json', '-f', 'qcow2', overlay], { signal });
+  const facts = JSON.parse(printed) as Record<string, unknown>;
+  const { data } = (facts['format-specific'] ?? {}) as { data?: Record<string, unknown> };
+  if (data === undefined || 'data-file' in data) return null;
+  const format = facts['backing-filename-format'];
+  const asMade = facts['backing-filename'] === image && facts['virtual-size'] === sizeBytes;
+  return asMade && typeof format === 'string' ? format : null;
+}
+
+/** Where the files of sessions on these images may be. */
+export async function placesAround(
+  images: readonly string[],
+  scratch?: string | undefined,
+): Promise<string[]> {
+  const beside = (await Promise.all(images.map(truePath))).map(dirname);
+  return [...new Set([...beside, tmpdir(), ...(scratch === undefined ? [] : [scratch])])];
+}
+
+/**
+ * The sessions that had one of these images, wherever their files may be, and those whose images cannot be told: they were
+ * moved since, or never known.
+ */
+export async function findFoldersOf(
+  images: readonly string[],
+  scratch?: string | undefined,
+): Promise<{ theirs: LeftFolder[]; unclear: LeftFolder[] }> {
+  const wanted = new Set(await Promise.all(images.map(truePath)));
+  const theirs: LeftFolder[] = [];
+  const unclear: LeftFolder[] = [];
+  for (const left of await findSessionFolders(await placesAround(images, scratch))) {
+    const had = left.lease.disks.flatMap(({ image }) => image ?? []);
+    const there = await Promise.all(had.map(async (image) => realPathAsText(image).catch(() => null)));
+    if (there.some((image) => image !== null && wanted.has(image))) theirs.push(left);
+    else if (!there.some((image) => image !== null)) unclear.push(left);
+  }
+  return { theirs, unclear };
+}
+
+/**
+ * Throws where an overlay waits for one of these images: what the guest wrote last is in it, and a new point in time, or a new
+ * history, would take the proof away that the two may be joined.
+ */
+export async function requireNoWaitingOverlay(
+  images: readonly string[],
+  scratch?: string | undefined,
+): Promise<void> {
+  for (const left of (await findFoldersOf(images, scratch)).theirs) {
+    const why = strandedBecause(left);
+    if (why === null) continue;
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `${why.message}: bring it back first (qemu-cbt doctor --fix ${images[0]})`,
+      { reason: 'BUSY', disk: images[0] ?? '', details: why.details },
+    );
+  }
+}
+
+async function truePath(file: string): Promise<string> {
+  return realPathAsText(file).catch((error: unknown) => {
+    // One that is not there has no other name; one whose name cannot be told could be any.
+    if (error instanceof CbtError) throw error;
+    return file;
+  });
+}

@@ -1,0 +1,178 @@
+// The rooms of lib/, which of them may know which, and what imports what: for check-layers and for the drawing in the docs.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../lib');
+
+const ENGINE = ['core', 'linux'];
+const BACKENDS = ['backend/image', 'backend/nbd', 'backend/qemu'];
+
+/** Room of a file (path below lib/, first match wins), the rooms it may import beside its own, and what it is for. */
+export const LAYERS = [
+  {
+    name: 'core',
+    match: /^core\//,
+    may: [],
+    bare: false,
+    holds:
+      'names, points, chains, queries, tracking plans, change maps, errors; the ports `DiskSource`, `BitmapKernel`, `RangePager`, `TrackingTarget`',
+  },
+  {
+    name: 'linux',
+    match: /^linux\//,
+    may: ['core'],
+    bare: true,
+    holds:
+      'what the system promises, and no word of ours but the errors: locks that end with their holder (ADR 8), whole files (`wholeFile.ts`: the one way to write or replace a file), who has a file or device open, stable storage, sockets, programs, waiting with a limit',
+  },
+  {
+    name: 'kernel',
+    match: /^kernel\//,
+    may: ['core'],
+    bare: true,
+    holds: 'finds and loads the addon; its plain TypeScript twin, which is the test oracle and the fallback',
+  },
+  {
+    name: 'backend/image',
+    match: /^backend\/image\//,
+    may: ENGINE,
+    bare: true,
+    holds:
+      'images at rest: qcow2 (headers, bitmap directory, tables, L1/L2; new files written in one go), Parallels `.hdd`/`.hds`, raw; image locks; stacks of files; which files QEMU is told to open',
+  },
+  {
+    name: 'backend/nbd',
+    match: /^backend\/nbd\//,
+    may: ENGINE,
+    bare: true,
+    holds: 'libnbd through `nbd.node`: block status into ranges, pipelined reads and writes',
+  },
+  {
+    name: 'backend/qemu',
+    match: /^backend\/qemu\//,
+    may: [...ENGINE, 'backend/nbd', 'backend/image'],
+    bare: true,
+    holds:
+      'a running QEMU, in rooms that use each other in this order: `session/` (fleecing and overlay sessions and their ends, ADR 7), `live/` (maps of a running disk, ADR 6), `graph/` (nodes, disks and their names), `guest/` (the agent, freezing), `own/` (what is ours inside a QEMU: names, jobs, exports, the NBD server), `qmp/` (client, codec, schemas, transactions, capabilities)',
+  },
+  {
+    name: 'host',
+    match: /^host\//,
+    may: [...ENGINE, 'kernel', ...BACKENDS],
+    bare: true,
+    holds:
+      'what this machine has, and the only wiring: from a name to a VM, a disk, its data; what was left behind; the tools',
+  },
+  {
+    name: 'facade',
+    match: /^facade\//,
+    may: [...ENGINE, 'host'],
+    bare: true,
+    holds:
+      'the SDKs’ surfaces: one function a file, a surface list each, one table from core codes to the SDK’s',
+  },
+  {
+    name: 'backup',
+    match: /^backup\//,
+    may: [...ENGINE, 'host'],
+    bare: true,
+    holds:
+      'the backup program: folder and its owner, series, manifests, sums, copying, restore, verify, prune',
+  },
+  {
+    name: 'cli',
+    match: /^cli\//,
+    may: [...ENGINE, 'host', 'kernel', 'backup'],
+    bare: true,
+    holds:
+      'the command; pictures. `scripts/bundle-command.mjs` makes it one file (`dist/command`); `bin/compiledCode.js` keeps V8’s code for it, for the Node that made it',
+  },
+  {
+    name: 'index.ts',
+    match: /^index\.ts$/,
+    may: [...ENGINE, 'host'],
+    bare: true,
+    holds: 'the public names',
+  },
+];
+
+export const layerOf = (path) => LAYERS.find((layer) => layer.match.test(path));
+
+/** Of each file, by its path below lib/: the files it imports, and the packages. Types count. */
+export function readImports() {
+  const files = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
+  const found = new Map();
+  for (const file of files) {
+    const inside = new Set();
+    const outside = new Set();
+    const source = readFileSync(join(root, file), 'utf8');
+    const specifiers = /(?:^(?:import|export)\b[^;']*\bfrom\s+|^import\s+|\bimport\()'([^']+)'/gm;
+    for (const [, specifier] of source.matchAll(specifiers)) {
+      if (!specifier.startsWith('.')) outside.add(specifier);
+      else inside.add(relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, '.ts'));
+    }
+    found.set(file, { inside, outside });
+  }
+  return found;
+}
+
+/** Sets of more than one that can all be reached from each other (Tarjan). */
+export function findCircles(graph) {
+  const order = new Map();
+  const low = new Map();
+  const open = [];
+  const circles = [];
+  const visit = (node) => {
+    order.set(node, order.size);
+    low.set(node, order.get(node));
+    open.push(node);
+    for (const next of graph.get(node) ?? []) {
+      if (!graph.has(next)) continue;
+      if (!order.has(next)) visit(next);
+      if (open.includes(next)) low.set(node, Math.min(low.get(node), low.get(next)));
+    }
+    if (low.get(node) !== order.get(node)) return;
+    const circle = open.splice(open.indexOf(node));
+    if (circle.length > 1) circles.push(circle);
+  };
+  for (const node of graph.keys()) if (!order.has(node)) visit(node);
+  return circles;
+}
+
+/** Circles between folders of one folder; what a folder's own files import of its subfolders is none. */
+export function folderCircles(graph) {
+  const folders = new Set(['.']);
+  for (const file of graph.keys())
+    for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) folders.add(folder);
+  return [...folders].flatMap((folder) => {
+    const below = (path) => {
+      const inner =
+        folder === '.' ? path : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : '';
+      return inner.includes('/') ? inner.slice(0, inner.indexOf('/')) : null;
+    };
+    const arrows = new Map();
+    const because = [];
+    for (const [file, imports] of graph) {
+      const from = below(file);
+      if (from === null) continue;
+      if (!arrows.has(from)) arrows.set(from, new Set());
+      for (const target of imports) {
+        const to = below(target);
+        if (to === null || to === from) continue;
+        arrows.get(from).add(to);
+        because.push({ from, to, text: `${file} → ${target}` });
+      }
+    }
+    return findCircles(arrows).map((circle) => ({
+      folder,
+      circle,
+      because: because
+        .filter(({ from, to }) => circle.includes(from) && circle.includes(to))
+        .map(({ text }) => text),
+    }));
+  });
+}

@@ -1,0 +1,58 @@
+/** What the Parallels tests share: a folder that goes away, disks that are closed, and maps as plain pairs. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach } from 'vitest';
+import { openParallels } from '../../../../../lib/backend/image/parallels/parallelsSource.js';
+import type { BitmapKernel, LockState } from '../../../../../lib/core/bitmapKernel.js';
+import type { DiskSource, DiskState } from '../../../../../lib/core/diskSource.js';
+import type { RangePager } from '../../../../../lib/core/rangePage.js';
+import { createScriptKernel } from '../../../../../lib/kernel/scriptKernel.js';
+
+const folders: string[] = [];
+const sources: DiskSource[] = [];
+
+/** A new folder, removed after the test with every source that `openDisk` opened. */
+export function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'prl-'));
+  folders.push(folder);
+  return folder;
+}
+
+afterEach(async () => {
+  for (const source of sources.splice(0)) await source.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+export async function openDisk(path: string, kernel: BitmapKernel = kernelWith()): Promise<DiskSource> {
+  const source = await openParallels(path, { kernel });
+  sources.push(source);
+  return source;
+}
+
+export async function stateOf(path: string): Promise<DiskState> {
+  return (await openDisk(path)).state();
+}
+
+/** All ranges of [0, endBytes), asked for in pages of `maxRanges`, as [offset, length] pairs. */
+export async function listRanges(
+  pager: RangePager,
+  endBytes: number,
+  maxRanges = Number.POSITIVE_INFINITY,
+): Promise<[number, number][]> {
+  const pairs: [number, number][] = [];
+  for (let at = 0; at < endBytes; ) {
+    const page = await pager.page({ startBytes: at, endBytes, maxRanges });
+    for (let i = 0; i < page.ranges.length; i += 2) pairs.push([page.ranges[i]!, page.ranges[i + 1]!]);
+    at = page.nextBytes;
+  }
+  return pairs;
+}
+
+/** The script kernel; locks are what the test says they are. */
+export function kernelWith(lock: Partial<LockState> = {}): BitmapKernel {
+  return {
+    ...createScriptKernel(),
+    lockState: async () => ({ writer: false, writersForbidden: false, ...lock }),
+  };
+}
