@@ -13,7 +13,7 @@ net.Socket.prototype.write = function write(...args) {
   }
   return real.apply(this, args);
 };
-const { connectVm } = await import(pathToFileURL(`${built}/vm.js`).href);
+const { connectVm } = await import(pathToFileURL(`${built}/host/vm.js`).href);
 const vm = await connectVm(socket, { nbdSocket });
 const session = await vm.begin({ mode, nbdSocket, scratch: { folder: scratch } });
 if (dieOpen) process.kill(process.pid, 'SIGKILL');
