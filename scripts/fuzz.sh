@@ -1,30 +1,35 @@
 #!/usr/bin/env bash
 # Builds the native fuzzers with clang under the address and undefined-behaviour sanitizers, and runs each for a bounded
-# time, starting from the saved corpus. A finding fails the run and leaves its input in build-fuzz/findings.
+# time, starting from the saved corpus. A finding fails the run and leaves its input in build-sanitized/findings.
 #   scripts/fuzz.sh [seconds for each fuzzer, default 10, or inputs: 1000000x] [name of one fuzzer]
+#   scripts/fuzz.sh --configure     only the build folder: the native tests are built there too, under the same sanitizers
 set -euo pipefail
 cd "$(dirname "$0")/.."
-budget=${1:-10}
-only=${2:-}
-case ${budget%x} in '' | *[!0-9]*) echo "usage: scripts/fuzz.sh [seconds | <inputs>x] [fuzzer]" >&2; exit 2 ;; esac
-case $budget in *x) limit=-runs=${budget%x} ;; *) limit=-max_total_time=$budget ;; esac
+folder=build-sanitized
 if ! command -v clang++ >/dev/null; then
   echo "clang++ not found; install with: apt-get install clang (Debian), dnf install clang compiler-rt (Fedora)" >&2
   exit 5
 fi
+# -O1: compiled sooner, and what a finding says stays near the source.
+cmake -S . -B "$folder" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DQEMU_CBT_TESTS=ON -DQEMU_CBT_FUZZ=ON \
+  -DQEMU_CBT_SANITIZE=address,undefined >/dev/null
+[ "${1:-}" != --configure ] || exit 0
 
-cmake -S . -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  -DQEMU_CBT_FUZZ=ON -DQEMU_CBT_SANITIZE=address,undefined >/dev/null
-cmake --build build-fuzz -j "$(nproc)" >/dev/null
+budget=${1:-10}
+only=${2:-}
+case ${budget%x} in '' | *[!0-9]*) echo "usage: scripts/fuzz.sh [seconds | <inputs>x] [fuzzer]" >&2; exit 2 ;; esac
+case $budget in *x) limit=-runs=${budget%x} ;; *) limit=-max_total_time=$budget ;; esac
+cmake --build "$folder" -j "$(nproc)" --target fuzzers >/dev/null
 
-findings=build-fuzz/findings
+findings=$folder/findings
 mkdir -p "$findings"
 failed=0
 ran=0
 while read -r fuzzer; do
   name=$(basename "$fuzzer")
   [ -z "$only" ] || [ "$only" = "$name" ] || continue
-  corpus=build-fuzz/corpus/$name
+  corpus=$folder/corpus/$name
   saved=$(find native -type d -path "*/fuzz/corpus/$name" -print -quit)
   mkdir -p "$corpus"
   ran=$((ran + 1))
@@ -36,6 +41,6 @@ while read -r fuzzer; do
     echo "$name: FOUND SOMETHING, see $findings" >&2
     failed=1
   fi
-done < <(find build-fuzz -name '*_fuzzer' -type f -perm -u+x | sort)
+done < <(find "$folder" -name '*_fuzzer' -type f -perm -u+x | sort)
 [ "$ran" -gt 0 ] || { echo "no fuzzer ran" >&2; exit 1; }
 exit "$failed"

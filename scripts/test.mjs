@@ -1,20 +1,21 @@
-// All tests, in the order in which failures are cheapest to learn. Prints one line a stage; last, what
-// failed by name and the true total.
+// All tests. The checks that say most soonest come first; then what takes long, side by side, since much of it waits for
+// programs that it started. Prints each stage whole when it has ended; last, what failed by name and the true total.
 //   npm test                 everything
 //   npm test -- unit …       only the stages named
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Stage, sideBySide } from './side-by-side.mjs';
 import { lastLines, readCtest, readVitest } from './test-reports.mjs';
 
 /** One that takes each kind of fault at least once. `npm run torture` draws others. */
 const TORTURE_SEED = process.env.TORTURE_SEED ?? '4';
 const FUZZ_SECONDS = process.env.FUZZ_SECONDS ?? '5';
 const work = mkdtempSync(join(tmpdir(), 'qemu-cbt-test-'));
-const jobs = String(cpus().length);
-let runs = 0;
-const total = { passed: 0, failures: [], skipped: [] };
+const cpus = availableParallelism();
+const jobs = String(cpus);
+/** Stages at once. */
+const AT_ONCE = 3;
 
 const LIVE = [
   ...['live', 'session', 'graph', 'qmp', 'guest/agent', 'storageDaemon'].map(
@@ -23,47 +24,37 @@ const LIVE = [
   'cli',
 ].map((name) => `test/integration/${name}`);
 
-const stages = {
-  lint: () => check('npm', ['run', '--silent', 'lint']),
-  types: () => check('npm', ['run', '--silent', 'typecheck']),
-  coverage: () => check('node', ['scripts/make-coverage.mjs', '--check']),
-  manual: () => check('node', ['scripts/make-man.mjs', '--check']),
-  architecture: () => check('node', ['scripts/make-architecture.mjs', '--check']),
+/** Quick, and what most mistakes show up in. */
+const first = {
+  lint: (stage) => check(stage, 'npm', ['run', '--silent', 'lint']),
+  types: (stage) => check(stage, 'npm', ['run', '--silent', 'typecheck']),
+  coverage: (stage) => check(stage, 'node', ['scripts/make-coverage.mjs', '--check']),
+  manual: (stage) => check(stage, 'node', ['scripts/make-man.mjs', '--check']),
+  architecture: (stage) => check(stage, 'node', ['scripts/make-architecture.mjs', '--check']),
   // Fails for a public export without a docstring.
-  docs: () => check('npm', ['run', '--silent', 'docs', '--', '--emit', 'none']),
-  native: () => ctest('build-test', ['-DQEMU_CBT_TESTS=ON']),
-  sanitizers: () => ctest('build-asan', ['-DQEMU_CBT_TESTS=ON', '-DQEMU_CBT_SANITIZE=address,undefined']),
-  fuzz: () => check('bash', ['scripts/fuzz.sh', FUZZ_SECONDS]),
-  parsers: () => check('node', ['test/fuzz/run.mjs', '--seconds', FUZZ_SECONDS]),
-  gyp: () => check('node', ['scripts/check-addons.mjs']),
-  package: () => check('node', ['scripts/check-package.mjs']),
-  install: () => check('node', ['scripts/check-install.mjs']),
-  unit: () => vitest(['test/unit', 'test/types', 'test/property', 'test/contract', 'test/conformance']),
-  integration: () => vitest(['test/integration', 'test/examples']),
-  // Some of what `npm run torture` does, by one seed: what fails here fails again.
-  torture: () => vitest(['--config', 'test/torture/vitest.config.ts'], { env: { TORTURE_SEED } }),
-  // What depends on QEMU itself, once more with a newer one.
-  newer: () => vitest(LIVE, { wrapper: ['node', 'scripts/newer-qemu.mjs'] }),
+  docs: (stage) => check(stage, 'npm', ['run', '--silent', 'docs', '--', '--emit', 'none']),
 };
 
-/** What a stage's programs print is seen as it comes, and kept: the end of it says why a check failed. */
-function run(command, args, { env = {}, quiet = false } = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-    let printed = '';
-    const take = (target) => (bytes) => {
-      printed += bytes;
-      target?.write(bytes);
-    };
-    child.stdout.on('data', take(quiet ? null : process.stdout));
-    child.stderr.on('data', take(process.stderr));
-    child.on('error', (error) => resolve({ ok: false, printed: error.message }));
-    child.on('close', (status) => resolve({ ok: status === 0, printed }));
-  });
-}
+/** In the order in which they begin: the longest ones first. */
+const then = {
+  integration: (stage) => vitest(stage, ['test/integration', 'test/examples']),
+  unit: (stage) =>
+    vitest(stage, ['test/unit', 'test/types', 'test/property', 'test/contract', 'test/conformance']),
+  // What depends on QEMU itself, once more with a newer one.
+  newer: (stage) => vitest(stage, LIVE, { wrapper: ['node', 'scripts/newer-qemu.mjs'] }),
+  // Some of what `npm run torture` does, by one seed: what fails here fails again.
+  torture: (stage) => vitest(stage, ['--config', 'test/torture/vitest.config.ts'], { env: { TORTURE_SEED } }),
+  // In the folder of the addons: the tests are of the very code that they are made of.
+  native: (stage) => ctest(stage, 'build', ['-DQEMU_CBT_TESTS=ON']),
+  sanitizers: (stage) => sanitizers(stage),
+  fuzz: (stage) => check(stage, 'bash', ['scripts/fuzz.sh', FUZZ_SECONDS]),
+  parsers: (stage) => check(stage, 'node', ['test/fuzz/run.mjs', '--seconds', FUZZ_SECONDS]),
+  install: (stage) => check(stage, 'node', ['scripts/check-install.mjs']),
+  gyp: (stage) => check(stage, 'node', ['scripts/check-addons.mjs']),
+  package: (stage) => check(stage, 'node', ['scripts/check-package.mjs']),
+};
+/** The fuzzers are in the folder of the sanitizers' tests. */
+const AFTER = { fuzz: ['sanitizers'] };
 
 const failure = (where, printed) => ({
   passed: 0,
@@ -72,63 +63,96 @@ const failure = (where, printed) => ({
 });
 
 /** A check that either holds or does not: one test. */
-async function check(command, args) {
-  const { ok, printed } = await run(command, args);
+async function check(stage, command, args) {
+  const { ok, printed } = await stage.run(command, args);
   return ok ? { passed: 1, skipped: [], failures: [] } : failure([command, ...args].join(' '), printed);
 }
 
-async function ctest(folder, options) {
+async function sanitizers(stage) {
+  const { ok, printed } = await stage.run('bash', ['scripts/fuzz.sh', '--configure'], { quiet: true });
+  return ok ? ctest(stage, 'build-sanitized', []) : failure('scripts/fuzz.sh --configure', printed);
+}
+
+async function ctest(stage, folder, options) {
   const steps = [
-    ['-S', '.', '-B', folder, '-DCMAKE_BUILD_TYPE=RelWithDebInfo', ...options],
-    ['--build', folder, '-j', jobs],
+    ['-S', '.', '-B', folder, ...options],
+    ['--build', folder, '-j', jobs, '--target', 'native_tests'],
   ];
   for (const step of steps) {
-    const { ok, printed } = await run('cmake', step, { quiet: true });
-    if (!ok) return failure(`cmake ${step[0]} ${step[1]}`, printed);
+    const { ok, printed } = await stage.run('cmake', step, { quiet: true });
+    if (!ok) return failure(`cmake ${step.join(' ')}`, printed);
   }
-  const report = join(work, `${folder}.xml`);
+  const report = join(work, `${stage.name}.xml`);
   const asked = ['--output-on-failure', '--no-tests=error', '--output-junit', report];
-  const { ok, printed } = await run('ctest', ['--test-dir', folder, ...asked]);
+  const { ok, printed } = await stage.run('ctest', ['--test-dir', folder, '-j', jobs, ...asked]);
   const outcome = existsSync(report) ? readCtest(readFileSync(report, 'utf8')) : null;
   const unexplained = outcome === null || (!ok && outcome.failures.length === 0);
   return unexplained ? failure(`ctest ${folder}`, printed) : outcome;
 }
 
 /** `wrapper`: a command that runs another one. */
-async function vitest(folders, { wrapper = [], env = {} } = {}) {
-  const report = join(work, `vitest-${runs++}.json`);
+async function vitest(stage, folders, { wrapper = [], env = {} } = {}) {
+  const report = join(work, `${stage.name}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const [command, ...args] = [...wrapper, 'npx', 'vitest', 'run', '--passWithNoTests=false', ...reporters];
-  const { ok, printed } = await run(command, [...args, ...folders], { env });
+  const [command, ...args] = [...wrapper, 'node', 'node_modules/vitest/vitest.mjs', 'run', ...reporters];
+  const { ok, printed } = await stage.run(command, [...args, '--passWithNoTests=false', ...folders], { env });
   if (!existsSync(report)) return failure('vitest itself', printed);
   return readVitest(readFileSync(report, 'utf8'), { succeeded: ok, printed, root: process.cwd() });
 }
 
-const wanted = process.argv.slice(2);
-for (const name of wanted) {
-  if (stages[name] === undefined) {
-    console.error(`no stage ${name}; there are: ${Object.keys(stages).join(', ')}`);
+const all = { ...first, ...then };
+const asked = process.argv.slice(2);
+for (const name of asked) {
+  if (all[name] === undefined) {
+    console.error(`no stage ${name}; there are: ${Object.keys(all).join(', ')}`);
     process.exit(2);
   }
 }
-try {
-  for (const [name, stage] of Object.entries(stages)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    console.log(`\n--- ${name}`);
-    const started = Date.now();
-    let result;
+const isWanted = (name) => asked.length === 0 || asked.includes(name);
+const total = { passed: 0, failures: [], skipped: [] };
+const running = new Set();
+
+function job(name) {
+  const run = async () => {
+    const alone = asked.length === 1;
+    const stage = new Stage(name, (text) => alone && process.stdout.write(text));
+    running.add(stage);
+    let outcome;
     try {
-      result = await stage();
+      outcome = await all[name](stage);
     } catch (error) {
-      console.error(error);
-      result = { passed: 0, skipped: [], failures: [{ where: 'the stage itself', message: error.message }] };
+      outcome = failure('the stage itself', String(error.stack));
     }
-    total.passed += result.passed;
-    total.failures.push(...result.failures.map((one) => ({ stage: name, ...one })));
-    total.skipped.push(...result.skipped.map((where) => ({ stage: name, where, message: 'skipped' })));
-    const seconds = ((Date.now() - started) / 1000).toFixed(1);
-    console.log(`--- ${name}: ${result.failures.length === 0 ? 'ok' : 'FAILED'} in ${seconds} s`);
-  }
+    running.delete(stage);
+    total.passed += outcome.passed;
+    total.failures.push(...outcome.failures.map((one) => ({ stage: name, ...one })));
+    total.skipped.push(...outcome.skipped.map((where) => ({ stage: name, where, message: 'skipped' })));
+    const verdict = outcome.failures.length === 0 ? 'ok' : 'FAILED';
+    const cost = `${stage.seconds.toFixed(1)} s, of which programs computed ${stage.cpuSeconds.toFixed(1)} s`;
+    console.log(`${alone ? '' : `\n--- ${name}\n${stage.printed}`}--- ${name}: ${verdict} in ${cost}`);
+  };
+  return { name, after: AFTER[name], run };
+}
+
+/** Ended from outside, by a limit of time it may be: what was going on is what one wants to know. */
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    for (const stage of running) {
+      console.log(
+        `\n--- ${stage.name}: ${signal} after ${stage.seconds.toFixed(0)} s\n${lastLines(stage.printed)}`,
+      );
+      stage.stop();
+    }
+    rmSync(work, { recursive: true, force: true });
+    process.exit(1);
+  });
+
+try {
+  for (const [stages, atOnce] of [
+    [first, 1],
+    [then, AT_ONCE],
+  ])
+    await sideBySide(Object.keys(stages).filter(isWanted).map(job), atOnce);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
