@@ -3,14 +3,14 @@
  * of ours whose files take the room are rolled back first.
  */
 import { findPausedForSpace, goOn, type PausedVm } from '../backend/qemu/graph/pausedForSpace.js';
-import type { QmpClient } from '../backend/qemu/qmp/qmpClient.js';
+import type { QmpPort } from '../backend/qemu/qmp/qmpPort.js';
 import { describeKeeper, endDeadSession, findHeldSessions } from '../backend/qemu/session/deadSessions.js';
 import { endSession } from '../backend/qemu/session/ending.js';
 import { CbtError } from '../core/errors.js';
 import type { Leftover } from './leftover.js';
 
 type WithClient = (
-  work: (client: QmpClient) => Promise<void>,
+  work: (client: QmpPort) => Promise<void>,
   signal: AbortSignal | undefined,
 ) => Promise<void>;
 
@@ -36,7 +36,7 @@ export function ofPaused({ disks, full }: PausedVm, socket: string, withClient: 
   return { problem: true, message, advice, mend: null };
 }
 
-async function mendPaused(client: QmpClient, signal: AbortSignal | undefined): Promise<void> {
+async function mendPaused(client: QmpPort, signal: AbortSignal | undefined): Promise<void> {
   const before = await findPausedForSpace(client, { signal });
   const tags = new Set(before?.full.flatMap(({ session }) => (session === null ? [] : [session])));
   for (const held of await findHeldSessions(client, { signal })) {

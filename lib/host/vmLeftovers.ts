@@ -10,7 +10,7 @@ import { findPausedForSpace } from '../backend/qemu/graph/pausedForSpace.js';
 import type { Lease } from '../backend/qemu/own/lease.js';
 import { clearLeftQueries, findLeftQueries } from '../backend/qemu/own/leftQueries.js';
 import { placeOf } from '../backend/qemu/qemuPlace.js';
-import type { QmpClient } from '../backend/qemu/qmp/qmpClient.js';
+import type { QmpPort } from '../backend/qemu/qmp/qmpPort.js';
 import {
   describeKeeper,
   endDeadSession,
@@ -184,7 +184,7 @@ async function isGone(folder: string): Promise<boolean> {
 async function withClient<T>(
   socket: string,
   signal: AbortSignal | undefined,
-  use: (client: QmpClient) => Promise<T>,
+  use: (client: QmpPort) => Promise<T>,
 ): Promise<T> {
   const connection = await acquireConnection(socket, { signal });
   try {

@@ -6,8 +6,8 @@ import { CbtError } from '../../core/errors.js';
 import type { WaitOptions } from '../../linux/waiting.js';
 import type { ImageNode } from '../image/imageNode.js';
 import { qmp } from './qmp/commands.js';
-import type { QmpClient } from './qmp/qmpClient.js';
 import { isHeld, QmpCommandError } from './qmp/qmpError.js';
+import type { QmpPort } from './qmp/qmpPort.js';
 
 export interface ImageToOpen {
   path: string;
@@ -22,7 +22,7 @@ export interface ImageToOpen {
 }
 
 /** blockdev-add for an image. Errors name the file: BUSY when somebody holds it, CORRUPT_IMAGE, or out of reach. */
-export async function openImage(client: QmpClient, image: ImageToOpen, options?: WaitOptions): Promise<void> {
+export async function openImage(client: QmpPort, image: ImageToOpen, options?: WaitOptions): Promise<void> {
   const readOnly = image.readOnly ?? false;
   const { file, ...node } = image.node ?? (await aloneNode(image.path));
   const opened = { ...node, 'node-name': image.nodeName, 'read-only': readOnly };

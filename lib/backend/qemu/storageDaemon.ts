@@ -15,6 +15,7 @@ import { checkTimeout, waitFor } from '../../linux/waiting.js';
 import { type ImageToOpen, openImage } from './openForWriting.js';
 import { qmp } from './qmp/commands.js';
 import { QmpClient } from './qmp/qmpClient.js';
+import type { QmpPort } from './qmp/qmpPort.js';
 
 export interface StorageDaemonOptions {
   images: readonly ImageToOpen[];
@@ -49,7 +50,7 @@ const DEFAULT_STOP_MS = 120_000;
  */
 export async function withStorageDaemon<T>(
   options: StorageDaemonOptions,
-  fn: (client: QmpClient, place: DaemonPlace) => Promise<T>,
+  fn: (client: QmpPort, place: DaemonPlace) => Promise<T>,
 ): Promise<T> {
   const startMs = checkTimeout('startTimeoutMs', options.startTimeoutMs ?? DEFAULT_START_MS);
   const stopMs = checkTimeout('stopTimeoutMs', options.stopTimeoutMs ?? DEFAULT_STOP_MS);

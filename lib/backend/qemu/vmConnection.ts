@@ -7,10 +7,11 @@ import path from 'node:path';
 import type { LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
 import { QmpClient, type QmpOptions } from './qmp/qmpClient.js';
+import type { QmpPort } from './qmp/qmpPort.js';
 
 export interface VmConnection {
   readonly socket: string;
-  readonly client: QmpClient;
+  readonly client: QmpPort;
   /** Serves the maps of questions outside a session. */
   readonly server: QueryServer;
   /** Disks that are open for questions. */

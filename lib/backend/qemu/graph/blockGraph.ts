@@ -13,7 +13,7 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import { isRelativeName, resolveNames } from '../qemuPlace.js';
 import { type Capabilities, capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import type { BlockDevice, BlockExportInfo, BlockNodeInfo } from '../qmp/schemas.js';
 
 export interface GraphNode {
@@ -43,7 +43,7 @@ const FILE_DRIVERS: readonly string[] = ['file', 'host_device'];
 /** Somebody changing the graph faster than this many readings is at work on it right now. */
 const MAX_READINGS = 5;
 
-export async function readBlockGraph(client: QmpClient, options?: WaitOptions): Promise<BlockGraph> {
+export async function readBlockGraph(client: QmpPort, options?: WaitOptions): Promise<BlockGraph> {
   const capabilities = await capabilitiesOf(client, options);
   capabilities.require('query-named-block-nodes flat');
   for (let reading = 1; reading <= MAX_READINGS; reading += 1) {
@@ -58,7 +58,7 @@ export async function readBlockGraph(client: QmpClient, options?: WaitOptions): 
 }
 
 async function readOnce(
-  client: QmpClient,
+  client: QmpPort,
   capabilities: Capabilities,
   options: WaitOptions | undefined,
 ): Promise<BlockGraph | null> {
@@ -86,7 +86,7 @@ async function readOnce(
 }
 
 async function readEdges(
-  client: QmpClient,
+  client: QmpPort,
   capabilities: Capabilities,
   options: WaitOptions | undefined,
 ): Promise<Edges> {

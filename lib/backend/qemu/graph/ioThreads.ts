@@ -7,14 +7,14 @@
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import type { QemuVersion } from '../qmp/schemas.js';
 import type { TrackableDisk } from './vmDisk.js';
 
 /** Throws ERR_CBT_UNSUPPORTED when an export of this disk could take the VM down. */
 export async function requireSafeExport(
-  client: QmpClient,
+  client: QmpPort,
   disk: TrackableDisk,
   options?: WaitOptions,
 ): Promise<void> {
@@ -37,7 +37,7 @@ export function endsClientsInMainThread(version: QemuVersion | undefined): boole
   return major > 8 || (major === 8 && (minor > 2 || (minor === 2 && micro >= 3)));
 }
 
-async function hasIoThreads(client: QmpClient, options: WaitOptions | undefined): Promise<boolean> {
+async function hasIoThreads(client: QmpPort, options: WaitOptions | undefined): Promise<boolean> {
   try {
     const objects = await qmp(client, 'qom-list', { path: '/objects' }, options);
     return objects.some(({ type }) => type === 'child<iothread>');
@@ -53,7 +53,7 @@ async function hasIoThreads(client: QmpClient, options: WaitOptions | undefined)
  * when that cannot be told (an export of a storage daemon may be in any thread).
  */
 async function ioThreadOf(
-  client: QmpClient,
+  client: QmpPort,
   { qdevPath }: TrackableDisk,
   options: WaitOptions | undefined,
 ): Promise<string | null> {
@@ -70,7 +70,7 @@ async function ioThreadOf(
 
 /** A property that holds a link, as a path; null where there is no such property. */
 async function propertyOf(
-  client: QmpClient,
+  client: QmpPort,
   path: string,
   property: string,
   options: WaitOptions | undefined,

@@ -6,8 +6,8 @@ import { freeSpaceFor } from '../../../linux/freeSpace.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { parseId } from '../own/ids.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { type BlockGraph, readBlockGraph } from './blockGraph.js';
 
 /** A file that takes writes of the guest, and the room it has. */
@@ -30,7 +30,7 @@ export interface PausedVm {
 const ROOM_BYTES = 1 << 20;
 
 /** Null while the VM runs, is paused for another reason, or is a storage daemon. */
-export async function findPausedForSpace(client: QmpClient, options?: WaitOptions): Promise<PausedVm | null> {
+export async function findPausedForSpace(client: QmpPort, options?: WaitOptions): Promise<PausedVm | null> {
   if ((await statusOf(client, options)) !== 'io-error') return null;
   const graph = await readBlockGraph(client, options);
   const failed = graph.devices.filter((device) => (device['io-status'] ?? 'ok') !== 'ok');
@@ -51,7 +51,7 @@ export async function findPausedForSpace(client: QmpClient, options?: WaitOption
 }
 
 /** Lets the VM go on, unless something else than an I/O error keeps it. */
-export async function goOn(client: QmpClient, options?: WaitOptions): Promise<void> {
+export async function goOn(client: QmpPort, options?: WaitOptions): Promise<void> {
   if ((await statusOf(client, options)) === 'io-error') await qmp(client, 'cont', undefined, options);
 }
 
@@ -71,7 +71,7 @@ function collectFiles(
   for (const child of children) collectFiles(graph, child.node, into, seen);
 }
 
-async function statusOf(client: QmpClient, options: WaitOptions | undefined): Promise<string | null> {
+async function statusOf(client: QmpPort, options: WaitOptions | undefined): Promise<string | null> {
   try {
     return (await qmp(client, 'query-status', undefined, options)).status;
   } catch (error) {

@@ -7,12 +7,12 @@ import type { DiskState } from '../../../core/diskSource.js';
 import { CbtError, throwIfAborted, trackingLost } from '../../../core/errors.js';
 import type { TrackedState } from '../../../core/tracking.js';
 import type { DiskChange, TrackingTarget } from '../../../core/trackingTarget.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { type BitmapAction, runTransaction } from '../qmp/transaction.js';
 import { findByNode, findDisk, listDisks, type TrackableDisk, type VmDisk } from './vmDisks.js';
 
 export interface QmpTargetOptions {
-  client: QmpClient;
+  client: QmpPort;
   /** Names as `findDisk` takes them; every trackable disk unless given. */
   names?: readonly string[] | undefined;
   /** Nodes of images, instead of names. */
@@ -126,7 +126,7 @@ export class QmpTrackingTarget implements TrackingTarget {
   }
 }
 
-function requireNode(client: QmpClient, all: readonly VmDisk[], node: string): VmDisk {
+function requireNode(client: QmpPort, all: readonly VmDisk[], node: string): VmDisk {
   const disk = findByNode(all, node);
   // What a session did to an image is undone there, also when the disk has gone to another one since.
   if (disk !== null && !disk.trackable && disk.apart !== undefined)

@@ -10,8 +10,8 @@
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { isOwnName } from '../own/ownNames.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import type { BlockDevice } from '../qmp/schemas.js';
 import { type BlockGraph, type GraphNode, readBlockGraph } from './blockGraph.js';
 import { nameDisks } from './diskNames.js';
@@ -30,14 +30,14 @@ export { findAgain, findByNode, findDisk } from './diskNames.js';
 export type { DiskImage, TrackableDisk, UntrackableDisk, VmDisk } from './vmDisk.js';
 
 /** Every disk of the VM, in QEMU's order; nothing is left out, what cannot be tracked says why. */
-export async function listDisks(client: QmpClient, options?: WaitOptions): Promise<VmDisk[]> {
+export async function listDisks(client: QmpPort, options?: WaitOptions): Promise<VmDisk[]> {
   const graph = await readBlockGraph(client, options);
   const drafts = graph.devices.length > 0 ? await guestDisks(client, graph, options) : daemonDisks(graph);
   return nameDisks(refuseSharedNodes(drafts));
 }
 
 async function guestDisks(
-  client: QmpClient,
+  client: QmpPort,
   graph: BlockGraph,
   options: WaitOptions | undefined,
 ): Promise<UnnamedDisk[]> {
@@ -54,7 +54,7 @@ async function guestDisks(
 const WITH_ANOTHER_QEMU = 'another QEMU has the disk (migration)';
 
 /** Before QEMU 10 nothing but the run state tells that the guest, and with it the image, is another process's. */
-export async function isGuestElsewhere(client: QmpClient, options?: WaitOptions): Promise<boolean> {
+export async function isGuestElsewhere(client: QmpPort, options?: WaitOptions): Promise<boolean> {
   try {
     const { status } = await qmp(client, 'query-status', undefined, options);
     return ['inmigrate', 'finish-migrate', 'postmigrate'].includes(status);
@@ -157,7 +157,7 @@ function keepsBitmaps({ info }: GraphNode): boolean {
 }
 
 async function deviceTypeOf(
-  client: QmpClient,
+  client: QmpPort,
   qdev: string | undefined,
   options: WaitOptions | undefined,
 ): Promise<string | undefined> {

@@ -13,7 +13,7 @@ import { removeExport } from '../own/exports.js';
 import { ignoreGone } from '../own/jobs.js';
 import type { BitmapName } from '../qmp/arguments.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { runTransaction } from '../qmp/transaction.js';
 import type { QueryServer } from './queryServer.js';
 
@@ -30,7 +30,7 @@ export class LiveMap {
 
   /** What is set in any of the bitmaps, as they are now. They must all be of nodes of this size. */
   static async ofBitmaps(
-    client: QmpClient,
+    client: QmpPort,
     server: QueryServer,
     asked: { bitmaps: readonly BitmapName[]; sizeBytes: number; granularityBytes: number },
     signal?: AbortSignal,
@@ -60,7 +60,7 @@ export class LiveMap {
 
   /** Where a node holds data, or (`own`) what it has allocated itself without its backing chain. */
   static async ofNode(
-    client: QmpClient,
+    client: QmpPort,
     server: QueryServer,
     node: string,
     own: boolean,
@@ -103,7 +103,7 @@ export class LiveMap {
 
 /** Makes the export and connects to it; whatever fails, nothing stays in QEMU. */
 async function serve(
-  client: QmpClient,
+  client: QmpPort,
   server: QueryServer,
   id: string,
   signal: AbortSignal | undefined,

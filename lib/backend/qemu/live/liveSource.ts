@@ -12,7 +12,7 @@ import type { VmLayer } from '../graph/layers.js';
 import { diskStateOf } from '../graph/trackingTarget.js';
 import type { TrackableDisk, VmDisk } from '../graph/vmDisk.js';
 import { listDisks } from '../graph/vmDisks.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { LiveMap } from './liveMap.js';
 import { type HeldMaps, LivePager } from './livePager.js';
 import type { QueryServer } from './queryServer.js';
@@ -28,7 +28,7 @@ export interface InstantExport {
 }
 
 export interface LiveSourceOptions {
-  client: QmpClient;
+  client: QmpPort;
   server: QueryServer;
   kernel: BitmapKernel;
   /** How the disk is called towards the caller. */

@@ -13,7 +13,7 @@ import { makeOwnFolder } from '../own/ownFolder.js';
 import { makeQueryId } from '../own/queryIds.js';
 import { findSessions } from '../own/sessionParts.js';
 import { placeOfSocket, removeSocketElsewhere } from '../own/socketPlace.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** Maps that this process has made. */
 let drawn = 0;
@@ -26,7 +26,7 @@ export interface ServerSeat {
 }
 
 export class QueryServer {
-  readonly #client: QmpClient;
+  readonly #client: QmpPort;
   readonly #vmSocket: string;
   readonly #given: string | undefined;
   readonly #place: string;
@@ -36,11 +36,7 @@ export class QueryServer {
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `given`: socket of an NBD server that runs in this QEMU already; `place`: a folder for the socket of one of our own. */
-  constructor(
-    client: QmpClient,
-    vmSocket: string,
-    { given, place }: { given?: string; place?: string } = {},
-  ) {
+  constructor(client: QmpPort, vmSocket: string, { given, place }: { given?: string; place?: string } = {}) {
     this.#client = client;
     this.#vmSocket = vmSocket;
     this.#given = given;

@@ -2,12 +2,12 @@
 
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { ignoreGone } from './jobs.js';
 import { askerOf } from './queryIds.js';
 
 /** Deletes an export and waits until QEMU says that it is gone; clients are cut off. */
-export async function removeExport(client: QmpClient, id: string, options?: WaitOptions): Promise<void> {
+export async function removeExport(client: QmpPort, id: string, options?: WaitOptions): Promise<void> {
   const deleted = client.waitEvent(
     ({ event, data }) => event === 'BLOCK_EXPORT_DELETED' && data?.['id'] === id,
     options,
@@ -21,7 +21,7 @@ export async function removeExport(client: QmpClient, id: string, options?: Wait
 }
 
 /** Stops an NBD server of ours when it serves nobody else; maps that are being asked through it go with it. */
-export async function stopServer(client: QmpClient, options?: WaitOptions): Promise<void> {
+export async function stopServer(client: QmpPort, options?: WaitOptions): Promise<void> {
   for (const { id } of await qmp(client, 'query-block-exports', undefined, options))
     if (askerOf(id) !== null) await removeExport(client, id, options);
   if ((await qmp(client, 'query-block-exports', undefined, options)).length > 0) return;

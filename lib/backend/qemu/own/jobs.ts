@@ -2,11 +2,11 @@
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import type { JobInfo } from '../qmp/schemas.js';
 
-export async function findJob(client: QmpClient, id: string, options?: WaitOptions): Promise<JobInfo | null> {
+export async function findJob(client: QmpPort, id: string, options?: WaitOptions): Promise<JobInfo | null> {
   return (await qmp(client, 'query-jobs', undefined, options)).find((job) => job.id === id) ?? null;
 }
 
@@ -15,7 +15,7 @@ export async function findJob(client: QmpClient, id: string, options?: WaitOptio
  * between two looks; ours are made with it off.
  */
 export async function waitForJob(
-  client: QmpClient,
+  client: QmpPort,
   id: string,
   states: readonly string[],
   options: WaitOptions = {},
@@ -33,7 +33,7 @@ export async function waitForJob(
 
 /** Waits for a job to conclude, dismisses it, and throws what it failed with. */
 export async function finishJob(
-  client: QmpClient,
+  client: QmpPort,
   id: string,
   what: string,
   options?: WaitOptions,
@@ -47,7 +47,7 @@ export async function finishJob(
 }
 
 /** Ends a job, whatever state it is in, and waits until it is gone. */
-export async function dropJob(client: QmpClient, id: string, options?: WaitOptions): Promise<void> {
+export async function dropJob(client: QmpPort, id: string, options?: WaitOptions): Promise<void> {
   const job = await findJob(client, id, options);
   if (job === null) return;
   if (job.status !== 'concluded') {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { listeningPaths } from '../../../linux/listeners.js';
 import { isRunning, ownMark, stateOf } from '../../../linux/processMark.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { removeExport, stopServer } from './exports.js';
 import { ignoreGone } from './jobs.js';
 import { isListening } from './nbdServer.js';
@@ -25,7 +25,7 @@ export interface LeftQueries {
  * in one that was started anew.
  */
 export async function findLeftQueries(
-  client: QmpClient,
+  client: QmpPort,
   vmSocket: string,
   whose: 'dead' | 'unknown' = 'dead',
 ): Promise<LeftQueries> {
@@ -57,7 +57,7 @@ export async function findLeftQueries(
 
 /** Removes what such questions left; returns what it removed. */
 export async function clearLeftQueries(
-  client: QmpClient,
+  client: QmpPort,
   vmSocket: string,
   whose: 'dead' | 'unknown' = 'dead',
 ): Promise<string[]> {

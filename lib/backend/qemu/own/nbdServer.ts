@@ -6,11 +6,11 @@ import { listeningPaths } from '../../../linux/listeners.js';
 import { checkSocketPath } from '../../../linux/unixSocket.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** Starts a server on that socket. */
-export async function startServer(client: QmpClient, socket: string, options?: WaitOptions): Promise<void> {
+export async function startServer(client: QmpPort, socket: string, options?: WaitOptions): Promise<void> {
   checkSocketPath('the NBD socket', socket);
   try {
     await qmp(client, 'nbd-server-start', { addr: { type: 'unix', data: { path: socket } } }, options);

@@ -2,7 +2,7 @@
 
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { parseId } from './ids.js';
 
 /** What of a session there is in QEMU now. */
@@ -21,7 +21,7 @@ const FILE_PARTS: readonly string[] = ['scratchFile', 'overlayFile', 'blocker'];
 
 /** The sessions that QEMU holds parts of, by their tag. */
 export async function findSessions(
-  client: QmpClient,
+  client: QmpPort,
   options?: WaitOptions,
 ): Promise<Map<string, SessionParts>> {
   const [nodes, jobs, exports] = await Promise.all([

@@ -4,7 +4,7 @@
  */
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
-import type { QmpClient } from './qmpClient.js';
+import type { QmpPort } from './qmpPort.js';
 import { type QmpSchema, schemaOf } from './qmpSchema.js';
 
 type Probe = (schema: QmpSchema) => boolean;
@@ -99,6 +99,6 @@ export class Capabilities {
 }
 
 /** What the QEMU at the other end can do; asks it on the first call of a connection. */
-export async function capabilitiesOf(client: QmpClient, options?: WaitOptions): Promise<Capabilities> {
+export async function capabilitiesOf(client: QmpPort, options?: WaitOptions): Promise<Capabilities> {
   return new Capabilities(await schemaOf(client, options));
 }

@@ -4,7 +4,7 @@
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QmpArguments } from './arguments.js';
-import type { QmpClient } from './qmpClient.js';
+import type { QmpPort } from './qmpPort.js';
 import { describeIssues, type QmpCommand, type QmpReply, qmpReplies } from './schemas.js';
 
 /** `args` may be left out where the command takes none. */
@@ -17,7 +17,7 @@ type CommandParameters<C extends QmpCommand> = undefined extends QmpArguments[C]
  * the command promises. After ERR_CBT_TIMEOUT or ERR_CBT_ABORTED the command may still take effect.
  */
 export async function qmp<C extends QmpCommand>(
-  client: QmpClient,
+  client: QmpPort,
   command: C,
   ...[args, options]: CommandParameters<C>
 ): Promise<QmpReply<C>> {

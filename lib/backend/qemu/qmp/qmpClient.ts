@@ -23,6 +23,7 @@ import {
   parseMessage,
 } from './lineCodec.js';
 import { QmpCommandError } from './qmpError.js';
+import type { QmpPort } from './qmpPort.js';
 import {
   describeIssues,
   errorReply,
@@ -56,7 +57,7 @@ const DEFAULT_CONNECT_MS = 10_000;
 const DEFAULT_COMMAND_MS = 60_000;
 const DEFAULT_MAX_BUFFERED_EVENTS = 1024;
 
-export class QmpClient {
+export class QmpClient implements QmpPort, AsyncDisposable {
   /** The socket path, or what the caller called this connection. */
   readonly name: string;
   /** As the greeting told it; for messages only, never to decide what QEMU can do. */

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from './commands.js';
-import type { QmpClient } from './qmpClient.js';
+import type { QmpPort } from './qmpPort.js';
 import { describeIssues } from './schemas.js';
 
 const schemaType = z.looseObject({
@@ -112,10 +112,10 @@ function split(step: string): [string, string | undefined] {
   return at < 0 ? [step, undefined] : [step.slice(0, at), step.slice(at + 1)];
 }
 
-const schemas = new WeakMap<QmpClient, QmpSchema>();
+const schemas = new WeakMap<QmpPort, QmpSchema>();
 
 /** The schema of this connection; asked once, for a QEMU never changes while it is connected. */
-export async function schemaOf(client: QmpClient, options?: WaitOptions): Promise<QmpSchema> {
+export async function schemaOf(client: QmpPort, options?: WaitOptions): Promise<QmpSchema> {
   const known = schemas.get(client);
   if (known !== undefined) return known;
   const schema = new QmpSchema(await qmp(client, 'query-qmp-schema', undefined, options));

@@ -7,7 +7,7 @@ import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import type { BitmapName, TransactionAction } from './arguments.js';
 import { qmp } from './commands.js';
-import type { QmpClient } from './qmpClient.js';
+import type { QmpPort } from './qmpPort.js';
 
 /** One change to one bitmap; `node` is the QEMU node that holds it. */
 export type BitmapAction =
@@ -53,7 +53,7 @@ export function toTransactionAction(action: BitmapAction): TransactionAction {
  * (QEMU 7.2): put removals last. After a time-out or an abort it is not known whether the actions happened.
  */
 export async function runTransaction(
-  client: QmpClient,
+  client: QmpPort,
   actions: readonly (TransactionAction | BitmapAction)[],
   options?: WaitOptions,
 ): Promise<void> {

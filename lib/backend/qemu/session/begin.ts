@@ -20,7 +20,7 @@ import { makeOwnFolder } from '../own/ownFolder.js';
 import { findSessions } from '../own/sessionParts.js';
 import { placeOfSocket } from '../own/socketPlace.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { clearDeadSessions, requireNoOther } from './deadSessions.js';
 import { endSession } from './ending.js';
 import { noSuchSession, readFromQemu, requireTag } from './fromQemu.js';
@@ -36,7 +36,7 @@ import { placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratc
 export type BeginSessionOptions = BeginVmOptions;
 
 export async function beginSession(
-  client: QmpClient,
+  client: QmpPort,
   vmSocket: string,
   open: OpenSessionDisk,
   options: BeginSessionOptions = {},
@@ -128,7 +128,7 @@ export async function beginSession(
 
 /** The session with this id, begun by whomever. */
 export async function resumeSession(
-  client: QmpClient,
+  client: QmpPort,
   sessionId: string,
   open: OpenSessionDisk,
   options?: WaitOptions,
@@ -149,7 +149,7 @@ export async function resumeSession(
 
 /** Exports what shows each disk's instant, read-only and under its own name. */
 async function exportData(
-  client: QmpClient,
+  client: QmpPort,
   { session, mode, disks }: Lease,
   options: WaitOptions,
 ): Promise<void> {

@@ -7,7 +7,7 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import { makeId } from '../own/ids.js';
 import { findJob, ignoreGone, waitForJob } from '../own/jobs.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { type Covering, findCovering } from './overlay.js';
 import { noteOverlay, noteReturning, readOverlayRecord } from './overlayRecord.js';
 
@@ -30,7 +30,7 @@ export interface CommitBackPlace {
 
 /** Commits the overlay of a disk back; nothing to do where none takes writes. */
 export async function commitBack(
-  client: QmpClient,
+  client: QmpPort,
   session: CommitBackPlace,
   options?: WaitOptions,
 ): Promise<void> {
@@ -93,7 +93,7 @@ function whatToDo(why: string): string {
 }
 
 async function start(
-  client: QmpClient,
+  client: QmpPort,
   { tag, index, disk }: CommitBackPlace,
   { root, overlay, image, apart, snapshots }: Covering,
   options: WaitOptions | undefined,
@@ -123,7 +123,7 @@ async function start(
 
 /** Looks at the image and tells how far the job is, again and again, until it is stopped. */
 function whileItRuns(
-  client: QmpClient,
+  client: QmpPort,
   id: string,
   look: () => Promise<void>,
   onProgress: CommitBackPlace['onProgress'],

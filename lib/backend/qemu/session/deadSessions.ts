@@ -7,7 +7,7 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import { parseId } from '../own/ids.js';
 import { type Lease, readLease } from '../own/lease.js';
 import { findSessions, type SessionParts } from '../own/sessionParts.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { endSession } from './ending.js';
 import { isOurs, type Keeper, keeperOf, takingOver } from './owner.js';
 import { removeParts } from './teardown.js';
@@ -23,7 +23,7 @@ export interface HeldSession {
 }
 
 /** Every session of this QEMU, with who looks after it. */
-export async function findHeldSessions(client: QmpClient, options?: WaitOptions): Promise<HeldSession[]> {
+export async function findHeldSessions(client: QmpPort, options?: WaitOptions): Promise<HeldSession[]> {
   const held: HeldSession[] = [];
   for (const [tag, parts] of await findSessions(client, options)) {
     const lease = parts.folder === null ? null : await readLease(parts.folder);
@@ -37,7 +37,7 @@ export async function findHeldSessions(client: QmpClient, options?: WaitOptions)
 
 /** Ends a session that nobody keeps; returns what is to be told of it, or null where somebody keeps it. */
 export async function endDeadSession(
-  client: QmpClient,
+  client: QmpPort,
   { tag, parts: { folder }, lease, keeper }: HeldSession,
   options?: WaitOptions,
 ): Promise<readonly string[] | null> {
@@ -56,7 +56,7 @@ export async function endDeadSession(
 }
 
 /** Ends every session that nobody keeps; throws BUSY for one that holds a new session off. Returns what is to be told. */
-export async function clearDeadSessions(client: QmpClient, options?: WaitOptions): Promise<string[]> {
+export async function clearDeadSessions(client: QmpPort, options?: WaitOptions): Promise<string[]> {
   const told: string[] = [];
   for (const held of await findHeldSessions(client, options)) {
     const ended = await endDeadSession(client, held, options);
@@ -70,7 +70,7 @@ export async function clearDeadSessions(client: QmpClient, options?: WaitOptions
  * Throws BUSY where another session is there beside this one, whose own nodes are made already: of two that are begun at the
  * same time at most one sees nobody.
  */
-export async function requireNoOther(client: QmpClient, tag: string, options?: WaitOptions): Promise<void> {
+export async function requireNoOther(client: QmpPort, tag: string, options?: WaitOptions): Promise<void> {
   const other = (await findHeldSessions(client, options)).find((held) => held.tag !== tag);
   if (other !== undefined) throw heldBy(other);
 }

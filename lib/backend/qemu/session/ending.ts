@@ -15,7 +15,7 @@ import { stopServer } from '../own/exports.js';
 import { tagOf } from '../own/ids.js';
 import { type Lease, type LeaseDisk, writeLease } from '../own/lease.js';
 import { isListening } from '../own/nbdServer.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { commitBack } from './commitBack.js';
 import { endLeftFreeze } from './leftFreeze.js';
 import { letGoOfSession } from './owner.js';
@@ -32,7 +32,7 @@ export interface EndOptions extends WaitOptions {
  * a disk that no longer has it is as it should be.
  */
 export async function endSession(
-  client: QmpClient,
+  client: QmpPort,
   { folder, lease }: { folder: string; lease: Lease },
   how: Ending,
   options?: EndOptions,
@@ -87,7 +87,7 @@ export function holdsNothing({ taken, emptied }: Lease): boolean {
 }
 
 /** The disks of a session as a target, called as the session calls them. */
-export function targetOf(client: QmpClient, disks: readonly LeaseDisk[]): QmpTrackingTarget {
+export function targetOf(client: QmpPort, disks: readonly LeaseDisk[]): QmpTrackingTarget {
   const label = (_: unknown, name: string | undefined): string =>
     disks.find((d) => d.node === name)?.disk ?? String(name);
   return new QmpTrackingTarget({ client, nodes: disks.map((d) => d.node), label });
@@ -95,7 +95,7 @@ export function targetOf(client: QmpClient, disks: readonly LeaseDisk[]): QmpTra
 
 /** Rolls back the session's point in time on every disk that still has it. */
 export async function rollBackPoint(
-  client: QmpClient,
+  client: QmpPort,
   lease: Lease,
   options: WaitOptions | undefined,
 ): Promise<TrackingOutcome> {

@@ -15,7 +15,7 @@ import { makeId } from '../own/ids.js';
 import type { TransactionAction } from '../qmp/arguments.js';
 import { capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { type BitmapAction, runTransaction } from '../qmp/transaction.js';
 import { addScratch } from './scratch.js';
 
@@ -28,7 +28,7 @@ export interface PlannedDisk {
 
 /** Makes the scratch files and nodes; nothing of the guest is touched yet. */
 export async function prepareScratches(
-  client: QmpClient,
+  client: QmpPort,
   session: { tag: string; folder: string; limitBytes: number },
   disks: readonly PlannedDisk[],
   options?: WaitOptions,
@@ -61,7 +61,7 @@ export function inBitmapOrder(disks: readonly PlannedDisk[]): BitmapAction[] {
 
 /** The one transaction: fleecing jobs of all disks, then their bitmaps. */
 export async function takeInstant(
-  client: QmpClient,
+  client: QmpPort,
   tag: string,
   disks: readonly PlannedDisk[],
   options?: WaitOptions,
@@ -96,7 +96,7 @@ export function isFleecing(status: string): boolean {
 
 /** Why a scratch no longer shows the session's instant; null while all do. */
 export async function findEndedJob(
-  client: QmpClient,
+  client: QmpPort,
   tag: string,
   disks: readonly { index: number; disk: string }[],
   options?: WaitOptions,

@@ -18,7 +18,7 @@ import { parseId, tagOf } from '../own/ids.js';
 import type { Lease, LeaseDisk } from '../own/lease.js';
 import { findSessions, type SessionParts } from '../own/sessionParts.js';
 import { socketElsewhere, socketInside } from '../own/socketPlace.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** What a session is called: its UUID, or the 16 digits of it that QEMU shows (with or without the … of messages). */
 export function requireTag(session: string): string {
@@ -28,7 +28,7 @@ export function requireTag(session: string): string {
 
 /** The session's folder, which may be gone, and a record made of what QEMU tells; null where QEMU holds nothing of it. */
 export async function readFromQemu(
-  client: QmpClient,
+  client: QmpPort,
   tag: string,
   options?: WaitOptions,
 ): Promise<{ folder: string; lease: Lease } | null> {

@@ -11,6 +11,7 @@ import { clearLeftQueries } from '../own/leftQueries.js';
 import { isListening } from '../own/nbdServer.js';
 import { findSessions } from '../own/sessionParts.js';
 import { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { endSession } from './ending.js';
 import { removeUnbegun, undoLostSession } from './leftFolders.js';
 import { endLeftFreeze } from './leftFreeze.js';
@@ -75,7 +76,7 @@ async function tryUndo(folder: string, connectMs = LONGEST_CONNECT_MS): Promise<
 async function onVm(
   lease: Lease,
   timeoutMs: number,
-  work: (client: QmpClient) => Promise<void>,
+  work: (client: QmpPort) => Promise<void>,
 ): Promise<void> {
   await using client = await QmpClient.connect(lease.vm, { timeoutMs });
   await work(client);

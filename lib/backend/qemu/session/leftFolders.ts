@@ -15,7 +15,7 @@ import { listDisks, type VmDisk } from '../graph/vmDisks.js';
 import { tagOf } from '../own/ids.js';
 import { LEASE_NAME, type Lease, type LeaseDisk, readLease, writeLease } from '../own/lease.js';
 import { findSessions } from '../own/sessionParts.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { holdsNothing, rollBackPoint } from './ending.js';
 import { endLeftFreeze } from './leftFreeze.js';
 import { holdingLost, isAbandoned, keeperOf, OWNER_NAME } from './owner.js';
@@ -78,7 +78,7 @@ export async function isOver({ folder, lease }: LeftFolder): Promise<boolean | n
  * socket's, or had an image that this QEMU has now, which no other then can have.
  */
 export async function findLostSessions(
-  client: QmpClient,
+  client: QmpPort,
   vmSocket: string,
   parents: readonly string[],
   options?: WaitOptions,
@@ -126,7 +126,7 @@ function hasPoint({ layers }: VmDisk, { session }: Lease): boolean {
  * an image that may still have the point is not on this VM, because the point would be taken for a committed one.
  */
 export async function endLostSession(
-  client: QmpClient,
+  client: QmpPort,
   left: LeftFolder,
   options?: WaitOptions,
 ): Promise<TrackingOutcome> {
@@ -136,7 +136,7 @@ export async function endLostSession(
 
 /** The same, for whoever has the session's lock. */
 export async function undoLostSession(
-  client: QmpClient,
+  client: QmpPort,
   { folder, lease }: LeftFolder,
   options?: WaitOptions,
 ): Promise<TrackingOutcome> {

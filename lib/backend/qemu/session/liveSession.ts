@@ -11,7 +11,7 @@ import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import { type Lease, type LeaseDisk, readLease } from '../own/lease.js';
 import { exportUri } from '../own/nbdServer.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { MODES } from './modes.js';
@@ -40,7 +40,7 @@ export class LiveSession implements Session {
   #breaking: Promise<TrackingOutcome> | null = null;
 
   constructor(
-    readonly client: QmpClient,
+    readonly client: QmpPort,
     readonly lease: Lease,
     readonly folder: string,
     private readonly open: OpenSessionDisk,

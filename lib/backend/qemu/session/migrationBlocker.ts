@@ -13,14 +13,14 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import { makeId } from '../own/ids.js';
 import { capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 export const BLOCKER_NAME = 'unmigratable.vhd';
 
 /** `required`: throws where this QEMU cannot be kept from migrating. Of a storage daemon there is nothing to be kept from. */
 export async function blockMigration(
-  client: QmpClient,
+  client: QmpPort,
   { tag, folder, required }: { tag: string; folder: string; required: boolean },
   options?: WaitOptions,
 ): Promise<void> {

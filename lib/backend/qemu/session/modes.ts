@@ -2,7 +2,7 @@
 import type { SessionMode } from '../../../core/session.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { makeId } from '../own/ids.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { findEndedJob, type PlannedDisk, prepareScratches, takeInstant } from './fleece.js';
 import { findMovedImage, prepareOverlays, takeSnapshots } from './overlay.js';
 
@@ -17,20 +17,20 @@ export interface SessionPlace {
 interface Mode {
   /** Makes files and nodes; nothing of the guest is touched yet. */
   prepare(
-    client: QmpClient,
+    client: QmpPort,
     session: { tag: string; folder: string; limitBytes: number },
     disks: readonly PlannedDisk[],
     options?: WaitOptions,
   ): Promise<void>;
   /** The one transaction that fixes the instant of all disks, and their points in time. */
-  take(client: QmpClient, tag: string, disks: readonly PlannedDisk[], options?: WaitOptions): Promise<void>;
+  take(client: QmpPort, tag: string, disks: readonly PlannedDisk[], options?: WaitOptions): Promise<void>;
   /** The node that shows a disk as it was at the instant. */
   dataNode(tag: string, disk: { index: number; node: string }): string;
   /** The protocol node whose file takes what comes in during the session, and must not fill up. */
   fileNode(tag: string, index: number): string;
   /** Why that node no longer shows the instant; null while it does on every disk. */
   findBreak(
-    client: QmpClient,
+    client: QmpPort,
     tag: string,
     disks: readonly SessionPlace[],
     options?: WaitOptions,

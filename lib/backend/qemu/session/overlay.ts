@@ -19,7 +19,7 @@ import { isRelativeName } from '../qemuPlace.js';
 import type { TransactionAction } from '../qmp/arguments.js';
 import { capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { runTransaction } from '../qmp/transaction.js';
 import { inBitmapOrder, type PlannedDisk, shareOf } from './fleece.js';
 import { makeOverlayRecord } from './overlayRecord.js';
@@ -42,7 +42,7 @@ export function requireOverlayable({ id, overlay, encrypted, filename }: Trackab
 
 /** Makes the overlay files and nodes; nothing of the guest is touched yet. */
 export async function prepareOverlays(
-  client: QmpClient,
+  client: QmpPort,
   session: { tag: string; folder: string; limitBytes: number },
   disks: readonly PlannedDisk[],
   options?: WaitOptions,
@@ -68,7 +68,7 @@ export async function prepareOverlays(
 
 /** The one transaction: overlays on all disks, then their images' bitmaps. */
 export async function takeSnapshots(
-  client: QmpClient,
+  client: QmpPort,
   tag: string,
   disks: readonly PlannedDisk[],
   options?: WaitOptions,
@@ -86,7 +86,7 @@ export async function takeSnapshots(
 
 /** Why an image no longer shows the session's instant; null while every one is below its overlay and read-only. */
 export async function findMovedImage(
-  client: QmpClient,
+  client: QmpPort,
   tag: string,
   disks: readonly { index: number; disk: string; node: string }[],
   options?: WaitOptions,
@@ -115,7 +115,7 @@ export interface Covering {
 
 /** An overlay that takes writes for an image now, with what is needed to bring them back; null where there is none. */
 export async function findCovering(
-  client: QmpClient,
+  client: QmpPort,
   { tag, index, node }: { tag: string; index: number; node: string },
   options?: WaitOptions,
 ): Promise<Covering | null> {

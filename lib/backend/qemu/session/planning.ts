@@ -10,7 +10,7 @@ import type { QmpTrackingTarget } from '../graph/trackingTarget.js';
 import type { TrackableDisk } from '../graph/vmDisk.js';
 import { tagOf } from '../own/ids.js';
 import type { LeaseDisk } from '../own/lease.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import type { PlannedDisk } from './fleece.js';
 import { requireOverlayable } from './overlay.js';
 import { requireReopenable } from './reopening.js';
@@ -24,7 +24,7 @@ export interface SessionPlan {
 
 /** The plan of every disk as it is now. Throws when none can take part: the first one's reason. */
 export async function planSession(
-  client: QmpClient,
+  client: QmpPort,
   target: QmpTrackingTarget,
   session: { pit: string; base: Point | undefined; mode: SessionMode },
   signal: AbortSignal | undefined,
@@ -68,7 +68,7 @@ async function requireRoomNow(disk: TrackableDisk, signal: AbortSignal | undefin
  * before may have met a point in time that another session took since.
  */
 export async function planAgain(
-  client: QmpClient,
+  client: QmpPort,
   target: QmpTrackingTarget,
   session: { pit: string; base: Point | undefined; mode: SessionMode },
   before: SessionPlan,

@@ -8,13 +8,13 @@ import { listDisks } from '../graph/vmDisks.js';
 import { removeExport } from '../own/exports.js';
 import { makeId, tagOf } from '../own/ids.js';
 import type { Lease } from '../own/lease.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 export class PulledDisks {
   readonly #errors = new Map<string, CbtError>();
 
   constructor(
-    private readonly client: QmpClient,
+    private readonly client: QmpPort,
     private readonly lease: Lease,
   ) {}
 

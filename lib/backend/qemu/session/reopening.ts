@@ -14,14 +14,14 @@ import { makeId } from '../own/ids.js';
 import { ignoreGone } from '../own/jobs.js';
 import { placeOf } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** Protocols whose names are paths. */
 const FILE_DRIVERS: readonly string[] = ['file', 'host_device'];
 
 export async function requireReopenable(
-  client: QmpClient,
+  client: QmpPort,
   { tag, index, disk }: { tag: string; index: number; disk: TrackableDisk },
   options?: WaitOptions,
 ): Promise<void> {
@@ -48,7 +48,7 @@ export async function requireReopenable(
 }
 
 /** Whoever calls off what this is part of still has it done. */
-async function remove(client: QmpClient, node: string): Promise<void> {
+async function remove(client: QmpPort, node: string): Promise<void> {
   await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
 }
 
@@ -61,7 +61,7 @@ function cannot({ id }: TrackableDisk, file: string, why: string, cause?: unknow
 }
 
 /** Only what is seen for certain counts: the file is there, and QEMU has another one open. */
-async function isReplaced(client: QmpClient, file: string): Promise<boolean> {
+async function isReplaced(client: QmpPort, file: string): Promise<boolean> {
   const place = await placeOf(client.name);
   if (place === null || !file.startsWith('/')) return false;
   const there = await stat(`/proc/${place.pid}/root${file}`, { bigint: true }).catch(() => null);

@@ -16,7 +16,7 @@ import { makeId } from '../own/ids.js';
 import { finishJob } from '../own/jobs.js';
 import { firstClosed, placeOf } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** Share of the free space that a session may take unless told otherwise. */
 const DEFAULT_SHARE = 0.8;
@@ -44,7 +44,7 @@ export async function placeOfFiles(
 
 /** Every folder in which sessions on this VM may have put their files, in either mode. */
 export async function placesOfFiles(
-  client: QmpClient,
+  client: QmpPort,
   { folder }: ScratchOptions = {},
   options?: WaitOptions,
 ): Promise<string[]> {
@@ -86,7 +86,7 @@ export function requireRoom(
 
 /** Makes a scratch file and its nodes over the disk's node; returns the node that shows the instant once fleecing runs. */
 export async function addScratch(
-  client: QmpClient,
+  client: QmpPort,
   scratch: {
     tag: string;
     index: number;
@@ -117,7 +117,7 @@ export async function addScratch(
 
 /** Has QEMU say so when the file reaches this many bytes; 0 is no limit. */
 export async function watchFile(
-  client: QmpClient,
+  client: QmpPort,
   node: string,
   thresholdBytes: number,
   options?: WaitOptions,
@@ -133,7 +133,7 @@ export async function watchFile(
  * and all, when anybody on any monitor asks for its nodes (libvirt does, for statistics) while the new one is half open.
  */
 export async function createFileNode(
-  client: QmpClient,
+  client: QmpPort,
   file: {
     tag: string;
     index: number;

@@ -14,12 +14,12 @@ import { LEASE_NAME } from '../own/lease.js';
 import { findSessions } from '../own/sessionParts.js';
 import { removeSocketElsewhere } from '../own/socketPlace.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { OWNER_NAME } from './owner.js';
 
 /** Removes what is picked of a session's exports, jobs and nodes, in this order; its other parts stay. */
 export async function removeParts(
-  client: QmpClient,
+  client: QmpPort,
   tag: string,
   picked: { exports?: true; jobs?: (id: ParsedId) => boolean; nodes?: true },
   options?: WaitOptions,

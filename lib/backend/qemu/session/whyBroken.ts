@@ -5,12 +5,12 @@ import { isGuestElsewhere } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import type { Lease } from '../own/lease.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpClient } from '../qmp/qmpClient.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import { MODES } from './modes.js';
 
 /** Why it is not, or may not be; null while it is on every disk. */
 export async function whyBroken(
-  client: QmpClient,
+  client: QmpPort,
   { session, mode, disks }: Lease,
   options?: WaitOptions,
 ): Promise<string | null> {
