@@ -8,7 +8,7 @@ import { corrupt, faultError, unsupported } from './faults.js';
 import { foreignNode, isForeign } from './foreign/foreignNode.js';
 import { type FileNode, fileNode, type ImageNode } from './node.js';
 import { OpenFiles } from './openFiles.js';
-import { requireTold, type StackFile, walkStack } from './stack.js';
+import { below, requireTold, type StackFile, StackWalk, type Step, stepTo } from './walkStack.js';
 import { UNWATCHED } from './writerGuard.js';
 
 export type { ImageNode } from './node.js';
@@ -29,9 +29,11 @@ export async function imageNode(path: string, options: ImageNodeOptions = {}): P
   try {
     if (format !== null && isForeign(format)) return await foreignNode(path, format, files, withoutBacking);
     const nodes: ImageNode[] = [];
-    for await (const file of walkStack({ ...options, files }, UNWATCHED, { path, format })) {
+    const walk = new StackWalk({ ...options, files }, UNWATCHED);
+    for (let step: Step | null = stepTo({ path, format }); step !== null; ) {
+      const file = await walk.open(step.find());
       nodes.push(await nodeOf(file, files));
-      if (withoutBacking) break;
+      step = withoutBacking ? null : below(file);
     }
     const [lowest, ...above] = nodes.reverse();
     if (lowest === undefined) throw new CbtError('ERR_CBT_INTERNAL', `${path} has no layer`);

@@ -1,6 +1,6 @@
 /**
- * One layer of a backing chain as it was read a moment ago: what it is, its bitmaps, and what it holds. A layer that
- * cannot be read stands in the chain all the same, so that the layers above it keep answering.
+ * One layer of a stack as it was read a moment ago: what it is, its bitmaps, and what it holds. A layer that
+ * cannot be read stands in the stack all the same, so that the layers above it keep answering.
  */
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { LayerState } from '../../core/diskSource.js';
@@ -66,6 +66,6 @@ export function unreadableLayer(label: string, overlaySizeBytes: number, error: 
 }
 
 /** Every byte of [0, sizeBytes). */
-export function wholePager(kernel: BitmapKernel, sizeBytes: number): RangePager {
+function wholePager(kernel: BitmapKernel, sizeBytes: number): RangePager {
   return fixedPager(kernel, sizeBytes === 0 ? new Float64Array(0) : Float64Array.of(0, sizeBytes));
 }

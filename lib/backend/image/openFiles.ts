@@ -2,13 +2,11 @@
  * Every file a source has opened, by path, until it is closed. Work that uses a descriptor runs under `using`, so that no
  * descriptor is closed, and its number given to another file, below a read that is still under way.
  */
-import type { DiskSource } from '../../core/diskSource.js';
 import { CbtError } from '../../core/errors.js';
 import { ImageFile } from './imageFile.js';
 
 export class OpenFiles {
   readonly #files = new Map<string, Promise<ImageFile>>();
-  readonly #sources = new Map<string, Promise<DiskSource>>();
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -19,16 +17,6 @@ export class OpenFiles {
     const opened = ImageFile.open(path);
     this.#files.set(path, opened);
     opened.catch(() => this.#files.delete(path));
-    return opened;
-  }
-
-  /** A source of another kind that serves a layer of this disk; opened once, closed with the files. */
-  openSource(path: string, open: () => Promise<DiskSource>): Promise<DiskSource> {
-    const known = this.#sources.get(path);
-    if (known !== undefined) return known;
-    const opened = open();
-    this.#sources.set(path, opened);
-    opened.catch(() => this.#sources.delete(path));
     return opened;
   }
 
@@ -53,7 +41,7 @@ export class OpenFiles {
 
   async #closeAll(): Promise<void> {
     await Promise.allSettled(this.#running);
-    const opened = await Promise.allSettled([...this.#files.values(), ...this.#sources.values()]);
+    const opened = await Promise.allSettled(this.#files.values());
     await Promise.all(opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value.close()] : [])));
   }
 }

@@ -10,7 +10,7 @@ import { corrupt, faultError, unsupported } from '../faults.js';
 import { childrenOf, findChild, parseXml, requireChild, type XmlElement } from './descriptorXml.js';
 import { SECTOR_BYTES } from './header.js';
 
-/** A descriptor of the deepest chain is some 100 KiB. */
+/** A descriptor of the deepest stack is some 100 KiB. */
 export const MAX_DESCRIPTOR_BYTES = 2 ** 20;
 
 const ROOTS = ['Parallels_disk_image', 'Virtuozzo_disk_image'];
@@ -65,7 +65,7 @@ export function parseDescriptor(where: string, bytes: Buffer): DiskDescriptor {
   return { ...descriptor, topGuid: readTopGuid(where, snapshots, descriptor) };
 }
 
-/** The one storage. A volume whose chain goes on in another descriptor, and a split disk, are limits of ours. */
+/** The one storage. A volume whose stack goes on in another descriptor, and a split disk, are limits of ours. */
 function readStorage(where: string, data: XmlElement, diskSectors: number): XmlElement {
   const volume = findChild(where, data, 'Volume');
   if (volume !== null && findChild(where, volume, 'Parent') !== null) {

@@ -34,16 +34,16 @@ export interface DiskFiles {
 export async function findDiskFiles(path: string, signal?: AbortSignal): Promise<DiskFiles> {
   const stats = await attempt(path, 'stat', () => stat(path));
   if (stats.isDirectory()) return readFolder(path, signal);
-  await checkStandsAlone(path, signal);
+  await requireAlone(path, signal);
   return { descriptor: null, diskSectors: null, clusterSectors: null, images: [{ path, raw: false }] };
 }
 
 async function readFolder(folder: string, signal?: AbortSignal): Promise<DiskFiles> {
   const where = join(folder, DESCRIPTOR);
   const descriptor = await readDescriptor(where, signal);
-  const chain = stackImages(where, descriptor, descriptor.topGuid);
+  const stack = stackImages(where, descriptor, descriptor.topGuid);
   const images: DiskImage[] = [];
-  for (const [index, { file, type }] of chain.entries()) {
+  for (const [index, { file, type }] of stack.entries()) {
     const path = await resolveInside(where, folder, file);
     if (images.some((above) => above.path === path)) {
       throw faultError(
@@ -53,7 +53,7 @@ async function readFolder(folder: string, signal?: AbortSignal): Promise<DiskFil
     }
     // Overlays are expandable, whatever the descriptor calls them: ploop writes Plain for all images of a disk with a
     // raw root. Taken so, an image that is not expandable fails at its magic.
-    images.push({ path, raw: type === 'Plain' && index === chain.length - 1 });
+    images.push({ path, raw: type === 'Plain' && index === stack.length - 1 });
   }
   const [top, ...below] = images;
   if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', `${where} stacks no image`);
@@ -99,7 +99,7 @@ function isInside(folder: string, path: string): boolean {
  * An overlay read alone would show all that its parents hold as empty. Whether a bare image is one only the descriptor
  * beside it can tell; one that cannot be read is a doubt.
  */
-async function checkStandsAlone(path: string, signal?: AbortSignal): Promise<void> {
+export async function requireAlone(path: string, signal?: AbortSignal): Promise<void> {
   const real = await attempt(path, 'resolve', () => realPathAsText(path));
   const where = join(dirname(real), DESCRIPTOR);
   if ((await findRealPath(where)) === null) return;

@@ -12,7 +12,7 @@ export function stackImages(where: string, descriptor: DiskDescriptor, guid: str
     }
     byGuid.set(image.guid, image);
   }
-  const chain: DescriptorImage[] = [];
+  const stack: DescriptorImage[] = [];
   const seen = new Set<string>();
   let at = guid;
   do {
@@ -25,10 +25,10 @@ export function stackImages(where: string, descriptor: DiskDescriptor, guid: str
     const image = byGuid.get(at);
     if (image === undefined)
       throw faultError(where, corrupt('GUID in the chain', at, 'the GUID of an Image'));
-    chain.push(image);
+    stack.push(image);
     at = parentOf(where, descriptor, at);
   } while (at !== NO_PARENT);
-  return chain;
+  return stack;
 }
 
 function parentOf(where: string, { images, parents }: DiskDescriptor, guid: string): string {

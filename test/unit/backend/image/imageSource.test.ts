@@ -1,4 +1,4 @@
-/** What a source checks around the reading: kinds of file, formats, backing chains, writers, changes, closing. */
+/** What a source checks around the reading: kinds of file, formats, stacks, writers, changes, closing. */
 import { execFile } from 'node:child_process';
 import { appendFile, copyFile, mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -130,7 +130,7 @@ describe('what can be opened', () => {
   });
 });
 
-describe('backing chains', () => {
+describe('stacks', () => {
   it('lists every layer, top first, each with its own size and format', async () => {
     await put('base', Buffer.alloc(3 * 512));
     await put('mid', { size: 2 * SIZE, backing: { name: 'base', format: 'raw' }, bitmaps: [{ name: 'm' }] });

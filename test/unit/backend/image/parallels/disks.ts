@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { openParallels } from '../../../../../lib/backend/image/parallels/parallelsSource.js';
+import { openImage } from '../../../../../lib/backend/image/imageSource.js';
 import type { BitmapKernel, LockState } from '../../../../../lib/core/bitmapKernel.js';
 import type { DiskSource, DiskState } from '../../../../../lib/core/diskSource.js';
 import type { RangePager } from '../../../../../lib/core/rangePage.js';
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 export async function openDisk(path: string, kernel: BitmapKernel = kernelWith()): Promise<DiskSource> {
-  const source = await openParallels(path, { kernel });
+  const source = await openImage(path, { kernel, format: 'parallels' });
   sources.push(source);
   return source;
 }

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openParallels } from '../../../../../lib/backend/image/parallels/parallelsSource.js';
+import { openImage } from '../../../../../lib/backend/image/imageSource.js';
 import { CbtError } from '../../../../../lib/core/errors.js';
 import { checkRanges } from '../../../../../lib/core/rangePage.js';
 import { descriptorText, hashOf, TOP_GUID, writeHds } from '../../../../helpers/parallelsBuilder.js';
@@ -35,7 +35,7 @@ const bytes = fc.oneof(
 
 /** Asks everything there is to ask. */
 async function askAll(path: string): Promise<void> {
-  const source = await openParallels(path, { kernel: kernelWith() });
+  const source = await openImage(path, { kernel: kernelWith(), format: 'parallels' });
   try {
     const { layers, sizeBytes } = await source.state();
     const window = { startBytes: 0, endBytes: sizeBytes, maxRanges: 1000 };

@@ -1,34 +1,34 @@
 /**
- * A disk of image files in layers as a DiskSource, whatever says which files these are. Every question reads the chain afresh; an answer stands on one reading,
- * is watched to its last page, and is refused when the disk is no longer the one whose state was told.
+ * A disk of image files as a DiskSource. Every question reads the stack afresh; an answer stands on one reading, is watched
+ * to its last page, and is refused when the disk is no longer the one whose state was told.
  */
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { BitmapReader, BitmapRef, DiskSource, DiskState } from '../../core/diskSource.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { clipPager, emptyPager, subtractPager, unionPager } from '../../core/pagers.js';
 import { checkGranularity, type RangePager } from '../../core/rangePage.js';
-import type { ImageChain } from './imageChain.js';
 import type { ImageLayer } from './layer.js';
-import type { OpenFiles } from './openFiles.js';
-import type { StackReader } from './stack.js';
+import type { DiskPlace } from './place.js';
+import { readStack } from './readStack.js';
+import type { ImageStack, StackReader } from './stack.js';
 import type { WriterGuard } from './writerGuard.js';
 
-export class ImageChainSource implements DiskSource {
-  readonly #readChain: (reader: StackReader) => Promise<ImageChain>;
-  readonly #files: OpenFiles;
+export class StackSource implements DiskSource {
+  readonly #place: DiskPlace;
+  readonly #reader: Omit<StackReader, 'signal'>;
   readonly #kernel: BitmapKernel;
   /** What the files were when the state was last told. */
   #told: string | undefined;
 
+  /** `disk`: as the caller named it. The reader's files are closed with the source. */
   constructor(
     readonly disk: string,
-    readChain: (reader: StackReader) => Promise<ImageChain>,
-    files: OpenFiles,
-    kernel: BitmapKernel,
+    place: DiskPlace,
+    reader: Omit<StackReader, 'signal'>,
   ) {
-    this.#readChain = readChain;
-    this.#files = files;
-    this.#kernel = kernel;
+    this.#place = place;
+    this.#reader = reader;
+    this.#kernel = reader.kernel;
   }
 
   async state(signal?: AbortSignal): Promise<DiskState> {
@@ -48,51 +48,51 @@ export class ImageChainSource implements DiskSource {
   ): Promise<RangePager> {
     return this.#use(async () => {
       checkGranularity('granularityBytes', granularityBytes);
-      const chain = await this.#readAsTold(signal);
-      return this.#guarded(await this.#bitmapsOf(chain, bitmaps, granularityBytes, signal), chain.guard);
+      const stack = await this.#readAsTold(signal);
+      return this.#guarded(await this.#bitmapsOf(stack, bitmaps, granularityBytes, signal), stack.guard);
     });
   }
 
   async onOneReading<T>(work: (bitmapRanges: BitmapReader) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#use(async () => {
-      const chain = await this.#readAsTold(signal);
+      const stack = await this.#readAsTold(signal);
       const read: BitmapReader = async (bitmaps, granularityBytes, abort) => {
         checkGranularity('granularityBytes', granularityBytes);
-        return this.#bitmapsOf(chain, bitmaps, granularityBytes, abort);
+        return this.#bitmapsOf(stack, bitmaps, granularityBytes, abort);
       };
       // Also when the work failed: a file that changes below the reader looks damaged.
-      return await work(read).finally(() => chain.guard.checkContents());
+      return await work(read).finally(() => stack.guard.checkContents());
     });
   }
 
   async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
     return this.#use(async () => {
-      const chain = await this.#readAsTold(signal);
+      const stack = await this.#readAsTold(signal);
       const pager =
         layers === undefined
-          ? await this.#dataPager(chain, signal)
-          : await this.#overlayPager(chain, layers, signal);
-      await chain.guard.check();
-      return this.#guarded(pager, chain.guard);
+          ? await this.#dataPager(stack, signal)
+          : await this.#overlayPager(stack, layers, signal);
+      await stack.guard.check();
+      return this.#guarded(pager, stack.guard);
     });
   }
 
   async close(): Promise<void> {
-    await this.#files.close();
+    await this.#reader.files.close();
   }
 
   async #bitmapsOf(
-    chain: ImageChain,
+    stack: ImageStack,
     bitmaps: readonly BitmapRef[],
     granularityBytes: number,
     signal: AbortSignal | undefined,
   ): Promise<RangePager> {
     const parts: RangePager[] = [];
-    for (const [layer, names] of namesByLayer(bitmaps, chain.layers)) {
+    for (const [layer, names] of namesByLayer(bitmaps, stack.layers)) {
       const pager = await layer.bitmaps(names, granularityBytes, signal);
       parts.push(boundedPager(pager, layer.state.sizeBytes));
     }
-    await chain.guard.check();
+    await stack.guard.check();
     return unionPager(this.#kernel, parts);
   }
 
@@ -101,9 +101,9 @@ export class ImageChainSource implements DiskSource {
    *
    *   seen through n = data n  ∪  (seen through n+1, cut at the size of layer n+1,  minus  allocated n)
    */
-  async #dataPager(chain: ImageChain, signal?: AbortSignal): Promise<RangePager> {
+  async #dataPager(stack: ImageStack, signal?: AbortSignal): Promise<RangePager> {
     let below: RangePager = emptyPager;
-    for (const layer of [...chain.layers].reverse()) {
+    for (const layer of [...stack.layers].reverse()) {
       throwIfAborted(signal);
       const { data, allocated } = await layer.allocation(signal);
       const seen =
@@ -116,34 +116,34 @@ export class ImageChainSource implements DiskSource {
   }
 
   /** What the upper layers have allocated themselves, as far as the disk reaches. */
-  async #overlayPager(chain: ImageChain, layers: number, signal?: AbortSignal): Promise<RangePager> {
-    if (!Number.isSafeInteger(layers) || layers < 0 || layers > chain.layers.length) {
-      throw invalidArgument('layers', layers, `an integer from 0 to ${chain.layers.length}`);
+  async #overlayPager(stack: ImageStack, layers: number, signal?: AbortSignal): Promise<RangePager> {
+    if (!Number.isSafeInteger(layers) || layers < 0 || layers > stack.layers.length) {
+      throw invalidArgument('layers', layers, `an integer from 0 to ${stack.layers.length}`);
     }
     const parts: RangePager[] = [];
-    for (const layer of chain.layers.slice(0, layers)) {
+    for (const layer of stack.layers.slice(0, layers)) {
       throwIfAborted(signal);
       const { allocated } = await layer.allocation(signal);
       parts.push(clipPager(allocated, layer.state.sizeBytes));
     }
-    return clipPager(unionPager(this.#kernel, parts), chain.layers[0].state.sizeBytes);
+    return clipPager(unionPager(this.#kernel, parts), stack.layers[0].state.sizeBytes);
   }
 
-  async #readAsTold(signal: AbortSignal | undefined): Promise<ImageChain> {
-    const chain = await this.#read(signal);
-    if (this.#told !== undefined && this.#told !== chain.guard.fingerprint()) {
+  async #readAsTold(signal: AbortSignal | undefined): Promise<ImageStack> {
+    const stack = await this.#read(signal);
+    if (this.#told !== undefined && this.#told !== stack.guard.fingerprint()) {
       throw new CbtError(
         'ERR_CBT_BACKEND_UNAVAILABLE',
         `${this.disk} was written to since its state was read: ask again`,
         { reason: 'BUSY' },
       );
     }
-    return chain;
+    return stack;
   }
 
-  #read(signal: AbortSignal | undefined): Promise<ImageChain> {
+  #read(signal: AbortSignal | undefined): Promise<ImageStack> {
     throwIfAborted(signal);
-    return this.#readChain({ files: this.#files, kernel: this.#kernel, signal });
+    return readStack({ ...this.#reader, signal }, this.#place);
   }
 
   #guarded(inner: RangePager, guard: WriterGuard): RangePager {
@@ -181,7 +181,7 @@ export class ImageChainSource implements DiskSource {
 
   async #use<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#files.using(this.disk, work);
+      return await this.#reader.files.using(this.disk, work);
     } catch (error) {
       throw error instanceof CbtError ? error.about(this.disk) : error;
     }
