@@ -22,7 +22,7 @@ const { MARK_NAME, readMark } = await load('backup/mark.js');
 const { PENDING_NAME, readPending } = await load('backup/pending.js');
 const { LEASE_NAME, readLease } = await load('backend/qemu/own/lease.js');
 const { overlayRecordName, readOverlayRecord } = await load('backend/qemu/session/overlayRecord.js');
-const { readRecord } = await load('facade/vsphere/vmRecord.js');
+const { parseRecord } = await load('host/vmRecord.js');
 
 const kernel = {
   ...createScriptKernel(),
@@ -280,13 +280,13 @@ export const targets = {
     prepare: (folder) => mkdirSync(join(folder, 'records'), { recursive: true }),
     run: async (bytes, folder) => {
       const records = join(folder, 'records');
-      const names = [MARK_NAME, PENDING_NAME, LEASE_NAME, overlayRecordName(0), 'vm.json'];
+      const names = [MARK_NAME, PENDING_NAME, LEASE_NAME, overlayRecordName(0)];
       for (const name of names) writeFileSync(join(records, name), bytes);
       await answerOrRefusal(() => readMark(records));
       await answerOrRefusal(() => readPending(records));
       await answerOrRefusal(() => readLease(records));
       await answerOrRefusal(() => readOverlayRecord(records, 0));
-      await readRecord(join(records, 'vm.json')).catch((fault) => assert.equal(fault.name, 'InvalidState'));
+      await answerOrRefusal(async () => parseRecord('vm.json', bytes.toString()));
       for (const name of names)
         assert(readFileSync(join(records, name)).equals(bytes), `${name} was changed`);
     },

@@ -1,17 +1,16 @@
 /** Tidying up after processes that died: what they held is free, and snapshots that they had only begun are ended. */
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
+import { dropDead } from '../../host/holds.js';
+import type { VmRecord } from '../../host/vmRecord.js';
 import { mayBeUnseen } from '../../linux/lockReach.js';
-import { dropDead } from './hold.js';
-import { tryLock } from './recordLock.js';
-import type { VirtualMachine } from './virtualMachine.js';
-import type { VmRecord } from './vmRecord.js';
+import type { VmContext } from './vmContext.js';
 
-export async function cleanUpVm(vm: VirtualMachine): Promise<{ cleaned: number; remaining: number }> {
-  let cleaned = await dropDead(vm);
-  const before = (await vm.record()).pending.length;
+export async function cleanUpVm(vm: VmContext): Promise<{ cleaned: number; remaining: number }> {
+  let cleaned = await dropDead(vm.records);
+  const before = (await vm.records.read()).pending.length;
   if (before === 0) return { cleaned, remaining: 0 };
-  await using beginning = await tryLock(vm.recordFile, 'begin');
+  await using beginning = await vm.records.tryLock('begin');
   // Somebody is beginning one, and ends what others left first.
   if (beginning === null) return { cleaned, remaining: 0 };
   const failed = await vm
@@ -20,7 +19,7 @@ export async function cleanUpVm(vm: VirtualMachine): Promise<{ cleaned: number; 
       () => false,
       () => true,
     );
-  const { pending } = await vm.record();
+  const { pending } = await vm.records.read();
   cleaned += Math.max(0, before - pending.length);
   return { cleaned, remaining: failed ? pending.length : 0 };
 }
@@ -29,15 +28,15 @@ export async function cleanUpVm(vm: VirtualMachine): Promise<{ cleaned: number; 
  * Ends sessions whose process died before it could remember them as snapshots: nobody knows of them. For whoever has the
  * lock on beginning one: then whoever was beginning those is gone.
  */
-export async function endPending(vm: VirtualMachine, connected: Vm): Promise<void> {
-  for (const { session, owner } of (await vm.record()).pending) {
-    if (await mayBeUnseen(vm.recordFile, owner)) continue;
+export async function endPending(vm: VmContext, connected: Vm): Promise<void> {
+  for (const { session, owner } of (await vm.records.read()).pending) {
+    if (await mayBeUnseen(vm.records.file, owner)) continue;
     try {
       await (await connected.resume(session)).rollback();
     } catch (thrown) {
       if (!hasEnded(thrown)) throw thrown;
     }
-    await vm.updateRecord((record) => dropPending(record, session));
+    await vm.records.update((record) => dropPending(record, session));
   }
 }
 

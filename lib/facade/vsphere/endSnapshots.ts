@@ -2,16 +2,16 @@
 import { CbtError } from '../../core/errors.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
+import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { VimFault } from './faults.js';
 import { readOffDisks } from './offDisks.js';
-import type { VirtualMachine } from './virtualMachine.js';
-import type { SnapshotRecord } from './vmRecord.js';
+import type { VmContext } from './vmContext.js';
 
 export async function endSnapshots(
-  vm: VirtualMachine,
+  vm: VmContext,
   chosen: (snapshot: SnapshotRecord) => boolean,
 ): Promise<void> {
-  const record = await vm.record();
+  const record = await vm.records.read();
   for (const snapshot of record.snapshots.filter(chosen)) {
     const end = async (connected: Vm): Promise<void> => {
       try {
@@ -28,11 +28,10 @@ export async function endSnapshots(
     // Off: sessions went with QEMU, and what the images hold of the snapshot is its point in time, which stays. A QEMU whose socket alone
     // is gone has the images locked, and its session must not be forgotten.
     await vm.onOrOff(end, async (images) => void (await readOffDisks(images)));
-    await vm.updateRecord((known) => {
+    await vm.records.update((known) => {
       known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
     });
   }
-  await vm.refresh();
 }
 
 /** Returns only when QEMU holds nothing of it any more. */

@@ -98,6 +98,9 @@ export function toFault(thrown: unknown, file = ''): VimFault {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new VimFault('RuntimeFault', message, {}, thrown);
   }
+  const { task } = thrown.details;
+  if (thrown.reason === 'BUSY' && typeof task === 'string')
+    return new VimFault('TaskInProgress', thrown.message, { task }, thrown);
   const name = FAULT[thrown.code];
   if (name === 'FileFault') return fileFault(file === '' ? (thrown.disk ?? '') : file, thrown);
   return new VimFault(

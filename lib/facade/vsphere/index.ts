@@ -2,9 +2,7 @@
  * vSphere's changed-block tracking over QEMU disks: the objects, methods, faults and changeIds that backup programs know, as plain
  * data and promises.
  */
-export { cleanUpVm } from './cleanUp.js';
 export { type FaultName, type FaultProperties, type LocalizableMessage, VimFault } from './faults.js';
-export { hold, letGo } from './hold.js';
 export {
   type AboutInfo,
   type ConnectOptions,
@@ -15,7 +13,8 @@ export {
   type ServiceContent,
   ServiceInstance,
 } from './serviceInstance.js';
-export { VirtualMachineSnapshot } from './snapshot.js';
+export { type SnapshotOwner, VirtualMachineSnapshot } from './snapshot.js';
 export { Task, type TaskInfo } from './task.js';
 export type * from './types.js';
-export { type ServiceOptions, VirtualMachine, type VmEntry } from './virtualMachine.js';
+export { VirtualMachine } from './virtualMachine.js';
+export type { ServiceOptions, VmEntry } from './vmContext.js';

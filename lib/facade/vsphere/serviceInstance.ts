@@ -1,8 +1,9 @@
 /** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
+import { defaultStateFolder } from '../../host/recordStore.js';
 import { invalidArgument } from './faults.js';
 import type { ManagedObjectReference } from './types.js';
-import { type ServiceOptions, VirtualMachine, type VmEntry } from './virtualMachine.js';
-import { defaultStateFolder } from './vmRecord.js';
+import { VirtualMachine } from './virtualMachine.js';
+import type { ServiceOptions, VmEntry } from './vmContext.js';
 
 /** What the service says it is. Its version is one that clients of changed-block tracking accept; it is no claim about ESXi. */
 export interface AboutInfo {

@@ -1,5 +1,6 @@
 /** From what is remembered to the API's data objects: references, disks, the tree of snapshots. */
 import { createHash } from 'node:crypto';
+import { type DiskRecord, FIRST_KEY, type SnapshotRecord } from '../../host/vmRecord.js';
 import type {
   ManagedObjectReference,
   VirtualDisk,
@@ -7,7 +8,6 @@ import type {
   VirtualMachineSnapshotInfo,
   VirtualMachineSnapshotTree,
 } from './types.js';
-import { type DiskRecord, FIRST_KEY, type SnapshotRecord } from './vmRecord.js';
 
 export function snapshotMoref(id: number): ManagedObjectReference {
   return { type: 'VirtualMachineSnapshot', value: `snapshot-${id}` };

@@ -1,20 +1,25 @@
 /** A snapshot: a point in time on all disks and, while it exists, their content at that instant. */
 import { formatChangeId } from '../../core/changeId.js';
-import { RemoveSnapshot_Task } from './methods/RemoveSnapshot_Task.js';
-import { RevertToSnapshot_Task } from './methods/RevertToSnapshot_Task.js';
+import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { deviceOf, snapshotMoref } from './shapes.js';
 import type { Task } from './task.js';
 import type { ManagedObjectReference, VirtualDisk } from './types.js';
-import type { VirtualMachine } from './virtualMachine.js';
-import type { SnapshotRecord } from './vmRecord.js';
+
+/** The VM of a snapshot, as far as the snapshot needs it. */
+export interface SnapshotOwner {
+  /** @internal */
+  removeSnapshot(snapshot: ManagedObjectReference, removeChildren: boolean): Task<void>;
+  /** @internal */
+  revertToSnapshot(): Task<void>;
+}
 
 /** A snapshot of a VM. */
-export class VirtualMachineSnapshot {
+export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> {
   readonly moref: ManagedObjectReference;
 
   /** @internal VirtualMachine.findSnapshot makes them. */
   constructor(
-    readonly vm: VirtualMachine,
+    readonly vm: Vm,
     readonly record: SnapshotRecord,
   ) {
     this.moref = snapshotMoref(record.id);
@@ -38,12 +43,12 @@ export class VirtualMachineSnapshot {
   }
 
   /** Removes the snapshot; its changeIds go on answering. `removeChildren` removes those taken after it as well. */
-  RemoveSnapshot_Task(removeChildren: boolean, consolidate?: boolean): Task<void> {
-    return RemoveSnapshot_Task(this.vm, this.moref, removeChildren, consolidate);
+  RemoveSnapshot_Task(removeChildren: boolean, _consolidate = true): Task<void> {
+    return this.vm.removeSnapshot(this.moref, removeChildren);
   }
 
   /** Always ends with `NotSupported`: see docs/coverage.md. */
   RevertToSnapshot_Task(): Task<void> {
-    return RevertToSnapshot_Task(this.vm);
+    return this.vm.revertToSnapshot();
   }
 }

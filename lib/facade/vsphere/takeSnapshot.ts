@@ -2,17 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
+import { ownOwner } from '../../host/holds.js';
+import { type DiskRecord, keyOf, type VmRecord } from '../../host/vmRecord.js';
 import { dropPending, endPending } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
-import { ownOwner } from './hold.js';
 import { type Images, requireInstant, snapshotOff } from './offDisks.js';
-import { tryLock } from './recordLock.js';
 import { fileNameOf, snapshotMoref } from './shapes.js';
-import { Task } from './task.js';
 import type { ManagedObjectReference } from './types.js';
-import type { VirtualMachine } from './virtualMachine.js';
-import type { DiskRecord, VmRecord } from './vmRecord.js';
-import { keyOf } from './vmRecord.js';
+import type { VmContext } from './vmContext.js';
 
 export interface SnapshotRequest {
   name: string;
@@ -24,33 +21,25 @@ export interface SnapshotRequest {
 
 const MAX_NAME = 80;
 
-export function takeSnapshot(
-  method: string,
-  vm: VirtualMachine,
+export async function takeSnapshot(
+  vm: VmContext,
+  signal: AbortSignal,
   request: SnapshotRequest,
-): Task<ManagedObjectReference> {
-  return new Task(method, vm.moref, (signal, progress) =>
-    vm.inTurn(method, async () => {
-      const { name, memory } = request;
-      if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
-        throw new VimFault('InvalidName', `a snapshot's name has 1 to ${MAX_NAME} characters`);
-      if (memory)
-        throw new VimFault('NotSupported', 'the memory of the guest is not part of a snapshot here');
-      const reference = await vm.onOrOff(
-        (connected) => begin(vm, connected, request, signal),
-        (images) => beginOff(vm, images, request, signal),
-        signal,
-      );
-      progress(90);
-      await vm.refresh();
-      return reference;
-    }),
+): Promise<ManagedObjectReference> {
+  const { name, memory } = request;
+  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
+    throw new VimFault('InvalidName', `a snapshot's name has 1 to ${MAX_NAME} characters`);
+  if (memory) throw new VimFault('NotSupported', 'the memory of the guest is not part of a snapshot here');
+  return vm.onOrOff(
+    (connected) => begin(vm, connected, request, signal),
+    (images) => beginOff(vm, images, request, signal),
+    signal,
   );
 }
 
 /** Of a VM that is off: a point in time on its images; there is no guest to be quiesced. */
 async function beginOff(
-  vm: VirtualMachine,
+  vm: VmContext,
   images: Images,
   { name, description = '' }: SnapshotRequest,
   signal: AbortSignal,
@@ -58,7 +47,7 @@ async function beginOff(
   const { session, disks, undo } = await snapshotOff(images, signal);
   try {
     let id = 0;
-    await vm.updateRecord((record) => {
+    await vm.records.update((record) => {
       id = record.nextSnapshot;
       record.nextSnapshot += 1;
       record.snapshots.push({
@@ -89,24 +78,24 @@ async function beginOff(
 }
 
 async function begin(
-  vm: VirtualMachine,
+  vm: VmContext,
   connected: Vm,
   { name, description = '', quiesce, quiesceTimeoutMs }: SnapshotRequest,
   signal: AbortSignal,
 ): Promise<ManagedObjectReference> {
-  await using beginning = await tryLock(vm.recordFile, 'begin');
+  await using beginning = await vm.records.tryLock('begin');
   if (beginning === null)
     throw new VimFault('TaskInProgress', `${vm.name}: another process is taking a snapshot`, { task: name });
   await endPending(vm, connected);
   const { agent, scratch, nbdSocket, allowUnwatchedScratch } = vm.entry;
   const infos = await vm.disksOf(connected);
   const disks = infos.map(({ disk }) => disk);
-  const tracked = (await vm.record()).trackingEnabled ?? (await isTracked(connected, disks));
+  const tracked = (await vm.records.read()).trackingEnabled ?? (await isTracked(connected, disks));
   const frozen = quiesce && agent !== undefined;
   const pit = randomUUID();
   // Noted before it begins: whoever finds this after we died knows whose session it is.
   const owner = await ownOwner();
-  const noted = await vm.updateRecord(({ pending }) => void pending.push({ session: pit, owner }));
+  const noted = await vm.records.update(({ pending }) => void pending.push({ session: pit, owner }));
   const session = await connected
     .begin({
       pit,
@@ -121,14 +110,14 @@ async function begin(
       }),
     })
     .catch(async (thrown: unknown) => {
-      await vm.updateRecord((record) => dropPending(record, pit));
+      await vm.records.update((record) => dropPending(record, pit));
       throw beginFault(thrown, noted, frozen);
     });
   try {
     const failed = session.disks.find(({ error }) => error !== undefined)?.error;
     if (failed !== undefined) throw new VimFault('SnapshotFault', failed.message, {}, failed);
     let id = 0;
-    await vm.updateRecord((record) => {
+    await vm.records.update((record) => {
       dropPending(record, pit);
       id = record.nextSnapshot;
       record.nextSnapshot += 1;
@@ -156,7 +145,7 @@ async function begin(
     return snapshotMoref(id);
   } catch (thrown) {
     await session.rollback().catch(() => undefined);
-    await vm.updateRecord((record) => dropPending(record, pit)).catch(() => undefined);
+    await vm.records.update((record) => dropPending(record, pit)).catch(() => undefined);
     throw thrown;
   }
 }

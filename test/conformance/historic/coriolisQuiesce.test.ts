@@ -33,7 +33,7 @@ test('quiesced snapshots under write load', async () => {
       const taken = await vm.findSnapshot(reference);
       const { changedArea } = await vm.QueryChangedDiskAreas(reference, key, 0, base);
       base = taken.config.hardware.device[0]!.backing.changeId!;
-      const uri = await vm.withVm(
+      const uri = await vm.context.withVm(
         async (connected) => (await connected.resume(taken.session)).disks[0]!.export!,
       );
       await using content = await openData({ kind: 'uri', uri });

@@ -21,7 +21,7 @@ describe('VixDiskLib_Cleanup', () => {
     const { taken } = await snapshot(vm);
     // The number of a process that runs: it holds nothing.
     const dead = { ...(await thisMachine()), pid: process.pid };
-    await vm.updateRecord((record) => {
+    await vm.context.records.update((record) => {
       record.snapshots = [];
       record.holder = { identity: 'gone', owner: dead };
       record.pending.push({ session: taken.session, owner: dead });
@@ -33,7 +33,7 @@ describe('VixDiskLib_Cleanup', () => {
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
     expect(await vix.VixDiskLib_Cleanup(params, cleaned, remaining)).toBe(vix.VIX_OK);
     expect([cleaned.value, remaining.value]).toEqual([0, 0]);
-    expect((await vm.record()).holder?.identity).toBe('mine');
+    expect((await vm.context.records.read()).holder?.identity).toBe('mine');
     expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
     await snapshot(vm);
   });

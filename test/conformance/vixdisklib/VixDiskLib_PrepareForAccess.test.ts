@@ -11,7 +11,13 @@ useLibrary();
 
 /** Another process that has the VM, as one of ours has it, until it is ended. */
 async function otherProcess(vm: VirtualMachine, how: 'holds' | 'changes') {
-  const argv = ['-n', how === 'holds' ? '-x' : '-s', `${vm.recordFile}.hold`, '-c', 'echo; exec sleep 600'];
+  const argv = [
+    '-n',
+    how === 'holds' ? '-x' : '-s',
+    `${vm.context.records.file}.hold`,
+    '-c',
+    'echo; exec sleep 600',
+  ];
   const child = spawn('flock', argv, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
   const { stdout, pid = 0 } = child;
   await once(stdout as Readable, 'data');
@@ -43,7 +49,7 @@ describe('VixDiskLib_PrepareForAccess', () => {
     vix.configureVixDiskLib({ service });
     const params = { vmxSpec: 'web' };
     const other = await otherProcess(vm, 'holds');
-    await vm.updateRecord((record) => {
+    await vm.context.records.update((record) => {
       record.holder = { identity: 'theirs', owner: other.owner };
     });
     const elsewhere = await again();
@@ -62,20 +68,20 @@ describe('VixDiskLib_PrepareForAccess', () => {
     }
     await other.end();
     const changer = await otherProcess(vm, 'changes');
-    await vm.updateRecord((record) => {
+    await vm.context.records.update((record) => {
       record.holder = null;
       record.changes.push({ task: 'CreateSnapshot_Task', owner: changer.owner });
     });
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_E_OBJECT_IS_BUSY);
-    await vm.updateRecord((record) => {
+    await vm.context.records.update((record) => {
       record.holder = { identity: 'theirs', owner: other.owner };
     });
     await changer.end();
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
-    expect((await vm.record()).changes).toEqual([]);
+    expect((await vm.context.records.read()).changes).toEqual([]);
     expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
     await elsewhere.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    expect(await vm.record()).toMatchObject({ holder: null, changes: [] });
+    expect(await vm.context.records.read()).toMatchObject({ holder: null, changes: [] });
   });
 
   test('a change that is under way is not overtaken', async () => {
@@ -83,7 +89,7 @@ describe('VixDiskLib_PrepareForAccess', () => {
     vix.configureVixDiskLib({ service });
     const params = { vmxSpec: 'web' };
     const creating = vm.CreateSnapshot_Task('x', '', false, false);
-    const snapshots = async (): Promise<number> => (await vm.record()).snapshots.length;
+    const snapshots = async (): Promise<number> => (await vm.context.records.read()).snapshots.length;
     let held = await vix.VixDiskLib_PrepareForAccess(params, 'mine');
     expect([vix.VIX_OK, vix.VIX_E_OBJECT_IS_BUSY]).toContain(held);
     const before = held === vix.VIX_OK ? await snapshots() : 1;

@@ -73,11 +73,11 @@ describe('CreateSnapshot_Task', () => {
     const { taken } = await snapshot(vm);
     // As it stands when the process dies between the session and its record.
     const owner = { pid: process.pid, bootId: 'another', host: hostname() };
-    await vm.updateRecord((record) => {
+    await vm.context.records.update((record) => {
       record.snapshots = [];
       record.pending.push({ session: taken.session, owner });
     });
     await snapshot(vm, 'next');
-    expect((await vm.record()).pending).toEqual([]);
+    expect((await vm.context.records.read()).pending).toEqual([]);
   });
 });

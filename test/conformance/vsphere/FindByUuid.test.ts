@@ -31,8 +31,10 @@ describe('FindByUuid', () => {
     expect(await service.findByMoref('mail')).toBeNull();
     const params = (vmxSpec: string) => ({ vmxSpec });
     expect(await vix.VixDiskLib_PrepareForAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
-    expect((await service.findVm('mail').then((found) => found!.record())).holder).not.toBeNull();
-    expect((await service.findVm('vm-2').then((found) => found!.record())).holder).toBeNull();
+    expect(
+      (await service.findVm('mail').then((found) => found!.context.records.read())).holder,
+    ).not.toBeNull();
+    expect((await service.findVm('vm-2').then((found) => found!.context.records.read())).holder).toBeNull();
     expect(await vix.VixDiskLib_EndAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
   });
 

@@ -163,7 +163,7 @@ describe('QueryChangedDiskAreas', () => {
     expect((await faultOf(vm.QueryChangedDiskAreas(null, key, 0, first.changeId))).name).toBe('FileFault');
     await vm.RemoveAllSnapshots_Task().wait();
     const later = await pointInTime(vm);
-    const record = await vm.record();
+    const record = await vm.context.records.read();
     expect(record.snapshots).toEqual([]);
     const { reference } = await snapshot(vm);
     expect((await vm.QueryChangedDiskAreas(reference, key, 0, later)).changedArea).toEqual([]);

@@ -1,5 +1,5 @@
 /** Holding a VM as it is while its disks are read: services of every process refuse to change it until the holder ends. */
-import { cleanUpVm, hold, letGo, VimFault, type VirtualMachine } from '../../vsphere/index.js';
+import { VimFault, type VirtualMachine } from '../../vsphere/index.js';
 import { VIX_E_NOT_FOUND, VIX_E_OBJECT_IS_BUSY, VIX_E_VM_NOT_FOUND } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
 import { findVm } from '../library.js';
@@ -11,7 +11,7 @@ export async function prepareAccess(
 ): Promise<void> {
   const vm = await vmOf(params);
   if (vm === null) return;
-  await hold(vm, requireIdentity(identity)).catch((cause: unknown) => {
+  await vm.hold(requireIdentity(identity)).catch((cause: unknown) => {
     if (!(cause instanceof VimFault && cause.name === 'TaskInProgress')) throw cause;
     throw new VixFailure(VIX_E_OBJECT_IS_BUSY, cause.message, { cause });
   });
@@ -24,7 +24,7 @@ export async function endAccess(
   const vm = await vmOf(params);
   if (vm === null) return;
   const holder = requireIdentity(identity);
-  if (!(await letGo(vm, holder)))
+  if (!(await vm.letGo(holder)))
     throw new VixFailure(VIX_E_NOT_FOUND, `${vm.name} is not held by ${holder} of this process`);
 }
 
@@ -33,7 +33,7 @@ export async function cleanUp(
   params: VixDiskLibConnectParams | null,
 ): Promise<{ cleaned: number; remaining: number }> {
   const vm = await vmOf(params);
-  return vm === null ? { cleaned: 0, remaining: 0 } : cleanUpVm(vm);
+  return vm === null ? { cleaned: 0, remaining: 0 } : vm.cleanUp();
 }
 
 function requireIdentity(identity: string | null): string {

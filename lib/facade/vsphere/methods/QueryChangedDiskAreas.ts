@@ -5,8 +5,9 @@ import type { Ranges } from '../../../core/rangePage.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
 import { fileFault, invalidArgument, toFault, type VimFault } from '../faults.js';
 import { type Images, openOff, readOffDisks, requireUnchanged } from '../offDisks.js';
+import { findSnapshot } from '../snapshotRecords.js';
 import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
-import type { VirtualMachine } from '../virtualMachine.js';
+import type { VmContext } from '../vmContext.js';
 
 /**
  * What changed on a disk between the instant that `changeId` names and the snapshot, from byte `startOffset` on; `*` for all that held data
@@ -17,7 +18,7 @@ import type { VirtualMachine } from '../virtualMachine.js';
  * that is off up to now; of one that runs that is a FileFault too. InvalidArgument: `deviceKey`, `startOffset` at or past the capacity, or `changeId` that is none.
  */
 export async function QueryChangedDiskAreas(
-  vm: VirtualMachine,
+  vm: VmContext,
   snapshot: ManagedObjectReference | null | undefined,
   deviceKey: number,
   startOffset: number,
@@ -31,7 +32,7 @@ export async function QueryChangedDiskAreas(
       `startOffset is ${startOffset}, expected 0 to ${capacityInBytes - 1}`,
     );
   }
-  const most = vm.options.maxAreasPerCall;
+  const most = vm.maxAreasPerCall;
   if (changeId !== '*') requireHistory(disk, changeId, to);
   try {
     const ask = async (opened: TrackedDisk): Promise<DiskChangeInfo> => {
@@ -86,18 +87,18 @@ interface AskedDisk {
 
 /** The disk that is asked, and the instant up to which; none for a VM that is off as it is now. */
 async function askedDisk(
-  vm: VirtualMachine,
+  vm: VmContext,
   snapshot: ManagedObjectReference | null | undefined,
   deviceKey: number,
 ): Promise<{ disk: AskedDisk; to: Instant | undefined; session: string }> {
   if (snapshot !== undefined && snapshot !== null) {
-    const { tracked, disks, session } = (await vm.findSnapshot(snapshot)).record;
+    const { tracked, disks, session } = findSnapshot(await vm.records.read(), snapshot);
     const disk = byKey('snapshot', disks, deviceKey);
     return { disk: { ...disk, epoch: tracked ? disk.instant.epoch : null }, to: disk.instant, session };
   }
   if (vm.entry.images === undefined) throw runsFault(vm);
   const found = await vm.onOrOff(async () => Promise.reject(runsFault(vm)), readOffDisks);
-  const { keys } = await vm.record();
+  const { keys } = await vm.records.read();
   const disks = found.map((disk) => ({ ...disk, key: keys[disk.disk] ?? -1 }));
   return { disk: byKey('VM', disks, deviceKey), to: undefined, session: '' };
 }
@@ -115,7 +116,7 @@ function imageOf(images: Images, { disk, fileName }: AskedDisk): string {
   throw fileFault(fileName, `the VM is off, and its configuration names no image of ${disk}`);
 }
 
-function runsFault(vm: VirtualMachine): VimFault {
+function runsFault(vm: VmContext): VimFault {
   return fileFault(vm.name, 'the VM runs: what changed can be asked of a snapshot only');
 }
 

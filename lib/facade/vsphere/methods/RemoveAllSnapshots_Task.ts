@@ -1,10 +1,7 @@
 import { endSnapshots } from '../endSnapshots.js';
-import { Task } from '../task.js';
-import type { VirtualMachine } from '../virtualMachine.js';
+import type { VmContext } from '../vmContext.js';
 
 /** Removes every snapshot of the VM; their changeIds still answer. */
-export function RemoveAllSnapshots_Task(vm: VirtualMachine, _consolidate = true): Task<void> {
-  return new Task('RemoveAllSnapshots_Task', vm.moref, () =>
-    vm.inTurn('RemoveAllSnapshots_Task', () => endSnapshots(vm, () => true)),
-  );
+export async function RemoveAllSnapshots_Task(vm: VmContext): Promise<void> {
+  await endSnapshots(vm, () => true);
 }

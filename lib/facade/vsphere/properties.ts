@@ -1,0 +1,112 @@
+/** The properties of a VM, read from QEMU or its images and from what is remembered, as plain data. */
+import type { Vm } from '../../core/vm.js';
+import { keyOf, type VmRecord } from '../../host/vmRecord.js';
+import { toFault, VimFault } from './faults.js';
+import { layoutOf } from './layout.js';
+import { type DiskFacts, readOffDisks } from './offDisks.js';
+import { ctkOptionOf, deviceOf, fileNameOf, treeOf, uuidOf } from './shapes.js';
+import type {
+  ManagedObjectReference,
+  VirtualMachineConfigInfo,
+  VirtualMachineFileLayoutEx,
+  VirtualMachineRuntimeInfo,
+  VirtualMachineSnapshotInfo,
+} from './types.js';
+import type { VmContext } from './vmContext.js';
+
+export interface VmProperties {
+  config: VirtualMachineConfigInfo;
+  layoutEx: VirtualMachineFileLayoutEx;
+  runtime: VirtualMachineRuntimeInfo;
+  snapshot: VirtualMachineSnapshotInfo | undefined;
+}
+
+const OFF = 'off';
+const POWER: Readonly<Record<string, VirtualMachineRuntimeInfo['powerState']>> = {
+  suspended: 'suspended',
+  [OFF]: 'poweredOff',
+};
+
+/** A VM that cannot be asked is `InvalidState`. */
+export async function readProperties(vm: VmContext, moref: ManagedObjectReference): Promise<VmProperties> {
+  try {
+    return await readAll(vm, moref);
+  } catch (thrown) {
+    throw toFault(thrown);
+  }
+}
+
+async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<VmProperties> {
+  const { facts, found } = await vm.onOrOff<{
+    facts: { uuid: string | null; status: string | null };
+    found: DiskFacts[];
+  }>(
+    async (connected) => ({ facts: await connected.facts(), found: await readDisks(vm, connected) }),
+    async (images) => ({ facts: { uuid: null, status: OFF }, found: await readOffDisks(images) }),
+  );
+  const record = await vm.records.update((known) => {
+    requireSameVm(vm.name, known, facts.uuid);
+    if (facts.uuid !== null) known.uuid = facts.uuid;
+    for (const { disk } of found) keyOf(known, disk);
+  });
+  const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
+  const uuid = vm.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(vm.entry.qmp);
+  return {
+    config: {
+      name: vm.name,
+      uuid,
+      instanceUuid: uuid,
+      template: false,
+      version: 'vmx-13',
+      changeTrackingEnabled: tracked,
+      extraConfig: [
+        { key: 'ctkEnabled', value: String(tracked) },
+        ...found.map(({ disk, epoch }) => ({
+          key: ctkOptionOf(keyOf(record, disk)),
+          value: String(tracked && epoch !== null),
+        })),
+      ],
+      hardware: {
+        device: found.map(({ newest, parents, ...disk }) =>
+          deviceOf({
+            ...disk,
+            parents: [...parents],
+            key: keyOf(record, disk.disk),
+            ...(tracked && newest !== undefined && { changeId: newest.changeId }),
+          }),
+        ),
+      },
+    },
+    runtime: { powerState: POWER[facts.status ?? ''] ?? 'poweredOn', consolidationNeeded: false },
+    layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
+    snapshot: treeOf(moref, record.snapshots) ?? undefined,
+  };
+}
+
+async function readDisks(vm: VmContext, connected: Vm): Promise<DiskFacts[]> {
+  const found: DiskFacts[] = [];
+  for (const { disk, filename, sizeBytes, backing = [] } of await vm.disksOf(connected)) {
+    await using opened = await connected.openDisk(disk);
+    const { pits, epoch } = await opened.pits();
+    found.push({
+      disk,
+      fileName: fileNameOf(filename ?? disk),
+      path: filename,
+      parents: backing,
+      capacityInBytes: sizeBytes ?? 0,
+      epoch,
+      newest: pits.at(-1),
+    });
+  }
+  return found;
+}
+
+/** Snapshots are of the VM with its UUID; another one that has its name by now must not be taken for it. */
+function requireSameVm(name: string, { uuid, snapshots, pending }: VmRecord, now: string | null): void {
+  if (now === null || uuid === undefined || uuid === now || snapshots.length + pending.length === 0) return;
+  const kept = snapshots.map((snapshot) => JSON.stringify(snapshot.name)).join(', ') || 'one that was begun';
+  throw new VimFault(
+    'InvalidState',
+    `${name} is the VM ${now} now, and there are snapshots (${kept}) of the VM ${uuid} under this name: remove them there, or give one of the two another name`,
+  );
+}

@@ -1,0 +1,17 @@
+/** Finding what is remembered of a snapshot by its reference. */
+import type { SnapshotRecord, VmRecord } from '../../host/vmRecord.js';
+import { VimFault } from './faults.js';
+import { snapshotMoref } from './shapes.js';
+import type { ManagedObjectReference } from './types.js';
+
+/** ManagedObjectNotFound where it is gone. */
+export function findSnapshot(
+  { snapshots }: VmRecord,
+  reference: ManagedObjectReference | string,
+): SnapshotRecord {
+  const value = typeof reference === 'string' ? reference : reference.value;
+  const found = snapshots.find(({ id }) => snapshotMoref(id).value === value);
+  if (found !== undefined) return found;
+  const what = `The object '${value}' has already been deleted or has not been completely created`;
+  throw new VimFault('ManagedObjectNotFound', what, { obj: value });
+}

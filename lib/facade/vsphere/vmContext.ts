@@ -1,0 +1,121 @@
+/** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
+import { CbtError } from '../../core/errors.js';
+import type { Vm } from '../../core/vm.js';
+import { changing } from '../../host/holds.js';
+import { RecordStore } from '../../host/recordStore.js';
+import { connectVm } from '../../host/vm.js';
+import { VimFault } from './faults.js';
+import type { Images } from './offDisks.js';
+
+/** A VM of the inventory, as its owner configures it. */
+export interface VmEntry {
+  name: string;
+  /** QMP socket. */
+  qmp: string;
+  /** Asked from QEMU unless given. */
+  uuid?: string | undefined;
+  /** Socket of the guest agent, for quiesced snapshots. */
+  agent?: string | undefined;
+  /**
+   * Path of the qcow2 image of each disk, by the name it has in `disks` of the running VM. With it the VM can be asked while it is off: it is
+   * off when nobody listens on `qmp`.
+   */
+  images?: Images | undefined;
+  /** Names of disks that take part; all that can be tracked unless given. */
+  disks?: readonly string[] | undefined;
+  /** Folder for what the guest overwrites while a snapshot exists. */
+  scratch?: string | undefined;
+  /** Accept a scratch folder that may be too small for all that the guest can overwrite while a snapshot exists. */
+  allowUnwatchedScratch?: boolean | undefined;
+  /** Socket of an NBD server that this QEMU runs already. */
+  nbdSocket?: string | undefined;
+}
+
+/** How the service answers, and where it remembers. */
+export interface ServiceOptions {
+  /** Most areas in one answer of QueryChangedDiskAreas; all in one unless given. Real hosts answer 2000. */
+  maxAreasPerCall?: number | undefined;
+  /** Where names of snapshots are kept; /var/lib/qemu-cbt, or the user's own state folder, unless given. */
+  stateFolder?: string | undefined;
+}
+
+/** Whether nobody listens on the socket. A monitor that is busy or silent is not gone. */
+function isGone(thrown: unknown): boolean {
+  return (
+    thrown instanceof CbtError &&
+    thrown.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
+    ['ENOENT', 'ECONNREFUSED'].includes(String(thrown.details['errno']))
+  );
+}
+
+/** What methods work on. Each has a connection of its own, because a QMP monitor serves one client at a time. */
+export class VmContext {
+  readonly records: RecordStore;
+  readonly maxAreasPerCall: number | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly entry: VmEntry,
+    { stateFolder, maxAreasPerCall }: ServiceOptions & { stateFolder: string },
+  ) {
+    this.records = new RecordStore(stateFolder, entry.name);
+    this.maxAreasPerCall = maxAreasPerCall;
+  }
+
+  /** As its owner configured it. */
+  get name(): string {
+    return this.entry.name;
+  }
+
+  /** Runs with a connection to QEMU that ends afterwards. */
+  async withVm<T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { qmp, nbdSocket } = this.entry;
+    await using vm = await connectVm(qmp, { nbdSocket, signal });
+    return await work(vm);
+  }
+
+  /** As {@link withVm}; of a VM that is off and whose images are known, the other. */
+  async onOrOff<T>(
+    on: (vm: Vm) => Promise<T>,
+    off: (images: Images) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { qmp, nbdSocket, images } = this.entry;
+    let connected: Vm;
+    try {
+      connected = await connectVm(qmp, { nbdSocket, signal });
+    } catch (thrown) {
+      if (images === undefined || !isGone(thrown)) throw thrown;
+      return off(this.#imagesOf(images));
+    }
+    await using vm = connected;
+    return await on(vm);
+  }
+
+  /** The VM's disks that take part. */
+  async disksOf(vm: Vm) {
+    const found = await vm.disks({ disks: this.entry.disks });
+    return found.filter(({ trackable }) => trackable);
+  }
+
+  /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
+  inTurn<T>(task: string, work: () => Promise<T>): Promise<T> {
+    const allowed = (): Promise<T> => changing(this.records, task, work);
+    const turn = this.#turn.then(allowed, allowed);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** The images that take part. */
+  #imagesOf(images: Images): Images {
+    const { disks } = this.entry;
+    if (disks === undefined) return images;
+    const missing = disks.find((disk) => !Object.hasOwn(images, disk));
+    if (missing === undefined) return Object.fromEntries(disks.map((disk) => [disk, images[disk] ?? '']));
+    const known = Object.keys(images).join(', ');
+    throw new VimFault(
+      'InvalidState',
+      `${this.name} is off, and its configuration names no image of disk ${missing}; it names those of ${known}`,
+    );
+  }
+}
