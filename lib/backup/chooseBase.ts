@@ -6,7 +6,7 @@
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import { CbtError } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { checkChainFiles } from './layerFiles.js';
+import { checkStackFiles } from './layerFiles.js';
 import { inWords, type Place, stands } from './series.js';
 import type { ChainPoint } from './source.js';
 
@@ -54,7 +54,7 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
     if (base.disk.epoch === null) continue;
     try {
       const from = pointOf(base, question);
-      if (folder !== null) await checkChainFiles(folder, folder.chain(base.run, base.disk));
+      if (folder !== null) await checkStackFiles(folder, folder.stack(base.run, base.disk));
       const map = await question.changes(from, selection);
       const message =
         first === null ? null : `builds on run ${base.run.run}, a later one cannot serve: ${first.message}`;
@@ -82,7 +82,7 @@ function pointOf(layer: Layer, { epoch, points }: BaseQuestion): string {
   );
 }
 
-/** A point the disk no longer knows, or a run with a broken chain below it: an older run may still serve. */
+/** A point the disk no longer knows, or a run with a broken stack below it: an older run may still serve. */
 function canPassOver(error: CbtError): boolean {
   return error.fullBackupNeeded || error.code === 'ERR_CBT_CORRUPT_IMAGE';
 }

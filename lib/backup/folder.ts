@@ -1,5 +1,5 @@
 /**
- * A backup folder as it stands: its runs, in order, and the chain of layers that each disk of a run is read through. A
+ * A backup folder as it stands: its runs, in order, and the stack of layers that each disk of a run is read through. A
  * damaged manifest is a problem of its own run and of those that build on it, of no other.
  */
 import { mkdir, readdir } from 'node:fs/promises';
@@ -126,7 +126,7 @@ export class BackupFolder {
   }
 
   /** The layers a disk of a run is read through, the full one first. Throws where a link is missing or does not fit. */
-  chain(run: Manifest, disk: DiskRun): Layer[] {
+  stack(run: Manifest, disk: DiskRun): Layer[] {
     const layers: Layer[] = [];
     for (let layer: Layer | null = { run, disk }; layer !== null; layer = this.below(layer))
       layers.push(layer);
@@ -142,19 +142,19 @@ export class BackupFolder {
     const file = manifestName(base.run);
     if (run === undefined || disk === undefined) {
       const broken = this.damaged.find((candidate) => candidate.run === base.run);
-      throw brokenChain(
+      throw brokenStack(
         `${top.file} builds on run ${base.run}, ${broken === undefined ? `of which ${file} ${run === undefined ? 'is missing' : `has no disk ${top.key}`}` : `and ${broken.error.message}`}`,
         { file, run: base.run },
       );
     }
     if (run.pit !== base.pit) {
-      throw brokenChain(
+      throw brokenStack(
         `${top.file} builds on run ${base.run} with the point in time ${base.pit}, but ${file} has ${run.pit}`,
         { file, run: base.run },
       );
     }
     if (disk.epoch === null || disk.epoch !== top.epoch) {
-      throw brokenChain(
+      throw brokenStack(
         `${top.file} holds changes of the history ${top.epoch ?? 'none'}, but builds on run ${base.run} of the history ${disk.epoch ?? 'none'}: another disk's, or one that ended`,
         { file: top.file, run: base.run },
       );
@@ -172,7 +172,7 @@ export class BackupFolder {
   }
 }
 
-export function brokenChain(what: string, details: CbtErrorDetails): CbtError {
+export function brokenStack(what: string, details: CbtErrorDetails): CbtError {
   return new CbtError('ERR_CBT_CORRUPT_IMAGE', what, { details });
 }
 

@@ -2,7 +2,7 @@
 import { CbtError } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { type KeepRules, runsToKeep } from './keepRules.js';
-import { checkChainFiles } from './layerFiles.js';
+import { checkStackFiles } from './layerFiles.js';
 import { seriesIn } from './series.js';
 
 /** Numbers of the runs that stay. A disk is its series: whatever it was called, whoever's it is, its last good state stays. */
@@ -23,7 +23,7 @@ export async function keptRuns(folder: BackupFolder, rules: KeepRules): Promise<
 /** Whether the files that a run of a disk is read through are there as they were written; no content is read. */
 async function isWhole(folder: BackupFolder, { run, disk }: Layer): Promise<boolean> {
   try {
-    await checkChainFiles(folder, folder.chain(run, disk));
+    await checkStackFiles(folder, folder.stack(run, disk));
     return true;
   } catch (error) {
     if (error instanceof CbtError && error.code === 'ERR_CBT_CORRUPT_IMAGE') return false;

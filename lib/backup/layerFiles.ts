@@ -58,8 +58,8 @@ export async function checkLayerFiles(folder: BackupFolder, layer: Layer): Promi
   return place;
 }
 
-/** The same of a chain, the full layer first. */
-export async function checkChainFiles(
+/** The same of a stack, the full layer first. */
+export async function checkStackFiles(
   folder: BackupFolder,
   layers: readonly Layer[],
   signal?: AbortSignal,
@@ -77,8 +77,8 @@ export async function checkLayer(folder: BackupFolder, layer: Layer): Promise<La
   return place;
 }
 
-/** Checks every layer of a chain, without looking at the data. */
-export async function checkChain(
+/** Checks every layer of a stack, without looking at the data. */
+export async function checkStack(
   folder: BackupFolder,
   layers: readonly Layer[],
   signal?: AbortSignal,

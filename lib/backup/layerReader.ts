@@ -32,7 +32,7 @@ export interface ReadLayersOptions {
 export type LayerPiece = { offset: number; data: Buffer } | { offset: number; length: number; data: null };
 
 /**
- * Everything the chain's last layer shows, piece by piece, in no promised order; the chain was checked before. A layer
+ * Everything the stack's top layer shows, piece by piece, in no promised order; the stack was checked before. A layer
  * reaches as far as every layer above it does: what a disk that shrank had behind its end is zeros when it grows again.
  */
 export async function* readLayers(

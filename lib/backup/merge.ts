@@ -1,5 +1,5 @@
 /**
- * Takes one layer out of a chain: the layer above is written into it, and it then takes that one's place.
+ * Takes one layer out of a stack: the layer above is written into it, and it then takes that one's place.
  *
  *   before   full-1 ← inc-2 ← inc-3          forget run 2
  *   copying  full-1 ← inc-2* ← inc-3         inc-3 covers all that is being written: it reads the same at every moment
@@ -12,7 +12,7 @@ import { checkImageFile } from '../host/imageCheck.js';
 import { removeFile, replaceFile } from './durable.js';
 import { finishMerge } from './finishMerge.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { checkChain, openLayer } from './layerFiles.js';
+import { checkStack, openLayer } from './layerFiles.js';
 import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
 import { type JournalText, MERGE_NAME } from './mergeJournal.js';
 import { requireMergeRoom } from './mergeRoom.js';
@@ -33,7 +33,7 @@ export async function mergeLayers(
   above: Layer,
   options: MergeOptions = {},
 ): Promise<void> {
-  await checkChain(folder, folder.chain(above.run, above.disk), options.signal);
+  await checkStack(folder, folder.stack(above.run, above.disk), options.signal);
   // Counts that are too low would have QEMU write over clusters in use.
   await checkImageFile(folder.file(below.disk.file), options.signal);
   const merged = await prepareMerge(folder, below, above, options);

@@ -32,7 +32,7 @@ export interface Selection {
 }
 
 /** The layers of the one disk that is meant, the full one first. */
-export function selectChain(folder: BackupFolder, selection: Selection): Layer[] {
+export function selectStack(folder: BackupFolder, selection: Selection): Layer[] {
   const { disk: name } = selection;
   const runs = selectRuns(folder, selection.pit);
   const names = new Set(runs.flatMap((run) => run.disks.map(({ key }) => key)));
@@ -42,7 +42,7 @@ export function selectChain(folder: BackupFolder, selection: Selection): Layer[]
     const disk =
       run.disks.find((one) => name === undefined || one.disk === name) ??
       run.disks.find((one) => one.key === name);
-    if (disk !== undefined) return folder.chain(run, disk);
+    if (disk !== undefined) return folder.stack(run, disk);
   }
   const known = [...names].join(', ') || 'no disk at all';
   if (name === undefined) throw notNamed(`one of those in the folder: ${known}`);

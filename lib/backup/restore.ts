@@ -7,9 +7,9 @@ import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { type NbdTls, openData } from '../host/data.js';
 import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
-import { checkChain } from './layerFiles.js';
+import { checkStack } from './layerFiles.js';
 import { readLayers } from './layerReader.js';
-import { openForReading, type Selection, selectChain } from './reading.js';
+import { openForReading, type Selection, selectStack } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 
 /** Which disk at which point, and where it goes. */
@@ -52,10 +52,10 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);
   const { folder } = opened;
-  const layers = selectChain(folder, options);
+  const layers = selectStack(folder, options);
   const top = layers.at(-1);
-  if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', 'a chain without a layer');
-  await checkChain(folder, layers, signal);
+  if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', 'a stack without a layer');
+  await checkStack(folder, layers, signal);
   const { sizeBytes } = top.disk;
   const fill = (target: DiskData, blank: boolean): Promise<number> =>
     fillTarget(folder, layers, target, { ...options, blank });

@@ -1,5 +1,5 @@
 /**
- * Is a backup folder sound? Two depths: manifests, chain, headers and sums files; and beyond that every stored byte against
+ * Is a backup folder sound? Two depths: manifests, stacks, headers and sums files; and beyond that every stored byte against
  * its sum, with nothing missing and nothing more in any layer. Goes on after a problem, so that all are told.
  */
 import { CbtError, throwIfAborted } from '../core/errors.js';
@@ -9,7 +9,7 @@ import { MARK_NAME } from './mark.js';
 import { openForReading } from './reading.js';
 import { verifyLayer } from './verifyLayer.js';
 
-/** `manifest`: manifests, chains, headers and sums files. `data`: every stored byte as well. */
+/** `manifest`: manifests, stacks, headers and sums files. `data`: every stored byte as well. */
 export type VerifyDepth = 'manifest' | 'data';
 
 /** Which folder, and how deep. */

@@ -4,11 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { ChainReader } from './chainReader.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
 import { openForReading } from './reading.js';
+import { RunReader } from './runReader.js';
 import { placeOfHistory } from './series.js';
 import type { BackupSource, FailedDisk, SourceDisk } from './source.js';
 
@@ -94,7 +94,7 @@ async function compareDisk(
       { disk: disk.disk, reason: 'UNKNOWN_PIT' },
     );
   }
-  await using before = await ChainReader.open(folder, folder.chain(base.run, base.disk));
+  await using before = await RunReader.open(folder, folder.stack(base.run, base.disk));
   await using after = await disk.openData(signal);
   const result = await checkMap({ before, after, map, signal, onBytes });
   const verdict = { disk: disk.disk, run: base.run.run, pit: base.run.pit, ...result };

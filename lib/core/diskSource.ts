@@ -24,7 +24,7 @@ export interface BitmapInfo {
   problem?: Problem;
 }
 
-/** One layer of a disk's backing chain. */
+/** One layer of a disk's stack of images. */
 export interface LayerState {
   /** Path or node name, for messages. */
   label: string;

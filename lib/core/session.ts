@@ -8,7 +8,7 @@ import type { BeginOutcome, TrackingOutcome } from './tracking.js';
 
 /** How the instant is kept readable while the guest goes on writing. */
 export type SessionMode =
-  /** QEMU copies what the guest overwrites to a scratch file first; the disk's chain of images does not change. */
+  /** QEMU copies what the guest overwrites to a scratch file first; the disk's stack of images does not change. */
   | 'fleece'
   /** The guest writes to a new overlay, which is committed back at the end. */
   | 'overlay';

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackupFolder } from '../../lib/backup/folder.js';
-import { checkChain } from '../../lib/backup/layerFiles.js';
+import { checkStack } from '../../lib/backup/layerFiles.js';
 import { readLayers } from '../../lib/backup/layerReader.js';
 import { LayerWriter } from '../../lib/backup/layerWriter.js';
 import { CLUSTER_BYTES, formatManifest, type Manifest } from '../../lib/backup/manifest.js';
@@ -53,8 +53,8 @@ export async function readRuns(path: string): Promise<Map<number, Buffer | Error
 async function readRun(folder: BackupFolder, run: Manifest): Promise<Buffer> {
   const [disk] = run.disks;
   if (disk === undefined) throw new Error('no disk');
-  const layers = folder.chain(run, disk);
-  await checkChain(folder, layers);
+  const layers = folder.stack(run, disk);
+  await checkStack(folder, layers);
   // What is not told must not be taken for zeros.
   const content = Buffer.alloc(disk.sizeBytes, 0xee);
   for await (const piece of readLayers(folder, layers, { zeros: true })) {

@@ -7,7 +7,7 @@ import type { DiskSource } from '../../core/diskSource.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
 import type { ImageFormat } from './formatProbe.js';
 import { OpenFiles } from './openFiles.js';
-import { placeOf } from './place.js';
+import { findPlace } from './place.js';
 import { StackSource } from './stackSource.js';
 
 export interface OpenImageOptions {
@@ -32,7 +32,7 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
   const files = new OpenFiles();
   try {
     throwIfAborted(signal);
-    const place = await placeOf(path, files, options);
+    const place = await findPlace(path, files, options);
     return new StackSource(path, place, { files, kernel, trust });
   } catch (error) {
     await files.close();

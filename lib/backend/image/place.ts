@@ -27,7 +27,7 @@ export interface PlaceOptions {
 }
 
 /** Fails early where the file on top cannot be found or opened; it is left open in `files`. */
-export async function placeOf(path: string, files: OpenFiles, options: PlaceOptions): Promise<DiskPlace> {
+export async function findPlace(path: string, files: OpenFiles, options: PlaceOptions): Promise<DiskPlace> {
   const { format, trust = false, signal } = options;
   const folder = await findFolder(path, format);
   if (folder !== null) {

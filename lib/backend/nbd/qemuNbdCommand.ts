@@ -16,7 +16,7 @@ export interface QemuNbdImage extends QemuNbdOffer {
   format?: string | undefined;
   /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
   trust?: boolean | undefined;
-  /** Leaves the backing chain out: what this layer has not got reads as zeros. */
+  /** Leaves what lies below out: what this layer has not got reads as zeros. */
   withoutBacking?: boolean;
 }
 

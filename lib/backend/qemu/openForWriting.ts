@@ -22,7 +22,7 @@ export interface ImageToOpen {
 }
 
 /** blockdev-add for an image. Errors name the file: BUSY when somebody holds it, CORRUPT_IMAGE, or out of reach. */
-export async function openImage(client: QmpPort, image: ImageToOpen, options?: WaitOptions): Promise<void> {
+export async function addImage(client: QmpPort, image: ImageToOpen, options?: WaitOptions): Promise<void> {
   const readOnly = image.readOnly ?? false;
   const { file, ...node } = image.node ?? (await aloneNode(image.path));
   const opened = { ...node, 'node-name': image.nodeName, 'read-only': readOnly };

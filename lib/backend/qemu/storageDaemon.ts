@@ -12,7 +12,7 @@ import { isRunning, ownMark, removeDeadMarks } from '../../linux/processMark.js'
 import { findProgram } from '../../linux/program.js';
 import { RunningProgram } from '../../linux/runningProgram.js';
 import { checkTimeout, waitFor } from '../../linux/waiting.js';
-import { type ImageToOpen, openImage } from './openForWriting.js';
+import { addImage, type ImageToOpen } from './openForWriting.js';
 import { qmp } from './qmp/commands.js';
 import { QmpClient } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
@@ -70,7 +70,7 @@ export async function withStorageDaemon<T>(
     const outcome = await attempt(async () => {
       client = await connect(daemon, startMs, options.signal);
       for (const image of options.images) {
-        await openImage(client, image, { timeoutMs: startMs, signal: options.signal });
+        await addImage(client, image, { timeoutMs: startMs, signal: options.signal });
       }
       return fn(client, { folder });
     });

@@ -1,6 +1,6 @@
 /** Structures of the SDK as objects; offsets and sizes in sectors of 512 bytes where their names say nothing else. */
 import { type DiskInfo, SECTOR_BYTES } from './objects/disk.js';
-import { MAP_GRANULARITY_BYTES } from './objects/diskSource.js';
+import { MAP_GRANULARITY_BYTES } from './objects/openedDisk.js';
 
 /** One storage of a disk. */
 export interface PRL_STORAGE_PARAMETERS {

@@ -11,7 +11,7 @@ import { backup } from '../../../lib/backup/backup.js';
 import { estimate } from '../../../lib/backup/estimate.js';
 import { BackupFolder } from '../../../lib/backup/folder.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
-import { checkChain } from '../../../lib/backup/layerFiles.js';
+import { checkStack } from '../../../lib/backup/layerFiles.js';
 import { readLayers } from '../../../lib/backup/layerReader.js';
 import { prune } from '../../../lib/backup/prune.js';
 import { openForReading } from '../../../lib/backup/reading.js';
@@ -72,8 +72,8 @@ async function contentOf(from: BackupFolder, number: number): Promise<string> {
   const manifest = from.runs.find((one) => one.run === number);
   const disk = manifest?.disks[0];
   if (manifest === undefined || disk === undefined) throw new Error(`no run ${number}`);
-  const layers = from.chain(manifest, disk);
-  await checkChain(from, layers);
+  const layers = from.stack(manifest, disk);
+  await checkStack(from, layers);
   // Whatever is not told must not be taken for zeros.
   const content = Buffer.alloc(disk.sizeBytes, 0xee);
   for await (const piece of readLayers(from, layers, { zeros: true })) {

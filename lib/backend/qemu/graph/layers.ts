@@ -1,5 +1,5 @@
 /**
- * From what a device or an export sees down to the node that holds the image, and on through its backing chain.
+ * From what a device or an export sees down to the node that holds the image, and on through the stack below it.
  *
  *   top ─→ throttle ─→ copy-on-read ─→ qcow2 ─backing→ [commit filter ─→] qcow2 ─backing→ raw
  *          └──── filters above ─────┘  layer 0                            layer 1         layer 2
@@ -103,7 +103,7 @@ function isOwnOverlay(name: string): boolean {
   return parseId(name)?.part === 'overlay';
 }
 
-/** The layers of the chain that starts at a node which is no filter; top first. */
+/** The layers of the stack that starts at a node which is no filter; top first. */
 export function readLayers(graph: BlockGraph, format: GraphNode): [VmLayer, ...VmLayer[]] {
   const layers: [VmLayer, ...VmLayer[]] = [toLayer(graph, format)];
   let node = format;

@@ -58,7 +58,7 @@ export class LiveMap {
     });
   }
 
-  /** Where a node holds data, or (`own`) what it has allocated itself without its backing chain. */
+  /** Where a node holds data, or (`own`) what it has allocated itself without what lies below it. */
   static async ofNode(
     client: QmpPort,
     server: QueryServer,

@@ -11,7 +11,7 @@ import {
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { Disk } from './disk.js';
-import { closeAll, openMap } from './diskSource.js';
+import { closeAll, openMap } from './openedDisk.js';
 
 /** A backup that was begun (`PrlVm_BeginBackup`). Left without `commit`, it is rolled back when it is closed. */
 export class Backup implements PrlObject, AsyncDisposable {

@@ -15,7 +15,7 @@ import {
 import { PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { DiskMap } from './diskMap.js';
-import { type DiskSource, MAP_GRANULARITY_BYTES, type OpenMap } from './diskSource.js';
+import { MAP_GRANULARITY_BYTES, type OpenedDisk, type OpenMap } from './openedDisk.js';
 
 export const SECTOR_BYTES = 512;
 
@@ -31,13 +31,13 @@ export interface DiskInfo {
 /** An open disk: `PrlDisk_` calls as methods, in bytes. Failures are `PrlError`s with the SDK's code. */
 export class Disk implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_VIRTUAL_DISK;
-  readonly #source: DiskSource;
+  readonly #source: OpenedDisk;
   readonly #shiftBytes: number;
   readonly #onClose: (() => void) | undefined;
   #closing: Promise<void> | null = null;
 
   /** @internal {@link openDisk} and Backup.getDisk make them. */
-  constructor(source: DiskSource, shiftBytes = 0, onClose?: () => void) {
+  constructor(source: OpenedDisk, shiftBytes = 0, onClose?: () => void) {
     this.#source = source;
     this.#shiftBytes = shiftBytes;
     this.#onClose = onClose;

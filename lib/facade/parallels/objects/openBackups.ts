@@ -5,7 +5,7 @@
 import { PRL_ERR_INVALID_PARAM, PRL_ERR_OPERATION_WAS_CANCELED } from '../constants/results.js';
 import { PrlError } from '../errors.js';
 import type { Backup } from './backup.js';
-import { closeAll } from './diskSource.js';
+import { closeAll } from './openedDisk.js';
 
 export class OpenBackups {
   readonly #begun = new Set<Backup>();

@@ -19,7 +19,7 @@ import {
 } from '../constants/results.js';
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import { Disk } from './disk.js';
-import { closeAll, type DiskSource, type OpenMap, openMap } from './diskSource.js';
+import { closeAll, type OpenedDisk, type OpenMap, openMap } from './openedDisk.js';
 
 /** How a disk is opened. */
 export interface OpenDiskOptions {
@@ -45,7 +45,7 @@ export async function openDisk(name: string, options: OpenDiskOptions = {}): Pro
   return new Disk(source, byteOffset);
 }
 
-async function openNbd(uri: string): Promise<DiskSource> {
+async function openNbd(uri: string): Promise<OpenedDisk> {
   const target: DataTarget = { kind: 'uri', uri };
   try {
     const data = await openData(target);
@@ -87,7 +87,7 @@ async function exportChanges(target: DataTarget, from: string, spelled: string):
   throw new PrlError(PRL_ERR_NO_DATA, `the export offers no dirty bitmap of the names ${names.join(', ')}`);
 }
 
-async function openLocal(path: string, flags: number, trust: boolean): Promise<DiskSource> {
+async function openLocal(path: string, flags: number, trust: boolean): Promise<OpenedDisk> {
   const writable = (flags & PRL_DISK_WRITE) !== 0;
   if (!writable && (flags & PRL_DISK_READ) === 0)
     throw invalid('flags', 'PRL_DISK_READ, PRL_DISK_WRITE or both');

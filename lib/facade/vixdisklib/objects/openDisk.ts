@@ -42,7 +42,7 @@ export async function openDisk(
 
 async function openFile(connection: VixDiskLibConnection, path: unknown, flags: number): Promise<OpenedDisk> {
   const file = fileOf(path);
-  return openImage(connection, { path: String(path), file, given: undefined }, flags);
+  return openLocal(connection, { path: String(path), file, given: undefined }, flags);
 }
 
 /** While it is open QEMU's lock on the image keeps everybody from writing, the VM too: what is found unchanged then stays so. */
@@ -65,7 +65,7 @@ async function openOffDisk(
     const known = devices.map(({ backing }) => backing.fileName).join(', ');
     throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the VM has no disk ${String(path)}; it has ${known}`);
   }
-  const opened = await openImage(connection, { path: device.backing.fileName, file, given: 'qcow2' }, flags);
+  const opened = await openLocal(connection, { path: device.backing.fileName, file, given: 'qcow2' }, flags);
   try {
     if (snapshot !== null) await requireContent(file, snapshot, device.key);
     return opened;
@@ -109,7 +109,7 @@ function byName<D>(
   return undefined;
 }
 
-async function openImage(
+async function openLocal(
   connection: VixDiskLibConnection,
   { path, file, given }: { path: string; file: string; given: string | undefined },
   flags: number,

@@ -125,7 +125,7 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('the %s k
     });
   });
 
-  it('refuses a chain whose base somebody writes to', async () => {
+  it('refuses a stack whose base somebody writes to', async () => {
     await withFolder(async (folder) => {
       const base = await makeImage(folder);
       const top = join(folder, 'top');

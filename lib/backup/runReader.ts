@@ -6,7 +6,7 @@ import type { BackupFolder, Layer } from './folder.js';
 import type { LayerData } from './layerData.js';
 import { openLayer } from './layerFiles.js';
 
-export class ChainReader implements AsyncDisposable {
+export class RunReader implements AsyncDisposable {
   readonly info: { readonly sizeBytes: number };
   readonly #layers: readonly { data: LayerData; sizeBytes: number }[];
 
@@ -16,12 +16,12 @@ export class ChainReader implements AsyncDisposable {
   }
 
   /** The full layer first; headers are checked. */
-  static async open(folder: BackupFolder, layers: readonly Layer[]): Promise<ChainReader> {
+  static async open(folder: BackupFolder, layers: readonly Layer[]): Promise<RunReader> {
     const opened: { data: LayerData; sizeBytes: number }[] = [];
     try {
       for (const layer of layers)
         opened.push({ data: await openLayer(folder, layer), sizeBytes: layer.disk.sizeBytes });
-      return new ChainReader(opened);
+      return new RunReader(opened);
     } catch (error) {
       for (const { data } of opened) await data.close();
       throw error;

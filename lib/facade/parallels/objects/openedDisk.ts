@@ -11,7 +11,7 @@ export interface OpenMap {
   close(): Promise<void>;
 }
 
-export interface DiskSource {
+export interface OpenedDisk {
   /** What the disk is called in GetDiskInfo and in messages. */
   readonly name: string;
   /** The disk's history (epoch); null where it has none, or its server does not tell. */
