@@ -112,6 +112,8 @@ export interface BeginVmOptions extends CallOptions {
 
 /** A running QEMU, held by its QMP socket. Every call asks QEMU afresh; failures are `CbtError`s that name the socket or the disk. */
 export interface Vm extends AsyncDisposable {
+  /** Who the VM is, the same in every process and after a restart: its UUID where it has one, else the QMP socket's path without links. */
+  readonly key: string;
   /** The QMP socket. */
   readonly socket: string;
   /** Name, UUID and state of the VM. */

@@ -9,7 +9,6 @@ import { dirname, resolve } from 'node:path';
 import { findPausedForSpace } from '../backend/qemu/graph/pausedForSpace.js';
 import type { Lease } from '../backend/qemu/own/lease.js';
 import { clearLeftQueries, findLeftQueries } from '../backend/qemu/own/leftQueries.js';
-import { placeOf } from '../backend/qemu/qemuPlace.js';
 import type { QmpPort } from '../backend/qemu/qmp/qmpPort.js';
 import {
   describeKeeper,
@@ -43,14 +42,15 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
   const { signal } = options;
   return withClient(socket, signal, async (client) => {
     const found: Leftover[] = [];
-    for (const held of await findHeldSessions(client, { signal })) found.push(await ofSession(socket, held));
+    for (const held of await findHeldSessions(client, { signal }))
+      found.push(await ofSession(socket, client, held));
     for (const whose of ['dead', 'unknown'] as const) {
-      const { exports, nodes, folders } = await findLeftQueries(client, socket, whose);
+      const { exports, nodes, folders } = await findLeftQueries(client, whose);
       const parts = [...exports, ...nodes, ...folders];
       if (parts.length > 0) found.push(ofQuestions(socket, whose, parts));
     }
     const places = await placesOfFiles(client, { folder: options.scratch }, { signal });
-    for (const lost of await findLostSessions(client, socket, places, { signal })) {
+    for (const lost of await findLostSessions(client, places, { signal })) {
       const stranded = strandedBecause(lost);
       const { lease, folder } = lost;
       if (stranded !== null) {
@@ -107,20 +107,19 @@ function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly 
     message: `${who}: ${parts.join(', ')}`,
     mend: {
       what: `remove them${then}`,
-      run: (stop) =>
-        withClient(socket, stop, async (client) => void (await clearLeftQueries(client, socket, whose))),
+      run: (stop) => withClient(socket, stop, async (client) => void (await clearLeftQueries(client, whose))),
     },
   };
 }
 
-async function ofSession(socket: string, held: HeldSession): Promise<Leftover> {
+async function ofSession(socket: string, client: QmpPort, held: HeldSession): Promise<Leftover> {
   const { tag, lease, keeper } = held;
   const session = lease?.session ?? `${tag}…`;
   const message = `session ${session} is open: ${describeKeeper(lease)}`;
   const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${session}\``;
   if (keeper === 'alive' || keeper === 'detached')
     return { problem: false, message, advice: byHand, mend: null };
-  if (lease === null && keeper === 'unknown') return withoutRecord(socket, held);
+  if (lease === null && keeper === 'unknown') return withoutRecord(socket, client, held);
   if (keeper === 'unknown') {
     const advice = `whether it is still used cannot be seen from here: look on the machine that began it, then ${byHand}`;
     return { problem: true, message, advice, mend: null };
@@ -144,14 +143,14 @@ async function ofSession(socket: string, held: HeldSession): Promise<Leftover> {
 }
 
 /** Nobody can say whose it is. With its folder gone, which QEMU itself told, there is nobody to ask either. */
-async function withoutRecord(socket: string, { tag, parts: { folder } }: HeldSession): Promise<Leftover> {
+async function withoutRecord(
+  socket: string,
+  { host }: QmpPort,
+  { tag, parts: { folder } }: HeldSession,
+): Promise<Leftover> {
   const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${tag}\``;
   // QEMU may have other files at that path than we: then it is the one who knows.
-  const pid = (await placeOf(socket))?.pid ?? 'self';
-  const gone =
-    folder !== null &&
-    (await isGone(folder)) &&
-    (await lstat(`/proc/${pid}/root${folder}`).catch(() => null)) === null;
+  const gone = folder !== null && (await isGone(folder)) && !(await host.has(folder));
   if (!gone) {
     const message = `session ${tag}… is open, and its record${folder === null ? '' : ` in ${folder}`} cannot be read from here`;
     return { problem: true, message, advice: `look whether it is still used, then ${byHand}`, mend: null };

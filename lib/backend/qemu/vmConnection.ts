@@ -6,8 +6,9 @@ import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import type { LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
-import { QmpClient, type QmpOptions } from './qmp/qmpClient.js';
+import type { QmpOptions } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
+import { connectSocket } from './socketHost.js';
 
 export interface VmConnection {
   readonly socket: string;
@@ -62,8 +63,8 @@ export async function releaseConnection(connection: VmConnection): Promise<void>
 }
 
 async function connect(socket: string, options: QmpOptions): Promise<VmConnection> {
-  const client = await QmpClient.connect(socket, options);
-  return { socket, client, server: new QueryServer(client, socket), sources: new Set() };
+  const client = await connectSocket(socket, options);
+  return { socket, client, server: new QueryServer(client), sources: new Set() };
 }
 
 /** One VM by whatever path its socket is named. */

@@ -23,11 +23,11 @@ import { findAgain, findByNode, findDisk, listDisks } from './graph/vmDisks.js';
 import { type InstantExport, LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
 import type { LeaseDisk } from './own/lease.js';
-import { qmp } from './qmp/commands.js';
-import { QmpCommandError } from './qmp/qmpError.js';
+import { ifKnown, qmp } from './qmp/commands.js';
 import { beginSession, resumeSession } from './session/begin.js';
 import type { LiveSession } from './session/liveSession.js';
 import { releaseConnection, type VmConnection } from './vmConnection.js';
+import { vmUuid } from './vmUuid.js';
 
 export class VmHandle implements Vm {
   readonly #connection: VmConnection;
@@ -50,10 +50,12 @@ export class VmHandle implements Vm {
       ...(scratch !== undefined && { place: scratch }),
     };
     this.#server =
-      Object.keys(own).length === 0
-        ? connection.server
-        : new QueryServer(connection.client, connection.socket, own);
+      Object.keys(own).length === 0 ? connection.server : new QueryServer(connection.client, own);
     this.#nbdSocket = nbdSocket;
+  }
+
+  get key(): string {
+    return this.#connection.client.host.key;
   }
 
   get socket(): string {
@@ -63,15 +65,15 @@ export class VmHandle implements Vm {
   async facts(options: CallOptions = {}): Promise<VmFacts> {
     const { client } = this.#live();
     const [name, uuid, status] = await Promise.all([
-      known(qmp(client, 'query-name', undefined, options)),
-      known(qmp(client, 'query-uuid', undefined, options)),
-      known(qmp(client, 'query-status', undefined, options)),
+      ifKnown(qmp(client, 'query-name', undefined, options)),
+      vmUuid(client, options),
+      ifKnown(qmp(client, 'query-status', undefined, options)),
     ]);
     const { major, minor, micro } = client.version?.qemu ?? { major: 0, minor: 0, micro: 0 };
     return {
       socket: this.socket,
       name: name?.name ?? null,
-      uuid: uuid === null || /^[0-]+$/.test(uuid.UUID) ? null : uuid.UUID,
+      uuid,
       status: status?.status ?? null,
       qemu: `${major}.${minor}.${micro}`,
     };
@@ -114,7 +116,7 @@ export class VmHandle implements Vm {
     const { client, sources } = this.#live();
     // QEMU has one NBD server, and the session wants it.
     await Promise.all([...sources].map((source) => source.release()));
-    return beginSession(client, this.socket, this.#openInstant, {
+    return beginSession(client, this.#openInstant, {
       ...options,
       nbdSocket: options.nbdSocket ?? this.#nbdSocket,
     });
@@ -229,14 +231,4 @@ function describe(disk: VmDisk): VmDiskInfo {
     trackable: disk.trackable,
     ...(disk.trackable ? {} : { why: disk.why }),
   };
-}
-
-/** Null where this QEMU has no such command (a storage daemon has no guest). */
-async function known<T>(asked: Promise<T>): Promise<T | null> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof QmpCommandError && error.qmpClass === 'CommandNotFound') return null;
-    throw error;
-  }
 }

@@ -10,7 +10,7 @@
  */
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
-import { isRelativeName, resolveNames } from '../qemuPlace.js';
+import { isRelativeName } from '../qemuPlace.js';
 import { type Capabilities, capabilitiesOf } from '../qmp/capabilities.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -81,7 +81,7 @@ async function readOnce(
   const known = devices.every(({ inserted }) => inserted === undefined || nodes.has(inserted['node-name']));
   if (!known) return null;
   const names = infos.filter(({ drv }) => FILE_DRIVERS.includes(drv)).map(({ file }) => file);
-  const paths = await resolveNames(client.name, names.filter(isRelativeName));
+  const paths = await client.host.pathsOf(names.filter(isRelativeName));
   return { nodes, tops: after.tops, devices, exports, paths };
 }
 

@@ -3,7 +3,6 @@
  * names, that of a session of ours, or one started for the questions and stopped with the last of them.
  */
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { ownMark } from '../../../linux/processMark.js';
 import { stopServer } from '../own/exports.js';
 import { readLease } from '../own/lease.js';
@@ -27,20 +26,18 @@ export interface ServerSeat {
 
 export class QueryServer {
   readonly #client: QmpPort;
-  readonly #vmSocket: string;
   readonly #given: string | undefined;
-  readonly #place: string;
+  readonly #place: string | undefined;
   /** The server of our own, while somebody sits there. */
   #own: { socket: string; folder: string; users: number } | null = null;
   /** Starting and stopping never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `given`: socket of an NBD server that runs in this QEMU already; `place`: a folder for the socket of one of our own. */
-  constructor(client: QmpPort, vmSocket: string, { given, place }: { given?: string; place?: string } = {}) {
+  constructor(client: QmpPort, { given, place }: { given?: string; place?: string } = {}) {
     this.#client = client;
-    this.#vmSocket = vmSocket;
     this.#given = given;
-    this.#place = place ?? tmpdir();
+    this.#place = place;
   }
 
   /** A name for a node and its export that nothing else in this QEMU has. */
@@ -86,11 +83,12 @@ export class QueryServer {
   }
 
   async #start(): Promise<{ socket: string; folder: string; users: number }> {
-    await clearLeftQueries(this.#client, this.#vmSocket);
-    const prefix = await folderPrefix(this.#vmSocket);
-    const folder = await makeOwnFolder(this.#vmSocket, this.#place, prefix);
+    const { host } = this.#client;
+    await clearLeftQueries(this.#client);
+    const place = this.#place ?? (await host.placeFor('fleece', []));
+    const folder = await makeOwnFolder(host, place, await folderPrefix(host));
     try {
-      const socket = await placeOfSocket(folder, this.#vmSocket);
+      const socket = await placeOfSocket(folder, host);
       await startServer(this.#client, socket);
       return { socket, folder, users: 0 };
     } catch (error) {

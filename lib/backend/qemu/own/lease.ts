@@ -11,8 +11,10 @@ export const LEASE_NAME = 'session.json';
 const leaseSchema = z.object({
   version: z.literal(1),
   session: z.string(),
-  /** The QMP socket, and the machine it is on. */
+  /** How the VM is reached (the QMP socket), and the machine it is on. */
   vm: z.string(),
+  /** Who the VM is (`QemuHost.key`); records of older versions have none. */
+  key: z.string().optional(),
   machine: z.object({ host: z.string(), bootId: z.string(), machineId: z.string().optional() }),
   mode: z.enum(['fleece', 'overlay']),
   /** Who holds it, for messages: whether it still does, the lock beside the record says. Null for a session that outlives its command. */

@@ -1,10 +1,10 @@
 /** What questions left in a QEMU and beside it when the process that asked was killed. */
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { listeningPaths } from '../../../linux/listeners.js';
 import { isRunning, ownMark, stateOf } from '../../../linux/processMark.js';
+import type { QemuHost } from '../qemuHost.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import { removeExport, stopServer } from './exports.js';
@@ -26,7 +26,6 @@ export interface LeftQueries {
  */
 export async function findLeftQueries(
   client: QmpPort,
-  vmSocket: string,
   whose: 'dead' | 'unknown' = 'dead',
 ): Promise<LeftQueries> {
   const [exports, nodes] = await Promise.all([
@@ -46,11 +45,14 @@ export async function findLeftQueries(
   for (const node of nodes) if (await isLeft(node['node-name'])) left.nodes.push(node['node-name']);
   if (whose === 'unknown') return left;
   // A server whose asker is gone still listens in the asker's folder, whose name says for which VM; also when that was removed.
-  const there = (await readdir(tmpdir()).catch(() => [])).map((name) => path.join(tmpdir(), name));
+  const { host } = client;
+  const place = await host.placeFor('fleece', []);
+  const there = (await readdir(place).catch(() => [])).map((name) => path.join(place, name));
   const heard = (await listeningPaths()).map((socket) => path.dirname(socket));
   for (const folder of new Set([...there, ...heard])) {
     const [, asker = '', vm] = FOLDER_NAME.exec(path.basename(folder)) ?? [];
-    if (vm === hashOf(vmSocket) && !(await isRunning(asker))) left.folders.push(folder);
+    if ((vm !== hashOf(host.key) && vm !== hashOf(host.address)) || (await isRunning(asker))) continue;
+    if (!(await isAnothers(host, folder))) left.folders.push(folder);
   }
   return left;
 }
@@ -58,10 +60,9 @@ export async function findLeftQueries(
 /** Removes what such questions left; returns what it removed. */
 export async function clearLeftQueries(
   client: QmpPort,
-  vmSocket: string,
   whose: 'dead' | 'unknown' = 'dead',
 ): Promise<string[]> {
-  const { exports, nodes, folders } = await findLeftQueries(client, vmSocket, whose);
+  const { exports, nodes, folders } = await findLeftQueries(client, whose);
   for (const id of exports) await removeExport(client, id);
   for (const node of nodes) await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
   for (const folder of folders) {
@@ -77,11 +78,18 @@ const FOLDER = 'cbt-q-';
 const FOLDER_NAME = /^cbt-q-([0-9a-f]{16})-([0-9a-f]{8})-/;
 
 /** How the name of a folder begins that this process makes for a server of its own in this VM. */
-export async function folderPrefix(vmSocket: string): Promise<string> {
-  return `${FOLDER}${await ownMark()}-${hashOf(vmSocket)}-`;
+export async function folderPrefix({ key }: QemuHost): Promise<string> {
+  return `${FOLDER}${await ownMark()}-${hashOf(key)}-`;
 }
 
-/** Stands for a VM in a folder's name. */
-function hashOf(vmSocket: string): string {
-  return createHash('sha256').update(path.resolve(vmSocket)).digest('hex').slice(0, 8);
+/** Stands for a VM in a folder's name: its key, or (of older versions) its socket. */
+function hashOf(vm: string): string {
+  return createHash('sha256').update(vm).digest('hex').slice(0, 8);
+}
+
+/** Of two VMs that were given one UUID each finds the other's. */
+async function isAnothers(host: QemuHost, folder: string): Promise<boolean> {
+  for (const socket of [socketInside(folder), socketElsewhere(folder)])
+    if (await host.isAnothersServer(socket)) return true;
+  return false;
 }

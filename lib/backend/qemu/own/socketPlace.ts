@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { MAX_SOCKET_PATH_BYTES } from '../../../linux/unixSocket.js';
-import { giveToQemu } from './ownFolder.js';
+import type { QemuHost } from '../qemuHost.js';
 
 const SOCKET = 'nbd.sock';
 
@@ -24,13 +24,13 @@ export function socketElsewhere(folder: string): string {
 }
 
 /** Chooses the place, and makes it ready for QEMU. */
-export async function placeOfSocket(folder: string, vmSocket: string): Promise<string> {
+export async function placeOfSocket(folder: string, host: QemuHost): Promise<string> {
   if (await canHold(socketInside(folder))) return socketInside(folder);
   const elsewhere = folderElsewhere(folder);
   try {
     // Made here and by nobody else: another's folder of that name would be his to look into.
     await mkdir(elsewhere, { mode: 0o700 });
-    await giveToQemu(elsewhere, vmSocket);
+    await host.own(elsewhere);
   } catch (cause) {
     await rmdir(folder).catch(() => undefined);
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -4,6 +4,7 @@
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QmpArguments } from './arguments.js';
+import { QmpCommandError } from './qmpError.js';
 import type { QmpPort } from './qmpPort.js';
 import { describeIssues, type QmpCommand, type QmpReply, qmpReplies } from './schemas.js';
 
@@ -31,4 +32,14 @@ export async function qmp<C extends QmpCommand>(
     });
   }
   return checked.data as QmpReply<C>;
+}
+
+/** What a command answers; null where this QEMU has no such command (a storage daemon has no guest). */
+export async function ifKnown<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof QmpCommandError && error.qmpClass === 'CommandNotFound') return null;
+    throw error;
+  }
 }

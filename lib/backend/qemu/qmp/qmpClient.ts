@@ -13,6 +13,8 @@ import type net from 'node:net';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { connectUnix } from '../../../linux/unixSocket.js';
 import { checkTimeout, type WaitOptions, waitFor } from '../../../linux/waiting.js';
+import { PlainHost } from '../plainHost.js';
+import type { QemuHost } from '../qemuHost.js';
 import { breach, connectionLost, noGreeting, speaksOddly } from './connectionErrors.js';
 import { EventHub, EventStream } from './eventHub.js';
 import {
@@ -44,6 +46,8 @@ export interface QmpOptions extends WaitOptions {
   maxBufferedEvents?: number | undefined;
   /** The other end in messages; the socket path by default. */
   name?: string | undefined;
+  /** Where its QEMU runs, asked once it answers; nothing is known of that by default. */
+  host?: ((port: QmpPort) => Promise<QemuHost>) | undefined;
 }
 
 interface Pending {
@@ -60,6 +64,7 @@ const DEFAULT_MAX_BUFFERED_EVENTS = 1024;
 export class QmpClient implements QmpPort, AsyncDisposable {
   /** The socket path, or what the caller called this connection. */
   readonly name: string;
+  host: QemuHost;
   /** As the greeting told it; for messages only, never to decide what QEMU can do. */
   version: QemuVersion | undefined;
 
@@ -81,6 +86,7 @@ export class QmpClient implements QmpPort, AsyncDisposable {
     options: QmpOptions,
   ) {
     this.name = options.name ?? 'QMP monitor';
+    this.host = new PlainHost(this.name);
     this.decoder = new LineDecoder(options.maxLineBytes ?? DEFAULT_MAX_LINE_BYTES);
     this.commandTimeoutMs = checkTimeout('commandTimeoutMs', options.commandTimeoutMs ?? DEFAULT_COMMAND_MS);
     this.maxBufferedEvents = options.maxBufferedEvents ?? DEFAULT_MAX_BUFFERED_EVENTS;
@@ -109,6 +115,7 @@ export class QmpClient implements QmpPort, AsyncDisposable {
     const client = new QmpClient(socket, { ...options, name });
     try {
       await client.negotiate(Math.max(1, deadline - Date.now()), signal);
+      if (options.host !== undefined) client.host = await options.host(client);
       return client;
     } catch (error) {
       await client.close();

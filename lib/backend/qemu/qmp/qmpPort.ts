@@ -4,11 +4,14 @@
  */
 import type { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
+import type { QemuHost } from '../qemuHost.js';
 import type { QemuVersion, QmpEvent } from './schemas.js';
 
 export interface QmpPort {
   /** The other end, in messages. */
   readonly name: string;
+  /** Where the QEMU at the other end runs. */
+  readonly host: QemuHost;
   /** For messages only, never to decide what QEMU can do; undefined where it is not known. */
   readonly version: QemuVersion | undefined;
   /** True until the connection is closed or lost. A port never connects anew by itself: what was pending may or may not have happened. */

@@ -11,7 +11,6 @@ import { checkSocketPath } from '../../../linux/unixSocket.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { findShortOfRoom } from '../graph/closingRoom.js';
 import { QmpTrackingTarget } from '../graph/trackingTarget.js';
-import { withFrozenGuest } from '../guest/guestFreeze.js';
 import { makeId, tagOf } from '../own/ids.js';
 import { type Lease, readLease, writeLease } from '../own/lease.js';
 import { clearLeftQueries } from '../own/leftQueries.js';
@@ -19,6 +18,7 @@ import { startServer } from '../own/nbdServer.js';
 import { makeOwnFolder } from '../own/ownFolder.js';
 import { findSessions } from '../own/sessionParts.js';
 import { placeOfSocket } from '../own/socketPlace.js';
+import type { QemuHost } from '../qemuHost.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import { clearDeadSessions, requireNoOther } from './deadSessions.js';
@@ -31,26 +31,31 @@ import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
 import { holdSession, isGuarded, letGoOfSession } from './owner.js';
 import { clearTextWarnings, planAgain, planSession } from './planning.js';
-import { placeOfFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
+import { placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 
 export type BeginSessionOptions = BeginVmOptions;
 
 export async function beginSession(
   client: QmpPort,
-  vmSocket: string,
   open: OpenSessionDisk,
   options: BeginSessionOptions = {},
 ): Promise<LiveSession> {
   const { signal, mode = 'fleece' } = options;
+  const { host } = client;
   throwIfAborted(signal);
   const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
   const tag = tagOf(pit);
   const base = options.base === undefined ? undefined : parsePoint('base', options.base);
   const found = [...(await clearDeadSessions(client, { signal }))];
-  await clearLeftQueries(client, vmSocket);
+  await clearLeftQueries(client);
 
+  const job = await host.otherJob(signal);
+  if (job !== null)
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `no session can be begun now: ${job}`, {
+      reason: 'BUSY',
+    });
   const places = await placesOfFiles(client, options.scratch, { signal });
-  for (const lost of await findLostSessions(client, vmSocket, places, { signal })) {
+  for (const lost of await findLostSessions(client, places, { signal })) {
     found.push(...((await endLostSession(client, lost, { signal })).warnings ?? []));
     const why = strandedBecause(lost);
     if (why !== null) found.push(`${why.message}: see qemu-cbt doctor`);
@@ -64,23 +69,21 @@ export async function beginSession(
     const short = await findShortOfRoom(disk, { signal });
     if (short !== null) found.push(`${disk.id}: ${short.message}, before the VM stops`);
   }
-  const parent = await placeOfFiles(
-    mode,
-    plan.planned.map(({ disk }) => disk),
-    options.scratch,
-  );
+  const disks = plan.planned.map(({ disk }) => disk);
+  const parent = options.scratch?.folder ?? (await host.placeFor(mode, disks));
   if (options.nbdSocket !== undefined) checkSocketPath('nbdSocket', options.nbdSocket);
-  const folder = await makeOwnFolder(vmSocket, parent);
+  const folder = await makeOwnFolder(host, parent);
   const lease: Lease = {
     version: 1,
     session: pit,
-    vm: path.resolve(vmSocket),
+    vm: host.address,
+    key: host.key,
     machine: await thisMachine(),
     mode,
     owner: { pid: process.pid },
     created: new Date().toISOString(),
     taken: false,
-    nbdSocket: options.nbdSocket ?? (await placeOfSocket(folder, vmSocket)),
+    nbdSocket: options.nbdSocket ?? (await placeOfSocket(folder, host)),
     ownServer: options.nbdSocket === undefined,
     warnings: [...found, ...target.passedOver(), ...clearTextWarnings(plan, folder)],
     disks: plan.leased,
@@ -88,7 +91,7 @@ export async function beginSession(
   let session: LiveSession | null = null;
   try {
     await holdSession(folder, pit);
-    const room = await scratchLimit(folder, options.scratch ?? {});
+    const room = await scratchLimit(client, folder, options.scratch ?? {});
     const worst = plan.planned.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
     const watched = options.allowUnwatchedScratch !== true;
     if (options.detached && watched && !isGuarded(pit)) requireRoom(worst, room, folder);
@@ -106,7 +109,7 @@ export async function beginSession(
     await writeLease(folder, lease);
     // The transaction is not cancelled half-way: whether it happened must be known.
     const instant = (): Promise<void> => MODES[mode].take(client, tag, planned);
-    lease.warnings.push(...(await quiesced({ folder, lease }, options.quiesce, instant, signal)));
+    lease.warnings.push(...(await quiesced(host, { folder, lease }, options.quiesce, instant, signal)));
     await exportData(client, lease, { signal });
     // From here on it needs nobody; until here it was this process's to finish.
     if (options.detached) lease.owner = null;
@@ -164,6 +167,7 @@ async function exportData(
 
 /** Runs the instant while the guest's file systems are frozen, where that is asked for; returns warnings. */
 async function quiesced(
+  host: QemuHost,
   { folder, lease }: { folder: string; lease: Lease },
   quiesce: QuiesceOptions | undefined,
   instant: () => Promise<void>,
@@ -182,7 +186,7 @@ async function quiesced(
   };
   try {
     const record = freezeRecordOf(folder, lease, agentSocket);
-    await withFrozenGuest(agentSocket, once, { record, freezeTimeoutMs, signal });
+    await host.whileFrozen(agentSocket, once, { record, freezeTimeoutMs, signal });
     return [];
   } catch (error) {
     const harmless =

@@ -46,7 +46,8 @@ export async function readFromQemu(
   const lease: Lease = {
     version: 1,
     session: points[0]?.pit ?? asUuid(tag),
-    vm: client.name,
+    vm: client.host.address,
+    key: client.host.key,
     machine: await thisMachine(),
     mode,
     owner: null,

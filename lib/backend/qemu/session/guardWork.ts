@@ -10,8 +10,8 @@ import { type Lease, readLease } from '../own/lease.js';
 import { clearLeftQueries } from '../own/leftQueries.js';
 import { isListening } from '../own/nbdServer.js';
 import { findSessions } from '../own/sessionParts.js';
-import { QmpClient } from '../qmp/qmpClient.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
+import { connectSocket } from '../socketHost.js';
 import { endSession } from './ending.js';
 import { removeUnbegun, undoLostSession } from './leftFolders.js';
 import { endLeftFreeze } from './leftFreeze.js';
@@ -62,7 +62,7 @@ async function tryUndo(folder: string, connectMs = LONGEST_CONNECT_MS): Promise<
       const held = (await findSessions(client)).has(tagOf(lease.session));
       if (held) await endSession(client, { folder, lease }, lease.ending ?? 'rollback');
       else await undoLostSession(client, { folder, lease });
-      await clearLeftQueries(client, lease.vm);
+      await clearLeftQueries(client);
     });
     return true;
   } catch (error) {
@@ -78,7 +78,7 @@ async function onVm(
   timeoutMs: number,
   work: (client: QmpPort) => Promise<void>,
 ): Promise<void> {
-  await using client = await QmpClient.connect(lease.vm, { timeoutMs });
+  await using client = await connectSocket(lease.vm, { timeoutMs });
   await work(client);
 }
 

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
+import { fileIdentity } from '../../../linux/fileIdentity.js';
 import { isHeld } from '../../../linux/kernelLock.js';
 import { isThisMachine } from '../../../linux/machine.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
@@ -75,11 +76,10 @@ export async function isOver({ folder, lease }: LeftFolder): Promise<boolean | n
 
 /**
  * The folders of sessions that are over although nobody ended them: this QEMU does not hold them, and they were this
- * socket's, or had an image that this QEMU has now, which no other then can have.
+ * VM's, or had an image that this QEMU has now, which no other then can have.
  */
 export async function findLostSessions(
   client: QmpPort,
-  vmSocket: string,
   parents: readonly string[],
   options?: WaitOptions,
 ): Promise<LeftFolder[]> {
@@ -90,11 +90,9 @@ export async function findLostSessions(
   const lost: LeftFolder[] = [];
   for (const found of folders) {
     const { lease } = found;
-    const ours =
-      path.resolve(lease.vm) === path.resolve(vmSocket) ||
-      disks.some((disk) => hasPoint(disk, lease)) ||
-      lease.disks.some((disk) => disk.image !== undefined && findSame(disks, disk) !== undefined);
-    if (!ours || held.has(tagOf(lease.session))) continue;
+    if (held.has(tagOf(lease.session)) || !(await isOurs(client, disks, lease))) continue;
+    // Another QEMU that runs has it: one with our VM's UUID, or a copy of our image.
+    if (await client.host.isAnothersServer(lease.nbdSocket)) continue;
     // With its point on a disk nobody is just beginning it: its process, or a guard, has only not yet noticed that QEMU went.
     const stale = isAbandoned(lease.session) || (lease.taken && disks.some((disk) => hasPoint(disk, lease)));
     const over = await isOver(found);
@@ -103,16 +101,36 @@ export async function findLostSessions(
   return lost;
 }
 
+async function isOurs({ host }: QmpPort, disks: readonly VmDisk[], lease: Lease): Promise<boolean> {
+  if ((await host.isOf(lease)) || disks.some((disk) => hasPoint(disk, lease))) return true;
+  for (const disk of lease.disks)
+    if (disk.image !== undefined && (await findSame(disks, disk)) !== undefined) return true;
+  return false;
+}
+
 /** The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. */
-function findSame(disks: readonly VmDisk[], { image, disk, epoch }: LeaseDisk): VmDisk | undefined {
-  const own = disks.find(({ layers }) =>
+async function findSame(
+  disks: readonly VmDisk[],
+  { image, disk, epoch }: LeaseDisk,
+): Promise<VmDisk | undefined> {
+  const own = disks.filter(({ layers }) =>
     layers?.[0].bitmaps.some(({ name }) => epoch !== undefined && parseSegmentName(name)?.epoch === epoch),
   );
-  if (own !== undefined) return own;
+  for (const found of own) if (image === undefined || !(await isCopy(found, image))) return found;
   if (image === undefined) return disks.find(({ id }) => id === disk);
   return disks.find(
     ({ filename }) => filename !== undefined && path.resolve(filename) === path.resolve(image),
   );
+}
+
+/** Whether the disk is seen not to stand on this image, which is there: what has its history all the same is a copy of it. */
+async function isCopy({ layers }: VmDisk, image: string): Promise<boolean> {
+  const its = await fileIdentity(image);
+  if (its === null || layers === undefined) return false;
+  const own = await Promise.all(
+    layers.map(({ filename }) => (filename.startsWith('/') ? fileIdentity(filename) : null)),
+  );
+  return !own.includes(null) && !own.includes(its);
 }
 
 /** Whether the session's point in time is on the disk, by whatever path its image is known now. */
@@ -143,14 +161,15 @@ export async function undoLostSession(
   let outcome: TrackingOutcome = { pit: lease.session, disks: [] };
   const told = await endLeftFreeze({ folder, lease }, options);
   const ended = (): TrackingOutcome => (told.length === 0 ? outcome : { ...outcome, warnings: told });
-  let away: LeaseDisk[] = [];
+  const away: LeaseDisk[] = [];
   if (lease.taken && lease.ending !== 'commit') {
     const now = await listDisks(client, options);
     const there = now.flatMap((disk, index): LeaseDisk[] => {
       const { id, formatNode: node, sizeBytes = 0 } = disk;
       return node !== undefined && hasPoint(disk, lease) ? [{ index, disk: id, node, sizeBytes }] : [];
     });
-    away = lease.disks.filter((disk) => findSame(now, disk)?.formatNode === undefined);
+    for (const disk of lease.disks)
+      if ((await findSame(now, disk))?.formatNode === undefined) away.push(disk);
     outcome = await rollBackPoint(client, { ...lease, disks: there }, options);
     // A chain that is lost has no base at all: the next session starts it anew.
     const failed = outcome.disks.find(({ error }) => error !== undefined && !error.fullBackupNeeded)?.error;

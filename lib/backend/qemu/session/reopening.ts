@@ -4,7 +4,6 @@
  * from then on (seen on 7.2). The names may lead nowhere by now (`-daemonize` changes the folder), elsewhere (the file was
  * replaced), or be closed to the user whom QEMU runs as since it started.
  */
-import { readdir, stat } from 'node:fs/promises';
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { readBlockGraph } from '../graph/blockGraph.js';
@@ -12,7 +11,6 @@ import { childOf, passFilters } from '../graph/layers.js';
 import type { TrackableDisk } from '../graph/vmDisk.js';
 import { makeId } from '../own/ids.js';
 import { ignoreGone } from '../own/jobs.js';
-import { placeOf } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -42,7 +40,7 @@ export async function requireReopenable(
       throw cannot(disk, info.file, error.description, error);
     }
     await remove(client, node['node-name']);
-    if (await isReplaced(client, graph.paths.get(info.file) ?? info.file))
+    if (await client.host.isReplaced(graph.paths.get(info.file) ?? info.file))
       throw cannot(disk, info.file, 'another file has that name by now');
   }
 }
@@ -58,17 +56,4 @@ function cannot({ id }: TrackableDisk, file: string, why: string, cause?: unknow
     `QEMU could not open the image of ${id} again by its name (${file}), which it has to for an overlay: ${why}. Use fleece mode, or start QEMU anew`,
     { disk: id, cause },
   );
-}
-
-/** Only what is seen for certain counts: the file is there, and QEMU has another one open. */
-async function isReplaced(client: QmpPort, file: string): Promise<boolean> {
-  const place = await placeOf(client.name);
-  if (place === null || !file.startsWith('/')) return false;
-  const there = await stat(`/proc/${place.pid}/root${file}`, { bigint: true }).catch(() => null);
-  const fds = await readdir(`/proc/${place.pid}/fd`).catch(() => []);
-  if (there === null || fds.length === 0) return false;
-  const open = await Promise.all(
-    fds.map((fd) => stat(`/proc/${place.pid}/fd/${fd}`, { bigint: true }).catch(() => null)),
-  );
-  return !open.some((info) => info?.dev === there.dev && info.ino === there.ino);
 }

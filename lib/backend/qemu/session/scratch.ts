@@ -2,45 +2,18 @@
  * The files of a session: where they go, how large they may grow, and their nodes in QEMU. QEMU itself makes them, so they
  * are its own to write whoever it runs as; we are that user, or root.
  */
-import { stat, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
-import type { SessionMode } from '../../../core/session.js';
 import type { ScratchOptions } from '../../../core/vm.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { formatEmpty } from '../../image/qcow2/emptyImage.js';
-import type { TrackableDisk } from '../graph/vmDisk.js';
-import { listDisks } from '../graph/vmDisks.js';
 import { makeId } from '../own/ids.js';
 import { finishJob } from '../own/jobs.js';
-import { firstClosed, placeOf } from '../qemuPlace.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** Share of the free space that a session may take unless told otherwise. */
 const DEFAULT_SHARE = 0.8;
-
-/**
- * Where a session's files go unless the caller says: scratch files to the system's folder for temporary files, overlays
- * beside the first disk's image, because what the guest writes to them must outlive a restart of the machine.
- */
-export async function placeOfFiles(
-  mode: SessionMode,
-  disks: readonly TrackableDisk[],
-  { folder }: ScratchOptions = {},
-): Promise<string> {
-  if (folder !== undefined) return folder;
-  if (mode === 'fleece') return tmpdir();
-  const image = disks[0]?.filename ?? '';
-  const seen = image.startsWith('/') ? await stat(image).catch(() => null) : null;
-  if (seen?.isFile()) return path.dirname(image);
-  throw new CbtError(
-    'ERR_CBT_INVALID_ARGUMENT',
-    `overlay mode needs a folder that outlives a restart of the machine, and ${JSON.stringify(image)} is no image file beside which to put one: name it (--scratch)`,
-    { details: { image } },
-  );
-}
 
 /** Every folder in which sessions on this VM may have put their files, in either mode. */
 export async function placesOfFiles(
@@ -48,18 +21,17 @@ export async function placesOfFiles(
   { folder }: ScratchOptions = {},
   options?: WaitOptions,
 ): Promise<string[]> {
-  const images = (await listDisks(client, options)).flatMap(({ filename }) => filename ?? []);
-  const beside = images.filter((image) => image.startsWith('/')).map((image) => path.dirname(image));
-  return [...new Set([tmpdir(), ...beside, ...(folder === undefined ? [] : [folder])])];
+  const places = await client.host.placesToSearch(options?.signal);
+  return [...new Set([...places, ...(folder === undefined ? [] : [folder])])];
 }
 
 /** Bytes the files may take together. */
 export async function scratchLimit(
+  { host }: QmpPort,
   folder: string,
   options: ScratchOptions,
 ): Promise<{ limitBytes: number; freeBytes: number }> {
-  const { bavail, bsize } = await statfs(folder);
-  const freeBytes = bavail * bsize;
+  const freeBytes = await host.freeBytes(folder);
   const limitBytes = Math.min(options.limitBytes ?? Math.floor(freeBytes * DEFAULT_SHARE), freeBytes);
   return { limitBytes, freeBytes };
 }
@@ -155,7 +127,7 @@ export async function createFileNode(
     options,
   );
   await finishJob(client, job, `making ${filename}`, options).catch(async (error: unknown) => {
-    throw await withWhoMayNot(client.name, path.dirname(filename), error);
+    throw await withWhoMayNot(client, path.dirname(filename), error);
   });
   await formatEmpty(filename, image).catch((cause: unknown) => {
     if (cause instanceof CbtError) throw cause;
@@ -168,15 +140,15 @@ export async function createFileNode(
 }
 
 /** QEMU's refusal to make a file, with who it is and what that one may not do. */
-async function withWhoMayNot(vmSocket: string, folder: string, error: unknown): Promise<unknown> {
+async function withWhoMayNot({ host }: QmpPort, folder: string, error: unknown): Promise<unknown> {
   if (!(error instanceof CbtError) || !/Permission denied/.test(error.message)) return error;
-  const place = await placeOf(vmSocket);
-  const closed = place && (await firstClosed(folder, place));
-  if (place === null || closed === null) return error;
+  const closed = await host.firstClosed(folder);
+  if (closed === null) return error;
+  const { folder: at, uid } = closed;
   const how =
-    closed === folder
+    at === folder
       ? `run this as root or as that user`
-      : `let it in (chmod o+x, or setfacl -m u:${place.uid}:x), or name another folder (--scratch)`;
-  const message = `${error.message}: QEMU runs as user ${place.uid}, which may not enter ${closed}; ${how}`;
-  return new CbtError(error.code, message, { details: { folder: closed, uid: place.uid }, cause: error });
+      : `let it in (chmod o+x, or setfacl -m u:${uid}:x), or name another folder (--scratch)`;
+  const message = `${error.message}: QEMU runs as user ${uid}, which may not enter ${at}; ${how}`;
+  return new CbtError(error.code, message, { details: closed, cause: error });
 }

@@ -72,7 +72,7 @@ describe('a disk in an I/O thread', () => {
   test('takes no part in a session, and spoils it for no other', async () => {
     if (endsClientsInMainThread(client.version)) return;
     const begin = (disks: string[]) =>
-      beginSession(client, vm.qmpPath, () => Promise.reject(new Error('no disk is opened here')), {
+      beginSession(client, () => Promise.reject(new Error('no disk is opened here')), {
         disks,
         scratch: { folder: folder.path },
       });

@@ -46,7 +46,7 @@ async function takePoint(guest: Guest): Promise<{ known: Known; outcomes: object
   await using client = await guest.vm.connect();
   const noDisk = (): Promise<never> => Promise.reject(new Error('this test opens no disk'));
   const options = { scratch: { folder: folder.path }, disks: ['a', 'b'] };
-  await using session = await beginSession(client, guest.vm.qmpPath, noDisk, options);
+  await using session = await beginSession(client, noDisk, options);
   await guest.progress('churn', STEPS / 2);
   const instants: Instant[] = [];
   for (const [index, { export: uri }] of session.disks.entries()) {

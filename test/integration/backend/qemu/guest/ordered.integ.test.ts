@@ -33,7 +33,7 @@ async function takePoint(client: QmpClient, guest: Guest): Promise<{ a: number; 
     throw new Error('this test opens no disk');
   };
   const options = { scratch: { folder: folder.path }, disks: ['a', 'b'] };
-  await using session = await beginSession(client, guest.vm.qmpPath, async () => noDisk(), options);
+  await using session = await beginSession(client, async () => noDisk(), options);
   const since = await guest.progress('ordered', 1);
   const [a, b] = await Promise.all(
     session.disks.map(({ export: uri }, index) => numberOn(uri!, ['a', 'b'][index]!)),

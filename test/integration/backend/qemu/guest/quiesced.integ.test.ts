@@ -32,7 +32,6 @@ afterAll(async () => {
 const begin = (options: BeginSessionOptions): Promise<LiveSession> =>
   beginSession(
     client,
-    guest.vm.qmpPath,
     async () => {
       throw new Error('this test opens no disk');
     },

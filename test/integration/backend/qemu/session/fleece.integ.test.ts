@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findSessions } from '../../../../../lib/backend/qemu/own/sessionParts.js';
-import { QmpClient } from '../../../../../lib/backend/qemu/qmp/qmpClient.js';
+import type { QmpClient } from '../../../../../lib/backend/qemu/qmp/qmpClient.js';
 import { beginSession, resumeSession } from '../../../../../lib/backend/qemu/session/begin.js';
 import { qemuImg } from '../../../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
@@ -25,7 +25,7 @@ beforeEach(async () => {
     disks: ['a', 'b'].map((node) => ({ node, file: join(folder.path, `${node}.qcow2`) })),
   });
   await daemon.exportWritable('a', 'b');
-  client = await QmpClient.connect(daemon.process.file('qmp.sock'));
+  client = await daemon.process.connect();
 });
 afterEach(async () => {
   await client.close();
@@ -37,7 +37,7 @@ const noDisk = async (): Promise<never> => {
   throw new Error('this test opens no disk');
 };
 const begin = (options = {}) =>
-  beginSession(client, daemon.process.file('qmp.sock'), noDisk, {
+  beginSession(client, noDisk, {
     nbdSocket: daemon.nbdPath,
     scratch: { folder: folder.path },
     disks: ['a', 'b'],

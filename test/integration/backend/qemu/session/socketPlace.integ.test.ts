@@ -7,7 +7,7 @@ import {
   removeSocketElsewhere,
   socketElsewhere,
 } from '../../../../../lib/backend/qemu/own/socketPlace.js';
-import { QmpClient } from '../../../../../lib/backend/qemu/qmp/qmpClient.js';
+import type { QmpClient } from '../../../../../lib/backend/qemu/qmp/qmpClient.js';
 import { beginSession, resumeSession } from '../../../../../lib/backend/qemu/session/begin.js';
 import { qemuImg, qemuIo } from '../../../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
@@ -24,7 +24,7 @@ beforeEach(async () => {
   await qemuImg('create', '-q', '-f', 'qcow2', file, '4M');
   await qemuIo(['-f', 'qcow2', file], 'write -P 7 0 1M');
   daemon = await StorageDaemon.start({ disks: [{ node: 'a', file }] });
-  client = await QmpClient.connect(daemon.process.file('qmp.sock'));
+  client = await daemon.process.connect();
   scratch = join(folder.path, 'long'.repeat(30));
   await mkdir(scratch);
 });
@@ -38,7 +38,7 @@ const noDisk = async (): Promise<never> => {
   throw new Error('this test opens no disk');
 };
 const begin = (options = {}) =>
-  beginSession(client, daemon.process.file('qmp.sock'), noDisk, {
+  beginSession(client, noDisk, {
     scratch: { folder: scratch },
     disks: ['a'],
     ...options,
@@ -70,7 +70,7 @@ test('a later process ends it in the same way', async () => {
 test('a file system without sockets: elsewhere too', async () => {
   // Nothing can be made there, sockets neither.
   const none = `/proc/${process.pid}`;
-  const socket = await placeOfSocket(none, daemon.process.file('qmp.sock'));
+  const socket = await placeOfSocket(none, client.host);
   expect(socket).toBe(socketElsewhere(none));
   await removeSocketElsewhere(none);
   expect(await stat(dirname(socket)).catch(() => null)).toBeNull();
@@ -79,7 +79,7 @@ test('a file system without sockets: elsewhere too', async () => {
 test('a folder of that name that somebody else made is not used', async () => {
   const none = `/proc/${process.pid}`;
   await mkdir(dirname(socketElsewhere(none)), { mode: 0o777 });
-  await expect(placeOfSocket(none, daemon.process.file('qmp.sock'))).rejects.toMatchObject({
+  await expect(placeOfSocket(none, client.host)).rejects.toMatchObject({
     code: 'ERR_CBT_BACKEND_UNAVAILABLE',
   });
   await removeSocketElsewhere(none);

@@ -1,0 +1,80 @@
+/** Where a QEMU runs of which nothing is seen but that it answers: on this machine, with our files. */
+import { chmod, lstat, stat, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { CbtError } from '../../core/errors.js';
+import type { SessionMode } from '../../core/session.js';
+import { type FreezeOptions, type FrozenResult, withFrozenGuest } from './guest/guestFreeze.js';
+import type { QemuHost, RecordedVm } from './qemuHost.js';
+
+export class PlainHost implements QemuHost {
+  constructor(
+    readonly key: string,
+    readonly address: string = key,
+  ) {}
+
+  async isOf(record: RecordedVm): Promise<boolean> {
+    return (record.key ?? record.vm) === this.key;
+  }
+
+  async isAnothersServer(_socket: string): Promise<boolean> {
+    return false;
+  }
+
+  /**
+   * Scratch files go to the system's folder for temporary files, overlays beside the first disk's image, because what the guest
+   * writes to them must outlive a restart of the machine.
+   */
+  async placeFor(mode: SessionMode, disks: readonly { readonly filename: string }[]): Promise<string> {
+    if (mode === 'fleece') return tmpdir();
+    const image = disks[0]?.filename ?? '';
+    const seen = image.startsWith('/') ? await stat(image).catch(() => null) : null;
+    if (seen?.isFile()) return path.dirname(image);
+    throw new CbtError(
+      'ERR_CBT_INVALID_ARGUMENT',
+      `overlay mode needs a folder that outlives a restart of the machine, and ${JSON.stringify(image)} is no image file beside which to put one: name it (--scratch)`,
+      { details: { image } },
+    );
+  }
+
+  async placesToSearch(_signal?: AbortSignal): Promise<string[]> {
+    return [tmpdir()];
+  }
+
+  async own(folder: string): Promise<void> {
+    await chmod(folder, 0o700);
+  }
+
+  async freeBytes(folder: string): Promise<number> {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  }
+
+  async firstClosed(_folder: string): Promise<{ folder: string; uid: number } | null> {
+    return null;
+  }
+
+  async has(file: string): Promise<boolean> {
+    return (await lstat(file).catch(() => null)) !== null;
+  }
+
+  async pathsOf(_names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return new Map();
+  }
+
+  async isReplaced(_file: string): Promise<boolean> {
+    return false;
+  }
+
+  async whileFrozen<T>(
+    agent: string,
+    work: (stop: AbortSignal, frozenFileSystems: number) => Promise<T>,
+    options?: FreezeOptions,
+  ): Promise<FrozenResult<T>> {
+    return withFrozenGuest(agent, work, options);
+  }
+
+  async otherJob(_signal?: AbortSignal): Promise<string | null> {
+    return null;
+  }
+}

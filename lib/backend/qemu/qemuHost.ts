@@ -1,0 +1,55 @@
+/**
+ * The port to where a QEMU runs: who it is through time, whose it is, where files for it may lie, which job of somebody
+ * else keeps a session off. It goes with the port to its commands (`QmpPort.host`), for whoever makes the one knows the other.
+ */
+import type { SessionMode } from '../../core/session.js';
+import type { FreezeOptions, FrozenResult } from './guest/guestFreeze.js';
+
+/** What a session's record says of its VM. */
+export interface RecordedVm {
+  /** Of records made by versions that had none. */
+  key?: string | undefined;
+  /** How it was reached. */
+  vm: string;
+}
+
+export interface QemuHost {
+  /**
+   * Who the VM is, the same in every process and after a restart of QEMU: its UUID (lower case) where it has one. Records
+   * and names of folders hang on it.
+   */
+  readonly key: string;
+  /** How a later process reaches it, as records keep it: the path of a QMP socket. */
+  readonly address: string;
+  /** Whether a session's record is of this VM, as far as the record and what runs here now tell. */
+  isOf(record: RecordedVm): Promise<boolean>;
+  /** Whether it is seen that the NBD server at this socket is another QEMU's. */
+  isAnothersServer(socket: string): Promise<boolean>;
+  /** The folder in which a session makes its own unless the caller names one. In overlay mode it must outlive a restart of the machine. */
+  placeFor(mode: SessionMode, disks: readonly { readonly filename: string }[]): Promise<string>;
+  /** Every folder in which sessions on this VM may have made theirs, in either mode. */
+  placesToSearch(signal?: AbortSignal): Promise<string[]>;
+  /** Makes a new, empty folder QEMU's, for it and root alone; one that QEMU cannot see is removed, and that is said. */
+  own(folder: string): Promise<void>;
+  /** Bytes that QEMU can still write there. */
+  freeBytes(folder: string): Promise<number>;
+  /** The folder on the way to this one that QEMU may not enter, and the user that it is; null where none is seen. */
+  firstClosed(folder: string): Promise<{ folder: string; uid: number } | null>;
+  /** Whether there is something at this path for QEMU, as well as that can be seen. */
+  has(path: string): Promise<boolean>;
+  /** The files that QEMU has open under names relative to a folder of its own; one that cannot be told is left out. */
+  pathsOf(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Whether it is seen that the file at this path is none that QEMU has open. */
+  isReplaced(file: string): Promise<boolean>;
+  /**
+   * Runs `work` while the guest's file systems are frozen, and thaws on every way out. `agent`: the guest agent, as the caller
+   * names it; a record of the freeze keeps it for whoever has to thaw without us.
+   */
+  whileFrozen<T>(
+    agent: string,
+    work: (stop: AbortSignal, frozenFileSystems: number) => Promise<T>,
+    options?: FreezeOptions,
+  ): Promise<FrozenResult<T>>;
+  /** What somebody else is doing to the VM that no session goes together with, in words; null where nothing is known of. */
+  otherJob(signal?: AbortSignal): Promise<string | null>;
+}

@@ -1,0 +1,122 @@
+/** Where the QEMU behind a QMP socket runs, seen by the process that listens there; and how to connect to it. */
+import { chown, lstat, readdir, readFile, realpath, rmdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { CbtError } from '../../core/errors.js';
+import { listenerAt } from '../../linux/listeners.js';
+import type { WaitOptions } from '../../linux/waiting.js';
+import { listDisks } from './graph/vmDisks.js';
+import { PlainHost } from './plainHost.js';
+import type { RecordedVm } from './qemuHost.js';
+import { firstClosed, placeOf, resolveNames, seesTheSame } from './qemuPlace.js';
+import { QmpClient, type QmpOptions } from './qmp/qmpClient.js';
+import type { QmpPort } from './qmp/qmpPort.js';
+import { vmUuid } from './vmUuid.js';
+
+/** Connects to the QMP socket at this path; the port knows where its QEMU runs. */
+export async function connectSocket(socket: string, options: QmpOptions = {}): Promise<QmpClient> {
+  const { timeoutMs, signal } = options;
+  const host = (port: QmpPort): Promise<SocketHost> => SocketHost.behind(socket, port, { timeoutMs, signal });
+  return QmpClient.connect(socket, { ...options, host });
+}
+
+export class SocketHost extends PlainHost {
+  private constructor(
+    key: string,
+    private readonly socket: string,
+    private readonly port: QmpPort,
+  ) {
+    super(key, path.resolve(socket));
+  }
+
+  /**
+   * The VM's key is its UUID, which all its monitors tell. One that has none (a storage daemon has none ever) is known by this
+   * monitor, whatever path leads there.
+   */
+  static async behind(socket: string, port: QmpPort, options?: WaitOptions): Promise<SocketHost> {
+    const uuid = await vmUuid(port, options);
+    return new SocketHost(uuid ?? (await identityOf(socket)), socket, port);
+  }
+
+  /**
+   * Two VMs may have been started with one UUID, as clones are: where a record has our key and another monitor, and another
+   * QEMU listens there, it is that one's.
+   */
+  override async isOf({ key, vm }: RecordedVm): Promise<boolean> {
+    const itsMonitor = (await identityOf(vm)) === (await identityOf(this.socket));
+    if (key === undefined || key !== this.key) return key === undefined && itsMonitor;
+    return itsMonitor || !(await this.#isAnother(vm));
+  }
+
+  override async isAnothersServer(socket: string): Promise<boolean> {
+    return this.#isAnother(socket);
+  }
+
+  override async placesToSearch(signal?: AbortSignal): Promise<string[]> {
+    const images = (await listDisks(this.port, { signal })).flatMap(({ filename }) => filename ?? []);
+    const beside = images.filter((image) => image.startsWith('/')).map((image) => path.dirname(image));
+    return [...new Set([...(await super.placesToSearch(signal)), ...beside])];
+  }
+
+  override async own(folder: string): Promise<void> {
+    const place = await placeOf(this.socket);
+    if (place !== null && (await seesTheSame(place, folder)) === false) {
+      const parent = path.dirname(folder);
+      await rmdir(folder);
+      throw new CbtError(
+        'ERR_CBT_BACKEND_UNAVAILABLE',
+        `QEMU (process ${place.pid}) has other files at ${parent} than this command has, as in a container: name a folder that both have under the same path (--scratch)`,
+        { details: { folder: parent } },
+      );
+    }
+    // It must be QEMU's, or QEMU could not enter it. The monitor's socket belongs to whom it runs as, as a rule.
+    const owner = place ?? (await stat(this.socket).catch(() => null));
+    const gid = place?.gids[0] ?? (owner as { gid?: number } | null)?.gid ?? 0;
+    if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0) await chown(folder, owner.uid, gid);
+    await super.own(folder);
+  }
+
+  override async firstClosed(folder: string): Promise<{ folder: string; uid: number } | null> {
+    const place = await placeOf(this.socket);
+    const closed = place && (await firstClosed(folder, place));
+    return place === null || closed === null ? null : { folder: closed, uid: place.uid };
+  }
+
+  override async has(file: string): Promise<boolean> {
+    const pid = (await placeOf(this.socket))?.pid ?? 'self';
+    return (await lstat(`/proc/${pid}/root${file}`).catch(() => null)) !== null;
+  }
+
+  override async pathsOf(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return resolveNames(this.socket, names);
+  }
+
+  override async isReplaced(file: string): Promise<boolean> {
+    const place = await placeOf(this.socket);
+    if (place === null || !file.startsWith('/')) return false;
+    const there = await stat(`/proc/${place.pid}/root${file}`, { bigint: true }).catch(() => null);
+    const fds = await readdir(`/proc/${place.pid}/fd`).catch(() => []);
+    if (there === null || fds.length === 0) return false;
+    const open = await Promise.all(
+      fds.map((fd) => stat(`/proc/${place.pid}/fd/${fd}`, { bigint: true }).catch(() => null)),
+    );
+    return !open.some((info) => info?.dev === there.dev && info.ino === there.ino);
+  }
+
+  /** Only what is seen counts: a QEMU listens there, so does one here, and they are two. What passes a monitor on is none. */
+  async #isAnother(socket: string): Promise<boolean> {
+    const [its, ours] = await Promise.all([socket, this.socket].map(qemuAt));
+    return its != null && ours != null && its !== ours;
+  }
+}
+
+/** The QEMU that listens at this socket; null where none is seen. */
+async function qemuAt(socket: string): Promise<number | null> {
+  const pid = await listenerAt(socket);
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+  return name.startsWith('qemu') ? pid : null;
+}
+
+/** One monitor by whatever path its socket is named. */
+async function identityOf(socket: string): Promise<string> {
+  return realpath(socket).catch(() => path.resolve(socket));
+}
