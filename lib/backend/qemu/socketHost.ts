@@ -117,6 +117,6 @@ async function qemuAt(socket: string): Promise<number | null> {
 }
 
 /** One monitor by whatever path its socket is named. */
-async function identityOf(socket: string): Promise<string> {
+export async function identityOf(socket: string): Promise<string> {
   return realpath(socket).catch(() => path.resolve(socket));
 }

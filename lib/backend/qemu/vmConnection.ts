@@ -2,13 +2,11 @@
  * Connections to QEMU, shared inside this process: a QMP monitor serves one client at a time, so two parts of a program
  * that ask the same VM must use the same connection. The last one to leave closes it.
  */
-import { realpath } from 'node:fs/promises';
-import path from 'node:path';
 import type { LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
 import type { QmpOptions } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
-import { connectSocket } from './socketHost.js';
+import { connectSocket, identityOf } from './socketHost.js';
 
 export interface VmConnection {
   readonly socket: string;
@@ -28,7 +26,7 @@ const shared = new Map<string, Shared>();
 
 /** The connection to this socket; every call is followed by one of {@link releaseConnection}. */
 export async function acquireConnection(socket: string, options: QmpOptions = {}): Promise<VmConnection> {
-  const key = await keyOf(socket);
+  const key = await identityOf(socket);
   const known = shared.get(key);
   if (known !== undefined) {
     const connection = await known.connecting.catch(() => null);
@@ -65,9 +63,4 @@ export async function releaseConnection(connection: VmConnection): Promise<void>
 async function connect(socket: string, options: QmpOptions): Promise<VmConnection> {
   const client = await connectSocket(socket, options);
   return { socket, client, server: new QueryServer(client), sources: new Set() };
-}
-
-/** One VM by whatever path its socket is named. */
-async function keyOf(socket: string): Promise<string> {
-  return realpath(socket).catch(() => path.resolve(socket));
 }

@@ -5,8 +5,7 @@
 import { freeSpaceFor } from '../../../linux/freeSpace.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { parseId } from '../own/ids.js';
-import { qmp } from '../qmp/commands.js';
-import { QmpCommandError } from '../qmp/qmpError.js';
+import { ifKnown, qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import { type BlockGraph, readBlockGraph } from './blockGraph.js';
 
@@ -72,11 +71,5 @@ function collectFiles(
 }
 
 async function statusOf(client: QmpPort, options: WaitOptions | undefined): Promise<string | null> {
-  try {
-    return (await qmp(client, 'query-status', undefined, options)).status;
-  } catch (error) {
-    // A storage daemon has no guest.
-    if (error instanceof QmpCommandError && error.qmpClass === 'CommandNotFound') return null;
-    throw error;
-  }
+  return (await ifKnown(qmp(client, 'query-status', undefined, options)))?.status ?? null;
 }

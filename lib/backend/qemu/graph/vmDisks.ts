@@ -9,7 +9,7 @@
 
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { isOwnName } from '../own/ownNames.js';
-import { qmp } from '../qmp/commands.js';
+import { ifKnown, qmp } from '../qmp/commands.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import type { BlockDevice } from '../qmp/schemas.js';
@@ -55,13 +55,8 @@ const WITH_ANOTHER_QEMU = 'another QEMU has the disk (migration)';
 
 /** Before QEMU 10 nothing but the run state tells that the guest, and with it the image, is another process's. */
 export async function isGuestElsewhere(client: QmpPort, options?: WaitOptions): Promise<boolean> {
-  try {
-    const { status } = await qmp(client, 'query-status', undefined, options);
-    return ['inmigrate', 'finish-migrate', 'postmigrate'].includes(status);
-  } catch (error) {
-    if (error instanceof QmpCommandError && error.qmpClass === 'CommandNotFound') return false;
-    throw error;
-  }
+  const told = await ifKnown(qmp(client, 'query-status', undefined, options));
+  return told !== null && ['inmigrate', 'finish-migrate', 'postmigrate'].includes(told.status);
 }
 
 function guestDisk(graph: BlockGraph, device: BlockDevice, deviceType: string | undefined): UnnamedDisk {
