@@ -27,7 +27,8 @@ function requireRegular(path: string, info: Stats): void {
   });
 }
 
-function kindOf(info: Stats): string {
+/** In words, what a file is that is no regular one. */
+export function kindOf(info: Stats): string {
   if (info.isSymbolicLink()) return 'a symbolic link';
   if (info.isDirectory()) return 'a folder';
   if (info.isFIFO()) return 'a FIFO';

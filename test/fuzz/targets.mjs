@@ -22,6 +22,7 @@ const { MARK_NAME, readMark } = await load('backup/mark.js');
 const { PENDING_NAME, readPending } = await load('backup/pending.js');
 const { LEASE_NAME, readLease } = await load('backend/qemu/own/lease.js');
 const { overlayRecordName, readOverlayRecord } = await load('backend/qemu/session/overlayRecord.js');
+const { parseHostFile } = await load('host/hostFile.js');
 const { parseRecord } = await load('host/vmRecord.js');
 
 const kernel = {
@@ -290,5 +291,28 @@ export const targets = {
       for (const name of names)
         assert(readFileSync(join(records, name)).equals(bytes), `${name} was changed`);
     },
+  },
+  hostFile: {
+    dictionary: json(
+      'vms:\n  - name: a\n    qmp: /x\n',
+      'images: {vda: /x}\n',
+      '&a ',
+      '*a',
+      '!!str ',
+      '? ',
+      '- ',
+      '<<: ',
+      '"\\x00"',
+      '---\n',
+      '|\n ',
+      'wires: {vim: {address: "[::1]:1"}}\n',
+    ),
+    run: (bytes) =>
+      answerOrRefusal(() => {
+        const says = parseHostFile('host.yaml', bytes.toString('utf8'));
+        const text = JSON.stringify(says);
+        // What was taken says the same when it is written and read again.
+        assert.equal(JSON.stringify(parseHostFile('host.json', text)), text);
+      }),
   },
 };

@@ -1,0 +1,158 @@
+/**
+ * What a host file may say, by one schema: it checks the file, and its JSON Schema (docs/host.schema.json) is made from it. Each
+ * part names what it takes in words that end "…, expected …". What no version serves yet is part of it, so that a file can say it;
+ * whoever uses such an entry is told.
+ */
+import { z } from 'zod';
+import { parseUuid } from '../core/pointInTime.js';
+
+/** Control characters, halves of a character, and what turns the direction of text: none of it names anything. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const PLAIN = /^[^\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\p{Cs}]+$/u;
+const MOST_TEXT = 4096;
+const MOST_VMS = 10_000;
+
+/** `expected` follows "is …, expected". */
+function text(expected: string, shape = PLAIN): z.ZodString {
+  return z
+    .string(expected)
+    .max(MOST_TEXT, `${expected}, of at most ${MOST_TEXT} characters`)
+    .regex(PLAIN, `${expected}, without control characters`)
+    .regex(shape, expected);
+}
+
+/** An object that says which keys it knows when it meets another. */
+function known<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
+  return z.strictObject(shape, {
+    error: ({ code }) => (code === 'unrecognized_keys' ? Object.keys(shape).join(', ') : what),
+  });
+}
+
+const absolute = (what: string) => text(`the absolute path of ${what}`, /^\//);
+const yesOrNo = (description: string) => z.boolean('true or false').describe(description);
+const diskName = text('the name of a disk');
+
+/** Names that `--vm` and `<vm>#<disk>` can tell from paths, ids and addresses. */
+const vmName = text(
+  'a name without / and #, which is no number, no vm-<number> and does not begin with qmp:, libvirt: or rbd:',
+  /^(?!(qmp|libvirt|rbd):|(vm-)?[0-9]+$)[^/#]+$/,
+);
+
+const scratch = absolute('a folder that QEMU can write to').describe(
+  'Folder for what the guest overwrites during a backup.',
+);
+const allowUnwatchedScratch = yesOrNo(
+  'Take a scratch folder that may be too small for all that the guest can overwrite.',
+);
+
+const vmShape = {
+  name: vmName.describe('How commands and clients call it.'),
+  uuid: text('a UUID', /^\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?$/)
+    .refine((value) => parseUuid(value) !== null, 'a UUID')
+    .optional()
+    .describe('Its -uuid; asked from QEMU unless given.'),
+  qmp: absolute('a QMP socket').optional().describe('QMP socket; either this or libvirt.'),
+  libvirt: text('<uri>#<domain>, such as qemu:///system#web', /^[^#]+#[^#]+$/)
+    .optional()
+    .describe('The domain of a libvirt, <uri>#<domain>; either this or qmp. Not served by this version.'),
+  images: z
+    .record(diskName, absolute('a qcow2 image'), 'an image for each disk')
+    .optional()
+    .describe('The qcow2 image of each disk, by its name while the VM runs; for when it is off.'),
+  agent: absolute('the socket of a guest agent')
+    .optional()
+    .describe('Socket of the guest agent, through which file systems are frozen.'),
+  disks: z
+    .array(diskName, 'a list of names of disks')
+    .min(1, 'at least one disk; leave it out for all that can be tracked')
+    .optional()
+    .describe('Disks that take part; all that can be tracked unless given.'),
+  nbdSocket: absolute('the socket of an NBD server')
+    .optional()
+    .describe('Socket of an NBD server that this QEMU runs already.'),
+  scratch: scratch.optional(),
+  allowUnwatchedScratch: allowUnwatchedScratch.optional(),
+};
+
+const vm = known('a VM: name, and qmp or libvirt', vmShape).refine(
+  ({ qmp, libvirt }) => (qmp === undefined) !== (libvirt === undefined),
+  { path: ['qmp'], error: 'either this or libvirt, and not both' },
+);
+
+/** One machine under two names would be backed up twice, and which one a name means would depend on their order. */
+function requireDifferent(vms: z.infer<typeof vm>[], context: z.RefinementCtx): void {
+  for (const key of ['name', 'uuid', 'qmp', 'libvirt'] as const) {
+    const seen = new Set<string>();
+    for (const [index, entry] of vms.entries()) {
+      const value = key === 'uuid' ? parseUuid(entry.uuid ?? '') : entry[key];
+      if (value === undefined || value === null) continue;
+      if (seen.has(value))
+        context.addIssue({ code: 'custom', path: [index, key], message: 'one that no VM above it has' });
+      seen.add(value);
+    }
+  }
+}
+
+const ADDRESS = /^(unix:\/.+|(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):[0-9]{1,5})$/;
+
+const tls = known('certificate and key', {
+  certificate: absolute('a certificate chain (PEM)'),
+  key: absolute('the private key of the certificate (PEM)'),
+  clientAuthority: absolute('certificates (PEM) that those of clients must be signed by').optional(),
+});
+
+const wire = known('address, tls, users', {
+  address: text('<host>:<port>, [<IPv6>]:<port> or unix:<path>', ADDRESS).describe('Where it listens.'),
+  tls: tls.optional().describe('Paths of the TLS files.'),
+  users: absolute('a file of users').optional().describe('Path of the file of users.'),
+});
+
+const datastore = known('folder or pool', {
+  folder: absolute('a folder').optional(),
+  pool: text('rbd:<pool> or rbd:<pool>/<namespace>', /^rbd:[^/#]+(\/[^/#]+)?$/)
+    .optional()
+    .describe('A pool of Ceph. Not served by this version.'),
+}).refine(({ folder, pool }) => (folder === undefined) !== (pool === undefined), {
+  path: ['folder'],
+  error: 'either this or pool, and not both',
+});
+
+export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
+  vms: z
+    .array(vm, 'a list of VMs')
+    .max(MOST_VMS, `at most ${MOST_VMS} VMs`)
+    .superRefine(requireDifferent)
+    .optional()
+    .describe('The VMs of this machine, in the order in which they are listed.'),
+  libvirt: z
+    .array(text('a libvirt URI, such as qemu:///system', /^[a-z0-9+]+:\/\//), 'a list of libvirt URIs')
+    .optional()
+    .describe('Libvirts, each with all its domains. Not served by this version.'),
+  datastores: z
+    .record(text('a name without / and #', /^[^/#]+$/), datastore, 'a folder or pool for each name')
+    .optional()
+    .describe('Places where disks are, by name.'),
+  wires: known('vim, library, csi, metrics', {
+    vim: wire.optional(),
+    library: wire.optional(),
+    csi: wire.optional(),
+    metrics: wire.optional(),
+  })
+    .optional()
+    .describe('What a service offers, and where. Not served by this version.'),
+  defaults: known('scratch, allowUnwatchedScratch', {
+    scratch: scratch.optional(),
+    allowUnwatchedScratch: allowUnwatchedScratch.optional(),
+  })
+    .optional()
+    .describe('What holds for every VM that does not say it itself.'),
+});
+
+/** A host file, checked. */
+export type HostDescription = z.infer<typeof hostSchema>;
+
+/** The schema for editors and other programs. What spans several values (unique names, one of two keys) only the check itself tells. */
+export function hostJsonSchema(): object {
+  const schema = z.toJSONSchema(hostSchema, { io: 'input' });
+  return { ...schema, title: 'The host file of qemu-cbt' };
+}
