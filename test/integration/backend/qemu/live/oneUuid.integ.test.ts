@@ -1,6 +1,7 @@
 /** Who a VM is: its UUID, by whatever monitor; and two VMs that were given one UUID, as clones on one host are, keep out of each other's sessions. */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readdir, rename, symlink } from 'node:fs/promises';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -62,18 +63,42 @@ const detached = () => ({
   scratch: { folder: folder.path },
 });
 
+/** What a question leaves whose process was killed: its server, in this folder. */
+async function leaveServer(qemu: QemuProcess): Promise<string> {
+  const hash = createHash('sha256').update(KEY).digest('hex').slice(0, 8);
+  const left = join(tmpdir(), `cbt-q-0123456789abcdef-${hash}-abcdef`);
+  await mkdir(left, { mode: 0o700 });
+  const addr = { type: 'unix', data: { path: join(left, 'nbd.sock') } };
+  await qemu.control.execute('nbd-server-start', { addr });
+  return left;
+}
+
 describe('the key of a VM', () => {
   test('is its UUID, by whatever monitor; a server that a question left is found by either', async () => {
     await qemuImg('create', '-q', '-f', 'qcow2', at('a.qcow2'), '16M');
     const qemu = await start('vm', at('a.qcow2'));
     const vms = [await connect(qemu.qmpPath), await connect(qemu.file('second.sock'))];
     expect(vms.map(({ key }) => key)).toEqual([KEY, KEY]);
-    const hash = createHash('sha256').update(KEY).digest('hex').slice(0, 8);
-    const left = join(tmpdir(), `cbt-q-0123456789abcdef-${hash}-abcdef`);
-    await mkdir(left, { mode: 0o700 });
-    const addr = { type: 'unix', data: { path: join(left, 'nbd.sock') } };
-    await qemu.control.execute('nbd-server-start', { addr });
+    const left = await leaveServer(qemu);
     const session = await vms[1]!.begin({ scratch: { folder: folder.path } });
+    await session.commit();
+    await expect(readdir(left)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('is the same behind a monitor that another program passes on, which is taken for no QEMU', async () => {
+    await qemuImg('create', '-q', '-f', 'qcow2', at('a.qcow2'), '16M');
+    const qemu = await start('vm', at('a.qcow2'));
+    const proxy = net.createServer((client) => {
+      const monitor = net.connect(qemu.qmpPath);
+      client.pipe(monitor).pipe(client);
+      for (const socket of [client, monitor]) socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => proxy.listen(at('proxy.sock'), resolve));
+    started.push({ [Symbol.asyncDispose]: async () => void proxy.close() });
+    const left = await leaveServer(qemu);
+    const vm = await connect(at('proxy.sock'));
+    expect(vm.key).toBe(KEY);
+    const session = await vm.begin({ scratch: { folder: folder.path } });
     await session.commit();
     await expect(readdir(left)).rejects.toMatchObject({ code: 'ENOENT' });
   });
@@ -144,6 +169,17 @@ describe('two VMs with one UUID and copies of one image', () => {
     await open.check();
     await open.commit();
     expect(await folders()).toEqual([]);
+  });
+
+  test('the server that a question left in one is not the other’s to stop', async () => {
+    const [a, b] = vms as [Vm, Vm];
+    const left = await leaveServer(first);
+    const session = await b.begin({ scratch: { folder: folder.path } });
+    await session.commit();
+    expect(await readdir(left)).toEqual(['nbd.sock']);
+    const own = await a.begin({ scratch: { folder: folder.path } });
+    await own.commit();
+    await expect(readdir(left)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   test('a record of a session whose QEMU is gone stays for the VM that has its image', async () => {
