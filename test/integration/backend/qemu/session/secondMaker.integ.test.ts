@@ -2,8 +2,10 @@
  * A VM whose QEMU is reached by no QMP socket: another port and another host (test/helpers/pipePort.ts) carry a whole session,
  * questions outside one, and the end of a session that was left.
  */
-import { mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { QueryServer } from '../../../../../lib/backend/qemu/live/queryServer.js';
 import { readLease } from '../../../../../lib/backend/qemu/own/lease.js';
@@ -78,6 +80,22 @@ const changed = async (from: string): Promise<number[]> => {
   return Array.from(await (await disk.changes({ from })).ranges());
 };
 
+/** The port with what it needs, for a process that is no test; the folder is the caller's to remove. */
+async function buildPipePort(): Promise<string> {
+  const root = resolve(import.meta.dirname, '../../../../..');
+  const cache = join(root, 'node_modules/.cache');
+  await mkdir(cache, { recursive: true });
+  const built = await mkdtemp(join(cache, 'doomed-'));
+  const config = {
+    extends: join(root, 'tsconfig.json'),
+    compilerOptions: { noEmit: false, rootDir: root, outDir: built },
+    include: [join(root, 'test/helpers/pipePort.ts'), join(root, 'lib')],
+  };
+  await writeFile(join(built, 'tsconfig.json'), JSON.stringify(config));
+  await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), ['-p', join(built, 'tsconfig.json')]);
+  return built;
+}
+
 test('a session, and questions outside one', async () => {
   expect(vm.key).toBe('web');
   const pit = await enable();
@@ -131,6 +149,26 @@ test('a session whose port was cut is found by its key, and rolled back', async 
   await session.rollback();
   expect(await changed(pit)).toEqual([4 * MiB, MiB]);
   await expect(changed(left.pit)).rejects.toMatchObject({ reason: 'UNKNOWN_PIT' });
+  expect(await readdir(place)).toEqual([]);
+});
+
+test('a session whose process was killed is rolled back by the next', async () => {
+  const pit = await enable();
+  const built = await buildPipePort();
+  try {
+    const told = { built, pipe: owner.path, key: 'web', place };
+    const script = join(import.meta.dirname, 'doomedPipe.mjs');
+    const killed = promisify(execFile)(process.execPath, [script, JSON.stringify(told)]);
+    await expect(killed).rejects.toMatchObject({ signal: 'SIGKILL', stderr: '' });
+  } finally {
+    await rm(built, { recursive: true });
+  }
+  await write(1, 4);
+  expect(await readdir(place)).toHaveLength(1);
+  const session = await vm.begin();
+  expect(session.disks).toMatchObject([{ verdict: 'incremental', base: pit }]);
+  await session.commit();
+  expect(await changed(pit)).toEqual([4 * MiB, MiB]);
   expect(await readdir(place)).toEqual([]);
 });
 
