@@ -1,11 +1,18 @@
 /**
  * A disk source in memory: a state as given, bitmaps and allocation as byte ranges. It keeps the promises of the port
- * (held to them in unit/core/memorySource.test.ts) and notes what it was asked.
+ * (held to them in contract/diskSource.test.ts) and notes what it was asked.
  */
 import type { BitmapKernel } from '../../lib/core/bitmapKernel.js';
 import type { BitmapRef, DiskSource, DiskState } from '../../lib/core/diskSource.js';
-import { CbtError, throwIfAborted } from '../../lib/core/errors.js';
-import { checkWindow, type RangePager, type Ranges, type Window } from '../../lib/core/rangePage.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../../lib/core/errors.js';
+import {
+  checkGranularity,
+  checkWindow,
+  type RangePager,
+  type Ranges,
+  type Window,
+} from '../../lib/core/rangePage.js';
+import { UntilClosed } from '../../lib/core/untilClosed.js';
 import { tinyKernel } from './tinyKernel.js';
 
 const ALL = Number.POSITIVE_INFINITY;
@@ -39,6 +46,7 @@ export class MemorySource implements DiskSource {
   readonly #state: DiskState | (() => DiskState);
   readonly #content: MemoryContent;
   readonly #kernel: BitmapKernel;
+  readonly #uses = new UntilClosed();
 
   constructor(state: DiskState | (() => DiskState), content: MemoryContent = {}, kernel = tinyKernel) {
     this.#state = state;
@@ -48,8 +56,7 @@ export class MemorySource implements DiskSource {
   }
 
   async state(signal?: AbortSignal): Promise<DiskState> {
-    throwIfAborted(signal);
-    return this.#now();
+    return this.#use(signal, async () => this.#now());
   }
 
   async bitmapRanges(
@@ -57,15 +64,32 @@ export class MemorySource implements DiskSource {
     granularityBytes: number,
     signal?: AbortSignal,
   ): Promise<RangePager> {
-    throwIfAborted(signal);
+    return this.#use(signal, () => this.#bitmapRanges(bitmaps, granularityBytes));
+  }
+
+  async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
+    return this.#use(signal, () => this.#allocatedRanges(layers));
+  }
+
+  async close(): Promise<void> {
+    this.closed += 1;
+    this.#uses.stop();
+    await this.#uses.ended();
+  }
+
+  async #bitmapRanges(bitmaps: readonly BitmapRef[], granularityBytes: number): Promise<RangePager> {
     this.asked.push({ bitmaps, granularityBytes });
+    checkGranularity('granularityBytes', granularityBytes);
+    if (bitmaps.length === 0) return this.#pager(rangesOf(), ALL);
     let grain = granularityBytes;
     let endBytes = 0;
     const parts = bitmaps.map((ref) => {
       const layer = this.#now().layers[ref.layer];
       const info = layer?.bitmaps.find((bitmap) => bitmap.name === ref.name);
-      if (layer === undefined || info === undefined) {
-        throw new CbtError('ERR_CBT_INTERNAL', `no bitmap ${ref.name} on layer ${ref.layer}`);
+      if (layer === undefined) throw invalidArgument('layer', ref.layer, 'a layer of the disk');
+      if (info === undefined) {
+        const what = `no bitmap ${ref.name} on layer ${ref.layer}`;
+        throw new CbtError('ERR_CBT_UNKNOWN_PIT', what, { reason: 'UNKNOWN_PIT' });
       }
       if (info.busy)
         throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${ref.name} is busy`, { reason: 'BUSY' });
@@ -81,10 +105,11 @@ export class MemorySource implements DiskSource {
     return this.#pager(ranges, endBytes);
   }
 
-  async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
-    throwIfAborted(signal);
+  async #allocatedRanges(layers: number | undefined): Promise<RangePager> {
     this.askedLayers.push(layers);
-    const endBytes = this.#now().sizeBytes;
+    const { sizeBytes: endBytes, layers: known } = this.#now();
+    if (layers !== undefined && !(Number.isSafeInteger(layers) && layers >= 0 && layers <= known.length))
+      throw invalidArgument('layers', layers, `an integer from 0 to ${known.length}`);
     let all = rangesOf();
     for (const part of (this.#content.allocated ?? []).slice(0, layers)) {
       all = (await this.#kernel.union(all, part, { startBytes: 0, endBytes, maxRanges: ALL })).ranges;
@@ -92,8 +117,11 @@ export class MemorySource implements DiskSource {
     return this.#pager(all, endBytes);
   }
 
-  async close(): Promise<void> {
-    this.closed += 1;
+  async #use<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return this.#uses.run(this.disk, async () => {
+      throwIfAborted(signal);
+      return work();
+    });
   }
 
   #now(): DiskState {
@@ -103,15 +131,15 @@ export class MemorySource implements DiskSource {
   /** As an export of `sizeBytes` would: refuses a question past its end. */
   #pager(ranges: Ranges, sizeBytes: number): RangePager {
     return {
-      page: async (window: Window) => {
-        checkWindow(window);
-        throwIfAborted(window.signal);
-        this.furthest = Math.max(this.furthest, window.endBytes);
-        if (window.endBytes > sizeBytes) {
-          throw new CbtError('ERR_CBT_INTERNAL', `asked up to ${window.endBytes} of ${sizeBytes} bytes`);
-        }
-        return this.#kernel.clip(ranges, window);
-      },
+      page: (window: Window) =>
+        this.#use(window.signal, async () => {
+          checkWindow(window);
+          this.furthest = Math.max(this.furthest, window.endBytes);
+          if (window.endBytes > sizeBytes) {
+            throw new CbtError('ERR_CBT_INTERNAL', `asked up to ${window.endBytes} of ${sizeBytes} bytes`);
+          }
+          return this.#kernel.clip(ranges, window);
+        }),
     };
   }
 }

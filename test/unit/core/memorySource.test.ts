@@ -55,7 +55,7 @@ describe('the memory source', () => {
     const below = await source().bitmapRanges([{ layer: 1, name: 'a' }], 512);
     expect((await refusalOf(below.page(whole(SIZE)))).code).toBe('ERR_CBT_INTERNAL');
     expect((await refusalOf(source().bitmapRanges([{ layer: 0, name: 'a' }], 512))).code).toBe(
-      'ERR_CBT_INTERNAL',
+      'ERR_CBT_UNKNOWN_PIT',
     );
     expect(await refusalOf(source().bitmapRanges([{ layer: 1, name: 'held' }], 512))).toMatchObject({
       reason: 'BUSY',

@@ -4,15 +4,34 @@
  */
 import { CbtError } from '../../../core/errors.js';
 import type { RangePage, RangePager, Window } from '../../../core/rangePage.js';
+import { UntilClosed } from '../../../core/untilClosed.js';
 import { nbdPager } from '../../nbd/nbdPager.js';
 import type { LiveMap } from './liveMap.js';
 
 /** The maps that one disk has in QEMU now. */
-export interface HeldMaps {
+export class HeldMaps {
   /** Oldest use first. */
-  readonly maps: Set<LivePager>;
-  /** Set when the disk is closed. */
-  closed: boolean;
+  readonly maps = new Set<LivePager>();
+  readonly uses = new UntilClosed();
+
+  /** `disk`: as the caller named it. */
+  constructor(readonly disk: string) {}
+
+  /** What opens a map or reads one; `ERR_CBT_CLOSED` when the disk is closed. */
+  use<T>(work: () => Promise<T>): Promise<T> {
+    return this.uses.run(this.disk, work);
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([...this.maps].map((map) => map.release()));
+  }
+
+  /** Gives every map back, which ends whoever reads one, and waits for those. */
+  async close(): Promise<void> {
+    this.uses.stop();
+    await this.release();
+    await this.uses.ended();
+  }
 }
 
 export class LivePager {
@@ -37,7 +56,7 @@ export class LivePager {
     this.#map = Promise.resolve(first);
     this.#sizeBytes = sizeBytes;
     this.#again = again;
-    this.pager = nbdPager((window) => this.#ask(window));
+    this.pager = nbdPager((window) => held.use(() => this.#ask(window)));
     held.maps.add(this);
   }
 
@@ -54,7 +73,6 @@ export class LivePager {
   }
 
   async #ask(window: Window): Promise<RangePage> {
-    if (this.#held.closed) throw new CbtError('ERR_CBT_CLOSED', 'the disk of this map was closed');
     this.#running += 1;
     try {
       const page = await (await this.#current(window.signal)).page(window);
@@ -89,7 +107,7 @@ export class LivePager {
         }
         // Cancelled by whoever opened it for both of us: we still want it.
         const othersWish = error instanceof CbtError && error.code === 'ERR_CBT_ABORTED' && !signal?.aborted;
-        if (!othersWish || this.#held.closed) throw error;
+        if (!othersWish || this.#held.uses.closed) throw error;
       }
     }
   }

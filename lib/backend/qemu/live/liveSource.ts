@@ -4,9 +4,9 @@
  */
 import type { BitmapKernel } from '../../../core/bitmapKernel.js';
 import type { BitmapRef, DiskSource, DiskState } from '../../../core/diskSource.js';
-import { CbtError, throwIfAborted } from '../../../core/errors.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../../../core/errors.js';
 import { clipPager, emptyPager, unionPager } from '../../../core/pagers.js';
-import type { RangePager } from '../../../core/rangePage.js';
+import { checkGranularity, type RangePager } from '../../../core/rangePage.js';
 import { requireSafeExport } from '../graph/ioThreads.js';
 import type { VmLayer } from '../graph/layers.js';
 import { diskStateOf } from '../graph/trackingTarget.js';
@@ -14,7 +14,7 @@ import type { TrackableDisk, VmDisk } from '../graph/vmDisk.js';
 import { listDisks } from '../graph/vmDisks.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import { LiveMap } from './liveMap.js';
-import { type HeldMaps, LivePager } from './livePager.js';
+import { HeldMaps, LivePager } from './livePager.js';
 import type { QueryServer } from './queryServer.js';
 
 /** Maps that one disk keeps in QEMU at a time; the one unused for longest makes room. */
@@ -42,14 +42,47 @@ export interface LiveSourceOptions {
 export class LiveDiskSource implements DiskSource {
   readonly disk: string;
   readonly #options: LiveSourceOptions;
-  readonly #held: HeldMaps = { maps: new Set(), closed: false };
+  readonly #held: HeldMaps;
+  #closing: Promise<void> | undefined;
 
   constructor(options: LiveSourceOptions) {
     this.disk = options.disk;
+    this.#held = new HeldMaps(options.disk);
     this.#options = options;
   }
 
   async state(signal?: AbortSignal): Promise<DiskState> {
+    return this.#held.use(() => this.#state(signal));
+  }
+
+  async bitmapRanges(
+    bitmaps: readonly BitmapRef[],
+    granularityBytes: number,
+    signal?: AbortSignal,
+  ): Promise<RangePager> {
+    return this.#held.use(() => this.#bitmapRanges(bitmaps, granularityBytes, signal));
+  }
+
+  async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
+    return this.#held.use(() => this.#allocatedRanges(layers, signal));
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    this.#options.onClose?.(this);
+    await this.#held.close();
+  }
+
+  /** Lets go of what it holds in QEMU: somebody else needs the NBD server. */
+  async release(): Promise<void> {
+    await this.#held.release();
+  }
+
+  async #state(signal: AbortSignal | undefined): Promise<DiskState> {
     const disk = await this.#find(signal);
     const state = diskStateOf(disk, this.disk);
     if (disk.overlay === undefined) return state;
@@ -63,11 +96,13 @@ export class LiveDiskSource implements DiskSource {
     return { ...state, layers };
   }
 
-  async bitmapRanges(
+  async #bitmapRanges(
     bitmaps: readonly BitmapRef[],
     granularityBytes: number,
-    signal?: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<RangePager> {
+    throwIfAborted(signal);
+    checkGranularity('granularityBytes', granularityBytes);
     if (bitmaps.length === 0) return emptyPager;
     const disk = await this.#find(signal);
     const { instant } = this.#options;
@@ -98,7 +133,7 @@ export class LiveDiskSource implements DiskSource {
     });
   }
 
-  async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
+  async #allocatedRanges(layers: number | undefined, signal: AbortSignal | undefined): Promise<RangePager> {
     const { client, server, kernel, instant } = this.#options;
     const disk = await this.#find(signal);
     const { sizeBytes } = disk;
@@ -117,6 +152,9 @@ export class LiveDiskSource implements DiskSource {
         LiveMap.ofExport(instant.socket, instant.exportName, stop);
       return checked(await this.#hold(open, signal, { sizeBytes, again: true }), instant);
     }
+    const most = disk.layers.length;
+    if (layers !== undefined && (!Number.isSafeInteger(layers) || layers < 0 || layers > most))
+      throw invalidArgument('layers', layers, `an integer from 0 to ${most}`);
     this.#refuseCovered(disk);
     await requireSafeExport(client, disk, { signal });
     const nodes = layers === undefined ? [disk.formatNode] : disk.layers.slice(0, layers).map((l) => l.node);
@@ -131,27 +169,23 @@ export class LiveDiskSource implements DiskSource {
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : unionPager(kernel, parts);
   }
 
-  async close(): Promise<void> {
-    this.#held.closed = true;
-    this.#options.onClose?.(this);
-    await this.release();
-  }
-
-  /** Lets go of what it holds in QEMU: somebody else needs the NBD server. */
-  async release(): Promise<void> {
-    await Promise.all([...this.#held.maps].map((map) => map.release()));
-  }
-
   async #hold(
     open: (signal?: AbortSignal) => Promise<LiveMap>,
     signal: AbortSignal | undefined,
     facts: { sizeBytes: number; again: boolean },
   ): Promise<RangePager> {
-    if (this.#held.closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
-    const { maps } = this.#held;
+    const { maps, uses } = this.#held;
     const oldest = maps.size < MAX_HELD ? undefined : [...maps].find((map) => !map.busy);
     await oldest?.release();
-    return new LivePager(this.#held, open, await open(signal), facts).pager;
+    const map = await open(signal);
+    try {
+      // Closed meanwhile, nobody would take it out of QEMU again.
+      uses.requireOpen(this.disk);
+    } catch (error) {
+      await map.close();
+      throw error;
+    }
+    return new LivePager(this.#held, open, map, facts).pager;
   }
 
   async #find(signal: AbortSignal | undefined): Promise<TrackableDisk> {

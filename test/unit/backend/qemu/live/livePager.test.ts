@@ -1,7 +1,7 @@
 /** Maps that are held in QEMU only while they are asked: given back, opened again, shared, cancelled. */
 import { describe, expect, test } from 'vitest';
 import type { LiveMap } from '../../../../../lib/backend/qemu/live/liveMap.js';
-import { type HeldMaps, LivePager } from '../../../../../lib/backend/qemu/live/livePager.js';
+import { HeldMaps, LivePager } from '../../../../../lib/backend/qemu/live/livePager.js';
 import { CbtError } from '../../../../../lib/core/errors.js';
 import type { RangePage, Window } from '../../../../../lib/core/rangePage.js';
 import { refusalOf } from '../../../../helpers/refusal.js';
@@ -50,7 +50,7 @@ class Opener {
 }
 
 function held(): HeldMaps {
-  return { maps: new Set(), closed: false };
+  return new HeldMaps('disk');
 }
 const whole = (signal?: AbortSignal): Window => ({ startBytes: 0, endBytes: SIZE, maxRanges: 1e6, signal });
 const half: Window = { startBytes: 0, endBytes: SIZE / 2, maxRanges: 1e6 };
@@ -121,8 +121,7 @@ describe('a map that can come back', () => {
     await live.release();
     opener.waiting = [];
     const asking = live.pager.page(half).catch(() => undefined);
-    maps.closed = true;
-    const closing = Promise.all([...maps.maps].map((map) => map.release()));
+    const closing = maps.close();
     opener.waiting[0]!.resolve(opener.make());
     await Promise.all([closing, asking]);
     expect([opener.open_, maps.maps.size]).toEqual([0, 0]);

@@ -1,0 +1,9 @@
+/** Whoever makes a `DiskSource` keeps its promises; a line for each. */
+import { diskSourceContract } from './diskSource.js';
+import { liveDisk, memory, parallelsFolder, qcow2Image, stoppedVm } from './sourceMakers.js';
+
+diskSourceContract('a qcow2 image', qcow2Image);
+diskSourceContract('a Parallels folder', parallelsFolder);
+diskSourceContract('the fake in memory', memory);
+diskSourceContract('a disk of a running QEMU', liveDisk);
+diskSourceContract('an image of a VM that is off', stoppedVm);
