@@ -4,6 +4,21 @@
  * was given never takes it from another. Whatever is not in the table (0, forged, freed, of another library) is not found.
  */
 
+/** Numbers in order, none twice: tables that share them have no handle in common. */
+export class HandleNumbers {
+  #next: number;
+
+  constructor(first: number) {
+    this.#next = first;
+  }
+
+  take(): number {
+    const number = this.#next;
+    this.#next += 1;
+    return number;
+  }
+}
+
 interface Entry {
   object: object;
   references: number;
@@ -12,11 +27,10 @@ interface Entry {
 export class HandleTable {
   readonly #entries = new Map<number, Entry>();
   readonly #handles = new Map<object, number>();
-  #next: number;
+  readonly #numbers: HandleNumbers;
 
-  /** `first`: the first handle given out. */
-  constructor(first = 1) {
-    this.#next = first;
+  constructor(numbers: HandleNumbers) {
+    this.#numbers = numbers;
   }
 
   /** Live handles. */
@@ -28,8 +42,7 @@ export class HandleTable {
   add(object: object): number {
     const there = this.#handles.get(object);
     if (there !== undefined && this.addReference(there)) return there;
-    const handle = this.#next;
-    this.#next += 1;
+    const handle = this.#numbers.take();
     this.#entries.set(handle, { object, references: 1 });
     this.#handles.set(object, handle);
     return handle;

@@ -1,7 +1,6 @@
 /**
- * Errors of the facade. Inside, everything throws; at the border an SDK call answers with a number, and the last reason for
- * each number stays readable through PrlApi_GetResultDescription. The core's codes are mapped in one table that does not
- * compile while one is missing.
+ * Errors of the facade. Inside, everything throws; at the border an SDK call answers with a number (`call.ts`). The core's codes are
+ * mapped in one table that does not compile while one is missing.
  */
 import { CbtError, type CbtErrorCode } from '../../core/errors.js';
 import type { PRL_RESULT } from './constants/results.js';
@@ -68,38 +67,4 @@ export function toPrlError(thrown: unknown, otherwise?: PRL_RESULT): PrlError {
   const cancelled = thrown.code === 'ERR_CBT_ABORTED';
   const result = cancelled ? RESULT[thrown.code] : (otherwise ?? RESULT[thrown.code]);
   return new PrlError(result, `${message}${reason}`, { cause: thrown });
-}
-
-const lastReasons = new Map<PRL_RESULT, string>();
-
-/** The newest reason for which this code was answered; empty when it never was. */
-export function lastReasonOf(result: PRL_RESULT): string {
-  return lastReasons.get(result | 0) ?? '';
-}
-
-/** What an SDK call answers for what was thrown inside it. */
-export function answer(thrown: unknown): PRL_RESULT {
-  const { result, message } = toPrlError(thrown);
-  lastReasons.set(result, message);
-  return result;
-}
-
-/** Runs the inside of an SDK call that does no I/O. */
-export function call(work: () => void): PRL_RESULT {
-  try {
-    work();
-    return results.PRL_ERR_SUCCESS;
-  } catch (thrown) {
-    return answer(thrown);
-  }
-}
-
-/** Runs the inside of an SDK call that does I/O. */
-export async function callAsync(work: () => Promise<void>): Promise<PRL_RESULT> {
-  try {
-    await work();
-    return results.PRL_ERR_SUCCESS;
-  } catch (thrown) {
-    return answer(thrown);
-  }
 }

@@ -4,6 +4,7 @@
  * Calls that do I/O return a promise of their result, so `await` fits every call.
  */
 export { type Ref, ref } from '../ref.js';
+export type { PrlBuffer } from './arguments.js';
 export * from './constants/flags.js';
 export * from './constants/handleTypes.js';
 export * from './constants/results.js';
@@ -63,5 +64,5 @@ export { configureLocalServer, LocalServer } from './objects/localServer.js';
 export { configureDisks, type OpenDiskOptions, openDisk } from './objects/openDisk.js';
 export { type BeginBackupOptions, VirtualMachine } from './objects/virtualMachine.js';
 export type { VmEntry } from './objects/vmEntry.js';
-export type { PrlBuffer, PrlObject } from './runtime.js';
+export { type PrlObject, Runtime, runWithRuntime } from './runtime.js';
 export type { PRL_DISK_PARAMETERS, PRL_STORAGE_PARAMETERS } from './structs.js';

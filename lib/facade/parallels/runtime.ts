@@ -1,9 +1,13 @@
-/** The state of the library in this process: whether it is initialised, and the table of handles. */
-
-import { HandleTable } from '../handleTable.js';
+/**
+ * One client's use of the library: how often it is initialised, the handles it was given, what it was told last, and who its VMs are.
+ * Nothing of it is another client's.
+ */
+import { ClientState } from '../clientState.js';
+import { HandleNumbers, HandleTable } from '../handleTable.js';
 import type { Ref } from '../ref.js';
-import { PRL_ERR_API_WASNT_INITIALIZED } from './constants/results.js';
-import { invalid, PrlError } from './errors.js';
+import { PRL_ERR_API_WASNT_INITIALIZED, type PRL_RESULT } from './constants/results.js';
+import { invalid, PrlError, toPrlError } from './errors.js';
+import type { VmEntry } from './objects/vmEntry.js';
 
 /** What stands behind a handle. */
 export interface PrlObject {
@@ -13,94 +17,110 @@ export interface PrlObject {
   close(): Promise<void>;
 }
 
-/** The SDK's first handle. */
-const FIRST_HANDLE = 0xface;
+/** The SDK's first handle. No number is given out twice in a process, so that one client's handle is never another's. */
+const handleNumbers = new HandleNumbers(0xface);
 
-export const table = new HandleTable(FIRST_HANDLE);
-let initialised = 0;
+/** A client's own library, for {@link runWithRuntime}. Closed, it has no handle any more, and gives none. */
+export class Runtime implements AsyncDisposable {
+  /** @internal */
+  readonly table = new HandleTable(handleNumbers);
+  /** @internal Where the local server's VMs come from; undefined for QEMU_CBT_VMS. */
+  vms: string | readonly VmEntry[] | undefined;
+  /** @internal Whether images that are opened by path are trusted unless a call says otherwise. */
+  trust = false;
+  readonly #reasons = new Map<PRL_RESULT, string>();
+  #initialised = 0;
+  #closed = false;
 
-export function initialise(): void {
-  initialised += 1;
+  /** @internal */
+  initialise(): void {
+    this.#initialised += 1;
+  }
+
+  /** @internal Undoes one {@link initialise}; the last one closes what has a handle. */
+  async deinitialise(): Promise<void> {
+    this.requireInitialised();
+    this.#initialised -= 1;
+    if (this.#initialised === 0) await this.#closeAll();
+  }
+
+  /** @internal */
+  requireInitialised(): void {
+    if (this.#initialised === 0)
+      throw new PrlError(PRL_ERR_API_WASNT_INITIALIZED, 'PrlApi_Init has not been called, or not again');
+  }
+
+  /** @internal Gives an object a handle; what was opened while the library was ended has none, and is closed. */
+  add(object: PrlObject): number {
+    if (this.#initialised > 0 && !this.#closed) return this.table.add(object);
+    // Whoever waits for the end of the library does not wait for this; why it failed nobody can be told any more.
+    void object.close().catch(() => undefined);
+    throw new PrlError(PRL_ERR_API_WASNT_INITIALIZED, 'the library was ended meanwhile');
+  }
+
+  /** @internal What a call answers for what was thrown inside it. */
+  answer(thrown: unknown): PRL_RESULT {
+    const { result, message } = toPrlError(thrown);
+    this.#reasons.set(result, message);
+    return result;
+  }
+
+  /** @internal The newest reason for which this code was answered; empty when it never was. */
+  lastReasonOf(result: PRL_RESULT): string {
+    return this.#reasons.get(result | 0) ?? '';
+  }
+
+  /**
+   * Ends its use: every object that has a handle is closed, open backups are rolled back. All are closed also where closing one fails;
+   * the first failure is thrown.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#initialised = 0;
+    await this.#closeAll();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeAll(): Promise<void> {
+    const closings = await Promise.allSettled(
+      this.table.clear().map((object) => (object as PrlObject).close()),
+    );
+    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason;
+  }
 }
 
-/** True when that was the last one. */
-export function deinitialise(): boolean {
-  requireInitialised();
-  initialised -= 1;
-  return initialised === 0;
+const runtimes = new ClientState(new Runtime());
+
+/** The library of the client whose call is running: the process's own unless {@link runWithRuntime} says otherwise. */
+export function runtime(): Runtime {
+  return runtimes.current;
 }
 
-export function requireInitialised(): void {
-  if (initialised === 0)
-    throw new PrlError(PRL_ERR_API_WASNT_INITIALIZED, 'PrlApi_Init has not been called, or not again');
+/**
+ * Runs calls for one of many clients: with his own handles, VMs, settings and last errors. What the calls start, jobs included, runs
+ * for him too. One client's PrlApi_Deinit, and the closing of his library, leave the others as they are, and a handle of another is
+ * none.
+ */
+export function runWithRuntime<T>(client: Runtime, work: () => T): T {
+  return runtimes.run(client, work);
 }
 
 /** Gives an object a handle, into the caller's box. */
 export function give(out: Ref<number | undefined>, object: PrlObject): void {
-  out.value = table.add(object);
+  out.value = runtime().add(object);
 }
 
-/** The object of a handle; what is unknown, freed, zero or of another type is the SDK's PRL_ERR_INVALID_ARG. */
+/** The object of a handle; what is unknown, freed, zero, another client's or of another type is the SDK's PRL_ERR_INVALID_ARG. */
 export function take<T extends PrlObject>(
   argument: string,
   handle: unknown,
   type: abstract new (...args: never[]) => T,
 ): T {
-  const object = table.get(handle, type);
+  const object = runtime().table.get(handle, type);
   if (object === undefined) throw invalid(argument, `a live handle of a ${type.name}`);
   return object;
-}
-
-/** An out parameter: NULL and anything else that cannot be written into are refused. */
-export function requireRef<T>(argument: string, out: Ref<T> | null | undefined): Ref<T> {
-  if (typeof out !== 'object' || out === null || !('value' in out)) throw invalid(argument, 'a ref()');
-  return out;
-}
-
-const MAX_UINT32 = 2 ** 32 - 1;
-
-export function requireUint32(argument: string, value: unknown): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_UINT32)
-    throw invalid(argument, `an integer from 0 to ${MAX_UINT32}`);
-  return value;
-}
-
-/** A 64-bit number as the core counts: exact up to 2^53. */
-export function requireCount(argument: string, value: unknown): number {
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0)
-    throw invalid(argument, `an integer from 0 to ${Number.MAX_SAFE_INTEGER}`);
-  return number;
-}
-
-/** A text parameter that may not be NULL. */
-export function requireText(argument: string, value: unknown): string {
-  if (typeof value !== 'string' || value.includes('\0')) throw invalid(argument, 'a text without NUL bytes');
-  return value;
-}
-
-/** Memory that a caller lends to a call: a Buffer, a typed array or a DataView. */
-export type PrlBuffer = ArrayBufferView;
-
-/** A caller's buffer as bytes; null for what is none. */
-export function bytesOf(buffer: unknown): Uint8Array | null {
-  if (!ArrayBuffer.isView(buffer)) return null;
-  // A view whose memory was transferred or shrunk away has no bytes, and none may be made over it.
-  if (buffer.byteLength === 0) return new Uint8Array(0);
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-}
-
-/** The first `sizeBytes` bytes of a buffer, a multiple of `unit`. */
-export function requireBuffer(
-  argument: string,
-  buffer: unknown,
-  sizeBytes: unknown,
-  unit: number,
-): Uint8Array {
-  const size = requireUint32('sizeBytes', sizeBytes);
-  if (size % unit !== 0) throw invalid('sizeBytes', `a multiple of ${unit}`);
-  const bytes = bytesOf(buffer);
-  if (bytes === null || bytes.length < size)
-    throw invalid(argument, `a Buffer or typed array of at least ${size} bytes`);
-  return bytes.subarray(0, size);
 }

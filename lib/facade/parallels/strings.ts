@@ -3,9 +3,9 @@
  * 0, asks for the bytes needed, the NUL included; too small a buffer gets what fits, without NUL.
  */
 import type { Ref } from '../ref.js';
+import { bytesOf, type PrlBuffer, requireRef, requireUint32 } from './arguments.js';
 import { PRL_ERR_BUFFER_OVERRUN } from './constants/results.js';
 import { invalid, PrlError } from './errors.js';
-import { bytesOf, type PrlBuffer, requireRef, requireUint32 } from './runtime.js';
 
 export function copyString(text: string, buffer: PrlBuffer | null, length: Ref<number>): void {
   const bytes = Buffer.from(`${text}\0`, 'utf8');

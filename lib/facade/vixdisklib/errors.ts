@@ -42,20 +42,6 @@ const ERRNO: Readonly<Record<string, VixError>> = {
   EROFS: codes.VIX_E_FILE_READ_ONLY,
 };
 
-/** What was said last about each code, for VixDiskLib_GetErrorText. */
-const lastReasons = new Map<VixError, string>();
-
-export function lastReasonOf(code: VixError): string | undefined {
-  return lastReasons.get(code);
-}
-
-export type Log = (message: string) => void;
-let log: Log = () => undefined;
-
-export function setLog(to: Log): void {
-  log = to;
-}
-
 export function codeOf(thrown: unknown): VixError {
   if (thrown instanceof VixFailure) return thrown.code;
   if (thrown instanceof CbtError) {
@@ -65,32 +51,4 @@ export function codeOf(thrown: unknown): VixError {
   }
   const errno = (thrown as NodeJS.ErrnoException | null)?.code;
   return (typeof errno === 'string' ? ERRNO[errno] : undefined) ?? codes.VIX_E_FAIL;
-}
-
-function answer(thrown: unknown): VixError {
-  const code = codeOf(thrown);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  lastReasons.set(code, message);
-  log(message);
-  return code;
-}
-
-/** Runs the inside of a call that does no I/O. */
-export function call(work: () => void): VixError {
-  try {
-    work();
-    return codes.VIX_OK;
-  } catch (thrown) {
-    return answer(thrown);
-  }
-}
-
-/** Runs the inside of a call that does I/O. */
-export async function callAsync(work: () => Promise<void>): Promise<VixError> {
-  try {
-    await work();
-    return codes.VIX_OK;
-  } catch (thrown) {
-    return answer(thrown);
-  }
 }

@@ -48,7 +48,7 @@ export { VixDiskLib_Wait } from './functions/VixDiskLib_Wait.js';
 export { VixDiskLib_Write } from './functions/VixDiskLib_Write.js';
 export { VixDiskLib_WriteAsync } from './functions/VixDiskLib_WriteAsync.js';
 export { VixDiskLib_WriteMetadata } from './functions/VixDiskLib_WriteMetadata.js';
-export { configureVixDiskLib, type VixDiskLibSettings } from './library.js';
+export { configureVixDiskLib, Library, runWithLibrary, type VixDiskLibSettings } from './library.js';
 export { VixDiskLibConnection } from './objects/connection.js';
 export { VixDiskLibHandle } from './objects/handle.js';
 export type * from './types.js';

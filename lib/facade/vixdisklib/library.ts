@@ -1,12 +1,12 @@
 /**
- * The state of the library in this process: whether it is initialised, the service whose VMs it reads, and where the datastores of its
- * paths are.
+ * One client's use of the library: whether it is initialised, the service whose VMs it reads, where the datastores of its paths are,
+ * where its log goes, what it was told last, and its connections. Nothing of it is another client's.
  */
 import { isAbsolute, join, normalize } from 'node:path';
-import type { Ref } from '../ref.js';
+import { ClientState } from '../clientState.js';
 import type { ServiceInstance, VirtualMachine } from '../vsphere/index.js';
-import { VIX_E_DISK_NOINIT, VIX_E_FILE_NAME_INVALID } from './constants/codes.js';
-import { invalid, setLog, VixFailure } from './errors.js';
+import { VIX_E_DISK_NOINIT, VIX_E_FILE_NAME_INVALID, type VixError } from './constants/codes.js';
+import { codeOf, invalid, VixFailure } from './errors.js';
 import type { VixDiskLibGenericLogFunc } from './types.js';
 
 /** Where disks are found that are not named by a plain path. */
@@ -19,85 +19,147 @@ export interface VixDiskLibSettings {
   formats?: Readonly<Record<string, string>> | undefined;
 }
 
-let settings: VixDiskLibSettings = {};
-let initialised = false;
-
-/** Says where VMs and datastores are; kept until it is called again. */
-export function configureVixDiskLib(to: VixDiskLibSettings): void {
-  settings = to;
-}
-
-export function service(): ServiceInstance | undefined {
-  return settings.service;
-}
-
-/** The VM that a `vmxSpec` names: `moref=` and a reference, or whatever `findVm` takes; null where there is none. */
-export async function findVm(spec: string): Promise<VirtualMachine | null> {
-  const moref = /^moref=(.*)$/s.exec(spec)?.[1];
-  const found = moref === undefined ? settings.service?.findVm(spec) : settings.service?.findByMoref(moref);
-  return (await found) ?? null;
-}
-
-export function toldFormat(file: string): string | undefined {
-  const { formats = {} } = settings;
-  return Object.hasOwn(formats, file) ? formats[file] : undefined;
-}
-
 export interface InitParameters {
   major: number;
   minor: number;
   log: VixDiskLibGenericLogFunc | null;
 }
 
-export function initialise({ major, minor, log }: InitParameters): void {
-  if (!Number.isInteger(major) || major < 1 || !Number.isInteger(minor) || minor < 0)
-    throw invalid('majorVersion and minorVersion', 'a version from 1.0 on');
-  initialised = true;
-  setLog(log ?? (() => undefined));
-  // The shape that importers look for.
-  log?.('VMware VixDiskLib (8.0.3) Release build-0 (qemu-cbt)\n');
+interface Connection {
+  close(): Promise<void>;
 }
 
-export function deinitialise(): void {
-  initialised = false;
-  setLog(() => undefined);
-}
+/** A client's own library, for {@link runWithLibrary}. Closed, it has no connection any more, and takes none. */
+export class Library implements AsyncDisposable {
+  /** @internal */
+  settings: VixDiskLibSettings;
+  /** What was said last about each code, for VixDiskLib_GetErrorText. */
+  readonly #reasons = new Map<VixError, string>();
+  readonly #connections = new Set<Connection>();
+  #log: VixDiskLibGenericLogFunc | null = null;
+  #initialised = false;
+  #closed = false;
 
-export function requireInitialised(): void {
-  if (!initialised) throw new VixFailure(VIX_E_DISK_NOINIT, 'VixDiskLib_InitEx has not been called');
-}
-
-/** The file behind a path: absolute, or `[store] folder/name`, which stays inside its store. */
-export function fileOf(path: unknown): string {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path', 'a path');
-  const stored = /^\[([^\]]*)\]\s*(.*)$/s.exec(path);
-  if (stored === null) {
-    if (isAbsolute(path)) return path;
-    throw new VixFailure(
-      VIX_E_FILE_NAME_INVALID,
-      `${path} is neither absolute nor of the form [store] folder/name`,
-    );
+  constructor(settings: VixDiskLibSettings = {}) {
+    this.settings = settings;
   }
-  const [, store = '', name = ''] = stored;
-  const stores = settings.datastores ?? {};
-  const folder =
-    (Object.hasOwn(stores, store) ? stores[store] : undefined) ?? (store === 'local' ? '/' : undefined);
-  if (folder === undefined) throw new VixFailure(VIX_E_FILE_NAME_INVALID, `there is no datastore [${store}]`);
-  const inside = normalize(`/${name}`);
-  if (inside === '/' || name.split('/').includes('..'))
-    throw new VixFailure(VIX_E_FILE_NAME_INVALID, `${path} leads out of its datastore`);
-  return join(folder, inside);
+
+  /** @internal */
+  initialise({ major, minor, log }: InitParameters): void {
+    if (!Number.isInteger(major) || major < 1 || !Number.isInteger(minor) || minor < 0)
+      throw invalid('majorVersion and minorVersion', 'a version from 1.0 on');
+    this.#initialised = true;
+    this.#log = log;
+    // The shape that importers look for.
+    log?.('VMware VixDiskLib (8.0.3) Release build-0 (qemu-cbt)\n');
+  }
+
+  /** @internal */
+  deinitialise(): void {
+    this.#initialised = false;
+    this.#log = null;
+  }
+
+  /** @internal */
+  requireInitialised(): void {
+    if (!this.#initialised) throw new VixFailure(VIX_E_DISK_NOINIT, 'VixDiskLib_InitEx has not been called');
+  }
+
+  /** @internal The VM that a `vmxSpec` names: `moref=` and a reference, or whatever `findVm` takes; null where there is none. */
+  async findVm(spec: string): Promise<VirtualMachine | null> {
+    const { service } = this.settings;
+    const moref = /^moref=(.*)$/s.exec(spec)?.[1];
+    const found = moref === undefined ? service?.findVm(spec) : service?.findByMoref(moref);
+    return (await found) ?? null;
+  }
+
+  /** @internal Format of an image whose name does not say it. */
+  toldFormat(file: string): string | undefined {
+    const { formats = {} } = this.settings;
+    return Object.hasOwn(formats, file) ? formats[file] : undefined;
+  }
+
+  /** @internal The file behind a path: absolute, or `[store] folder/name`, which stays inside its store. */
+  fileOf(path: unknown): string {
+    if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path', 'a path');
+    const stored = /^\[([^\]]*)\]\s*(.*)$/s.exec(path);
+    if (stored === null) {
+      if (isAbsolute(path)) return path;
+      throw new VixFailure(
+        VIX_E_FILE_NAME_INVALID,
+        `${path} is neither absolute nor of the form [store] folder/name`,
+      );
+    }
+    const [, store = '', name = ''] = stored;
+    const stores = this.settings.datastores ?? {};
+    const folder =
+      (Object.hasOwn(stores, store) ? stores[store] : undefined) ?? (store === 'local' ? '/' : undefined);
+    if (folder === undefined)
+      throw new VixFailure(VIX_E_FILE_NAME_INVALID, `there is no datastore [${store}]`);
+    const inside = normalize(`/${name}`);
+    if (inside === '/' || name.split('/').includes('..'))
+      throw new VixFailure(VIX_E_FILE_NAME_INVALID, `${path} leads out of its datastore`);
+    return join(folder, inside);
+  }
+
+  /** @internal What a call answers for what was thrown inside it. */
+  answer(thrown: unknown): VixError {
+    const code = codeOf(thrown);
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    this.#reasons.set(code, message);
+    this.#log?.(message);
+    return code;
+  }
+
+  /** @internal The newest reason for which this code was answered. */
+  lastReasonOf(code: VixError): string | undefined {
+    return this.#reasons.get(code);
+  }
+
+  /** @internal Keeps a connection until it is closed; one that was made while the library was closed is closed too. */
+  async keep(connection: Connection): Promise<void> {
+    this.#connections.add(connection);
+    if (!this.#closed) return;
+    await connection.close();
+    throw new VixFailure(VIX_E_DISK_NOINIT, 'the library was closed while the connection was made');
+  }
+
+  /** @internal */
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+  }
+
+  /** Ends its use, and closes every connection with its disks; all are closed also where closing one fails. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.deinitialise();
+    const closings = await Promise.allSettled([...this.#connections].map((one) => one.close()));
+    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason;
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 }
 
-export function requireRef<T>(argument: string, out: Ref<T> | null | undefined): Ref<T> {
-  if (typeof out !== 'object' || out === null || !('value' in out)) throw invalid(argument, 'a ref()');
-  return out;
+const libraries = new ClientState(new Library());
+
+/** The library of the client whose call is running: the process's own unless {@link runWithLibrary} says otherwise. */
+export function library(): Library {
+  return libraries.current;
 }
 
-/** A number of sectors, or of anything else that is counted. */
-export function requireCount(argument: string, value: unknown): number {
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0)
-    throw invalid(argument, `an integer from 0 to ${Number.MAX_SAFE_INTEGER}`);
-  return number;
+/**
+ * Runs calls for one of many clients: with his own settings, log, last errors and connections. What the calls start, callbacks
+ * included, runs for him too. One client's VixDiskLib_Exit, and the closing of his library, leave the others as they are, and a
+ * connection or a disk of another is none.
+ */
+export function runWithLibrary<T>(client: Library, work: () => T): T {
+  return libraries.run(client, work);
+}
+
+/** Says where VMs and datastores are; kept until it is called again. */
+export function configureVixDiskLib(to: VixDiskLibSettings): void {
+  library().settings = to;
 }

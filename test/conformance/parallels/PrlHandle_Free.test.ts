@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { table } from '../../../lib/facade/parallels/runtime.js';
+import { runtime } from '../../../lib/facade/parallels/runtime.js';
 import { bitsOf, makeImage, mapOf, open, prl, ref, useLibrary } from './support.js';
 
 useLibrary();
@@ -34,11 +34,11 @@ describe('PrlHandle_Free', () => {
     };
     await maps(20);
     const descriptors = readdirSync('/proc/self/fd').length;
-    const before = table.size;
+    const before = runtime().table.size;
     const memory = process.memoryUsage.rss();
     await rounds(10_000);
     await maps(200);
-    expect(table.size).toBe(before);
+    expect(runtime().table.size).toBe(before);
     expect(process.memoryUsage.rss() - memory).toBeLessThan(128 * 2 ** 20);
     for (let i = 0; i < 30; i += 1) expect(await prl.PrlHandle_Free(await open(file))).toBe(0);
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptors + 2);

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import * as prl from '../../../lib/facade/parallels/index.js';
-import { table } from '../../../lib/facade/parallels/runtime.js';
+import { runtime } from '../../../lib/facade/parallels/runtime.js';
 import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { qemuImg, writeRecorded } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
@@ -23,7 +23,7 @@ export function useLibrary(): void {
   });
   afterEach(async () => {
     await prl.PrlApi_Deinit();
-    expect(table.size).toBe(0);
+    expect(runtime().table.size).toBe(0);
     prl.configureLocalServer(undefined);
     await folder.remove();
   });

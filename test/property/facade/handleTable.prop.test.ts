@@ -1,7 +1,7 @@
 /** The handle table against a plain list of owners: whatever the order of calls, a handle lives exactly as long as its references. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HandleTable } from '../../../lib/facade/handleTable.js';
+import { HandleNumbers, HandleTable } from '../../../lib/facade/handleTable.js';
 
 class Thing {
   constructor(readonly id: number) {}
@@ -17,7 +17,7 @@ const step = fc.oneof(
 test('handles and references are those of the model', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-      const table = new HandleTable(0xface);
+      const table = new HandleTable(new HandleNumbers(0xface));
       const things = Array.from({ length: 8 }, (_, id) => new Thing(id));
       const given: number[] = [];
       const model = new Map<number, { thing: Thing; references: number }>();
@@ -64,7 +64,7 @@ test('handles and references are those of the model', () => {
 });
 
 test('what is no handle is not found, whatever it is', () => {
-  const table = new HandleTable(0xface);
+  const table = new HandleTable(new HandleNumbers(0xface));
   const handle = table.add(new Thing(0));
   for (const forged of [
     0,

@@ -1,13 +1,15 @@
 import type { Ref } from '../../ref.js';
+import type { PrlBuffer } from '../arguments.js';
+import { call } from '../call.js';
 import { DESCRIPTIONS } from '../constants/descriptions.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call, lastReasonOf, nameOf } from '../errors.js';
-import type { PrlBuffer } from '../runtime.js';
+import { nameOf } from '../errors.js';
+import { runtime } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**
  * What a result means, as text through a buffer and its length (no buffer: the bytes needed). Not `brief`, the newest reason for
- * which this code was answered in this process follows: which point in time, which file, what to do. A number that is no code
+ * which this code was answered to this client follows: which point in time, which file, what to do. A number that is no code
  * gives its digits.
  */
 export function PrlApi_GetResultDescription(
@@ -20,7 +22,7 @@ export function PrlApi_GetResultDescription(
   return call(() => {
     const code = nameOf(result) ?? `0x${(result >>> 0).toString(16).padStart(8, '0')}`;
     const meaning = DESCRIPTIONS.get(result | 0) ?? code;
-    const reason = brief === 0 ? lastReasonOf(result) : '';
+    const reason = brief === 0 ? runtime().lastReasonOf(result) : '';
     copyString(reason === '' ? meaning : `${meaning} (${code}): ${reason}`, description, length);
   });
 }

@@ -1,7 +1,9 @@
+import { requireUint32 } from '../arguments.js';
+import { call } from '../call.js';
 import { PRLAPI_VER } from '../constants/flags.js';
 import { PRL_ERR_API_INCOMPATIBLE, type PRL_RESULT } from '../constants/results.js';
-import { call, PrlError } from '../errors.js';
-import { initialise, requireUint32 } from '../runtime.js';
+import { PrlError } from '../errors.js';
+import { runtime } from '../runtime.js';
 
 /**
  * Initialises the library; counted, a second call is undone by a second PrlApi_Deinit. `version` is what the program was written
@@ -15,6 +17,6 @@ export function PrlApi_Init(version: number): PRL_RESULT {
         PRL_ERR_API_INCOMPATIBLE,
         `version ${wanted} is asked for, this library speaks ${PRLAPI_VER}`,
       );
-    initialise();
+    runtime().initialise();
   });
 }

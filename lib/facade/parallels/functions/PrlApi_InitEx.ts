@@ -1,7 +1,8 @@
+import { requireUint32 } from '../arguments.js';
+import { call } from '../call.js';
 import { PAM_SERVER } from '../constants/flags.js';
 import { PRL_ERR_SUCCESS, PRL_ERR_UNIMPLEMENTED, type PRL_RESULT } from '../constants/results.js';
-import { call, PrlError } from '../errors.js';
-import { requireUint32 } from '../runtime.js';
+import { PrlError } from '../errors.js';
 import { PrlApi_Init } from './PrlApi_Init.js';
 
 /**

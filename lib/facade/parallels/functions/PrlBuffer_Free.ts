@@ -1,6 +1,7 @@
+import type { PrlBuffer } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call, invalid } from '../errors.js';
-import type { PrlBuffer } from '../runtime.js';
+import { invalid } from '../errors.js';
 
 /**
  * Frees a buffer that the SDK allocated. No call of this library does: every buffer is the caller's, and JavaScript frees it. Takes

@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { requireRef, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Bytes of the disk behind one bit: 65536, or for the bitmap of a Parallels image its own.

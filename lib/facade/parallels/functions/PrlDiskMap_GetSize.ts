@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { requireRef, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Number of significant bits: one for each granule of the disk, the last one as short as the disk is.

@@ -1,9 +1,11 @@
 import type { Ref } from '../../ref.js';
+import { bytesOf, type PrlBuffer, requireRef, requireUint32 } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_BUFFER_OVERRUN, type PRL_RESULT } from '../constants/results.js';
-import { call, invalid, PrlError } from '../errors.js';
+import { invalid, PrlError } from '../errors.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { bytesOf, type PrlBuffer, requireRef, requireUint32, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Copies the whole map: bit n is in byte n >> 3, mask 1 << (n & 7). There is no cursor. Buffer NULL: `capacity` becomes the bytes needed.

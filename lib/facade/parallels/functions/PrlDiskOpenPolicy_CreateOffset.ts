@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import { requireCount, requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { OffsetPolicy } from '../objects/openPolicy.js';
-import { give, requireCount, requireInitialised, requireRef } from '../runtime.js';
+import { give, runtime } from '../runtime.js';
 
 /**
  * A policy for PrlDisk_OpenDisk_Local: `byteOffset` is added to the offset of every read and write.
@@ -13,7 +14,7 @@ export function PrlDiskOpenPolicy_CreateOffset(
   byteOffset: number | bigint,
 ): PRL_RESULT {
   return call(() => {
-    requireInitialised();
+    runtime().requireInitialised();
     give(requireRef('policy', policy), new OffsetPolicy(requireCount('byteOffset', byteOffset)));
   });
 }

@@ -1,4 +1,6 @@
 import type { Ref } from '../../ref.js';
+import { requireCount, requireRef, requireText } from '../arguments.js';
+import { callAsync } from '../call.js';
 import { PRL_DISK_DEFAULT } from '../constants/flags.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import {
@@ -7,11 +9,11 @@ import {
   PRL_ERR_UNIMPLEMENTED,
   type PRL_RESULT,
 } from '../constants/results.js';
-import { callAsync, invalid, PrlError, toPrlError } from '../errors.js';
+import { invalid, PrlError, toPrlError } from '../errors.js';
 import { createImage } from '../objects/createImage.js';
 import { SECTOR_BYTES } from '../objects/disk.js';
 import { openDisk } from '../objects/openDisk.js';
-import { give, requireCount, requireInitialised, requireRef, requireText } from '../runtime.js';
+import { give, runtime } from '../runtime.js';
 import type { PRL_DISK_PARAMETERS } from '../structs.js';
 
 /**
@@ -26,7 +28,7 @@ export async function PrlDisk_CreateDisk_Local(
   _parameter: unknown = null,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => {
-    requireInitialised();
+    runtime().requireInitialised();
     const out = requireRef('disk', disk);
     const path = requireText('name', name);
     if (typeof parameters !== 'object' || parameters === null)

@@ -1,6 +1,6 @@
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync } from '../errors.js';
 import { Disk } from '../objects/disk.js';
 import { take } from '../runtime.js';
 

@@ -1,7 +1,7 @@
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { PRL_ERR_SUCCESS } from '../constants/results.js';
-import { callAsync } from '../errors.js';
 import { Disk } from '../objects/disk.js';
 import { take } from '../runtime.js';
 import { PrlHandle_Free } from './PrlHandle_Free.js';

@@ -1,9 +1,11 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import { Disk } from '../objects/disk.js';
-import { give, requireInitialised, requireRef, take } from '../runtime.js';
+import { give, runtime, take } from '../runtime.js';
 
 /**
  * The map of what changed on the disk since the point in time `pit1`, up to `pit2`, or with `pit2` NULL up to what the handle shows.
@@ -24,7 +26,7 @@ export async function PrlDisk_GetChangesMap_Local(
       ['pit2', pit2],
     ] as const)
       if (pit !== null && typeof pit !== 'string') throw invalid(argument, 'a UUID or null');
-    requireInitialised();
+    runtime().requireInitialised();
     give(out, await opened.getChangesMap(pit1, pit2));
   });
 }

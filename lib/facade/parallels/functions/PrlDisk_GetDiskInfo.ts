@@ -1,9 +1,11 @@
 import type { Ref } from '../../ref.js';
+import { requireRef, requireUint32 } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import { Disk } from '../objects/disk.js';
-import { requireRef, requireUint32, take } from '../runtime.js';
+import { take } from '../runtime.js';
 import { type PRL_DISK_PARAMETERS, parametersOf, sizeOfParameters } from '../structs.js';
 
 /**

@@ -1,10 +1,12 @@
 import type { Ref } from '../../ref.js';
+import { requireRef, requireText, requireUint32 } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import { openDisk } from '../objects/openDisk.js';
 import { OffsetPolicy } from '../objects/openPolicy.js';
-import { give, requireInitialised, requireRef, requireText, requireUint32, table } from '../runtime.js';
+import { give, runtime } from '../runtime.js';
 
 /**
  * Opens a disk: an `nbd:` URL, a `.hdd` folder or `.hds` image, a qcow2 image. `flags`: PRL_DISK_READ or PRL_DISK_WRITE. `policy`: 0,
@@ -18,12 +20,12 @@ export async function PrlDisk_OpenDisk_Local(
   policy: PRL_HANDLE = 0,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => {
-    requireInitialised();
+    runtime().requireInitialised();
     const out = requireRef('disk', disk);
     const path = requireText('name', name);
     requireUint32('flags', flags);
-    const offset = table.get(policy, OffsetPolicy);
-    if (offset === undefined && table.has(policy))
+    const offset = runtime().table.get(policy, OffsetPolicy);
+    if (offset === undefined && runtime().table.has(policy))
       throw invalid('policy', '0 or the handle of an open policy');
     give(out, await openDisk(path, { flags, byteOffset: offset?.byteOffset ?? 0 }));
   });

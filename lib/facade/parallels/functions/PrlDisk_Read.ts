@@ -1,8 +1,9 @@
+import { type PrlBuffer, requireBuffer, requireCount } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync } from '../errors.js';
 import { Disk, SECTOR_BYTES } from '../objects/disk.js';
-import { type PrlBuffer, requireBuffer, requireCount, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Reads `sizeBytes` bytes from sector `offset` (512 bytes each) into the buffer, whole or not at all. The last granule of 64 KiB may be

@@ -1,8 +1,9 @@
+import { type PrlBuffer, requireBuffer, requireCount } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync } from '../errors.js';
 import { Disk, SECTOR_BYTES } from '../objects/disk.js';
-import { type PrlBuffer, requireBuffer, requireCount, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Writes `sizeBytes` bytes of the buffer at sector `offset`, whole or with an error. A local image takes whole sectors only.

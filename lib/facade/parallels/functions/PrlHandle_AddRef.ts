@@ -1,14 +1,15 @@
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call, invalid } from '../errors.js';
-import { requireInitialised, table } from '../runtime.js';
+import { invalid } from '../errors.js';
+import { runtime } from '../runtime.js';
 
 /**
  * One more reference to a handle, which then lives until one more PrlHandle_Free. Not live: PRL_ERR_INVALID_ARG.
  */
 export function PrlHandle_AddRef(handle: PRL_HANDLE): PRL_RESULT {
   return call(() => {
-    requireInitialised();
-    if (!table.addReference(handle)) throw invalid('handle', 'a live handle');
+    runtime().requireInitialised();
+    if (!runtime().table.addReference(handle)) throw invalid('handle', 'a live handle');
   });
 }

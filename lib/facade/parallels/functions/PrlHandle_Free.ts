@@ -1,7 +1,8 @@
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync, invalid } from '../errors.js';
-import { type PrlObject, requireInitialised, table } from '../runtime.js';
+import { invalid } from '../errors.js';
+import { type PrlObject, runtime } from '../runtime.js';
 
 /**
  * Drops one reference; with the last one the object is closed. The handle is dead as soon as the call was made, the promise waits
@@ -9,8 +10,8 @@ import { type PrlObject, requireInitialised, table } from '../runtime.js';
  */
 export async function PrlHandle_Free(handle: PRL_HANDLE): Promise<PRL_RESULT> {
   return callAsync(async () => {
-    requireInitialised();
-    const object = table.release(handle);
+    runtime().requireInitialised();
+    const object = runtime().table.release(handle);
     if (object === undefined) throw invalid('handle', 'a live handle');
     if (object !== null) await (object as PrlObject).close();
   });

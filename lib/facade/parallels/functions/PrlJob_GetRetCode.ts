@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { Job } from '../objects/job.js';
-import { requireRef, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * What a finished job ended with; PRL_ERR_OPERATION_PENDING while it runs.

@@ -1,10 +1,11 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import { PJS_FINISHED, PJS_RUNNING } from '../constants/flags.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { Job } from '../objects/job.js';
-import { requireRef, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * PJS_RUNNING or PJS_FINISHED.

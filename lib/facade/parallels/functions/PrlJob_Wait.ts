@@ -1,8 +1,10 @@
+import { requireUint32 } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_TIMEOUT, type PRL_RESULT } from '../constants/results.js';
-import { callAsync, PrlError } from '../errors.js';
+import { PrlError } from '../errors.js';
 import { Job } from '../objects/job.js';
-import { requireUint32, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Waits for a job, at most so many milliseconds: then PRL_ERR_TIMEOUT, and the job goes on.

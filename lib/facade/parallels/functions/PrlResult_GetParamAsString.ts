@@ -1,9 +1,11 @@
 import type { Ref } from '../../ref.js';
+import type { PrlBuffer } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_NO_DATA, type PRL_RESULT } from '../constants/results.js';
-import { call, PrlError } from '../errors.js';
+import { PrlError } from '../errors.js';
 import { Result } from '../objects/job.js';
-import { type PrlBuffer, take } from '../runtime.js';
+import { take } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**

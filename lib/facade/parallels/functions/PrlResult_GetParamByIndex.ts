@@ -1,9 +1,11 @@
 import type { Ref } from '../../ref.js';
+import { requireRef, requireUint32 } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_NO_DATA, type PRL_RESULT } from '../constants/results.js';
-import { call, PrlError } from '../errors.js';
+import { PrlError } from '../errors.js';
 import { Result } from '../objects/job.js';
-import { give, requireRef, requireUint32, take } from '../runtime.js';
+import { give, take } from '../runtime.js';
 
 /**
  * A parameter of a result as a handle; PRL_ERR_NO_DATA where there is none, or it is a text.

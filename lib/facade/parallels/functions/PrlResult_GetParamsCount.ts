@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { Result } from '../objects/job.js';
-import { requireRef, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Number of parameters in a result.

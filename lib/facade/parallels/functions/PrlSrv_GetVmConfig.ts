@@ -1,7 +1,8 @@
+import { requireText } from '../arguments.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
 import { LocalServer } from '../objects/localServer.js';
-import { requireText, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * The VM of that UUID (any spelling) or name; a job whose code is PRL_ERR_VM_UUID_NOT_FOUND where there is none.

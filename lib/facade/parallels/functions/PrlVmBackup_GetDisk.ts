@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import { requireRef, requireUint32 } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { callAsync } from '../errors.js';
 import { Backup } from '../objects/backup.js';
-import { give, requireRef, requireUint32, take } from '../runtime.js';
+import { give, take } from '../runtime.js';
 
 /**
  * Opens a disk of the backup as it was at the instant, read-only. An index past the last disk is PRL_ERR_INVALID_ARG.

@@ -1,9 +1,10 @@
 import type { Ref } from '../../ref.js';
+import type { PrlBuffer } from '../arguments.js';
+import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { call } from '../errors.js';
 import { Backup } from '../objects/backup.js';
-import { type PrlBuffer, take } from '../runtime.js';
+import { take } from '../runtime.js';
 import { copyString } from '../strings.js';
 
 /**

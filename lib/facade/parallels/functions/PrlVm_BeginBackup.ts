@@ -1,8 +1,9 @@
+import { requireUint32 } from '../arguments.js';
 import { PBMBF_CREATE_MAP, PBMBF_FSSYNC } from '../constants/flags.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
 import { VirtualMachine } from '../objects/virtualMachine.js';
-import { requireUint32, take } from '../runtime.js';
+import { take } from '../runtime.js';
 
 /**
  * Fixes all disks of the VM at one instant; the job's result is the backup. PBMBF_CREATE_MAP keeps a new point in time,

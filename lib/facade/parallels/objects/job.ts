@@ -1,8 +1,8 @@
 /** Work that goes on after the call that began it: its outcome, and the handles it gives. */
 import { PHT_JOB, PHT_RESULT } from '../constants/handleTypes.js';
 import { PRL_ERR_OPERATION_PENDING, PRL_ERR_SUCCESS, type PRL_RESULT } from '../constants/results.js';
-import { answer, PrlError } from '../errors.js';
-import { type PrlObject, table } from '../runtime.js';
+import { PrlError } from '../errors.js';
+import { type PrlObject, runtime } from '../runtime.js';
 
 /** One value that a job gave: a handle's object, or a text. */
 export type ResultValue = PrlObject | string;
@@ -30,7 +30,7 @@ export class Job implements PrlObject {
 
   /** Starts work and gives the job's handle: what an SDK call with a job returns, whatever its arguments were. */
   static start(work: (signal: AbortSignal) => Promise<readonly ResultValue[]>): number {
-    return table.add(new Job(work));
+    return runtime().table.add(new Job(work));
   }
 
   get finished(): boolean {
@@ -77,7 +77,7 @@ export class Job implements PrlObject {
       this.#result = new Result(await work(this.#cancel.signal));
       this.#code = PRL_ERR_SUCCESS;
     } catch (thrown) {
-      this.#code = answer(thrown);
+      this.#code = runtime().answer(thrown);
     }
   }
 }

@@ -17,7 +17,7 @@ import {
   PRL_ERR_VM_UUID_NOT_FOUND,
 } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
-import type { PrlObject } from '../runtime.js';
+import { type PrlObject, runtime } from '../runtime.js';
 import { OpenBackups } from './openBackups.js';
 import { VirtualMachine } from './virtualMachine.js';
 import { type VmEntry, vmSchema } from './vmEntry.js';
@@ -33,11 +33,9 @@ const fileSchema = z.strictObject({
 
 const MAX_FILE_BYTES = 1 << 20;
 
-let configured: string | readonly VmEntry[] | undefined;
-
 /** Where the local server's VMs come from: a file, a folder, or the VMs themselves; undefined for QEMU_CBT_VMS. */
 export function configureLocalServer(vms: string | readonly VmEntry[] | undefined): void {
-  configured = vms;
+  runtime().vms = vms;
 }
 
 /** The server of `PrlSrv_LoginLocal`: finds the VMs of this machine. Logging off rolls open backups back. */
@@ -104,7 +102,7 @@ function only(name: string, [first, ...others]: readonly VirtualMachine[]): Virt
 }
 
 async function readEntries(): Promise<readonly VmEntry[]> {
-  const source = configured ?? process.env['QEMU_CBT_VMS'];
+  const source = runtime().vms ?? process.env['QEMU_CBT_VMS'];
   if (source === undefined)
     throw new PrlError(
       PRL_ERR_FILE_NOT_FOUND,

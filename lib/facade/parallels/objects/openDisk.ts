@@ -18,6 +18,7 @@ import {
   PRL_ERR_UNIMPLEMENTED,
 } from '../constants/results.js';
 import { invalid, PrlError, toPrlError } from '../errors.js';
+import { runtime } from '../runtime.js';
 import { Disk } from './disk.js';
 import { closeAll, type OpenedDisk, type OpenMap, openMap } from './openedDisk.js';
 
@@ -31,16 +32,14 @@ export interface OpenDiskOptions {
   byteOffset?: number;
 }
 
-let trusting = false;
-
 /** Says whether images that are opened by path are trusted unless a call says otherwise; kept until it is called again. */
 export function configureDisks({ trust }: Pick<OpenDiskOptions, 'trust'>): void {
-  trusting = trust ?? false;
+  runtime().trust = trust ?? false;
 }
 
 /** Opens a disk by its name; see the head of this file for what it may be. */
 export async function openDisk(name: string, options: OpenDiskOptions = {}): Promise<Disk> {
-  const { flags = PRL_DISK_READ, byteOffset = 0, trust = trusting } = options;
+  const { flags = PRL_DISK_READ, byteOffset = 0, trust = runtime().trust } = options;
   const source = /^nbds?(\+unix)?:/i.test(name) ? await openNbd(name) : await openLocal(name, flags, trust);
   return new Disk(source, byteOffset);
 }

@@ -1,11 +1,12 @@
+import { callAsync } from '../call.js';
 import {
   VIX_E_DISK_NEEDSREPAIR,
   VIX_E_FILE_ALREADY_LOCKED,
   VIX_E_FILE_NOT_FOUND,
   type VixError,
 } from '../constants/codes.js';
-import { callAsync, codeOf, VixFailure } from '../errors.js';
-import { fileOf } from '../library.js';
+import { codeOf, VixFailure } from '../errors.js';
+import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { checkImage, requireFile } from '../objects/image.js';
 import { requireLocal } from '../objects/parameters.js';
@@ -23,7 +24,7 @@ export async function VixDiskLib_CheckRepair(
 ): Promise<VixError> {
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(connection));
-    const file = fileOf(filename);
+    const file = library().fileOf(filename);
     await requireFile(file);
     await checkImage(file, repair).catch((cause: unknown) => {
       if (ITS_OWN.includes(codeOf(cause)) || cause instanceof VixFailure) throw cause;

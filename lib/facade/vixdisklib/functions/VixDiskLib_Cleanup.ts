@@ -1,7 +1,8 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
-import { requireInitialised, requireRef } from '../library.js';
+import { library } from '../library.js';
 import { cleanUp } from '../objects/access.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 
@@ -15,7 +16,7 @@ export async function VixDiskLib_Cleanup(
   numRemaining: Ref<number | undefined> | null,
 ): Promise<VixError> {
   return callAsync(async () => {
-    requireInitialised();
+    library().requireInitialised();
     for (const [name, out] of [
       ['numCleanedUp', numCleanedUp],
       ['numRemaining', numRemaining],

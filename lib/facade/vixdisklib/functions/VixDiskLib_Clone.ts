@@ -1,6 +1,7 @@
+import { callAsync } from '../call.js';
 import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, type VixError } from '../constants/codes.js';
-import { callAsync, VixFailure } from '../errors.js';
-import { fileOf } from '../library.js';
+import { VixFailure } from '../errors.js';
+import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { cloneImage } from '../objects/newImage.js';
 import { requireCreateParams, requireLocal } from '../objects/parameters.js';
@@ -29,7 +30,7 @@ export async function VixDiskLib_Clone(
       );
     const params = requireCreateParams(createParams);
     await withProgress(progressFunc, progressCallbackData, () =>
-      cloneImage(fileOf(srcPath), fileOf(dstPath), params, overWrite),
+      cloneImage(library().fileOf(srcPath), library().fileOf(dstPath), params, overWrite),
     );
   });
 }

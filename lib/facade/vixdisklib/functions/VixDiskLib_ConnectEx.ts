@@ -1,7 +1,9 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync, invalid } from '../errors.js';
-import { requireInitialised, requireRef } from '../library.js';
+import { invalid } from '../errors.js';
+import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 import { VixDiskLib_ListTransportModes } from './VixDiskLib_ListTransportModes.js';
@@ -18,7 +20,7 @@ export async function VixDiskLib_ConnectEx(
   connection: Ref<VixDiskLibConnection | undefined> | null,
 ): Promise<VixError> {
   return callAsync(async () => {
-    requireInitialised();
+    library().requireInitialised();
     const out = requireRef('connection', connection);
     if (transportModes !== null && typeof transportModes !== 'string')
       throw invalid('transportModes', 'a text');

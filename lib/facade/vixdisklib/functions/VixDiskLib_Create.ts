@@ -1,7 +1,8 @@
+import { requireCount } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
-import { callAsync } from '../errors.js';
-import { fileOf, requireCount } from '../library.js';
+import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { createImage } from '../objects/newImage.js';
 import { requireCreateParams, requireLocal } from '../objects/parameters.js';
@@ -24,7 +25,7 @@ export async function VixDiskLib_Create(
     const params = requireCreateParams(createParams);
     const sizeBytes = requireCount('capacity', params.capacity) * VIXDISKLIB_SECTOR_SIZE;
     await withProgress(progressFunc, progressCallbackData, () =>
-      createImage(fileOf(path), params, sizeBytes),
+      createImage(library().fileOf(path), params, sizeBytes),
     );
   });
 }

@@ -1,7 +1,8 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
-import { callAsync, VixFailure } from '../errors.js';
-import { fileOf } from '../library.js';
+import { VixFailure } from '../errors.js';
+import { library } from '../library.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import { createChild } from '../objects/newImage.js';
 import { withProgress } from '../objects/progress.js';
@@ -21,6 +22,8 @@ export async function VixDiskLib_CreateChild(
     const { file } = VixDiskLibHandle.of(diskHandle).disk;
     if (file === null)
       throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, 'a snapshot has no file to stand on');
-    await withProgress(progressFunc, progressCallbackData, () => createChild(file, fileOf(childPath)));
+    await withProgress(progressFunc, progressCallbackData, () =>
+      createChild(file, library().fileOf(childPath)),
+    );
   });
 }

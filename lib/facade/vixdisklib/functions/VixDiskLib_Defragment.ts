@@ -1,6 +1,7 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIX_E_NOT_SUPPORTED } from '../constants/codes.js';
-import { callAsync, VixFailure } from '../errors.js';
+import { VixFailure } from '../errors.js';
 
 /**
  * Not supported: there is no such thing for QEMU images.

@@ -1,6 +1,6 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
-import { requireInitialised } from '../library.js';
+import { library } from '../library.js';
 import { endAccess } from '../objects/access.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 
@@ -12,7 +12,7 @@ export async function VixDiskLib_EndAccess(
   identity: string | null,
 ): Promise<VixError> {
   return callAsync(async () => {
-    requireInitialised();
+    library().requireInitialised();
     await endAccess(connectParams, identity);
   });
 }

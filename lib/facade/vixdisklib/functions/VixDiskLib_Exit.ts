@@ -1,8 +1,8 @@
-import { deinitialise } from '../library.js';
+import { library } from '../library.js';
 
 /**
  * Ends the use of the library. Connections that are open stay the caller's to close.
  */
 export function VixDiskLib_Exit(): void {
-  deinitialise();
+  library().deinitialise();
 }

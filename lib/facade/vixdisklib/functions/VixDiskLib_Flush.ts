@@ -1,5 +1,5 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { call } from '../errors.js';
-import { requireRef } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 

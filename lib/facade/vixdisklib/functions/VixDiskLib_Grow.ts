@@ -1,7 +1,8 @@
+import { requireCount } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
-import { callAsync } from '../errors.js';
-import { fileOf, requireCount } from '../library.js';
+import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { growImage } from '../objects/image.js';
 import { requireLocal } from '../objects/parameters.js';
@@ -22,6 +23,8 @@ export async function VixDiskLib_Grow(
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(connection));
     const sizeBytes = requireCount('capacity', capacity) * VIXDISKLIB_SECTOR_SIZE;
-    await withProgress(progressFunc, progressCallbackData, () => growImage(fileOf(path), sizeBytes));
+    await withProgress(progressFunc, progressCallbackData, () =>
+      growImage(library().fileOf(path), sizeBytes),
+    );
   });
 }

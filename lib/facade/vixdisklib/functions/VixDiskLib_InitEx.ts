@@ -1,6 +1,6 @@
+import { call } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { call } from '../errors.js';
-import { initialise } from '../library.js';
+import { library } from '../library.js';
 import type { VixDiskLibGenericLogFunc } from '../types.js';
 
 /**
@@ -17,5 +17,5 @@ export function VixDiskLib_InitEx(
   _libDir: string | null = null,
   _configFile: string | null = null,
 ): VixError {
-  return call(() => initialise({ major: majorVersion, minor: minorVersion, log }));
+  return call(() => library().initialise({ major: majorVersion, minor: minorVersion, log }));
 }

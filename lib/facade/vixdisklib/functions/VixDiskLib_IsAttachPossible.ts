@@ -1,6 +1,7 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIX_E_NOT_SUPPORTED } from '../constants/codes.js';
-import { callAsync, VixFailure } from '../errors.js';
+import { VixFailure } from '../errors.js';
 
 /**
  * Not supported: a QEMU image is given its parent when it is made, and another one by qemu-img rebase.

@@ -1,7 +1,7 @@
 import type { Ref } from '../../ref.js';
+import { requireCount, requireRef } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
-import { requireCount, requireRef } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import type { VixDiskLibHandle } from '../objects/handle.js';
 import { openDisk } from '../objects/openDisk.js';

@@ -1,7 +1,7 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
-import { requireRef } from '../library.js';
 import { allocatedBlocks } from '../objects/allocatedBlocks.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import type { VixDiskLibBlockList } from '../types.js';

@@ -1,5 +1,6 @@
+import { call, callAsync } from '../call.js';
 import { VIX_ASYNC, VIX_OK, type VixError } from '../constants/codes.js';
-import { call, callAsync, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import type { VixDiskLibCompletionCB } from '../types.js';
 

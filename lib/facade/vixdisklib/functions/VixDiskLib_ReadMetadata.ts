@@ -1,7 +1,8 @@
 import type { Ref } from '../../ref.js';
+import { requireCount } from '../arguments.js';
+import { callAsync } from '../call.js';
 import { VIX_E_BUFFER_TOOSMALL, VIX_E_DISK_KEY_NOTFOUND, type VixError } from '../constants/codes.js';
-import { callAsync, VixFailure } from '../errors.js';
-import { requireCount } from '../library.js';
+import { VixFailure } from '../errors.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import { readMetadata } from '../objects/metadata.js';
 

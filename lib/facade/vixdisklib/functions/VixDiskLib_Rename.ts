@@ -1,6 +1,6 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
-import { fileOf, requireInitialised } from '../library.js';
+import { library } from '../library.js';
 import { renameImage } from '../objects/image.js';
 
 /**
@@ -11,7 +11,7 @@ export async function VixDiskLib_Rename(
   dstFileName: string | null,
 ): Promise<VixError> {
   return callAsync(async () => {
-    requireInitialised();
-    await renameImage(fileOf(srcFileName), fileOf(dstFileName));
+    library().requireInitialised();
+    await renameImage(library().fileOf(srcFileName), library().fileOf(dstFileName));
   });
 }

@@ -1,8 +1,9 @@
 import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
-import { callAsync, VixFailure } from '../errors.js';
-import { requireRef } from '../library.js';
+import { VixFailure } from '../errors.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import { spaceForClone } from '../objects/image.js';
 

@@ -1,6 +1,6 @@
+import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
-import { callAsync } from '../errors.js';
-import { fileOf } from '../library.js';
+import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { unlinkImage } from '../objects/image.js';
 import { requireLocal } from '../objects/parameters.js';
@@ -14,6 +14,6 @@ export async function VixDiskLib_Unlink(
 ): Promise<VixError> {
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(connection));
-    await unlinkImage(fileOf(path));
+    await unlinkImage(library().fileOf(path));
   });
 }

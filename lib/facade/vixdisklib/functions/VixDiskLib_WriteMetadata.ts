@@ -1,5 +1,6 @@
+import { callAsync } from '../call.js';
 import { VIX_E_FILE_READ_ONLY, type VixError } from '../constants/codes.js';
-import { callAsync, invalid, VixFailure } from '../errors.js';
+import { invalid, VixFailure } from '../errors.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import { writeMetadata } from '../objects/metadata.js';
 

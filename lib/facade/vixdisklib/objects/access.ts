@@ -2,7 +2,7 @@
 import { VimFault, type VirtualMachine } from '../../vsphere/index.js';
 import { VIX_E_NOT_FOUND, VIX_E_OBJECT_IS_BUSY, VIX_E_VM_NOT_FOUND } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
-import { findVm } from '../library.js';
+import { library } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 
 export async function prepareAccess(
@@ -49,7 +49,7 @@ async function vmOf(params: VixDiskLibConnectParams | null): Promise<VirtualMach
   const spec = params?.vmxSpec ?? '';
   if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
   if (spec === '') return null;
-  const found = await findVm(spec);
+  const found = await library().findVm(spec);
   if (found === null) throw new VixFailure(VIX_E_VM_NOT_FOUND, `there is no VM ${spec}`);
   return found;
 }

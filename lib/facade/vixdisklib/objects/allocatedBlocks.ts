@@ -1,11 +1,12 @@
 /** Where a disk holds data, in whole chunks of sectors, clipped to the window and to the disk. */
+
+import { requireCount } from '../arguments.js';
 import {
   VIXDISKLIB_MAX_CHUNK_NUMBER,
   VIXDISKLIB_MIN_CHUNK_SIZE,
   VIXDISKLIB_SECTOR_SIZE,
 } from '../constants/values.js';
 import { invalid } from '../errors.js';
-import { requireCount } from '../library.js';
 import type { VixDiskLibBlock } from '../types.js';
 import type { VixDiskLibHandle } from './handle.js';
 

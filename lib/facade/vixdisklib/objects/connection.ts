@@ -11,7 +11,7 @@ import {
   VIX_E_VM_NOT_FOUND,
 } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
-import { findVm, service } from '../library.js';
+import { library } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 import type { VixDiskLibHandle } from './handle.js';
 
@@ -31,6 +31,7 @@ export class VixDiskLibConnection {
   } | null;
   /** @internal */
   readonly handles = new Set<VixDiskLibHandle>();
+  readonly #library = library();
   #closed = false;
 
   private constructor(
@@ -51,12 +52,23 @@ export class VixDiskLibConnection {
     readOnly: boolean,
     snapshotRef: string | null,
   ): Promise<VixDiskLibConnection> {
+    const made = await VixDiskLibConnection.#make(params, readOnly, snapshotRef);
+    await made.#library.keep(made);
+    return made;
+  }
+
+  static async #make(
+    params: VixDiskLibConnectParams | null,
+    readOnly: boolean,
+    snapshotRef: string | null,
+  ): Promise<VixDiskLibConnection> {
     const spec = params?.vmxSpec ?? '';
     if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
     if (spec === '') return new VixDiskLibConnection(params, readOnly, null);
     const named = snapshotRef !== null && snapshotRef !== '';
-    if (service() === undefined && !named) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
-    const found = await findVm(spec);
+    if (library().settings.service === undefined && !named)
+      throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
+    const found = await library().findVm(spec);
     if (found === null)
       throw new VixFailure(
         VIX_E_VM_NOT_FOUND,
@@ -80,9 +92,15 @@ export class VixDiskLibConnection {
     }
   }
 
-  /** @internal The connection of a call's argument, open. */
+  /** @internal The connection of a call's argument: open, and this client's. */
   static of(argument: unknown): VixDiskLibConnection {
-    if (typeof argument === 'object' && argument !== null && #closed in argument && !argument.#closed)
+    if (
+      typeof argument === 'object' &&
+      argument !== null &&
+      #closed in argument &&
+      !argument.#closed &&
+      argument.#library === library()
+    )
       return argument;
     throw new VixFailure(VIX_E_DISK_INVALID_CONNECTION, 'connection is not one that is open');
   }
@@ -96,6 +114,7 @@ export class VixDiskLibConnection {
   async close(): Promise<void> {
     if (this.#closed) throw new VixFailure(VIX_E_INVALID_HANDLE, 'the connection is closed already');
     this.#closed = true;
+    this.#library.forget(this);
     for (const handle of this.handles) await handle.close();
     await this.remote?.vm.close();
   }

@@ -4,6 +4,7 @@
  */
 import type { DiskData } from '../../../core/diskData.js';
 import type { RangePager } from '../../../core/rangePage.js';
+import { requireCount } from '../arguments.js';
 import {
   VIX_E_DISK_NOIO,
   VIX_E_DISK_OUTOFRANGE,
@@ -12,7 +13,7 @@ import {
 } from '../constants/codes.js';
 import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
 import { invalid, VixFailure } from '../errors.js';
-import { requireCount } from '../library.js';
+import { library } from '../library.js';
 import type { VixDiskLibInfo } from '../types.js';
 import { Gate } from './gate.js';
 import { Looks } from './looks.js';
@@ -55,6 +56,7 @@ export class VixDiskLibHandle {
   readonly #gate = new Gate(MAX_ASKED_BYTES);
   readonly #looks: Looks;
   readonly #ahead: ReadAhead | null;
+  readonly #library = library();
   #reading = 0;
   #flyingBytes = 0;
   #closing: Promise<void> | null = null;
@@ -72,13 +74,14 @@ export class VixDiskLibHandle {
           );
   }
 
-  /** @internal The handle of a call's argument, open. */
+  /** @internal The handle of a call's argument: open, and this client's. */
   static of(argument: unknown): VixDiskLibHandle {
     if (
       typeof argument === 'object' &&
       argument !== null &&
       #closing in argument &&
-      argument.#closing === null
+      argument.#closing === null &&
+      argument.#library === library()
     )
       return argument;
     throw new VixFailure(VIX_E_INVALID_HANDLE, 'handle is not one that is open');

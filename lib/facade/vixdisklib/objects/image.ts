@@ -17,7 +17,7 @@ import {
 } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
-import { toldFormat } from '../library.js';
+import { library } from '../library.js';
 import { metadataFile } from './metadata.js';
 
 const infoSchema = z.looseObject({
@@ -70,7 +70,7 @@ const FORMATS: readonly (readonly [RegExp, string])[] = [
 ];
 
 export function formatOf(file: string): string {
-  const told = toldFormat(file) ?? FORMATS.find(([name]) => name.test(file))?.[1];
+  const told = library().toldFormat(file) ?? FORMATS.find(([name]) => name.test(file))?.[1];
   if (told !== undefined) return told;
   throw new VixFailure(
     VIX_E_INCORRECT_FILE_TYPE,

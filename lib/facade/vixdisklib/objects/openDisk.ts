@@ -10,7 +10,7 @@ import {
 } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
-import { fileOf } from '../library.js';
+import { library } from '../library.js';
 import type { VixDiskLibConnection } from './connection.js';
 import { type OpenedDisk, VixDiskLibHandle } from './handle.js';
 import { readImageInfo, requireFile } from './image.js';
@@ -41,7 +41,7 @@ export async function openDisk(
 }
 
 async function openFile(connection: VixDiskLibConnection, path: unknown, flags: number): Promise<OpenedDisk> {
-  const file = fileOf(path);
+  const file = library().fileOf(path);
   return openLocal(connection, { path: String(path), file, given: undefined }, flags);
 }
 
