@@ -13,44 +13,54 @@ import type { VmRecord } from './vmRecord.js';
 /** A process, for whoever reads the record. */
 export type Owner = Machine & { pid: number };
 
-/** What this process holds, by the VM's record. */
-const ours = new Map<string, { identity: string; lock: HeldLock }>();
+/** What one client of this process holds: the same name said by another client is another holder. */
+export class Holds {
+  /** By the VM's record. */
+  readonly #held = new Map<string, { identity: string; lock: HeldLock }>();
 
-/** Keeps the VM as it is until {@link letGo}; `BUSY` while another holds or changes it. */
-export async function hold(records: RecordStore, identity: string): Promise<void> {
-  const { file } = records;
-  if (ours.get(file)?.identity === identity) return;
-  const lock = await records.tryLock('hold');
-  if (lock === null) throw await inTheWay(records);
-  try {
-    const owner = await ownOwner();
-    await requireNobodyElsewhere(records);
-    await records.update((record) => {
-      record.holder = { identity, owner, since: new Date().toISOString() };
-      record.changes = [];
-    });
-    ours.set(file, { identity, lock });
-  } catch (thrown) {
-    await lock.release();
-    throw thrown;
+  /** @internal Keeps the VM as it is until {@link letGo}; `BUSY` while another holds or changes it. */
+  async hold(records: RecordStore, identity: string): Promise<void> {
+    const { file } = records;
+    if (this.#held.get(file)?.identity === identity) return;
+    const lock = await records.tryLock('hold');
+    if (lock === null) throw await inTheWay(records);
+    try {
+      const owner = await ownOwner();
+      await requireNobodyElsewhere(records);
+      await records.update((record) => {
+        record.holder = { identity, owner, since: new Date().toISOString() };
+        record.changes = [];
+      });
+      this.#held.set(file, { identity, lock });
+    } catch (thrown) {
+      await lock.release();
+      throw thrown;
+    }
   }
-}
 
-/** False where this identity does not hold it. What another process that still runs holds stays held. */
-export async function letGo(records: RecordStore, identity: string): Promise<boolean> {
-  const { file } = records;
-  const own = ours.get(file);
-  if (own !== undefined && own.identity !== identity) return false;
-  await using lock = own?.lock ?? (await records.tryLock('hold'));
-  if (lock === null) return false;
-  ours.delete(file);
-  const { holder } = await records.read();
-  const left = holder?.identity === identity && !(await mayBeUnseen(file, holder.owner));
-  if (own === undefined && !left) return false;
-  await records.update((record) => {
-    record.holder = null;
-  });
-  return true;
+  /** @internal False where this identity does not hold it. What another client or process that still runs holds stays held. */
+  async letGo(records: RecordStore, identity: string): Promise<boolean> {
+    const { file } = records;
+    const own = this.#held.get(file);
+    if (own !== undefined && own.identity !== identity) return false;
+    await using lock = own?.lock ?? (await records.tryLock('hold'));
+    if (lock === null) return false;
+    this.#held.delete(file);
+    const { holder } = await records.read();
+    const left = holder?.identity === identity && !(await mayBeUnseen(file, holder.owner));
+    if (own === undefined && !left) return false;
+    await records.update((record) => {
+      record.holder = null;
+    });
+    return true;
+  }
+
+  /** Lets go of everything, as the end of a process would: what the records say of it is nobody's then. */
+  async release(): Promise<void> {
+    const held = [...this.#held.values()];
+    this.#held.clear();
+    await Promise.all(held.map(({ lock }) => lock.release()));
+  }
 }
 
 /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. */

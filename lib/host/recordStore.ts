@@ -8,6 +8,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CbtError } from '../core/errors.js';
 import { type HeldLock, type HoldOptions, tryHold } from '../linux/kernelLock.js';
+import { inTurn } from '../linux/turns.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
 import { emptyRecord, parseRecord, type VmRecord } from './vmRecord.js';
 
@@ -17,9 +18,6 @@ const MAX_BYTES = 16 << 20;
 
 /** What is locked: the VM as it is; the beginning of a session. */
 export type RecordLock = 'hold' | 'begin';
-
-/** The last of this process's waiters, by record: they take turns here before they ask the kernel. */
-const queues = new Map<string, Promise<unknown>>();
 
 /** What is remembered of a VM, in a file of its own. */
 export class RecordStore {
@@ -76,19 +74,11 @@ export class RecordStore {
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const before = queues.get(this.file);
-    const turn = (async (): Promise<T> => {
-      await before?.catch(() => undefined);
+    return inTurn(this.file, async () => {
       await using lock = await this.#tryHold('lock', { waitMs: PATIENCE_MS });
       if (lock === null) throw busy(`${this.file} is being changed by another process`, this.file);
       return await work();
-    })();
-    queues.set(this.file, turn);
-    try {
-      return await turn;
-    } finally {
-      if (queues.get(this.file) === turn) queues.delete(this.file);
-    }
+    });
   }
 }
 

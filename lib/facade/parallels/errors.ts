@@ -6,7 +6,7 @@ import { CbtError, type CbtErrorCode } from '../../core/errors.js';
 import type { PRL_RESULT } from './constants/results.js';
 import * as results from './constants/results.js';
 
-const NAMES = new Map<PRL_RESULT, string>(
+const NAMES: ReadonlyMap<PRL_RESULT, string> = new Map(
   Object.entries(results).flatMap(([name, value]) => (typeof value === 'number' ? [[value, name]] : [])),
 );
 

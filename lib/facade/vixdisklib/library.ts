@@ -3,6 +3,7 @@
  * where its log goes, what it was told last, and its connections. Nothing of it is another client's.
  */
 import { isAbsolute, join, normalize } from 'node:path';
+import { Holds } from '../../host/holds.js';
 import { ClientState } from '../clientState.js';
 import type { ServiceInstance, VirtualMachine } from '../vsphere/index.js';
 import { VIX_E_DISK_NOINIT, VIX_E_FILE_NAME_INVALID, type VixError } from './constants/codes.js';
@@ -33,6 +34,8 @@ interface Connection {
 export class Library implements AsyncDisposable {
   /** @internal */
   settings: VixDiskLibSettings;
+  /** @internal VMs that are kept as they are, between PrepareForAccess and EndAccess. */
+  readonly holds = new Holds();
   /** What was said last about each code, for VixDiskLib_GetErrorText. */
   readonly #reasons = new Map<VixError, string>();
   readonly #connections = new Set<Connection>();
@@ -40,6 +43,7 @@ export class Library implements AsyncDisposable {
   #initialised = false;
   #closed = false;
 
+  /** Settings as {@link configureVixDiskLib} takes them. */
   constructor(settings: VixDiskLibSettings = {}) {
     this.settings = settings;
   }
@@ -129,11 +133,14 @@ export class Library implements AsyncDisposable {
     this.#connections.delete(connection);
   }
 
-  /** Ends its use, and closes every connection with its disks; all are closed also where closing one fails. */
+  /** Ends its use: closes every connection with its disks, all also where closing one fails, and lets go of the VMs it holds. */
   async close(): Promise<void> {
     this.#closed = true;
     this.deinitialise();
-    const closings = await Promise.allSettled([...this.#connections].map((one) => one.close()));
+    const closings = await Promise.allSettled([
+      ...[...this.#connections].map((one) => one.close()),
+      this.holds.release(),
+    ]);
     for (const closing of closings) if (closing.status === 'rejected') throw closing.reason;
   }
 

@@ -2,6 +2,7 @@
  * vSphere's changed-block tracking over QEMU disks: the objects, methods, faults and changeIds that backup programs know, as plain
  * data and promises.
  */
+export { Holds } from '../../host/holds.js';
 export { type FaultName, type FaultProperties, type LocalizableMessage, VimFault } from './faults.js';
 export {
   type AboutInfo,

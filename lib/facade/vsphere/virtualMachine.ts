@@ -2,7 +2,7 @@
  * A VM as the vSphere API shows it. Properties are what {@link VirtualMachine.refresh} read last, plain data; methods act on QEMU as it
  * is now. What a method does is in its file; here it gets a task, its turn, and the properties read anew.
  */
-import { hold, letGo } from '../../host/holds.js';
+import type { Holds } from '../../host/holds.js';
 import { cleanUpVm } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
@@ -150,17 +150,18 @@ export class VirtualMachine {
 
   /**
    * Keeps the VM as it is until {@link letGo}: no process of this machine takes or removes a snapshot or switches tracking. `identity`
-   * says who, to whoever is refused. `TaskInProgress` while another holds or changes it.
+   * says who, to whoever is refused; with `client` it is held for that client of several. `TaskInProgress` while another holds or
+   * changes it.
    */
-  async hold(identity: string): Promise<void> {
-    await hold(this.context.records, identity).catch((thrown: unknown) => {
+  async hold(identity: string, client: Holds = this.context.holds): Promise<void> {
+    await client.hold(this.context.records, identity).catch((thrown: unknown) => {
       throw toFault(thrown);
     });
   }
 
-  /** Ends {@link hold}; false where this identity does not hold it. What another process that still runs holds stays held. */
-  async letGo(identity: string): Promise<boolean> {
-    return letGo(this.context.records, identity);
+  /** Ends {@link hold}; false where this identity does not hold it. What another client or process that still runs holds stays held. */
+  async letGo(identity: string, client: Holds = this.context.holds): Promise<boolean> {
+    return client.letGo(this.context.records, identity);
   }
 
   /** Frees what processes that died held, and ends the snapshots that they had only begun: how many, and how many are left. */

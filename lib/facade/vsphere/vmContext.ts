@@ -1,7 +1,7 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
-import { changing } from '../../host/holds.js';
+import { changing, Holds } from '../../host/holds.js';
 import { RecordStore } from '../../host/recordStore.js';
 import { connectVm } from '../../host/vm.js';
 import { VimFault } from './faults.js';
@@ -51,6 +51,8 @@ function isGone(thrown: unknown): boolean {
 /** What methods work on. Each has a connection of its own, because a QMP monitor serves one client at a time. */
 export class VmContext {
   readonly records: RecordStore;
+  /** Of a caller that keeps none of his own. */
+  readonly holds = new Holds();
   readonly maxAreasPerCall: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 

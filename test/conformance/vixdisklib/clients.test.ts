@@ -1,5 +1,6 @@
 /** One process serves many: what one client does, ends or is told is nobody else's. */
 import { describe, expect, test } from 'vitest';
+import { startVm } from '../vsphere/support.js';
 import { makeImage, path, QCOW2, READ_ONLY, ref, SECTOR, useLibrary, vix } from './support.js';
 
 useLibrary();
@@ -132,6 +133,25 @@ describe('two clients of one process', () => {
       ),
     );
     expect([cloned, transports]).toEqual([vix.VIX_OK, ['file', 'file']]);
+  });
+
+  test('a VM that one holds is held against the other, whatever it calls itself, until the one lets go or leaves', async () => {
+    const { service } = await startVm();
+    const [one, other] = [new vix.Library({ service }), new vix.Library({ service })];
+    await using _other = other;
+    const params = { vmxSpec: 'web' };
+    const ask = (client: vix.Library, call: typeof vix.VixDiskLib_PrepareForAccess): Promise<number> =>
+      vix.runWithLibrary(client, () => call(params, 'backup'));
+    for (const client of [one, other]) vix.runWithLibrary(client, () => vix.VixDiskLib_InitEx(8, 0, null));
+    expect(await ask(one, vix.VixDiskLib_PrepareForAccess)).toBe(vix.VIX_OK);
+    expect(await ask(other, vix.VixDiskLib_PrepareForAccess)).toBe(vix.VIX_E_OBJECT_IS_BUSY);
+    expect(await ask(other, vix.VixDiskLib_EndAccess)).toBe(vix.VIX_E_NOT_FOUND);
+    vix.runWithLibrary(other, () => vix.VixDiskLib_Exit());
+    expect(vix.runWithLibrary(other, () => vix.VixDiskLib_InitEx(8, 0, null))).toBe(vix.VIX_OK);
+    expect(await ask(other, vix.VixDiskLib_PrepareForAccess)).toBe(vix.VIX_E_OBJECT_IS_BUSY);
+    await one.close();
+    expect(await ask(other, vix.VixDiskLib_PrepareForAccess)).toBe(vix.VIX_OK);
+    expect(await ask(other, vix.VixDiskLib_EndAccess)).toBe(vix.VIX_OK);
   });
 
   test('what connects while its library is closed is closed, and said', async () => {

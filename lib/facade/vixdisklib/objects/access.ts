@@ -11,7 +11,7 @@ export async function prepareAccess(
 ): Promise<void> {
   const vm = await vmOf(params);
   if (vm === null) return;
-  await vm.hold(requireIdentity(identity)).catch((cause: unknown) => {
+  await vm.hold(requireIdentity(identity), library().holds).catch((cause: unknown) => {
     if (!(cause instanceof VimFault && cause.name === 'TaskInProgress')) throw cause;
     throw new VixFailure(VIX_E_OBJECT_IS_BUSY, cause.message, { cause });
   });
@@ -24,8 +24,8 @@ export async function endAccess(
   const vm = await vmOf(params);
   if (vm === null) return;
   const holder = requireIdentity(identity);
-  if (!(await vm.letGo(holder)))
-    throw new VixFailure(VIX_E_NOT_FOUND, `${vm.name} is not held by ${holder} of this process`);
+  if (!(await vm.letGo(holder, library().holds)))
+    throw new VixFailure(VIX_E_NOT_FOUND, `${vm.name} is not held by ${holder} of this client`);
 }
 
 /** Frees what processes that died held, and ends the snapshots that they were taking. */

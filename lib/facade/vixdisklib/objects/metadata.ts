@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { inTurn } from '../../../linux/turns.js';
 import { writeWholeFile } from '../../../linux/wholeFile.js';
 import { VIX_E_DISK_INVAL, VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
 import { VixFailure } from '../errors.js';
@@ -26,18 +27,9 @@ export async function readMetadata(image: string | null): Promise<Metadata> {
 }
 
 /** Changes of one file follow each other. */
-const turns = new Map<string, Promise<unknown>>();
-
 export async function writeMetadata(image: string | null, key: string, value: string): Promise<void> {
   const file = fileOf(image);
-  const before = turns.get(file) ?? Promise.resolve();
-  const turn = before.catch(() => undefined).then(() => change(image, file, key, value));
-  turns.set(file, turn);
-  try {
-    await turn;
-  } finally {
-    if (turns.get(file) === turn) turns.delete(file);
-  }
+  await inTurn(file, () => change(image, file, key, value));
 }
 
 async function change(image: string | null, file: string, key: string, value: string): Promise<void> {
