@@ -11,7 +11,8 @@
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import type { BackupOptions } from './backupOptions.js';
+import { checkOptions } from '../core/options.js';
+import { BACKUP, type BackupOptions } from './backupOptions.js';
 import { identityOf } from './copies.js';
 import { type CopyWork, copyDisks, filesOf, removeLayer } from './copyDisks.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
@@ -20,6 +21,7 @@ import type { BackupFolder } from './folder.js';
 import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
 import { writeMark } from './mark.js';
 import { manifestName, PART } from './names.js';
+import { source as checkSource } from './options.js';
 import { claimFolder } from './owner.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import { planDisks } from './planDisks.js';
@@ -42,6 +44,8 @@ export interface BackupResult {
  * points in time as they were. A source that the folder is not of is `ERR_CBT_INVALID_ARGUMENT`, unless `adopt` or `as` say otherwise.
  */
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
+  checkSource(source, 'source');
+  checkOptions('backup', options, BACKUP);
   const { signal, clock = () => new Date() } = options;
   throwIfAborted(signal);
   const startedAt = clock();

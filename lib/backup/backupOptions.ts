@@ -1,5 +1,17 @@
 /** What a backup run is told, and what it tells meanwhile. */
+
 import type { ChangeMap } from '../core/changeMap.js';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  flag,
+  integer,
+  limitOf,
+  required,
+  text,
+} from '../core/options.js';
+import { CLAIM, MAX_JOBS } from './options.js';
 import type { ClaimOptions } from './owner.js';
 
 export interface BackupOptions extends ClaimOptions {
@@ -35,3 +47,15 @@ export interface DiskPlan {
   /** What is going to be copied; can be read until the disk's copying ends. */
   map: ChangeMap;
 }
+
+export const BACKUP: Checks<BackupOptions> = {
+  ...CLAIM,
+  to: required(text),
+  full: flag,
+  jobs: integer(1, MAX_JOBS),
+  bytesPerSecond: limitOf(1),
+  onProgress: callback,
+  onDisk: callback,
+  clock: callback,
+  signal: abortSignal,
+};

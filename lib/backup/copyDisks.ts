@@ -19,7 +19,6 @@ import { SumsWriter } from './sums.js';
 const QUEUE_BUDGET_BYTES = 32 << 20;
 /** More in flight than this makes no copy faster. */
 const MAX_QUEUE_BYTES = 8 << 20;
-const MAX_JOBS = 16;
 
 export interface CopyWork {
   folder: BackupFolder;
@@ -40,8 +39,11 @@ export async function copyDisks(
   progress.totalBytes = plans.reduce((sum, { changedBytes }) => sum + changedBytes, 0);
   const layers = new Map<Plan, DiskRun>();
   const failed: FailedDisk[] = [];
-  const jobs = Math.min(Math.max(1, options.jobs ?? 2), MAX_JOBS, Math.max(1, plans.length));
-  const rate = bytesPerSecond === undefined ? null : new RateLimit(bytesPerSecond);
+  const jobs = Math.min(options.jobs ?? 2, Math.max(1, plans.length));
+  const rate =
+    bytesPerSecond === undefined || bytesPerSecond === Number.POSITIVE_INFINITY
+      ? null
+      : new RateLimit(bytesPerSecond);
   const queueBytes = Math.min(MAX_QUEUE_BYTES, Math.floor(QUEUE_BUDGET_BYTES / jobs / 2));
   const waiting = plans.values();
   const worker = async (): Promise<void> => {
@@ -55,6 +57,11 @@ export async function copyDisks(
   };
   const ended = await Promise.allSettled(Array.from({ length: jobs }, worker));
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
+  if (layers.size + failed.length !== plans.length)
+    throw new CbtError(
+      'ERR_CBT_INTERNAL',
+      `of ${plans.length} disks ${layers.size} were copied and ${failed.length} failed`,
+    );
   return { layers: plans.map((plan) => layers.get(plan)).filter((layer) => layer !== undefined), failed };
 }
 

@@ -1,7 +1,10 @@
 /** How much a backup into a folder would move, without beginning one: the same choice of a base, the maps as of now. */
+
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import { abortSignal, type Checks, checkOptions, flag, required, text } from '../core/options.js';
 import { chooseBase } from './chooseBase.js';
 import { BackupFolder, folderExists } from './folder.js';
+import { CLAIM, source as checkSource } from './options.js';
 import { type ClaimOptions, claimFolder } from './owner.js';
 import { type Place, placeDisks } from './series.js';
 import type { BackupSource, DiskIdentity } from './source.js';
@@ -32,8 +35,17 @@ export interface EstimateOptions extends ClaimOptions {
 
 const NEW: Place = { series: null, by: null, twin: null, joins: null };
 
+const ESTIMATE: Checks<EstimateOptions> = {
+  ...CLAIM,
+  to: required(text),
+  full: flag,
+  signal: abortSignal,
+};
+
 /** Chooses bases as a run would, and counts; nothing is begun and nothing written. A source that the folder is not of is refused, as a run is. */
 export async function estimate(source: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
+  checkSource(source, 'source');
+  checkOptions('estimate', options, ESTIMATE);
   const { to, full = false, signal, as } = options;
   const facts = await source.facts(signal);
   const found = (await folderExists(to)) ? await BackupFolder.read(to) : null;

@@ -3,9 +3,11 @@
  * in time is taken in the images themselves; that nobody wrote since is checked after reading, so that what was copied is
  * that instant.
  */
+
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { type Checks, checkOptions, flag, names, oneOf } from '../core/options.js';
 import type { BeginOutcome } from '../core/tracking.js';
 import { ImageTracking } from '../host/imageTracking.js';
 import { type OpenDiskOptions, openDisk } from '../host/open.js';
@@ -21,10 +23,16 @@ export interface ImagesSourceOptions {
   trust?: boolean | undefined;
 }
 
+const IMAGES_SOURCE: Checks<ImagesSourceOptions> = {
+  format: oneOf('qcow2', 'raw', 'parallels'),
+  trust: flag,
+};
+
 /** Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`. */
 export function imagesSource(paths: readonly string[], options: ImagesSourceOptions = {}): BackupSource {
+  names(paths, 'images');
+  checkOptions('imagesSource', options, IMAGES_SOURCE);
   const images = paths.map((path) => resolve(path));
-  if (images.length === 0) throw invalidArgument('images', 'an empty list', 'at least one image');
   if (new Set(images).size !== images.length)
     throw invalidArgument('images', images.join(', '), 'every image once');
   const open = (path: string, signal: AbortSignal | undefined) => openDisk(path, { ...options, signal });
@@ -193,7 +201,7 @@ async function look(
   options: ImagesSourceOptions,
   signal: AbortSignal | undefined,
 ): Promise<Image> {
-  await using disk = await openDisk(path, { ...options, signal });
+  await using disk = await openDisk(path, { format: options.format, trust: options.trust, signal });
   const { sizeBytes, epoch } = await disk.pits({ signal });
   const { format, problem } = await disk.topLayer({ signal });
   const keeps = format === 'qcow2' && problem?.reason !== 'FORMAT';

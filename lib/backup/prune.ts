@@ -2,7 +2,19 @@
  * Forgets runs by rules: in the folder, where what later runs need is merged up, and then in the chains of the disks. What
  * is to be forgotten there is written down first, so that an interruption forgets nothing of it.
  */
+
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  flag,
+  integer,
+  required,
+  shape,
+  text,
+} from '../core/options.js';
 import { isNoSpace } from '../linux/freeSpace.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder, type Layer } from './folder.js';
@@ -20,6 +32,7 @@ import { formatManifest } from './manifest.js';
 import { mergeLayers } from './merge.js';
 import { readJournal } from './mergeJournal.js';
 import { manifestName } from './names.js';
+import { source } from './options.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import type { BackupSource } from './source.js';
 import { UnlistedLayers } from './unlisted.js';
@@ -61,8 +74,20 @@ export interface PruneResult {
   warnings: string[];
 }
 
+const RULES: Checks<KeepRules> = { last: integer(1), daily: integer(1), weekly: integer(1) };
+
+const PRUNE: Checks<PruneOptions> = {
+  from: required(text),
+  rules: required(shape<KeepRules>(RULES)),
+  dryRun: flag,
+  source,
+  onProgress: callback,
+  signal: abortSignal,
+};
+
 /** Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune. */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
+  checkOptions('prune', options, PRUNE);
   const { rules, signal } = options;
   if (options.dryRun) return planOnly(await BackupFolder.read(options.from), rules);
   await using target = await openForWriting(options.from, { takesAway: true });

@@ -2,8 +2,20 @@
  * Restores a disk as it was at any run of a folder: to a file, a block device or an NBD export. What is written was checked
  * against the sums first; a file is there under its name when it is complete.
  */
+
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import {
+  abortSignal,
+  anything,
+  type Checks,
+  callback,
+  checkOptions,
+  flag,
+  oneOf,
+  required,
+  text,
+} from '../core/options.js';
 import { type NbdTls, openData } from '../host/data.js';
 import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
@@ -42,12 +54,26 @@ export interface RestoreResult {
 /** On their way to the target; as much again is being read. */
 const QUEUE_BYTES = 4 << 20;
 
+const RESTORE: Checks<RestoreOptions> = {
+  from: required(text),
+  to: required(text),
+  pit: text,
+  disk: text,
+  // Looked at by whoever connects.
+  tls: anything,
+  format: oneOf('raw', 'qcow2'),
+  force: flag,
+  onProgress: callback,
+  signal: abortSignal,
+};
+
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:
  * `ERR_CBT_CORRUPT_IMAGE` for what is damaged. After a failure no new file is left; a device or an export may be half written. One
  * that is too small is `ERR_CBT_MAP_MISMATCH`.
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+  checkOptions('restore', options, RESTORE);
   const { signal } = options;
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);

@@ -2,7 +2,9 @@
  * Is a backup folder sound? Two depths: manifests, stacks, headers and sums files; and beyond that every stored byte against
  * its sum, with nothing missing and nothing more in any layer. Goes on after a problem, so that all are told.
  */
+
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import { abortSignal, type Checks, callback, checkOptions, oneOf, required, text } from '../core/options.js';
 import type { Layer } from './folder.js';
 import { checkLayer } from './layerFiles.js';
 import { MARK_NAME } from './mark.js';
@@ -50,8 +52,16 @@ export interface VerifyResult {
   notes: VerifyNote[];
 }
 
+const VERIFY: Checks<VerifyOptions> = {
+  from: required(text),
+  depth: oneOf('manifest', 'data'),
+  onProgress: callback,
+  signal: abortSignal,
+};
+
 /** Checks a folder without changing it. Problems are in the result; it throws only where the folder itself cannot be read or holds no backup. */
 export async function verify(options: VerifyOptions): Promise<VerifyResult> {
+  checkOptions('verify', options, VERIFY);
   const { depth = 'data', signal } = options;
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);

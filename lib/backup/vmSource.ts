@@ -1,9 +1,12 @@
 /** The disks of a running VM as a backup source: one session, one instant. */
+
 import { CbtError } from '../core/errors.js';
+import { type Checks, checkOptions } from '../core/options.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome } from '../core/tracking.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
+import { sessionChecks } from '../core/vmOptions.js';
 import { openData } from '../host/data.js';
 import { imagePath, lookAt, notFound, pointsOf } from './diskIdentity.js';
 import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } from './source.js';
@@ -18,8 +21,11 @@ export interface VmSourceOptions {
   nbdSocket?: string | undefined;
 }
 
+const VM_SOURCE: Checks<VmSourceOptions> = sessionChecks;
+
 /** The disks of a running VM, as one source. The connection stays the caller's. */
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
+  checkOptions('vmSource', options, VM_SOURCE);
   return {
     // A session whose process died is found and rolled back by the next one on the same VM.
     leavesPoint: false,

@@ -1,5 +1,6 @@
 /** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
 import { Command, Option } from 'commander';
+import { invalidArgument } from '../core/errors.js';
 import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
@@ -43,6 +44,17 @@ Examples:
   qemu-cbt map disk.qcow2 --from <pit>              the same as a picture
   qemu-cbt doctor disk.qcow2                        is everything in order?`,
     );
+
+  // An option whose variable was not set in a script would mean the current folder, or all disks.
+  program.hook('preAction', (_, command) => {
+    for (const option of command.options) {
+      const value: unknown = command.getOptionValue(option.attributeName());
+      if (value === '' || (Array.isArray(value) && value.includes('')))
+        throw invalidArgument(option.long ?? option.flags, '', 'a value that is not empty');
+    }
+    for (const [index, value] of command.processedArgs.flat().entries())
+      if (value === '') throw invalidArgument(`argument ${index + 1}`, '', 'a value that is not empty');
+  });
 
   reading(program.command('pits'), 'list the points in time of a disk')
     .argument('<disk>', DISK)

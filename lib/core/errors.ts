@@ -132,9 +132,33 @@ export function invalidArgument(argument: string, received: unknown, expected: s
   });
 }
 
-/** Throws the coded form of an aborted signal. */
+/** An AbortSignal, of any realm. Its controller in its place is the commonest slip, and would never fire. */
+export function requireAbortSignal(argument: string, value: unknown): asserts value is AbortSignal {
+  if (isAbortSignal(value)) return;
+  const controller = typeof value === 'object' && value !== null && 'signal' in value;
+  const expected = 'an AbortSignal';
+  throw invalidArgument(
+    argument,
+    value,
+    controller && isAbortSignal(value.signal) ? `${expected}: the controller’s .signal` : expected,
+  );
+}
+
+function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
+  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
+  return (
+    typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function'
+  );
+}
+
+/** Throws the coded form of an aborted signal, and for what is no signal at all. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
+  if (signal === undefined) return;
+  requireAbortSignal('signal', signal);
+  if (signal.aborted)
     throw new CbtError('ERR_CBT_ABORTED', 'cancelled by the caller', { cause: signal.reason });
 }
 

@@ -2,6 +2,7 @@
  * Waiting on a signal together: however many wait, the signal has one listener of ours. Node takes more than ten of them for
  * a leak, and says so on stderr, which is the caller's.
  */
+import { requireAbortSignal } from './errors.js';
 
 interface Waiting {
   acts: Set<{ act: () => void }>;
@@ -13,6 +14,7 @@ const waitingOn = new WeakMap<AbortSignal, Waiting>();
 /** Calls `act` when the signal fires; returns how to call that off. A signal that fired before is for the caller to look at. */
 export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
   if (signal === undefined) return () => undefined;
+  requireAbortSignal('signal', signal);
   const waiting = waitingOn.get(signal) ?? listen(signal);
   const entry = { act };
   waiting.acts.add(entry);

@@ -5,6 +5,7 @@ import type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
 import { ChangeMap } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import { invalidArgument } from '../core/errors.js';
+import { abortSignal, anything, type Checks, checkOptions, integer, milliseconds } from '../core/options.js';
 import { loadKernel } from '../kernel/load.js';
 import { requireRoomToWrite } from './roomForBitmaps.js';
 
@@ -15,11 +16,20 @@ export type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
 /** Where a disk's bytes are: an export, or an image file that no QEMU holds. */
 export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
 
+const CONNECT: Checks<NbdConnectOptions> = {
+  contexts: anything,
+  connections: integer(1, 16),
+  connectTimeoutMs: milliseconds,
+  requestTimeoutMs: integer(0, 2 ** 31 - 1),
+  signal: abortSignal,
+};
+
 /**
  * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
  */
 export async function openData(target: DataTarget, options: NbdConnectOptions = {}): Promise<DiskData> {
+  checkOptions('openData', options, CONNECT);
   const { NbdConnection } = await import('../backend/nbd/nbdConnection.js');
   return NbdConnection.open(await described(target, options.signal), options);
 }

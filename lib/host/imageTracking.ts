@@ -12,6 +12,18 @@ import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
 import type { ImageToOpen } from '../backend/qemu/openForWriting.js';
 import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import {
+  abortSignal,
+  type Checks,
+  checkCall,
+  checkOptions,
+  flag,
+  granularity,
+  names,
+  oneOf,
+  point,
+  uuid,
+} from '../core/options.js';
 import { parsePoint } from '../core/point.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
 import { parseSegmentName } from '../core/segmentName.js';
@@ -70,6 +82,10 @@ export interface ImageSession {
   warnings: readonly string[];
 }
 
+const IMAGE: Checks<ImageOptions> = { format: oneOf('qcow2'), trust: flag };
+const START: Checks<StartOptions> = { pit: uuid, granularityBytes: granularity, signal: abortSignal };
+const BEGIN: Checks<BeginOptions> = { pit: uuid, base: point, signal: abortSignal };
+
 /** Tracking of one or more qcow2 images, which must not be in use; all of them at one instant. */
 export class ImageTracking {
   readonly #paths: readonly string[];
@@ -77,18 +93,18 @@ export class ImageTracking {
 
   /** At least one path, each image once. Nothing is opened yet. */
   constructor(paths: readonly string[], options: ImageOptions = {}) {
-    if (paths.length === 0) throw invalidArgument('paths', 'an empty list', 'at least one image');
+    names(paths, 'paths');
+    checkOptions('ImageTracking', options, IMAGE);
     const seen = new Set(paths.map(fileOf));
     if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
     const { format, trust } = options;
-    if (format !== undefined && format !== 'qcow2')
-      throw invalidArgument('format', format, 'qcow2: no other keeps points in time');
     this.#paths = paths;
     this.#known = { format, trust };
   }
 
   /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
   async enable(options: StartOptions = {}): Promise<TrackingOutcome> {
+    checkOptions('enable', options, START);
     const pit = drawPit(options.pit);
     const { granularityBytes, signal } = options;
     const room = { keeps: all, adds: 1, granularityBytes };
@@ -99,6 +115,7 @@ export class ImageTracking {
 
   /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
   async reset(options: StartOptions = {}): Promise<TrackingOutcome> {
+    checkOptions('reset', options, START);
     const pit = drawPit(options.pit);
     const { granularityBytes, signal } = options;
     const room = { keeps: foreign, adds: 1, granularityBytes };
@@ -109,6 +126,7 @@ export class ImageTracking {
 
   /** End tracking: every segment of ours is removed, bitmaps of others stay. */
   async disable(options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
+    checkCall('disable', options);
     const room = { keeps: foreign, adds: 0 };
     return this.#change({ room, signal: options.signal }, (target) => disable(target, options));
   }
@@ -118,6 +136,7 @@ export class ImageTracking {
     point: string | Instant,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
+    checkCall('forget', options);
     const parsed = parsePoint('point', point);
     return this.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
       forget(target, { ...options, point: parsed }),
@@ -129,6 +148,7 @@ export class ImageTracking {
    * write to it before {@link commit} or {@link rollback}.
    */
   async begin(options: BeginOptions = {}): Promise<ImageSession> {
+    checkOptions('begin', options, BEGIN);
     const pit = drawPit(options.pit);
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
     // Known before any is changed: copies of one disk are parted also where each is begun by itself.
@@ -146,6 +166,7 @@ export class ImageTracking {
     session: string,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
+    checkCall('commit', options);
     const pit = requireUuid('session', session);
     const disks = await Promise.all(
       this.#paths.map((path) => findNewest(path, pit, { ...this.#known, ...options })),
@@ -158,6 +179,7 @@ export class ImageTracking {
     session: string,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<TrackingOutcome> {
+    checkCall('rollback', options);
     const pit = requireUuid('session', session);
     const { disks, warnings } = await this.#eachByItself((one) =>
       one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>

@@ -1,5 +1,6 @@
 /** The one wiring place: from what a caller names to the backend and kernel that serve it. */
 import { invalidArgument } from '../core/errors.js';
+import { abortSignal, type Checks, checkOptions, flag, oneOf, text } from '../core/options.js';
 import { TrackedDisk } from '../core/trackedDisk.js';
 import { loadKernel } from '../kernel/load.js';
 import { connectVm } from './vm.js';
@@ -19,12 +20,22 @@ export interface OpenDiskOptions {
   signal?: AbortSignal | undefined;
 }
 
+const OPEN: Checks<OpenDiskOptions> = {
+  format: oneOf('qcow2', 'raw', 'parallels'),
+  trust: flag,
+  kernel: oneOf('native', 'script', 'auto'),
+  nbdSocket: text,
+  scratch: text,
+  signal: abortSignal,
+};
+
 /**
  * Opens a disk for questions. `disk` is the path of a qcow2 or raw image, of a Parallels `.hds` file or `.hdd` folder,
  * which is only ever read; or `qmp:<socket>#<disk>`, a disk of a running QEMU by any of its names. Refuses with `ERR_CBT_BACKEND_UNAVAILABLE` and reason `BUSY` when a running QEMU holds the
  * image for writing: its bitmaps are then in that process, not in the file.
  */
 export async function openDisk(disk: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
+  checkOptions('openDisk', options, OPEN);
   if (typeof disk !== 'string' || disk === '' || /[\0\p{Cs}]/u.test(disk)) {
     throw invalidArgument('disk', disk, 'the path of an image');
   }

@@ -1,5 +1,6 @@
 /** The wiring of a running QEMU: from its QMP socket to its disks, points in time and sessions. */
 import { invalidArgument } from '../core/errors.js';
+import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } from '../core/options.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
 
@@ -15,11 +16,20 @@ export interface ConnectOptions extends CallOptions {
   timeoutMs?: number | undefined;
 }
 
+const CONNECT: Checks<ConnectOptions> = {
+  kernel: oneOf('native', 'script', 'auto'),
+  nbdSocket: text,
+  scratch: text,
+  timeoutMs: milliseconds,
+  signal: abortSignal,
+};
+
 /**
  * Connects to a running QEMU (qemu-system or qemu-storage-daemon, 7.2 or newer) by its QMP socket. A monitor serves one
  * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`.
  */
 export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
+  checkOptions('connectVm', options, CONNECT);
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
     throw invalidArgument('socket', socket, 'the path of a QMP unix socket');
   }

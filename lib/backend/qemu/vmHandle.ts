@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
+import { checkCall, text } from '../../core/options.js';
 import { parsePoint } from '../../core/point.js';
 import { type Instant, requireUuid } from '../../core/pointInTime.js';
 import type { Session } from '../../core/session.js';
@@ -16,6 +17,7 @@ import type {
   VmDiskInfo,
   VmFacts,
 } from '../../core/vm.js';
+import { checkBegin, checkDisks, checkStart } from '../../core/vmOptions.js';
 import { findShortOfRoom } from './graph/closingRoom.js';
 import { QmpTrackingTarget } from './graph/trackingTarget.js';
 import type { VmDisk } from './graph/vmDisk.js';
@@ -63,6 +65,7 @@ export class VmHandle implements Vm {
   }
 
   async facts(options: CallOptions = {}): Promise<VmFacts> {
+    checkCall('facts', options);
     const { client } = this.#live();
     const [name, uuid, status] = await Promise.all([
       ifKnown(qmp(client, 'query-name', undefined, options)),
@@ -79,7 +82,9 @@ export class VmHandle implements Vm {
     };
   }
 
-  async disks({ disks: names, signal }: DisksOptions = {}): Promise<VmDiskInfo[]> {
+  async disks(options: DisksOptions = {}): Promise<VmDiskInfo[]> {
+    checkDisks('disks', options);
+    const { disks: names, signal } = options;
     const all = await listDisks(this.#live().client, { signal });
     if (names === undefined) return all.map(describe);
     const chosen = await Promise.all(names.map((name) => findDisk(all, name)));
@@ -87,6 +92,8 @@ export class VmHandle implements Vm {
   }
 
   async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
+    text(name, 'disk');
+    checkCall('openDisk', options);
     const { client } = this.#live();
     const disk = await findDisk(await listDisks(client, options), name);
     if (!disk.trackable)
@@ -96,23 +103,28 @@ export class VmHandle implements Vm {
   }
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
+    checkStart('enable', options);
     return enable(await this.#roomyTarget(options), start(options));
   }
 
   async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
+    checkStart('reset', options);
     return reset(await this.#roomyTarget(options), start(options));
   }
 
   async disable(options: DisksOptions = {}): Promise<TrackingOutcome> {
+    checkDisks('disable', options);
     return disable(this.#target(options), { signal: options.signal });
   }
 
   async forget(point: string | Instant, options: DisksOptions = {}): Promise<TrackingOutcome> {
+    checkDisks('forget', options);
     const parsed = parsePoint('point', point);
     return forget(this.#target(options), { point: parsed, signal: options.signal });
   }
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {
+    checkBegin(options);
     const { client, sources } = this.#live();
     // QEMU has one NBD server, and the session wants it.
     await Promise.all([...sources].map((source) => source.release()));
@@ -123,6 +135,7 @@ export class VmHandle implements Vm {
   }
 
   async resume(session: string, options: CallOptions = {}): Promise<Session> {
+    checkCall('resume', options);
     return resumeSession(this.#live().client, session, this.#openInstant, options);
   }
 

@@ -64,7 +64,8 @@ const blockNode = z.looseObject({
   /** QEMU 10.0 and newer; false while a migration has handed the disk over. */
   active: z.boolean().optional(),
   image: imageInfo,
-  write_threshold: exactCount.optional(),
+  /** Whatever somebody set: one odd field must not keep us from the rest. */
+  write_threshold: z.number().optional(),
   'dirty-bitmaps': z.array(dirtyBitmap).optional(),
   /** QEMU 10.1 and newer. */
   children: z.array(z.looseObject({ child: z.string(), 'node-name': z.string().min(1) })).optional(),

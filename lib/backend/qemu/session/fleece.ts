@@ -8,6 +8,7 @@
  * drained to the end of the transaction; then the bitmaps, added before the old ones are disabled, removals last.
  */
 import type { BitmapAction as CoreAction } from '../../../core/chainPlan.js';
+import { invalidArgument } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { toNodeAction } from '../graph/trackingTarget.js';
 import type { TrackableDisk } from '../graph/vmDisk.js';
@@ -41,6 +42,9 @@ export async function prepareScratches(
   }
 }
 
+/** One cluster of a file, which each gets whatever its size. A share of nothing would be 0, which is no limit. */
+const MIN_SHARE_BYTES = 65_536;
+
 /** A disk's share of the bytes that a session may take; 0 where it can hold the whole disk and need not be watched. */
 export function shareOf(
   limitBytes: number,
@@ -48,7 +52,14 @@ export function shareOf(
   all: readonly PlannedDisk[],
 ): number {
   const worst = all.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
-  const share = worst === 0 ? 0 : Math.floor((limitBytes * sizeBytes) / worst);
+  const rest = limitBytes - all.length * MIN_SHARE_BYTES;
+  if (rest < 0)
+    throw invalidArgument(
+      'limitBytes',
+      limitBytes,
+      `at least ${MIN_SHARE_BYTES} bytes for each of ${all.length} disks`,
+    );
+  const share = MIN_SHARE_BYTES + (worst === 0 ? 0 : Math.floor((rest * sizeBytes) / worst));
   return share < sizeBytes ? share : 0;
 }
 

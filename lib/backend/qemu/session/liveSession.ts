@@ -6,6 +6,7 @@ import { CbtError } from '../../../core/errors.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
+import { checkEnd } from '../../../core/vmOptions.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
@@ -141,6 +142,7 @@ export class LiveSession implements Session {
   }
 
   async commit(options?: EndOptions): Promise<TrackingOutcome> {
+    checkEnd('commit', options);
     if (this.#broken !== null) throw this.#broken;
     if (this.lease.ending === 'rollback') throw this.#beingEnded();
     // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
@@ -175,6 +177,7 @@ export class LiveSession implements Session {
   }
 
   async rollback(options?: EndOptions): Promise<TrackingOutcome> {
+    checkEnd('rollback', options);
     const cleanedUp = await this.#breaking?.catch(() => null);
     if (cleanedUp != null) return cleanedUp;
     // The clean-up failed, perhaps for want of room: with the cause mended it is done now.

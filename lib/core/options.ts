@@ -1,0 +1,144 @@
+/**
+ * Checks what a caller passes, before anything is begun: a misspelt option, a number that is none, an empty text from a variable
+ * that was not set. Each is `ERR_CBT_INVALID_ARGUMENT` that names the option, the value and what it must be.
+ */
+import { CbtError, invalidArgument, requireAbortSignal } from './errors.js';
+import { parseUuid } from './pointInTime.js';
+import { checkGranularity } from './rangePage.js';
+
+/** Throws `ERR_CBT_INVALID_ARGUMENT` about `name` where the value is not what it must be. */
+export type Check = (value: unknown, name: string) => void;
+
+/** A check for every option of an interface: one that is added to it does not compile without. */
+export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check | RequiredCheck };
+
+interface RequiredCheck {
+  required: Check;
+}
+
+/** Checks an object of options; `undefined` is none of them. `what` is what takes them, as in "begin" or "scratch". */
+export function checkOptions<Options>(what: string, options: unknown, checks: Checks<Options>): void {
+  checkFields(what, options ?? {}, checks, '', options);
+}
+
+function checkFields<Options>(
+  what: string,
+  options: unknown,
+  checks: Checks<Options>,
+  prefix: string,
+  shown: unknown,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || shown === null)
+    throw invalidArgument(`options of ${what}`, shown, 'an object');
+  const given = options as Record<string, unknown>;
+  const known = new Map(Object.entries<Check | RequiredCheck>(checks));
+  const unknown = Object.keys(given).find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw new CbtError(
+      'ERR_CBT_INVALID_ARGUMENT',
+      `${what} has no option ${JSON.stringify(unknown)}; it has ${[...known.keys()].join(', ')}`,
+      { details: { argument: `${prefix}${unknown}`, expected: [...known.keys()].join(', ') } },
+    );
+  for (const [name, check] of known) {
+    const value = given[name];
+    if (typeof check !== 'function') check.required(value, `${prefix}${name}`);
+    else if (value !== undefined) check(value, `${prefix}${name}`);
+  }
+}
+
+/** The option must be given. */
+export function required(check: Check): RequiredCheck {
+  return { required: check };
+}
+
+/** Whatever checks it further knows better. */
+export const anything: Check = () => undefined;
+
+/** Not empty, and nothing in it that the system or JSON does not carry. */
+export const text: Check = (value, name) => {
+  if (typeof value !== 'string' || value === '' || /[\0\p{Cs}]/u.test(value))
+    throw invalidArgument(name, value, 'a text that is not empty');
+};
+
+export const flag: Check = (value, name) => {
+  if (typeof value !== 'boolean') throw invalidArgument(name, value, 'true or false');
+};
+
+export const callback: Check = (value, name) => {
+  if (typeof value !== 'function') throw invalidArgument(name, value, 'a function');
+};
+
+export const uuid: Check = (value, name) => {
+  if (typeof value !== 'string' || parseUuid(value) === null) throw invalidArgument(name, value, 'a UUID');
+};
+
+/** A point in time: text, or an instant. */
+export const point: Check = (value, name) => {
+  if (typeof value === 'string' ? value === '' : typeof value !== 'object' || value === null)
+    throw invalidArgument(name, value, 'a PIT UUID, a changeId, the name of a bitmap, or an instant');
+};
+
+/** At least one text, none of them twice. */
+export const names: Check = (value, name) => {
+  if (!Array.isArray(value)) throw invalidArgument(name, value, 'a list of names');
+  if (value.length === 0) throw invalidArgument(name, 'an empty list', 'at least one name');
+  for (const [at, one] of value.entries()) text(one, `${name}[${at}]`);
+};
+
+export function oneOf(...values: readonly string[]): Check {
+  return (value, name) => {
+    if (!values.includes(value as string)) throw invalidArgument(name, value, `one of ${values.join(', ')}`);
+  };
+}
+
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check {
+  return (value, name) => {
+    if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+      throw invalidArgument(
+        name,
+        value,
+        max === Number.MAX_SAFE_INTEGER
+          ? `a whole number of at least ${min}`
+          : `a whole number from ${min} to ${max}`,
+      );
+  };
+}
+
+/** Bytes of a limit, `Infinity` for none. */
+export function limitOf(minBytes: number): Check {
+  return (value, name) => {
+    if (value !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(value) && (value as number) >= minBytes))
+      throw invalidArgument(
+        name,
+        value,
+        `a whole number of bytes, at least ${minBytes}; Infinity for no limit`,
+      );
+  };
+}
+
+/** Node's timers hold 31 bits and fire at once when given more. */
+export const milliseconds: Check = (value, name) => {
+  if (!(Number.isFinite(value) && (value as number) > 0 && (value as number) <= 2 ** 31 - 1))
+    throw invalidArgument(name, value, `milliseconds above 0, at most ${2 ** 31 - 1}`);
+};
+
+export const abortSignal: Check = (value, name) => requireAbortSignal(name, value);
+
+/** An object with options of its own. */
+export function shape<Options>(checks: Checks<Options>): Check {
+  return (value, name) => {
+    checkFields<Options>(name, value, checks, `${name}.`, value);
+  };
+}
+
+/** Bytes per bit of a bitmap. */
+export const granularity: Check = (value, name) => checkGranularity(name, value as number);
+
+/** The options of a call that can only be cancelled. */
+export function checkCall(what: string, options: unknown): void {
+  checkOptions<CallOptions>(what, options, { signal: abortSignal });
+}
+
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
