@@ -136,7 +136,10 @@ function source(command: Command, description: string): Command {
   return command
     .description(description)
     .argument('[image...]', 'images that no VM uses')
-    .option('--vm <socket>', 'a running QEMU by its QMP socket, instead of images')
+    .option(
+      '--vm <vm>',
+      'a running VM: its QMP socket, or its name or UUID in the host file, instead of images',
+    )
     .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
     .option('--nbd-socket <path>', 'socket of an NBD server that this QEMU runs already')
     .addOption(formatOption())

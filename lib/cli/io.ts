@@ -14,6 +14,8 @@ export interface CliIo {
   stderr: Writable & Terminal;
   env: Readonly<Record<string, string | undefined>>;
   signal: AbortSignal;
+  /** The host file that `--host` names; set before a command runs. */
+  hostFile?: string | undefined;
 }
 
 /** Writes with back-pressure; a reader that went away (`| head`) ends the command quietly. */

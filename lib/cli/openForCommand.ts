@@ -1,8 +1,8 @@
 /** Opens a disk the way every command does: with the kernel asked for, told under `--verbose`. */
+import { invalidArgument } from '../core/errors.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import { openDisk, parseQmpName } from '../host/open.js';
-import { connectVm } from '../host/vm.js';
 import type { FormatFlags } from './formatOptions.js';
+import { inventoryOf } from './inventory.js';
 import type { CliIo } from './io.js';
 
 export interface OpenOptions extends FormatFlags {
@@ -16,25 +16,29 @@ export interface OpenOptions extends FormatFlags {
 
 export async function openForCommand(io: CliIo, disk: string, options: OpenOptions): Promise<TrackedDisk> {
   const { format, trust, kernel, nbdSocket, scratch } = options;
+  const { signal } = io;
   const opened =
     options.session === undefined
-      ? await openDisk(disk, { format, trust, kernel, nbdSocket, scratch, signal: io.signal })
-      : await openInstant(disk, options.session, options, io.signal);
+      ? await inventoryOf(io).openDisk(disk, { format, trust, kernel, nbdSocket, scratch, signal })
+      : await openInstant(io, disk, options.session, options);
   if (options.verbose) io.stderr.write(`kernel: ${opened.kernelPath}\n`);
   return opened;
 }
 
 /** The disk as it was at a session's instant; the session goes on. */
 async function openInstant(
+  io: CliIo,
   name: string,
   session: string,
   { kernel, nbdSocket, scratch }: OpenOptions,
-  signal: AbortSignal,
 ): Promise<TrackedDisk> {
-  const { socket, disk } = parseQmpName(name);
-  const vm = await connectVm(socket, { kernel, nbdSocket, scratch, signal });
+  const { signal } = io;
+  const found = await inventoryOf(io).findDisk(name, { signal });
+  if ('path' in found)
+    throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>, or <vm>#<disk>, with --session');
+  const vm = await found.vm.connect({ kernel, nbdSocket, scratch, signal });
   try {
-    return (await (await vm.resume(session, { signal })).openDisk(disk)).closeWith(vm);
+    return (await (await vm.resume(session, { signal })).openDisk(found.disk)).closeWith(vm);
   } catch (error) {
     await vm.close();
     throw error;

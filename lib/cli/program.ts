@@ -21,6 +21,13 @@ export function buildProgram(context: CliContext, version: string): Command {
       'Changed-block tracking for KVM: points in time on QEMU disks, and what changed between them.',
     )
     .version(version, '-V, --version', 'print the version')
+    .option(
+      '--host <file>',
+      'the host file, which names VMs (default: QEMU_CBT_HOST, else /etc/qemu-cbt/host.yaml)',
+    )
+    .hook('preAction', () => {
+      io.hostFile = program.opts()['host'];
+    })
     .helpOption('-h, --help', 'show help')
     .helpCommand(false)
     .showHelpAfterError('(qemu-cbt --help shows how)')
@@ -40,6 +47,7 @@ Examples:
   qemu-cbt enable disk.qcow2                        start tracking an image that no VM uses
   qemu-cbt pits disk.qcow2                          list its points in time
   qemu-cbt pits qmp:/run/vm.qmp#drive0              the same of a disk of a running VM
+  qemu-cbt pits web#drive0                          the same of a VM of the host file
   qemu-cbt changes disk.qcow2 --from <pit> --json   what changed since then
   qemu-cbt map disk.qcow2 --from <pit>              the same as a picture
   qemu-cbt doctor disk.qcow2                        is everything in order?`,
@@ -120,7 +128,10 @@ Examples:
     'what is wrong with a disk’s tracking, and what to do',
     'a folder that sessions were given for their files, to be looked through too',
   )
-    .argument('[disk...]', 'images, folders of images, or VMs (qmp:<socket>); none: only this machine')
+    .argument(
+      '[disk...]',
+      'images, folders of images, VMs (qmp:<socket>, or a name of the host file) or their disks; none: only this machine',
+    )
     .option('--fix', 'mend what is safe to mend, then look again (without: only look)')
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -150,7 +161,7 @@ Examples:
 }
 
 const DISK =
-  'a qcow2 or raw image, a Parallels .hds file or .hdd folder, or qmp:<socket>#<disk> of a running QEMU';
+  'a qcow2 or raw image, a Parallels .hds file or .hdd folder, qmp:<socket>#<disk> of a running QEMU, or <vm>#<disk> of the host file';
 
 function reading(
   command: Command,

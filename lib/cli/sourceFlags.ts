@@ -7,6 +7,7 @@ import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import { ImageTracking } from '../host/imageTracking.js';
 import { connectVm } from '../host/vm.js';
 import type { FormatFlags } from './formatOptions.js';
+import { withHostFile } from './inventory.js';
 import type { CliIo } from './io.js';
 import { parseBytes } from './options.js';
 import { printable } from './report.js';
@@ -26,10 +27,11 @@ export interface SourceFlags extends FormatFlags {
 export async function withSource<T>(
   io: CliIo,
   images: readonly string[],
-  flags: SourceFlags,
+  given: SourceFlags,
   work: (source: BackupSource, vm: Vm | null) => Promise<T>,
 ): Promise<T> {
-  checkSource(images, flags);
+  checkSource(images, given);
+  const flags = await withHostFile(io, given);
   if (flags.vm === undefined) return work(imagesSource(images, formatOf(flags)), null);
   const options = {
     disks: flags.disk,
@@ -46,7 +48,7 @@ export function checkSource(images: readonly string[], flags: SourceFlags): void
   if (flags.vm !== undefined && images.length > 0)
     throw invalidArgument('image', images[0], 'left out: --vm names the disks');
   if (flags.vm === undefined && images.length === 0)
-    throw invalidArgument('--vm', 'missing', 'the QMP socket of a VM, or images as arguments');
+    throw invalidArgument('--vm', 'missing', 'a VM, or images as arguments');
   const alone: [string, unknown][] = [
     ['--disk', flags.disk],
     ['--quiesce', flags.quiesce],

@@ -11,7 +11,10 @@ export function addTracking(program: Command, context: CliContext): void {
       .command(name)
       .description(description)
       .argument('[image...]', 'qcow2 images that no VM uses; several are handled at one instant')
-      .option('--vm <socket>', 'a running QEMU by its QMP socket, instead of images')
+      .option(
+        '--vm <vm>',
+        'a running VM: its QMP socket, or its name or UUID in the host file, instead of images',
+      )
       .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
       .addOption(formatOption(['qcow2']))
       .option(...TRUST)

@@ -3,6 +3,7 @@ import { invalidArgument } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, flag, oneOf, text } from '../core/options.js';
 import { TrackedDisk } from '../core/trackedDisk.js';
 import { loadKernel } from '../kernel/load.js';
+import { parseQmpName } from './diskName.js';
 import { connectVm } from './vm.js';
 
 /** How a disk is opened for questions. */
@@ -45,16 +46,6 @@ export async function openDisk(disk: string, options: OpenDiskOptions = {}): Pro
   const { format, trust, signal } = options;
   const source = await openImage(disk, { kernel, format, trust, signal });
   return new TrackedDisk(source, kernel);
-}
-
-/** The socket and the disk of `qmp:<socket>#<disk>`; the disk is empty where none is named. */
-export function parseQmpName(name: string): { socket: string; disk: string } {
-  const at = name.indexOf('#');
-  const socket = name.slice('qmp:'.length, at === -1 ? undefined : at);
-  if (!name.startsWith('qmp:') || socket === '') {
-    throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
-  }
-  return { socket, disk: at === -1 ? '' : name.slice(at + 1) };
 }
 
 async function openLive(name: string, options: OpenDiskOptions): Promise<TrackedDisk> {

@@ -5,6 +5,7 @@ import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions } from '../../core/vm.js';
 import { exitCodeOf } from '../exitCode.js';
 import type { FormatFlags } from '../formatOptions.js';
+import { withHostFile } from '../inventory.js';
 import { type CliIo, deliver, tell } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
@@ -50,8 +51,12 @@ export async function runTracking(
   if (name === 'forget' && flags.vm !== undefined && flags.point === undefined && point !== undefined)
     return runTracking(io, name, others, { ...flags, point });
   const bar = new TransferProgress(io, 'bringing back', { json: flags.json ?? false });
-  const tracking = trackingOf(images, flags);
-  const outcome = await act(tracking, name, flags, io.signal, bar.update).finally(() => bar.end());
+  const named = await withHostFile(io, flags);
+  // A session ends on all its disks, whichever the host file names.
+  const { disk: _, ...ending } = named;
+  const ends = (name === 'commit' || name === 'rollback') && flags.disk === undefined;
+  const tracking = trackingOf(images, ends ? ending : named);
+  const outcome = await act(tracking, name, named, io.signal, bar.update).finally(() => bar.end());
   const { warnings = [], ...told } = outcome;
   for (const warning of warnings) warn(io, warning);
   const text = flags.json

@@ -4,14 +4,15 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
+import { parseQmpName } from '../../host/diskName.js';
 import { findImageLeftovers } from '../../host/imageLeftovers.js';
 import type { Leftover } from '../../host/leftover.js';
-import { parseQmpName } from '../../host/open.js';
 import { connectVm } from '../../host/vm.js';
 import { findVmLeftovers } from '../../host/vmLeftovers.js';
 import { requireNoWaitingOverlay } from '../../host/waitingOverlay.js';
 import { textOf, unreadableName } from '../../linux/textPath.js';
 import { exitCodeOf } from '../exitCode.js';
+import { inventoryOf } from '../inventory.js';
 import type { CliIo } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { toCbtError } from '../report.js';
@@ -19,12 +20,26 @@ import { trackImages } from '../sourceFlags.js';
 import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from './findings.js';
 
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
-export async function examine(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
+export async function examine(io: CliIo, given: string, flags: ExamineFlags): Promise<DiskReport[]> {
+  const name = await addressOf(io, given);
   if (!name.startsWith('qmp:')) return examineImages(io, name, flags);
   const { socket, disk } = parseQmpName(name);
   if (disk === '') return examineVm(io, name, flags);
   const reset = (signal?: AbortSignal): Promise<unknown> => resetOnVm(socket, disk, flags, signal);
   return [await examineDisk(io, name, () => openForCommand(io, name, flags), reset)];
+}
+
+/** A VM of the host file, or a disk of one, by its socket; anything else as it is. */
+async function addressOf(io: CliIo, name: string): Promise<string> {
+  if (/^qmp:|^[^#]*\//.test(name)) return name;
+  const inventory = inventoryOf(io);
+  if (name.includes('#')) {
+    const found = await inventory.findDisk(name, io);
+    return 'path' in found ? name : `qmp:${found.vm.socket}#${found.disk}`;
+  }
+  const vms = await inventory.vms();
+  if (!vms.some((vm) => vm.name === name)) return name;
+  return `qmp:${(await inventory.require(name, io)).socket}`;
 }
 
 export interface ExamineFlags extends OpenOptions {

@@ -1,0 +1,37 @@
+/** The VMs of the host file as the command's options name them. */
+import { Inventory } from '../host/inventory.js';
+import type { CliIo } from './io.js';
+
+/** The inventory that `--host`, or the environment, names; nothing is read before it is asked. */
+export function inventoryOf(io: CliIo): Inventory {
+  return new Inventory({ file: io.hostFile, env: io.env });
+}
+
+/** What a VM is reached by, and what the host file says of it where no option does. */
+export interface VmFlags {
+  vm?: string;
+  disk?: string[];
+  agent?: string;
+  quiesce?: boolean;
+  scratch?: string;
+  scratchUnwatched?: boolean;
+  nbdSocket?: string;
+}
+
+/** The same options with the VM's socket in the place of its name, and the host file's words where none were given. */
+export async function withHostFile<Flags extends VmFlags>(io: CliIo, flags: Flags): Promise<Flags> {
+  if (flags.vm === undefined) return flags;
+  const vm = await inventoryOf(io).require(flags.vm, { signal: io.signal });
+  const { entry, socket } = vm;
+  // Its socket is what the command goes on with, so whether that is its own is looked at here.
+  if (entry.uuid !== undefined) await (await vm.connect({ signal: io.signal })).close();
+  const said: VmFlags = {
+    ...(entry.disks !== undefined && { disk: entry.disks }),
+    ...(entry.scratch !== undefined && { scratch: entry.scratch }),
+    ...(entry.allowUnwatchedScratch !== undefined && { scratchUnwatched: entry.allowUnwatchedScratch }),
+    ...(entry.nbdSocket !== undefined && { nbdSocket: entry.nbdSocket }),
+    ...(flags.quiesce && entry.agent !== undefined && { agent: entry.agent }),
+  };
+  const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  return { ...flags, ...said, ...given, vm: socket };
+}

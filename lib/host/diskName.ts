@@ -1,0 +1,58 @@
+/** What a name of a disk, or of a VM, may be: the one place that takes such names apart. */
+import { CbtError, invalidArgument } from '../core/errors.js';
+
+/** A name as it is written; whether a plain one is a VM's or a file's only the host file tells. */
+export type ParsedName =
+  | { kind: 'path'; path: string }
+  | { kind: 'qmp'; socket: string; disk: string }
+  /** `<vm>#<disk>`, or of a VM `<vm>`; it may be a file here all the same. */
+  | { kind: 'vm'; vm: string; disk: string };
+
+const FORMS =
+  'a path (./ goes before one that looks like another form), qmp:<socket>#<disk>, or <vm>#<disk> of the host file';
+
+/** A disk's name. What no version serves yet is refused, so that it is never taken for a file. */
+export function parseDiskName(name: string): ParsedName {
+  if (typeof name !== 'string' || name === '' || /[\0\p{Cs}]/u.test(name))
+    throw invalidArgument('disk', name, 'the path of an image');
+  if (name.startsWith('qmp:')) return { kind: 'qmp', ...parseQmpName(name) };
+  refuseUnserved('disk', name);
+  const at = name.indexOf('#');
+  const vm = at < 0 ? '' : name.slice(0, at);
+  if (vm === '' || vm.includes('/')) return { kind: 'path', path: name };
+  const disk = name.slice(at + 1);
+  if (disk === '') throw invalidArgument('disk', name, FORMS);
+  return { kind: 'vm', vm, disk };
+}
+
+/** A VM's name, as `--vm` takes it: the path of a QMP socket, `qmp:<socket>`, or a name or UUID of the host file. */
+export function parseVmName(name: string): ParsedName {
+  if (typeof name !== 'string' || name === '' || /[\0\p{Cs}]/u.test(name))
+    throw invalidArgument('vm', name, 'the path of a QMP socket');
+  if (name.startsWith('qmp:')) {
+    const { socket, disk } = parseQmpName(name);
+    if (disk === '') return { kind: 'qmp', socket, disk };
+    throw invalidArgument('vm', name, 'qmp:<socket> without a disk');
+  }
+  refuseUnserved('vm', name);
+  return name.includes('/') ? { kind: 'path', path: name } : { kind: 'vm', vm: name, disk: '' };
+}
+
+/** The socket and the disk of `qmp:<socket>#<disk>`; the disk is empty where none is named. */
+export function parseQmpName(name: string): { socket: string; disk: string } {
+  const at = name.indexOf('#');
+  const socket = name.slice('qmp:'.length, at === -1 ? undefined : at);
+  if (!name.startsWith('qmp:') || socket === '') {
+    throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
+  }
+  return { socket, disk: at === -1 ? '' : name.slice(at + 1) };
+}
+
+/** `ERR_CBT_UNSUPPORTED`, as of everything that a host file may say and this version does not do. */
+export function notServed(what: string): CbtError {
+  return new CbtError('ERR_CBT_UNSUPPORTED', `${what} is not served by this version`, { details: { what } });
+}
+
+function refuseUnserved(argument: string, name: string): void {
+  if (/^(libvirt|rbd):/.test(name)) throw notServed(`${argument} ${name}`);
+}

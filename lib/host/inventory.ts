@@ -1,0 +1,192 @@
+/**
+ * Which VMs this machine has: those of the host file, or those that a program passes. Every surface asks it, and it alone says what
+ * a name means. Exact names come first; a name that means two things is refused with both, and never one of them taken.
+ */
+import { lstat } from 'node:fs/promises';
+import { CbtError, invalidArgument } from '../core/errors.js';
+import { parseUuid } from '../core/pointInTime.js';
+import type { TrackedDisk } from '../core/trackedDisk.js';
+import type { CallOptions } from '../core/vm.js';
+import { type ParsedName, parseDiskName, parseVmName } from './diskName.js';
+import { findHostFile, type HostFile } from './hostFile.js';
+import { HostVm, type VmEntry } from './hostVm.js';
+import { type OpenDiskOptions, openDisk } from './open.js';
+
+/** Where the VMs are told. */
+export interface InventoryOptions {
+  /** A host file; that of the environment, or of the machine, unless given. */
+  file?: string | undefined;
+  /** Variables of the environment; those of this process unless given. */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** VMs that a program passes; then no file is read. */
+  vms?: readonly VmEntry[] | undefined;
+}
+
+/** A disk that was found: an image, or one of a VM. */
+export type FoundDisk = { path: string } | { vm: HostVm; disk: string };
+
+interface Loaded {
+  file: HostFile | null;
+  vms: readonly HostVm[];
+}
+
+/** The VMs of this machine. The host file is read when it is first needed, and again on `reload`. */
+export class Inventory {
+  readonly #options: InventoryOptions;
+  #loaded: Promise<Loaded> | null = null;
+
+  constructor(options: InventoryOptions = {}) {
+    this.#options = options;
+  }
+
+  /** In the order of the host file. */
+  async vms(): Promise<readonly HostVm[]> {
+    return (await this.#load()).vms;
+  }
+
+  /** The host file; null where there is none, or a program passed the VMs. */
+  async file(): Promise<HostFile | null> {
+    return (await this.#load()).file;
+  }
+
+  /** What the host file names and this version does not serve, as a person calls it. */
+  async unserved(): Promise<string[]> {
+    const says = (await this.#load()).file?.says ?? {};
+    return [
+      ...(says.vms ?? []).flatMap(({ name, libvirt }) =>
+        libvirt === undefined ? [] : [`VM ${name}: libvirt ${libvirt}`],
+      ),
+      ...(says.libvirt ?? []).map((uri) => `libvirt ${uri}`),
+      ...Object.entries(says.datastores ?? {}).flatMap(([name, { pool }]) =>
+        pool === undefined ? [] : [`datastore ${name}: ${pool}`],
+      ),
+      ...Object.keys(says.wires ?? {}).map((name) => `wire ${name}`),
+    ];
+  }
+
+  /** A VM by its name, its UUID, `qmp:<socket>` or the path of its socket; null where there is none. */
+  async find(name: string, options: CallOptions = {}): Promise<HostVm | null> {
+    const parsed = parseVmName(name);
+    if (parsed.kind !== 'vm') return adHoc(parsed);
+    const found = await this.#byName(parsed.vm, options);
+    const isFile = await isThere(name);
+    if (found !== null && isFile)
+      throw twoMeanings('--vm', name, `the VM of ${await this.#where()}`, 'a socket here');
+    return found ?? (isFile ? adHoc({ kind: 'path', path: name }) : null);
+  }
+
+  /** The same, where there must be one: lists those that there are. */
+  async require(name: string, options: CallOptions = {}): Promise<HostVm> {
+    const found = await this.find(name, options);
+    if (found !== null) return found;
+    throw invalidArgument('--vm', name, `the path of a QMP socket, or ${await this.#those()}`);
+  }
+
+  /** What a disk's name means: `<vm>#<disk>` and a file of that name are both looked for. */
+  async findDisk(name: string, options: CallOptions = {}): Promise<FoundDisk> {
+    const parsed = parseDiskName(name);
+    if (parsed.kind === 'path') return { path: parsed.path };
+    const { disk } = parsed;
+    if (parsed.kind === 'qmp') {
+      if (disk === '') throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
+      return { vm: adHoc(parsed), disk };
+    }
+    const vm = await this.#byName(parsed.vm, options);
+    const isFile = await isThere(name);
+    if (vm !== null && isFile)
+      throw twoMeanings('disk', name, `a disk of the VM ${vm.name} of ${await this.#where()}`, 'a file here');
+    if (vm !== null) return { vm, disk };
+    if (isFile || (await this.vms()).length === 0) return { path: name };
+    throw invalidArgument('disk', name, `the path of a file, or a disk of ${await this.#those()}`);
+  }
+
+  /** Opens a disk for questions, by every name that a disk may have. */
+  async openDisk(name: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
+    const found = await this.findDisk(name, options);
+    return 'path' in found ? openDisk(found.path, options) : found.vm.openDisk(found.disk, options);
+  }
+
+  /** Reads the host file again. One with an error is refused, and what was read before stays. */
+  async reload(): Promise<void> {
+    const next = this.#read();
+    await next;
+    this.#loaded = next;
+  }
+
+  #load(): Promise<Loaded> {
+    this.#loaded ??= this.#read();
+    return this.#loaded;
+  }
+
+  async #read(): Promise<Loaded> {
+    const { file, env = process.env, vms } = this.#options;
+    if (vms !== undefined) return { file: null, vms: vms.map((entry) => new HostVm(entry)) };
+    const found = await findHostFile(file, env);
+    const { vms: entries = [], defaults = {} } = found?.says ?? {};
+    return { file: found, vms: entries.map((entry) => new HostVm({ ...defaults, ...entry })) };
+  }
+
+  async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
+    const vms = await this.vms();
+    return vms.find((vm) => vm.name === name) ?? (await this.#byUuid(name, options));
+  }
+
+  /** A VM and its copy have one UUID; and one that did not tell its own may be the VM that is meant. */
+  async #byUuid(text: string, options: CallOptions): Promise<HostVm | null> {
+    const wanted = parseUuid(text);
+    const vms = wanted === null ? [] : await this.vms();
+    const silent: string[] = [];
+    const told = await Promise.all(
+      vms.map((vm) =>
+        vm.uuid(options).catch((error: unknown) => {
+          if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+          silent.push(`${vm.name} did not tell its own: ${error.message}`);
+          return null;
+        }),
+      ),
+    );
+    const found = vms.filter((_, index) => told[index] === wanted);
+    const [first] = found;
+    if (first !== undefined && found.length === 1) return first;
+    if (first !== undefined)
+      throw invalidArgument(
+        'UUID',
+        text,
+        `that of one VM; it is that of ${found.map(({ name }) => name).join(', ')}`,
+      );
+    if (silent.length === 0) return null;
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `no VM that could be asked has the UUID ${text}; ${silent.join('; ')}`,
+      { details: { uuid: text } },
+    );
+  }
+
+  async #those(): Promise<string> {
+    const { file, vms } = await this.#load();
+    if (vms.length === 0)
+      return file === null ? 'a VM of a host file (there is none)' : `a VM of ${file.path} (it has none)`;
+    return `a VM of ${await this.#where()}: ${vms.map(({ name }) => name).join(', ')}`;
+  }
+
+  async #where(): Promise<string> {
+    return (await this.file())?.path ?? 'this program';
+  }
+}
+
+/** A VM that the caller names by its socket; it is known to nobody else. */
+function adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): HostVm {
+  const qmp = parsed.kind === 'path' ? parsed.path : parsed.socket;
+  return new HostVm({ name: qmp, qmp });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function twoMeanings(argument: string, name: string, one: string, other: string): CbtError {
+  return invalidArgument(argument, name, `a name of one thing: it is ${one} and ${other} (./${name})`);
+}
