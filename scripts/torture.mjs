@@ -1,11 +1,14 @@
 // The long forms of what the gate does in small: random lives of a VM, every step × every fault, sessions without end, fuzzing,
 // and mutants of the code that decides about trust. What came of it so far is in docs/reliability.md.
-//   npm run torture                          all parts, some hours on two cores
+//   npm run torture                          all parts, a day or two on two cores
 //   npm run torture -- histories 1000        one part and how much of it
+//   TORTURE_SEED=7 …                         from that seed on: the same lives, the same order of moments
 //   … --record                               keeps what came of it in tmp/torture
 import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { bundle } from './torture/bundle.mjs';
 
 const RESULTS = 'tmp/torture';
 const { values, positionals } = parseArgs({
@@ -14,15 +17,13 @@ const { values, positionals } = parseArgs({
 });
 const { record } = values;
 const [wanted, count] = positionals;
+const seed = process.env.TORTURE_SEED ?? String(randomInt(2 ** 31));
+const STEPS = '24';
 
 /** A part: how much of it unless said, and how it is run. */
 const PARTS = {
-  histories: { count: '10000', run: (count) => torture('histories', { TORTURE_HISTORIES: count }) },
-  faults: {
-    count: 'all',
-    run: (count) =>
-      torture('faults', { TORTURE_CELLS: count, ...(record && { TORTURE_RECORD: `${RESULTS}/cells.json` }) }),
-  },
+  histories: { count: '10000', run: (count) => program('histories', [seed, count, STEPS]) },
+  faults: { count: 'all', run: (count) => program('faults', [seed, count]) },
   sessions: { count: '1000', run: (count) => torture('sessions', { TORTURE_SESSIONS: count }) },
   kills: {
     count: '2000',
@@ -44,6 +45,9 @@ function run(command, args, env = {}) {
   return status === 0;
 }
 
+/** A program of test/torture in one small process of its own. */
+const program = async (name, args) =>
+  run(process.execPath, ['--single-threaded', await bundle(name), ...args]);
 const vitest = (args, env) => run('npx', ['vitest', 'run', ...args], env);
 const torture = (name, env) => vitest(['--config', 'test/torture/vitest.config.ts', name], env);
 
@@ -62,7 +66,7 @@ const failed = [];
 for (const [name, part] of Object.entries(PARTS)) {
   if (wanted !== undefined && wanted !== name) continue;
   const started = Date.now();
-  const ok = part.run(count ?? part.count);
+  const ok = await part.run(count ?? part.count);
   console.log(
     `--- ${name} ${count ?? part.count}: ${ok ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(0)} s`,
   );

@@ -8,7 +8,6 @@ const childProcess = require('node:child_process');
 
 const { kind, at = 0, qemu, qmp, report } = JSON.parse(process.env.CBT_FAULT ?? '{"kind":"count"}');
 const sockets = new Set();
-const children = new Set();
 let effects = 0;
 let reached = false;
 
@@ -29,9 +28,22 @@ function effect(what) {
   else if (kind === 'qemu') process.kill(qemu, 'SIGKILL');
   else if (kind === 'cut')
     for (const socket of sockets) socket.destroy(failure('ECONNRESET', 'connection reset'));
-  else if (kind === 'helper') for (const child of children) child.kill('SIGKILL');
+  else if (kind === 'helper') for (const child of helpers()) process.kill(child, 'SIGKILL');
   else if (kind === 'denied' && what !== 'program' && what !== 'qmp')
     throw failure('EACCES', 'permission denied');
+}
+
+/** What we have started, by whatever way: those that libnbd starts are children of this process too. */
+function helpers() {
+  return fs.readdirSync('/proc').flatMap((name) => {
+    try {
+      const stat = fs.readFileSync(`/proc/${Number(name)}/stat`, 'utf8');
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(parent) === process.pid && state !== 'Z' ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function failure(code, words) {
@@ -82,8 +94,5 @@ net.Socket.prototype.write = function written(...args) {
 const { spawn } = childProcess;
 childProcess.spawn = function spawned(...args) {
   effect('program');
-  const child = spawn.apply(this, args);
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  return child;
+  return spawn.apply(this, args);
 };

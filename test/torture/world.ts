@@ -1,36 +1,47 @@
 /**
  * A VM's life in a folder, and what must be true of it: two disks, each a small qcow2 image whose content is known to the
- * byte, copies of them, a backup folder, and every point in time with what its disk held then. Answers are asked for as a
+ * sector, copies of them, a backup folder, and every point in time with what its disk held then. Answers are asked for as a
  * script asks for them, of the command; an answer may be refused, and must never be short.
  */
-import { execFile } from 'node:child_process';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { expect } from 'vitest';
-import { cli } from '../helpers/cli.js';
-import { eventually } from '../helpers/eventually.js';
-import { qemuImg, qemuIo } from '../helpers/qemuTools.js';
-import type { SmallFileSystem } from '../helpers/smallFileSystem.js';
-import { StorageDaemon } from '../helpers/storageDaemon.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cliWith } from '../helpers/cli.js';
+import { qemuImg } from '../helpers/qemuTools.js';
 
-export const UNIT = 65_536;
-export const UNITS = 32;
+import { expectContents, SECTOR } from './contents.js';
+import { Machine } from './machine.js';
+import { running } from './processes.js';
+import type { RestingImages } from './restingImages.js';
+import type { Space } from './space.js';
+
+/** What most images are long at first. */
+const FIRST_SECTORS = 4096;
 export const NAMES = ['a', 'b'] as const;
 
 /** Commands whose steps ask for what may make no sense by then: a disk tracked already, the only point, a session that ended. */
 const MAY_BE_MISUSE = ['enable', 'forget', 'commit', 'rollback', 'changes'];
+/** A signal is for the program that tries all this (endAsked.ts), not for the command that it has at work. */
+const NEVER = new AbortController().signal;
+/** For what is about to end to have ended. */
+const PATIENCE_MS = 60_000;
+const LOOK_EVERY_MS = 10;
 
-/** A file, wherever it lies and whatever it is called: what it holds, a value a unit. */
+/** A file, wherever it lies and whatever it is called: what it holds, and what others keep in it. */
 export interface ImageState {
-  units: Uint8Array;
+  sectors: Uint8Array;
+  /** Bitmaps of somebody else, with what the disk held when they began to record. */
+  foreign: Map<string, Uint8Array>;
+  snapshots: Map<string, Uint8Array>;
+  /** It is shorter than at its last point in time: growing now would leave no trace (docs/operating.md, Resize). */
+  shrunk: boolean;
 }
 
 /** What a disk held at a point in time: by the disk's changeId, which names history and instant. */
 export interface Moment {
   changeId: string;
   pit: string;
-  units: Uint8Array;
+  sectors: Uint8Array;
 }
 
 /** A run of the backup folder, with what it must restore to. */
@@ -40,30 +51,65 @@ export interface Run {
   disks: Map<string, Uint8Array>;
 }
 
+/** What a world of the same files starts from again. */
+export interface Known {
+  images: Map<string, ImageState>;
+  moments: Moment[];
+  runs: Run[];
+  value: number;
+}
+
+const copyOf = ({ sectors, foreign, snapshots, shrunk }: ImageState): ImageState => ({
+  sectors: Uint8Array.from(sectors),
+  foreign: new Map(foreign),
+  snapshots: new Map(snapshots),
+  shrunk,
+});
+
 export class World {
   readonly images = new Map<string, ImageState>();
   /** Files beside: copies of an image at rest. */
   readonly copies: { file: string; state: ImageState }[] = [];
-  readonly moments: Moment[] = [];
+  /** The backup folder as it was. */
+  readonly folders: { path: string; runs: Run[]; pruning: boolean }[] = [];
+  moments: Moment[] = [];
   runs: Run[] = [];
+  /** A prune did not come to its end: what it began may go on with any later command on the folder. */
+  pruning = false;
   readonly log: string[] = [];
-  daemon: StorageDaemon | null = null;
+  machine: Machine | null = null;
   /** No byte is free where it lives; nobody writes then, for what becomes of such a write nobody could say. */
   full = false;
-  #copy = 0;
+  /** For names that are given once. */
+  #named = 0;
   #value = 0;
 
   constructor(
     readonly folder: string,
     readonly random: (below: number) => number,
-    readonly space: SmallFileSystem | null = null,
+    readonly resting: RestingImages,
+    readonly space: Space | null = null,
   ) {}
 
   async create(): Promise<void> {
     for (const name of NAMES) {
-      await qemuImg('create', '-q', '-f', 'qcow2', this.image(name), String(UNIT * UNITS));
-      this.images.set(name, { units: new Uint8Array(UNITS) });
+      await qemuImg('create', '-q', '-f', 'qcow2', this.image(name), String(FIRST_SECTORS * SECTOR));
+      this.images.set(name, copyOf({ sectors: new Uint8Array(FIRST_SECTORS), ...EMPTY }));
     }
+  }
+
+  /** What is known of it now, to come back to. */
+  get known(): Known {
+    const images = new Map([...this.images].map(([name, state]) => [name, copyOf(state)]));
+    return { images, moments: [...this.moments], runs: [...this.runs], value: this.#value };
+  }
+
+  /** The files are what they were then. */
+  set known({ images, moments, runs, value }: Known) {
+    for (const [name, state] of images) this.images.set(name, copyOf(state));
+    this.moments = [...moments];
+    this.runs = [...runs];
+    this.#value = value;
   }
 
   image(name: string): string {
@@ -86,51 +132,63 @@ export class World {
     return picked;
   }
 
+  /** A name that nothing here has had. */
+  newName(kind: string): string {
+    this.#named += 1;
+    return `${kind}-${this.#named}`;
+  }
+
   note(text: string): void {
     this.log.push(text);
   }
 
   // ---- the guest ----
 
-  /** One to three writes, in units or parts of them, to a disk of the VM, running or off. */
-  async write(name: string): Promise<void> {
+  /** One to three writes of a sector and more to a disk of the VM, running or off, or to a layer that somebody put on it. */
+  async write(name: string, file = this.image(name)): Promise<void> {
     if (this.full) return;
-    const state = this.state(name);
-    const commands: string[] = [];
+    const { sectors } = this.state(name);
+    const { machine } = this;
+    const writes: { at: number; count: number; value: number }[] = [];
     for (let n = 1 + this.random(3); n > 0; n -= 1) {
-      const at = this.random(UNITS);
+      const at = this.random(sectors.length);
+      const most = this.random(2) === 0 ? 1 + this.random(200) : 128 - (at % 128);
       this.#value = (this.#value % 250) + 1;
       const value = this.random(5) === 0 ? 0 : this.#value;
-      commands.push(value === 0 ? `write -z ${at * UNIT} ${UNIT}` : `write -P ${value} ${at * UNIT} ${UNIT}`);
-      state.units[at] = value;
+      const count = Math.min(most, sectors.length - at);
+      writes.push({ at, count, value });
+      sectors.fill(value, at, at + count);
     }
-    if (this.daemon === null) await qemuIo(['-f', 'qcow2', this.image(name)], ...commands);
-    else await this.daemon.guestIo(name, ...commands, 'flush');
+    const apply = async (disk: Awaited<ReturnType<Machine['guest']>>): Promise<void> => {
+      for (const { at, count, value } of writes) {
+        const [offset, length] = [at * SECTOR, count * SECTOR];
+        if (value === 0) await disk.zero(Float64Array.of(offset, length));
+        else await disk.write(offset, Buffer.alloc(length, value));
+      }
+      await disk.flush();
+    };
+    if (machine === null) await this.resting.open(file, 'write', apply);
+    else await apply(await machine.guest(name));
   }
 
-  async start(): Promise<void> {
-    // As a VM's sockets are: the same at every start.
-    const folder = join(this.folder, 'vm');
-    await mkdir(folder, { recursive: true });
-    this.daemon = await StorageDaemon.start({
-      folder,
-      disks: NAMES.map((node) => ({ node, file: this.image(node) })),
-    });
-    await this.daemon.exportWritable(...NAMES);
+  async start(kind: 'storageDaemon' | 'system' = 'storageDaemon'): Promise<void> {
+    this.machine = await Machine[kind](join(this.folder, 'vm'), this.disks);
+  }
+
+  get disks(): { name: string; file: string }[] {
+    return NAMES.map((name) => ({ name, file: this.image(name) }));
   }
 
   async stop(): Promise<void> {
-    const { daemon } = this;
-    this.daemon = null;
-    await daemon?.process.terminate();
-    await daemon?.[Symbol.asyncDispose]();
+    const { machine } = this;
+    this.machine = null;
+    await machine?.stop();
   }
 
   async crash(): Promise<void> {
-    const { daemon } = this;
-    this.daemon = null;
-    await daemon?.process.kill();
-    await daemon?.[Symbol.asyncDispose]();
+    const { machine } = this;
+    this.machine = null;
+    await machine?.kill();
   }
 
   /** Takes every free byte while something is done. */
@@ -149,19 +207,18 @@ export class World {
   // ---- what people do to files ----
 
   async copyAside(name: string): Promise<void> {
-    this.#copy += 1;
-    const file = join(this.folder, `copy-${this.#copy}.qcow2`);
-    await promisify(execFile)('cp', ['--reflink=auto', this.image(name), file]);
-    this.copies.push({ file, state: { units: Uint8Array.from(this.state(name).units) } });
+    const file = join(this.folder, `${this.newName('copy')}.qcow2`);
+    await copyFile(this.image(name), file);
+    this.copies.push({ file, state: copyOf(this.state(name)) });
   }
 
   /** An older file of any disk takes the place of this one. */
   async putBack(name: string, index: number): Promise<void> {
     const copy = this.copies[index];
     if (copy === undefined) throw new Error(`no copy ${index}`);
-    await promisify(execFile)('cp', ['--reflink=auto', copy.file, `${this.image(name)}.new`]);
+    await copyFile(copy.file, `${this.image(name)}.new`);
     await rename(`${this.image(name)}.new`, this.image(name));
-    this.images.set(name, { units: Uint8Array.from(copy.state.units) });
+    this.images.set(name, copyOf(copy.state));
   }
 
   async exchange(): Promise<void> {
@@ -178,15 +235,27 @@ export class World {
 
   /** How a command is told of the VM or of its images. */
   subjects(): string[] {
-    return this.daemon === null
+    return this.machine === null
       ? NAMES.map((name) => this.image(name))
-      : ['--vm', this.daemon.process.qmpPath, '--nbd-socket', this.daemon.nbdPath, '--scratch', this.folder];
+      : [...this.vm(), '--nbd-socket', this.machine.nbdPath, '--scratch', this.folder];
+  }
+
+  /** The same for those that have no use for a scratch place: `--nbd-socket` and `--scratch` are for sessions only. */
+  subjectsOfTracking(): string[] {
+    return this.machine === null ? this.subjects() : this.vm();
+  }
+
+  vm(): string[] {
+    return ['--vm', this.machine?.process.qmpPath ?? ''];
   }
 
   disk(name: string): string[] {
-    return this.daemon === null
-      ? [this.image(name)]
-      : [`qmp:${this.daemon.process.qmpPath}#${name}`, '--nbd-socket', this.daemon.nbdPath];
+    return this.machine === null ? [this.image(name)] : this.node(name);
+  }
+
+  /** A node of the running VM, or a disk by its name. */
+  node(name: string): string[] {
+    return [`qmp:${this.machine?.process.qmpPath}#${name}`, ...['--nbd-socket', this.machine?.nbdPath ?? '']];
   }
 
   /** Which of our disks a result speaks of. */
@@ -198,10 +267,12 @@ export class World {
 
   /** A command that must be done or refused: any end but a crash of ours, or a usage error where none is expected. */
   async ask(...argv: string[]): Promise<{ code: number; result: unknown; said: string }> {
-    const { code, stdout, stderr } = await cli(...argv, '--json');
-    const said = stderr.trim().replaceAll(this.folder, '.');
-    this.note(`${argv.join(' ').replaceAll(this.folder, '.')} -> ${code} ${said.slice(0, 200)}`);
+    const { code, stdout, stderr } = await cliWith({ signal: NEVER }, ...argv, '--json');
     const told = stdout.trim() === '' ? null : JSON.parse(stdout);
+    const errors = ((told?.disks ?? []) as { error?: unknown }[]).flatMap(({ error }) => error ?? []);
+    const more = errors.length > 0 ? JSON.stringify(errors) : code !== 0 ? stdout : '';
+    const said = `${stderr}${more}`.trim().replaceAll(this.folder, '.');
+    this.note(`${argv.join(' ').replaceAll(this.folder, '.')} -> ${code} ${said.slice(0, 300)}`);
     if (code === 1 || (code === 2 && !MAY_BE_MISUSE.includes(argv[0] ?? '')))
       throw new Error(`${argv.join(' ')} ended with ${code}: ${stderr}${stdout}`);
     return { code, result: told, said };
@@ -209,44 +280,39 @@ export class World {
 
   /** Waits until nothing that somebody who was killed had started is at work here: helpers end with him, guards when they have mended. */
   async quiet(): Promise<void> {
-    await eventually(async () => {
-      const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,stat,args', '-ww']);
-      const own = String(this.daemon?.process.pid);
-      const left = stdout
-        .split('\n')
-        .map((line) => line.trim())
-        .filter((line) => line.includes(this.folder) && !/^\d+ Z/.test(line) && !line.includes('ps -eo'))
-        .filter((line) => line.split(' ')[0] !== own);
-      expect(left, 'processes left').toEqual([]);
+    const until = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const own = this.machine?.process.pid;
+      const left = running().filter(({ pid, command }) => pid !== own && command.includes(this.folder));
+      if (left.length === 0) return;
+      if (Date.now() > until) throw new Error(`processes left: ${JSON.stringify(left)}`);
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /** A point in time was taken of a disk that holds what it holds now. */
+  remember(name: string, point: { changeId?: string; pit: string | null }): void {
+    if (point.changeId === undefined || point.pit === null) return;
+    const state = this.state(name);
+    this.rememberAs(name, {
+      changeId: point.changeId,
+      pit: point.pit,
+      sectors: Uint8Array.from(state.sectors),
     });
   }
 
-  remember(name: string, point: { changeId?: string; pit: string | null }): void {
-    if (point.changeId === undefined || point.pit === null) return;
-    const units = Uint8Array.from(this.state(name).units);
-    const known = this.moments.find(({ changeId }) => changeId === point.changeId);
+  rememberAs(name: string, moment: Moment): void {
+    const known = this.moments.find(({ changeId }) => changeId === moment.changeId);
     if (known !== undefined) throw new Error(`the changeId ${known.changeId} was given out twice`);
-    this.moments.push({ changeId: point.changeId, pit: point.pit, units });
+    this.moments.push(moment);
+    this.state(name).shrunk = false;
   }
 
-  async content(file: string): Promise<Uint8Array> {
-    const raw = `${file}.${this.#value}.raw`;
-    await qemuImg('convert', '-f', 'qcow2', '-O', 'raw', file, raw);
-    try {
-      return unitsOf(await readFile(raw));
-    } finally {
-      await rm(raw);
-    }
+  /** QEMU reads from the image what the guest wrote. */
+  async expectContent(name: string): Promise<void> {
+    const bytes = await this.resting.read(this.image(name));
+    expectContents(bytes, this.state(name).sectors, `the content of ${name}`);
   }
 }
 
-/** The value of each unit; a unit that is not of one value is a mistake of somebody. */
-export function unitsOf(bytes: Buffer): Uint8Array {
-  if (bytes.length !== UNIT * UNITS) throw new Error(`${bytes.length} bytes instead of ${UNIT * UNITS}`);
-  return Uint8Array.from({ length: UNITS }, (_, at) => {
-    const unit = bytes.subarray(at * UNIT, (at + 1) * UNIT);
-    const [value = 0] = unit;
-    if (unit.compare(Buffer.alloc(UNIT, value)) !== 0) throw new Error(`unit ${at} is torn`);
-    return value;
-  });
-}
+const EMPTY = { foreign: new Map(), snapshots: new Map(), shrunk: false } as const;

@@ -1,0 +1,37 @@
+/** The processes of this machine, read from /proc: a program that lists them costs more than most of what is tried here. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Running {
+  pid: number;
+  parent: number;
+  command: string;
+}
+
+/** All that run now; zombies have no command any more, and are left out. */
+export function running(): Running[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      if (command === '') return [];
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      return [{ pid: Number(name), parent, command }];
+    } catch {
+      // It ended meanwhile.
+      return [];
+    }
+  });
+}
+
+/** Those that a process started, and that these started. */
+export function descendants(pid: number): Running[] {
+  const all = running();
+  const found: Running[] = [];
+  for (let of = [pid]; of.length > 0; ) {
+    const next = all.filter(({ parent }) => of.includes(parent));
+    found.push(...next);
+    of = next.map((child) => child.pid);
+  }
+  return found;
+}

@@ -1,0 +1,173 @@
+/** What is held against a world after each step, and at its end. */
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { CbtError } from '../../lib/core/errors.js';
+import { openDisk } from '../../lib/host/open.js';
+import { qemuImg } from '../helpers/qemuTools.js';
+import { expectContents, firstMissed, SECTOR } from './contents.js';
+import { NAMES, type Run, type World } from './world.js';
+
+/** An instant in any words for it, and what its disk held then. */
+interface Instant {
+  changeId: string;
+  sectors: Uint8Array;
+}
+
+interface Area {
+  start: number;
+  length: number;
+}
+
+/** Questions of any disk since any instant that anybody ever took: refused, or not short. */
+export async function ask(world: World, questions: number): Promise<void> {
+  if (world.moments.length === 0) return;
+  for (let n = 0; n < questions; n += 1) {
+    const name = world.pick(NAMES);
+    const moment = world.pick(world.moments);
+    // Up to now, or up to another instant.
+    const to = world.random(3) === 0 ? world.pick(world.moments) : null;
+    await askOf(world, world.disk(name), name, moment, to);
+  }
+}
+
+/** One question, of a disk in any words for it. */
+export async function askOf(
+  world: World,
+  disk: readonly string[],
+  name: string,
+  from: Instant,
+  to: Instant | null = null,
+): Promise<void> {
+  const upTo = to === null ? [] : ['--to', to.changeId];
+  const { code, result } = await world.ask('changes', ...disk, '--from', from.changeId, ...upTo);
+  if (code !== 0) return;
+  const { areas } = result as { areas: Area[] };
+  expectTold(world, name, from, to, areas);
+}
+
+function expectTold(
+  world: World,
+  name: string,
+  from: Instant,
+  to: Instant | null,
+  areas: readonly Area[],
+): void {
+  const now = to?.sectors ?? world.state(name).sectors;
+  const missed = firstMissed(from.sectors, now, areas);
+  if (missed < 0) return;
+  throw new Error(
+    `byte ${missed * SECTOR} of ${name} since ${from.changeId} up to ${to?.changeId ?? 'now'} went from ${from.sectors[missed]} to ${now[missed]}, and is not told`,
+  );
+}
+
+/** Every instant, up to now, of a disk that is opened once. */
+async function askAll(world: World, name: string): Promise<void> {
+  const [disk = '', , nbdSocket] = world.disk(name);
+  const opened = await openDisk(disk, nbdSocket === undefined ? {} : { nbdSocket }).catch(refusal);
+  if (opened === null) return;
+  try {
+    for (const { changeId, sectors } of world.moments) {
+      const map = await opened.changes({ from: changeId }).catch(refusal);
+      if (map === null) continue;
+      const areas: Area[] = [];
+      for await (const { offset, length } of map) areas.push({ start: offset, length });
+      expectTold(world, name, { changeId, sectors }, null, areas);
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+/** What may be answered instead of an answer. */
+function refusal(error: unknown): null {
+  if (error instanceof CbtError && error.code !== 'ERR_CBT_INTERNAL') return null;
+  throw error;
+}
+
+/** Bitmaps of others answer as well, since they began to record. */
+export async function askForeign(world: World): Promise<void> {
+  const name = world.pick(NAMES);
+  const all = [...world.state(name).foreign];
+  if (all.length === 0) return;
+  const [changeId, sectors] = world.pick(all);
+  await askOf(world, world.disk(name), name, { changeId, sectors });
+}
+
+/** Every disk of the run, to the byte. */
+export async function restore(world: World, { run, pit, disks }: Run, from = world.backups): Promise<void> {
+  for (const [disk, sectors] of disks) {
+    const to = join(world.folder, 'restored.raw');
+    const which = ['--from', from, '--pit', pit, '--disk', disk];
+    const { code, said } = await world.ask('restore', ...which, '--to', to, '--format', 'raw');
+    expect(code, `run ${run} of ${disk}: ${said}`).toBe(0);
+    expectContents(await readFile(to), sectors, `run ${run} of ${disk}`);
+    await rm(to);
+  }
+}
+
+/** QEMU reads from the run's layers what its disks held. */
+async function expectStored(world: World, { run, pit, disks }: Run): Promise<void> {
+  const manifest = JSON.parse(
+    await readFile(join(world.backups, `run-${String(run).padStart(6, '0')}.json`), 'utf8'),
+  );
+  const stored = manifest.disks as { disk: string; file: string }[];
+  expect(manifest.pit).toBe(pit);
+  for (const { disk, file } of stored) {
+    const sectors = disks.get(disk);
+    expect(sectors, `${disk} of run ${run}`).toBeDefined();
+    if (sectors === undefined) continue;
+    expectContents(
+      await world.resting.read(join(world.backups, file)),
+      sectors,
+      `run ${run} of ${disk} in QEMU`,
+    );
+  }
+}
+
+/** What a person would type next. */
+export async function mendByDoctor(world: World): Promise<void> {
+  const subjects =
+    world.machine === null
+      ? NAMES.map((name) => world.image(name))
+      : [`qmp:${world.machine.process.qmpPath}`];
+  const { code, said } = await world.ask('doctor', ...subjects, '--scratch', world.folder, '--fix');
+  expect([0, 3], said).toContain(code);
+}
+
+/** At the end: everything that was promised, and nothing left over. `runs`: whether the backup folder is looked at. */
+export async function reckon(world: World, { runs = true } = {}): Promise<void> {
+  for (const name of NAMES) await askAll(world, name);
+  if (world.machine !== null) {
+    await mendByDoctor(world);
+    await world.stop();
+  }
+  for (const name of NAMES) {
+    // A session that was open when QEMU ended may have what the guest wrote.
+    const { code, said } = await world.ask('doctor', world.image(name), '--scratch', world.folder, '--fix');
+    expect([0, 3], said).toContain(code);
+    await world.expectContent(name);
+    await expectForeign(world, name);
+  }
+  if (runs && world.runs.length > 0) {
+    const { code, said } = await world.ask('verify', '--from', world.backups);
+    expect(code, said).toBe(0);
+    // In the middle of a merge layers are read as the merge will leave them, which QEMU cannot know.
+    if (!world.pruning) for (const run of world.runs) await expectStored(world, run);
+    for (const run of world.pruning ? world.runs : [world.pick(world.runs)]) await restore(world, run);
+  }
+  const left = (await readdir(world.folder)).filter(
+    (name) => !/^(a|b|copy-\d+)\.qcow2$|^backups$|^folder-\d+$|^restored$|^vm2?$/.test(name),
+  );
+  expect(left, 'left behind').toEqual([]);
+}
+
+/** What others keep in the image is all there. */
+async function expectForeign(world: World, name: string): Promise<void> {
+  const { foreign } = world.state(name);
+  if (foreign.size === 0) return;
+  const info = JSON.parse(await qemuImg('info', '--output=json', world.image(name)));
+  const { bitmaps = [] } = info['format-specific'].data as { bitmaps?: { name: string }[] };
+  const theirs = bitmaps.map((bitmap) => bitmap.name).filter((one) => !one.startsWith('cbt1.'));
+  expect(theirs.sort(), `bitmaps of others in ${name}`).toEqual([...foreign.keys()].sort());
+}
