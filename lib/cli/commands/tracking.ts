@@ -101,7 +101,18 @@ function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTra
     ['--nbd-socket', flags.nbdSocket],
   ] as const)
     requireVm(option, value);
-  return trackImages(images, flags);
+  const tracking = trackImages(images, flags);
+  return {
+    enable: (options) => tracking.enable(options),
+    reset: (options) => tracking.reset(options),
+    disable: (options) => tracking.disable(options),
+    forget: (point, options) => tracking.forget(point, options),
+    // The other options are a VM's, and were refused.
+    begin: ({ pit, base, signal }) => tracking.begin({ pit, base, signal }),
+    // An image at rest has no overlay to bring back: nothing takes long.
+    commit: (session, { signal }) => tracking.commit(session, { signal }),
+    rollback: (session, { signal }) => tracking.rollback(session, { signal }),
+  };
 }
 
 async function act(
