@@ -34,6 +34,28 @@ const PARTS = {
     run: (count) =>
       vitest(['test/integration/backend/qemu/live/histories.integ.test.ts'], { LIVE_HISTORIES: count }),
   },
+  // Before each command to QEMU, and before each change to a folder.
+  moments: {
+    count: '1',
+    run: (every) =>
+      vitest(
+        [
+          'test/integration/backend/qemu/live/killedSession.integ.test.ts',
+          'test/integration/backup/interruptedPrune.integ.test.ts',
+        ],
+        { KILL_EVERY: every, STRIDE: every },
+      ),
+  },
+  instants: {
+    count: '1000',
+    run: (count) =>
+      vitest(['test/integration/backend/qemu/live/instants.integ.test.ts'], { INSTANTS: count }),
+  },
+  // So many times what the gate tries of each.
+  properties: {
+    count: '100',
+    run: (count) => vitest(['test/property', 'test/unit/backend/image/parallels'], { EFFORT: count }),
+  },
   // Inputs of each native fuzzer under ASan and UBSan, and of each parser in TypeScript.
   fuzz: { count: '1000000', run: (count) => run('bash', ['scripts/fuzz.sh', `${count}x`]) },
   parsers: { count: '1000000', run: (count) => run('node', ['test/fuzz/run.mjs', '--runs', count]) },
@@ -48,7 +70,8 @@ function run(command, args, env = {}) {
 /** A program of test/torture in one small process of its own. */
 const program = async (name, args) =>
   run(process.execPath, ['--single-threaded', await bundle(name), ...args]);
-const vitest = (args, env) => run('npx', ['vitest', 'run', ...args], env);
+/** The long form of a test may take a day. */
+const vitest = (args, env) => run('npx', ['vitest', 'run', '--testTimeout=86400000', ...args], env);
 const torture = (name, env) => vitest(['--config', 'test/torture/vitest.config.ts', name], env);
 
 if (wanted !== undefined && PARTS[wanted] === undefined) {

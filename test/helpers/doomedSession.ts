@@ -1,9 +1,10 @@
-/** A process that runs a session and is killed in it: the library is compiled for it, because it is no test itself. */
+/** A process that runs a session and is killed in it; it is no test itself, so it takes the built library. */
 import { execFile } from 'node:child_process';
-import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { SessionMode } from '../../lib/core/session.js';
+import { libraryWithoutGuard } from './builtCommand.js';
+import type { TemporaryFolder } from './temporaryFolder.js';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -24,24 +25,15 @@ export interface Doom {
 }
 
 export class DoomedSessions {
-  readonly #built: string;
-
-  private constructor(built: string) {
-    this.#built = built;
-  }
+  private constructor(private readonly library: TemporaryFolder) {}
 
   static async build(): Promise<DoomedSessions> {
-    // Below node_modules, so that the built library finds its dependencies.
-    const built = join(root, 'node_modules', '.cache', `doomed-session-${process.pid}`);
-    await mkdir(built, { recursive: true });
-    const tsc = join(root, 'node_modules', '.bin', 'tsc');
-    await run(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', built], { cwd: root });
-    return new DoomedSessions(built);
+    return new DoomedSessions(await libraryWithoutGuard());
   }
 
   /** True when it was killed, false when it got through. */
   async run(doom: Doom): Promise<boolean> {
-    const told = { built: this.#built, commands: Number.MAX_SAFE_INTEGER, ...doom };
+    const told = { built: this.library.path, commands: Number.MAX_SAFE_INTEGER, ...doom };
     const script = join(root, 'test/integration/backend/qemu/live/doomedSession.mjs');
     try {
       await run(process.execPath, [script, JSON.stringify(told)], {
@@ -55,7 +47,7 @@ export class DoomedSessions {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#built, { recursive: true, force: true });
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.library.remove();
   }
 }

@@ -2,6 +2,7 @@
  * A guest that writes all the time: lanes of random writes, zeroes and discards over pages of a zone, each page's value a
  * number that says when it was written. So whatever instant somebody shows, it can be told whether there was such a one.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiskData } from '../../lib/core/diskData.js';
 import { openData } from '../../lib/host/data.js';
 
@@ -51,6 +52,7 @@ export class GuestWriter {
   readonly #data: DiskData;
   readonly #log: PageLog[];
   readonly #lanes: Promise<void>[];
+  readonly #waiting = new Set<() => void>();
   #stopping = false;
   #clock = 1;
   /** Writes that were done. */
@@ -64,6 +66,7 @@ export class GuestWriter {
     readonly pages: number,
     initial: readonly number[],
     random: (below: number) => number,
+    private readonly restMs: number,
     private readonly onWrite: (offset: number, length: number) => void,
   ) {
     this.#data = data;
@@ -72,11 +75,15 @@ export class GuestWriter {
     this.#lanes = Array.from({ length: LANES }, (_, lane) =>
       this.#run(lane, random).catch((error: unknown) => {
         this.failed ??= error;
+        this.#tell();
       }),
     );
   }
 
-  /** Starts on an export; `zoneBytes` is where its pages start, on a 64 KiB border. */
+  /**
+   * Starts on an export; `zoneBytes` is where its pages start, on a 64 KiB border. `restMs`: how long a lane rests after each
+   * write. Without a rest it takes whatever the processors have, which only helps to catch an instant.
+   */
   static async start(
     socket: string,
     exportName: string,
@@ -84,22 +91,24 @@ export class GuestWriter {
       zoneBytes: number;
       pages: number;
       seed: number;
+      restMs?: number;
       onWrite?: (offset: number, length: number) => void;
     },
   ): Promise<GuestWriter> {
-    const { zoneBytes, pages, seed, onWrite = () => undefined } = options;
+    const { zoneBytes, pages, seed, restMs = 0, onWrite = () => undefined } = options;
     const data = await openData({ kind: 'unix', path: socket, exportName });
     const now = await data.read(zoneBytes, pages * PAGE);
     const initial = Array.from({ length: pages }, (_, i) =>
       valueOfPage(now.subarray(i * PAGE, (i + 1) * PAGE)),
     );
-    return new GuestWriter(data, zoneBytes, pages, initial, seededRandom(seed), onWrite);
+    return new GuestWriter(data, zoneBytes, pages, initial, seededRandom(seed), restMs, onWrite);
   }
 
   /** Settles when so many more writes are done, or it failed. */
   async progress(writes: number): Promise<void> {
     const until = this.done + writes;
-    while (this.done < until && this.failed === null) await new Promise((resolve) => setImmediate(resolve));
+    while (this.done < until && this.failed === null)
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
     if (this.failed !== null) throw this.failed;
   }
 
@@ -146,6 +155,14 @@ export class GuestWriter {
       else await this.#data.write(offset, pageOfValue(at));
       log.acked = at;
       this.done += 1;
+      this.#tell();
+      if (this.restMs > 0) await sleep(this.restMs);
     }
+  }
+
+  /** Whoever waits looks again. */
+  #tell(): void {
+    for (const look of this.#waiting) look();
+    this.#waiting.clear();
   }
 }

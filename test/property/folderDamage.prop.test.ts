@@ -2,7 +2,7 @@
  * Folders of every shape and every damage, against a model and against QEMU: what `verify` calls sound restores byte for byte,
  * before and after a prune; and whatever happened to a folder, a restore never hands out other bytes than were backed up.
  *
- * FLIPS=all turns every bit of every file of a small folder; else so many of them, 60 unless given.
+ * FLIPS=all turns every bit of every file of a small folder; EFFORT=n tries n times as much of everything.
  */
 import { execFile } from 'node:child_process';
 import { cp, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prune } from '../../lib/backup/prune.js';
 import { verify } from '../../lib/backup/verify.js';
 import { CbtError } from '../../lib/core/errors.js';
+import { runs } from '../helpers/effort.js';
 import { makeLayerFolder, type RunSpec, readRuns } from '../helpers/layerFolder.js';
 import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../helpers/qemuTools.js';
 
@@ -80,7 +81,7 @@ describe('folders of disks that grow and shrink', () => {
           await inQemu(all.length);
         }),
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 12) },
+      { numRuns: runs(10) },
     );
   });
 });
@@ -209,12 +210,11 @@ describe('damage', () => {
           await damagedBy((path) => make(path, names, pick), `${name} ${numbers.join(' ')}`);
         },
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 6) },
+      { numRuns: runs(6) },
     );
   });
 
   test('every bit: verify sees it, or it makes no difference', async () => {
-    const flips = process.env['FLIPS'] ?? '60';
     const files = await Promise.all(
       names.map(async (name) => ({ name, bits: 8 * (await stat(join(whole, name))).size })),
     );
@@ -225,11 +225,11 @@ describe('damage', () => {
       tried.set(name, (tried.get(name) ?? 0) + 1);
       if (!sound) seen.set(name, (seen.get(name) ?? 0) + 1);
     };
-    if (flips === 'all')
+    if (process.env['FLIPS'] === 'all')
       for (const { name, bits } of files) for (let bit = 0; bit < bits; bit += 1) await at(name, bit);
     else {
       // As many in each file as in any other, and the headers and tables of layers as often as their data.
-      for (let i = 0; i < Number(flips); i += 1) {
+      for (let i = 0; i < runs(40); i += 1) {
         const { name, bits } = files[i % files.length] ?? { name: '', bits: 0 };
         const random = Math.random();
         const end = i % 2 === 0 && name.endsWith('.qcow2') ? 8 * 128 : bits;

@@ -11,6 +11,7 @@ import { openImage } from '../../lib/backend/image/imageSource.js';
 import type { BitmapKernel } from '../../lib/core/bitmapKernel.js';
 import { CbtError } from '../../lib/core/errors.js';
 import { checkRanges, type RangePager } from '../../lib/core/rangePage.js';
+import { runs } from '../helpers/effort.js';
 import { dirtyOf, everyKernel, withImage } from '../helpers/imageQuestions.js';
 import { dirtyExtents, type Extent, opensInQemu, qemuImg, qemuIo } from '../helpers/qemuTools.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporaryFolder.js';
@@ -184,7 +185,7 @@ describe('damaged qcow2 images', () => {
           });
         },
       ),
-      { numRuns: 4000, interruptAfterTimeLimit: 12_000 },
+      { numRuns: runs(500) },
     );
     expect(process.resourceUsage().maxRSS * 1024 - before).toBeLessThan(MAX_GROWTH_BYTES);
   });
@@ -208,7 +209,7 @@ describe('damaged qcow2 images', () => {
           });
         },
       ),
-      { numRuns: 120, interruptAfterTimeLimit: 12_000 },
+      { numRuns: runs(40) },
     );
     expect(compared).toBeGreaterThan(5);
   });

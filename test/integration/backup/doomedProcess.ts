@@ -1,27 +1,10 @@
 /** Processes that are made to be killed while they work on a backup folder. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
 
 const root = resolve(import.meta.dirname, '../../..');
-/** Below node_modules, so that the built library finds its dependencies. */
-const cache = join(root, 'node_modules', '.cache');
-
-/** Builds the library as it is now into a new folder, which is the caller's to remove. */
-export async function buildLibrary(): Promise<string> {
-  await mkdir(cache, { recursive: true });
-  const built = await mkdtemp(join(cache, 'doomed-'));
-  const tsc = join(root, 'node_modules', '.bin', 'tsc');
-  await promisify(execFile)(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', built], {
-    cwd: root,
-  }).catch(
-    () => undefined, // What does not compile is told by the type check; it is emitted all the same.
-  );
-  return built;
-}
 
 /** A process that is ready to work, so that no round waits for one to start. */
 export class Doomed {
@@ -31,7 +14,7 @@ export class Doomed {
   done = false;
   said = '';
 
-  /** `built` is what {@link buildLibrary} gave. */
+  /** `built` is what `libraryWithoutGuard` gave. */
   constructor(built: string, environment: NodeJS.ProcessEnv = {}) {
     this.#child = spawn(process.execPath, [join(import.meta.dirname, 'doomed.mjs'), built], {
       stdio: ['pipe', 'pipe', 'pipe'],

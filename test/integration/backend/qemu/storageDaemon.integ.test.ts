@@ -2,17 +2,17 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listDisks } from '../../../../lib/backend/qemu/graph/vmDisks.js';
 import { qmp } from '../../../../lib/backend/qemu/qmp/commands.js';
 import { runTransaction } from '../../../../lib/backend/qemu/qmp/transaction.js';
 import { withStorageDaemon } from '../../../../lib/backend/qemu/storageDaemon.js';
 import { type ImageNode, imageNode } from '../../../../lib/host/imageName.js';
+import { libraryWithoutGuard } from '../../../helpers/builtCommand.js';
 import { eventually } from '../../../helpers/eventually.js';
 import { makeFolder, qemuImg, run } from '../../../helpers/qemuProcess.js';
 import { StorageDaemon } from '../../../helpers/storageDaemon.js';
 
-const ROOT = path.resolve(import.meta.dirname, '../../../..');
 const VARIABLE = 'QEMU_STORAGE_DAEMON';
 const chosen = process.env[VARIABLE];
 const REAL = chosen ?? 'qemu-storage-daemon';
@@ -293,17 +293,14 @@ describe('withStorageDaemon', () => {
   });
 
   it('ends cleanly, storing the bitmaps, when our process is killed with kill -9', async () => {
-    const built = path.join(folder, 'built');
     // A process to kill needs the library as JavaScript.
-    const tsc = path.join(ROOT, 'node_modules/.bin/tsc');
-    await run(tsc, ['-p', path.join(ROOT, 'tsconfig.build.json'), '--outDir', built, '--noCheck']);
-    await symlink(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
-    await writeFile(path.join(folder, 'package.json'), '{"type":"module"}');
-    const script = path.join(folder, 'child.js');
+    const built = await libraryWithoutGuard();
+    onTestFinished(built.remove);
+    const script = path.join(folder, 'child.mjs');
     await writeFile(
       script,
-      `import { withStorageDaemon } from './built/backend/qemu/storageDaemon.js';
-       import { runTransaction } from './built/backend/qemu/transaction.js';
+      `import { withStorageDaemon } from '${built.path}/backend/qemu/storageDaemon.js';
+       import { runTransaction } from '${built.path}/backend/qemu/qmp/transaction.js';
        await withStorageDaemon({ images: [{ path: process.argv[2], nodeName: 'n' }] }, async (client) => {
          await runTransaction(client, [{ kind: 'add', node: 'n', name: 'x', persistent: true }]);
          console.log(client.name);
@@ -315,9 +312,10 @@ describe('withStorageDaemon', () => {
       env: { ...process.env, TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const said = await new Promise<string>((resolve) =>
-      child.stdout.setEncoding('utf8').once('data', resolve),
-    );
+    const said = await new Promise<string>((resolve, reject) => {
+      child.stdout.setEncoding('utf8').once('data', resolve);
+      child.once('exit', (code) => reject(new Error(`the process ended by itself with ${code}`)));
+    });
     const daemon = Number(/ (\d+)\s*$/.exec(said)?.[1]);
     process.kill(daemon, 0);
     child.kill('SIGKILL');

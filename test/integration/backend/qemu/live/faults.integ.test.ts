@@ -34,7 +34,7 @@ async function startVm(): Promise<void> {
   });
   await daemon.exportWritable('a');
   vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
-  writer = await GuestWriter.start(daemon.nbdPath, 'a', { zoneBytes: 0, pages: PAGES, seed: 5 });
+  writer = await GuestWriter.start(daemon.nbdPath, 'a', { zoneBytes: 0, pages: PAGES, seed: 5, restMs: 2 });
 }
 async function stopVm(): Promise<void> {
   await writer.stop();

@@ -14,7 +14,7 @@ import { refusalOf } from '../../../../helpers/refusal.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../../../helpers/temporaryFolder.js';
 
-const POINTS = 40;
+const POINTS = Number(process.env['INSTANTS'] ?? 20);
 
 let folder: TemporaryFolder;
 let daemon: StorageDaemon;

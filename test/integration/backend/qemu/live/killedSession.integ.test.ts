@@ -15,8 +15,8 @@ import { guestIo, startQemuSystem } from '../../../../helpers/qemuSystem.js';
 import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../../../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
 
-/** Every how many commands the process is killed. */
-const EVERY = Number(process.env['KILL_EVERY'] ?? 4);
+/** Every how many commands the process is killed; `npm run torture` takes each one. */
+const EVERY = Number(process.env['KILL_EVERY'] ?? 8);
 
 let folder: TemporaryFolder;
 let scratch: TemporaryFolder;
@@ -97,7 +97,12 @@ describe.each(['fleece', 'overlay'] as const)('our process killed at any command
     await qemuImg('create', '-q', '-f', 'qcow2', file, '64M');
     await using daemon = await StorageDaemon.start({ disks: [{ node: 'a', file }] });
     await daemon.exportWritable('a');
-    const writer = await GuestWriter.start(daemon.nbdPath, 'a', { zoneBytes: 56 << 20, pages: 64, seed: 8 });
+    const writer = await GuestWriter.start(daemon.nbdPath, 'a', {
+      zoneBytes: 56 << 20,
+      pages: 64,
+      seed: 8,
+      restMs: 2,
+    });
     try {
       const kills = await killEverywhere(
         {
