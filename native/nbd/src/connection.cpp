@@ -318,7 +318,27 @@ Status Connection::hand_out_replies(bool &any) {
   return {};
 }
 
+// A qemu-nbd whose client goes, or that gets SIGTERM, while it sends can hang
+// for good (7.2), and has to be killed before it has brought everything to
+// safety. So what ours has been asked is taken first, for nobody.
+void Connection::take_what_is_owed() {
+  const auto owes = [](const auto &lane) {
+    return lane->server_log() != nullptr && lane->is_ready() &&
+           lane->in_flight() != 0;
+  };
+  const Clock::time_point limit = Clock::now() + kGoodbye;
+  while (std::any_of(lanes_.lanes_.begin(), lanes_.lanes_.end(), owes) &&
+         Clock::now() < limit) {
+    if (!poll_lanes(milliseconds_until(limit)).is_ok())
+      return;
+    for (const auto &lane : lanes_.lanes_)
+      while (lane->take_done() != nullptr)
+        continue;
+  }
+}
+
 Status Connection::say_goodbye() {
+  take_what_is_owed();
   std::vector<Lane *> open;
   for (const auto &lane : lanes_.lanes_) {
     if (lane->in_flight() != 0 || !lane->is_ready())

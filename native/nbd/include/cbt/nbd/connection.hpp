@@ -54,6 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Status poll_lanes(int timeout_ms);
   Status hand_out_replies(bool& any);
   Status check_progress() const;
+  void take_what_is_owed();
   Status say_goodbye();
   [[nodiscard]] int next_timeout() const;
   void take_posted();
