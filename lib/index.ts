@@ -11,6 +11,7 @@ export type {
   DiskDataStreamOptions,
   DiskDataWriteOptions,
   DiskPiece,
+  OpenDataOptions,
 } from './core/diskData.js';
 export type { CbtErrorCode, CbtErrorDetails, CbtErrorOptions, CbtReason, Problem } from './core/errors.js';
 export { CbtError } from './core/errors.js';
@@ -32,14 +33,14 @@ export type {
   VmDiskInfo,
   VmFacts,
 } from './core/vm.js';
-export type { DataTarget, NbdExport, NbdTls, OpenDataOptions, QemuNbdImage } from './host/data.js';
+export type { DataTarget, NbdExport, NbdTls, QemuNbdImage } from './host/data.js';
 export { openData } from './host/data.js';
 export { findImageLeftovers } from './host/imageLeftovers.js';
-export type { BeginOptions, ImageOptions, ImageSession, StartOptions } from './host/imageTracking.js';
-export { ImageTracking } from './host/imageTracking.js';
 export type { Leftover, LeftoverMending } from './host/leftover.js';
 export type { OpenDiskOptions } from './host/open.js';
 export { openDisk } from './host/open.js';
+export type { OpenVmOptions } from './host/openVm.js';
+export { openVm } from './host/openVm.js';
 export type { ConnectOptions } from './host/vm.js';
 export { connectVm } from './host/vm.js';
 export type { LeftoverOptions } from './host/vmLeftovers.js';

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ImageTracking, openDisk } from 'qemu-cbt';
+import { openDisk, openVm } from 'qemu-cbt';
 import { readTimeline } from '../dist/cli/picture/timeline/intervals.js';
 import { drawStrip } from '../dist/cli/picture/timeline/strip.js';
 import { formatBytes } from '../dist/cli/picture/units.js';
@@ -34,10 +34,10 @@ const DAYS = [
 
 async function makeDisk(disk) {
   execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, String(SIZE)]);
-  const tracking = new ImageTracking([disk]);
-  await tracking.enable();
+  await using vm = await openVm({ images: [disk] });
+  await vm.enable();
   for (const [day, writes] of DAYS.entries()) {
-    if (day > 0) await tracking.commit((await tracking.begin()).session);
+    if (day > 0) await (await vm.begin()).commit();
     const commands = writes.flatMap(([offset, length]) => {
       const start = Math.floor(offset / BLOCK) * BLOCK;
       return ['-c', `write -z ${start} ${Math.min(length, SIZE - start)}`];

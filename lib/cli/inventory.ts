@@ -1,4 +1,5 @@
 /** The VMs of the host file as the command's options name them. */
+import type { HostVm } from '../host/hostVm.js';
 import { Inventory } from '../host/inventory.js';
 import type { CliIo } from './io.js';
 
@@ -10,7 +11,7 @@ export function inventoryOf(io: CliIo): Inventory {
 /** What a VM is reached by, and what the host file says of it where no option does. */
 export interface VmFlags {
   vm?: string;
-  disk?: string[];
+  disk?: string[] | undefined;
   agent?: string;
   quiesce?: boolean;
   scratch?: string;
@@ -18,13 +19,14 @@ export interface VmFlags {
   nbdSocket?: string;
 }
 
-/** The same options with the VM's socket in the place of its name, and the host file's words where none were given. */
-export async function withHostFile<Flags extends VmFlags>(io: CliIo, flags: Flags): Promise<Flags> {
-  if (flags.vm === undefined) return flags;
+/** The VM that `--vm` names (null: images are), and the options with the host file's words where none were given. */
+export async function withHostFile<Flags extends VmFlags>(
+  io: CliIo,
+  flags: Flags,
+): Promise<{ flags: Flags; host: HostVm | null }> {
+  if (flags.vm === undefined) return { flags, host: null };
   const vm = await inventoryOf(io).require(flags.vm, { signal: io.signal });
-  const { entry, socket } = vm;
-  // Its socket is what the command goes on with, so whether that is its own is looked at here.
-  if (entry.uuid !== undefined) await (await vm.connect({ signal: io.signal })).close();
+  const { entry } = vm;
   const said: VmFlags = {
     ...(entry.disks !== undefined && { disk: entry.disks }),
     ...(entry.scratch !== undefined && { scratch: entry.scratch }),
@@ -33,5 +35,5 @@ export async function withHostFile<Flags extends VmFlags>(io: CliIo, flags: Flag
     ...(flags.quiesce && entry.agent !== undefined && { agent: entry.agent }),
   };
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  return { ...flags, ...said, ...given, vm: socket };
+  return { flags: { ...flags, ...said, ...given }, host: vm };
 }

@@ -4,8 +4,8 @@ import type { BackupSource } from '../backup/source.js';
 import { vmSource } from '../backup/vmSource.js';
 import { type CbtError, invalidArgument } from '../core/errors.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
-import { ImageTracking } from '../host/imageTracking.js';
-import { connectVm } from '../host/vm.js';
+import type { HostVm } from '../host/hostVm.js';
+import { openVm } from '../host/openVm.js';
 import type { FormatFlags } from './formatOptions.js';
 import { withHostFile } from './inventory.js';
 import type { CliIo } from './io.js';
@@ -28,20 +28,19 @@ export async function withSource<T>(
   io: CliIo,
   images: readonly string[],
   given: SourceFlags,
-  work: (source: BackupSource, vm: Vm | null) => Promise<T>,
+  work: (source: BackupSource) => Promise<T>,
 ): Promise<T> {
   checkSource(images, given);
-  const flags = await withHostFile(io, given);
-  if (flags.vm === undefined) return work(imagesSource(images, formatOf(flags)), null);
+  const { flags, host } = await withHostFile(io, given);
+  if (host === null) return work(imagesSource(images, formatOf(flags)));
   const options = {
     disks: flags.disk,
     nbdSocket: flags.nbdSocket,
     quiesce: quiesceOf(flags),
     scratch: scratchOf(flags),
   };
-  const { nbdSocket, scratch } = flags;
-  await using vm = await connectVm(flags.vm, { signal: io.signal, nbdSocket, scratch });
-  return await work(vmSource(vm, options), vm);
+  await using vm = await openSource(images, flags, host, io.signal);
+  return await work(vmSource(vm, options));
 }
 
 export function checkSource(images: readonly string[], flags: SourceFlags): void {
@@ -68,9 +67,16 @@ export function formatOf({ format, trust }: FormatFlags): FormatFlags {
   return { ...(format && { format }), ...(trust && { trust }) };
 }
 
-/** Images as the options describe them. Any other word than qcow2 is about images that keep no points in time. */
-export function trackImages(images: readonly string[], { format, trust }: FormatFlags): ImageTracking {
-  return new ImageTracking(images, { format: format === 'qcow2' ? format : undefined, trust });
+/** The VM that `--vm` names, running or off, or the images as one that is off. */
+export function openSource(
+  images: readonly string[],
+  { nbdSocket, scratch, ...known }: FormatFlags & { nbdSocket?: string; scratch?: string },
+  host: HostVm | null,
+  signal?: AbortSignal,
+): Promise<Vm> {
+  return host === null
+    ? openVm({ images, ...formatOf(known) })
+    : host.connect({ signal, nbdSocket, scratch });
 }
 
 /** A QEMU that runs knows its images: nothing is left to say about them. */

@@ -9,6 +9,18 @@ export interface DiskDataCallOptions {
   signal?: AbortSignal;
 }
 
+/** How a disk's bytes are reached, and watched. Times in milliseconds. */
+export interface OpenDataOptions {
+  /** Contexts to negotiate, such as `qemu:dirty-bitmap:NAME`; one that the export does not offer fails the opening. */
+  contexts?: readonly string[];
+  /** Sockets to the server, 1 to 16; as many as it shares the export with, so 1 where it does not say that it can. */
+  connections?: number;
+  connectTimeoutMs?: number;
+  /** Ends the connection when requests wait and the server says nothing for so long; 0 for never. */
+  requestTimeoutMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
 /** What {@link DiskData.read} and {@link DiskData.readRanges} take. */
 export interface DiskDataReadOptions extends DiskDataCallOptions {
   /** Largest request, 512 bytes to 32 MiB. */

@@ -1,7 +1,8 @@
 /**
- * A backup session on a running VM: one instant on all its disks, readable until the session ends. Committed, its point in
- * time stays and the next session can start from it; rolled back, it is as if the session had never been.
+ * A backup session: one instant on all disks of a VM, readable until the session ends. Committed, its point in time stays and
+ * the next session can start from it; rolled back, it is as if the session had never been.
  */
+import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError } from './errors.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { BeginOutcome, TrackingOutcome } from './tracking.js';
@@ -15,37 +16,42 @@ export type SessionMode =
 
 /** One disk of a session. */
 export interface SessionDisk extends BeginOutcome {
-  /** NBD URI of the disk as it was at the session's instant, read-only; absent when the disk has an error. */
+  /** NBD URI of the disk as it was at the session's instant, read-only, for other programs; absent when the disk has an error, and while the VM is off. */
   export?: string;
 }
 
 /** What a session tells about itself. */
 export interface SessionFacts {
-  /** The session's id; the UUID of its point in time. */
-  readonly session: string;
+  /** UUID of its point in time, which is the session's id. */
   readonly pit: string;
-  readonly mode: SessionMode;
+  /** `off`: nothing keeps it but that nobody writes to the images; that nobody did is what `check` tells. */
+  readonly mode: SessionMode | 'off';
   readonly disks: readonly SessionDisk[];
   /** What the caller should know although the session is good (a guest that could not be frozen, say). */
   readonly warnings: readonly string[];
 }
 
-/**
- * A backup session on a running VM: one instant on all its disks, readable until `commit` or `rollback`. Disposed of without
- * either, it is rolled back.
- */
+/** A backup session, readable until `commit` or `rollback`. Disposed of without either, it is rolled back. */
 export interface Session extends SessionFacts, AsyncDisposable {
   /** The disk as it was at the session's instant: its changes since any older point, and what holds data. */
   openDisk(disk: string): Promise<TrackedDisk>;
   /**
-   * Throws when what the exports serve is no longer the session's instant. Whoever reads data calls it after reading and
-   * before trusting: a broken session goes on serving bytes, but of another moment. Of one disk where it is named: one that is
-   * taken out of the VM is lost by itself.
+   * The disk's bytes at the instant, read-only; needs the libnbd addon. To be closed before the session ends. While it is open
+   * a VM that is off cannot start.
+   */
+  openData(disk: string, options?: OpenDataOptions): Promise<DiskData>;
+  /**
+   * Throws when what is read is no longer the session's instant. Whoever reads data calls it after reading and before
+   * trusting: a broken session goes on serving bytes, but of another moment. Of one disk where it is named: one that is taken
+   * out of a running VM, or written to while the VM is off, is lost by itself.
    */
   check(disk?: string): Promise<void>;
-  /** Why the session broke; null while it is good. */
+  /** Why the session as a whole broke; null while it is good. */
   readonly broken: CbtError | null;
-  /** Ends the session and keeps its point in time. A broken session is rolled back, and this throws why. */
+  /**
+   * Ends the session and keeps its point in time. A broken session is rolled back, and this throws why; so is a disk of a VM
+   * that is off whose data was read here and is not the instant's any more: it has an error then.
+   */
   commit(options?: EndSessionOptions): Promise<TrackingOutcome>;
   /** Ends the session; its point in time goes, and its changes join those of the point before. */
   rollback(options?: EndSessionOptions): Promise<TrackingOutcome>;
@@ -54,6 +60,12 @@ export interface Session extends SessionFacts, AsyncDisposable {
 /** Whether the error says that QEMU holds nothing of the session any more, and not only that it cannot be used. */
 export function hasEnded(error: unknown): boolean {
   return error instanceof CbtError && error.code === 'ERR_CBT_CLOSED' && error.details['ended'] === true;
+}
+
+/** Whether the error says that the session's content is gone for good, and not only that it cannot be asked now. */
+export function isContentGone(error: unknown): boolean {
+  if (hasEnded(error)) return true;
+  return error instanceof CbtError && (error.fullBackupNeeded || 'writtenBytes' in error.details);
 }
 
 /** An end that was cancelled, or failed, is finished by asking for it again. */

@@ -99,20 +99,23 @@ export class TrackedDisk {
   }
 
   /**
-   * Format of the top layer, as QEMU names it, what keeps its bitmaps from being read, the disk's history (null: none), and the
+   * Format and size of the top layer, the format as QEMU names it, what keeps its bitmaps from being read, the disk's history (null: none), and the
    * one that it had, where its bitmaps count for nothing any more: a candidate, on which nothing may be built.
    */
-  async topLayer({
-    signal,
-  }: {
-    signal?: AbortSignal | undefined;
-  } = {}): Promise<{ format: string; problem: Problem | null; epoch: string | null; past: string | null }> {
+  async topLayer({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<{
+    format: string;
+    sizeBytes: number;
+    problem: Problem | null;
+    epoch: string | null;
+    past: string | null;
+  }> {
     return this.#coded(async () => {
       const state = await this.#state(signal);
       const { format, problem = null, voided = [] } = layerOf(state, 0);
       const epoch = currentChain(readCatalogue(state))?.epoch ?? null;
       const [past = null, ...others] = new Set(voided.flatMap((name) => parseSegmentName(name)?.epoch ?? []));
-      return { format, problem, epoch, past: others.length === 0 ? past : null };
+      const { sizeBytes } = state;
+      return { format, sizeBytes, problem, epoch, past: others.length === 0 ? past : null };
     });
   }
 

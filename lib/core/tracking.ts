@@ -92,6 +92,18 @@ export async function forget(
   });
 }
 
+/** Takes a point that nobody has a backup of off each disk: rolled back where it is the newest, and forgotten where it is not. */
+export async function undo(
+  target: TrackingTarget,
+  options: { pit: string; signal?: AbortSignal | undefined },
+): Promise<TrackingOutcome> {
+  const pit = requireUuid('pit', options.pit);
+  return run(target, options.signal, { who: 'each' }, (state) => {
+    const newest = currentChain(readCatalogue(state))?.segments.at(-1)?.pit;
+    return { pit, plan: newest === pit ? planRollback(state, pit) : planForget(state, pit) };
+  });
+}
+
 /** Roll back the newest point in time on every disk that has it as its newest; each other disk says why not. */
 export async function rollback(
   target: TrackingTarget,

@@ -1,6 +1,6 @@
 /**
- * A running QEMU with its disks, as callers hold it: what can be asked of it and done to its points in time. The wiring
- * makes one from a QMP socket.
+ * A VM with its disks, as callers hold it: what can be asked of it and done to its points in time, the same whether it runs or
+ * is off. The wiring makes one from a QMP socket, or from the images of its disks.
  */
 import type { Instant } from './pointInTime.js';
 import type { Session, SessionMode } from './session.js';
@@ -33,18 +33,16 @@ export interface VmDiskInfo {
   why?: string;
 }
 
-/** Who a VM is, as QEMU tells it. */
+/** Who a VM is, as QEMU tells it; while it is off, as whoever opened it said. */
 export interface VmFacts {
-  /** The QMP socket. */
-  socket: string;
   /** As `-name` says; null without one, and for a storage daemon. */
   name: string | null;
   /** As `-uuid` says; null without one. */
   uuid: string | null;
-  /** QEMU's run state ('running', 'paused', 'shutdown', …); null for a storage daemon. */
+  /** QEMU's run state ('running', 'paused', 'shutdown', …); null for a storage daemon, and while the VM is off. */
   status: string | null;
-  /** Version of QEMU, for messages. */
-  qemu: string;
+  /** Version of QEMU, for messages; null while the VM is off. */
+  qemu: string | null;
 }
 
 /** A `signal` that fires ends the call with `ERR_CBT_ABORTED`. */
@@ -108,14 +106,20 @@ export interface BeginVmOptions extends CallOptions {
    * back before the limit. With this it is watched by nobody.
    */
   allowUnwatchedScratch?: boolean | undefined;
+  /** It is going to be rolled back: where the instant holds without a point in time (the VM is off), none is taken. */
+  onlyLook?: boolean | undefined;
 }
 
-/** A running QEMU, held by its QMP socket. Every call asks QEMU afresh; failures are `CbtError`s that name the socket or the disk. */
+/**
+ * A VM, running or off. Every call looks at what is there now; failures are `CbtError`s that name the socket or the disk. Off, it
+ * is its images: they must be in nobody's use (`BUSY` otherwise), and what only a running QEMU has (quiescing, scratch space,
+ * reading modes) is of no effect.
+ */
 export interface Vm extends AsyncDisposable {
-  /** Who the VM is, the same in every process and after a restart: its UUID where it has one, else the QMP socket's path without links. */
+  /** Who the VM is, the same in every process and after a restart: its UUID where it has one, else the QMP socket's path without links; of images that are nobody's VM, the first one's path. */
   readonly key: string;
-  /** The QMP socket. */
-  readonly socket: string;
+  /** Whether this is a running QEMU; never changes. One that is off and is started since refuses (`BUSY`), and is to be opened anew. */
+  readonly running: boolean;
   /** Name, UUID and state of the VM. */
   facts(options?: CallOptions): Promise<VmFacts>;
   /** The disks of these names, in that order; every disk in QEMU's order unless given. Also those that cannot be tracked. */
@@ -131,12 +135,19 @@ export interface Vm extends AsyncDisposable {
   /** Forget a point in time (PIT UUID, changeId, bitmap name or instant); all others answer as before. */
   forget(point: string | Instant, options?: DisksOptions): Promise<TrackingOutcome>;
   /**
-   * Take a point in time on all disks at one instant and keep it readable until the session ends. The session ends with
-   * `commit` or `rollback`; without `detached` also, rolled back, when this process dies.
+   * Takes a point in time that nobody has a backup of off its disks: the newest is rolled back, and tracking with it where it is
+   * the only one; any other is forgotten. Each disk by itself.
+   */
+  undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome>;
+  /**
+   * Take a point in time on all disks at one instant and keep it readable until the session ends, with `commit` or `rollback`. On a
+   * running VM it ends also, rolled back, with this process, unless it is `detached`. Off, the point in time stays then
+   * (`undo` takes it off); an image that can hold none takes part all the same, unless the session is `detached`: any
+   * write to it is noticed as long as this process runs.
    */
   begin(options?: BeginVmOptions): Promise<Session>;
-  /** A session that is open on this VM, begun by whomever. */
-  resume(session: string, options?: CallOptions): Promise<Session>;
+  /** A session that is open on this VM, begun by whomever. Off, it is its point in time: a disk that has it not says so. */
+  resume(pit: string, options?: CallOptions): Promise<Session>;
   /** Ends the connection; sessions begun here should be ended before. */
   close(): Promise<void>;
 }

@@ -53,6 +53,7 @@ const BEGIN: Checks<BeginVmOptions> = {
   mode: oneOf('fleece', 'overlay'),
   detached: flag,
   allowUnwatchedScratch: flag,
+  onlyLook: flag,
   signal: abortSignal,
 };
 

@@ -1,22 +1,20 @@
 /** The wiring of disk data: from an export, or an image that no QEMU holds, to its bytes. */
-import type { NbdConnectOptions } from '../backend/nbd/nbdConnection.js';
 import type { NbdExport, NbdTarget } from '../backend/nbd/nbdTarget.js';
 import type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
 import { ChangeMap } from '../core/changeMap.js';
-import type { DiskData } from '../core/diskData.js';
+import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { invalidArgument } from '../core/errors.js';
 import { abortSignal, anything, type Checks, checkOptions, integer, milliseconds } from '../core/options.js';
 import { loadKernel } from '../kernel/load.js';
 import { requireRoomToWrite } from './roomForBitmaps.js';
 
-export type { NbdConnectOptions as OpenDataOptions } from '../backend/nbd/nbdConnection.js';
 export type { NbdExport, NbdTls } from '../backend/nbd/nbdTarget.js';
 export type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
 
 /** Where a disk's bytes are: an export, or an image file that no QEMU holds. */
 export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
 
-const CONNECT: Checks<NbdConnectOptions> = {
+const CONNECT: Checks<OpenDataOptions> = {
   contexts: anything,
   connections: integer(1, 16),
   connectTimeoutMs: milliseconds,
@@ -28,7 +26,7 @@ const CONNECT: Checks<NbdConnectOptions> = {
  * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
  */
-export async function openData(target: DataTarget, options: NbdConnectOptions = {}): Promise<DiskData> {
+export async function openData(target: DataTarget, options: OpenDataOptions = {}): Promise<DiskData> {
   checkOptions('openData', options, CONNECT);
   const { NbdConnection } = await import('../backend/nbd/nbdConnection.js');
   return NbdConnection.open(await described(target, options.signal), options);
@@ -54,7 +52,7 @@ async function described(target: DataTarget, signal: AbortSignal | undefined): P
 export async function openExportMap(
   target: DataTarget,
   bitmap: string | null,
-  options: Omit<NbdConnectOptions, 'contexts'> = {},
+  options: Omit<OpenDataOptions, 'contexts'> = {},
 ): Promise<{ map: ChangeMap; close(): Promise<void> }> {
   const context = bitmap === null ? 'base:allocation' : `qemu:dirty-bitmap:${bitmap}`;
   const kernel = await loadKernel();

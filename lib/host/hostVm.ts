@@ -1,13 +1,14 @@
 /** A VM of this machine: as its owner configured it, and the way to it. */
-import { CbtError, invalidArgument } from '../core/errors.js';
+import { CbtError } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
 import type { HostDescription } from './hostSchema.js';
-import { type OpenDiskOptions, openDisk } from './open.js';
+import type { OpenDiskOptions } from './open.js';
+import { openVm } from './openVm.js';
 import { defaultStateFolder, RecordStore } from './recordStore.js';
-import { type ConnectOptions, connectVm } from './vm.js';
+import type { ConnectOptions } from './vm.js';
 
 /** A VM as a host file, or a program, tells it; docs/host.example.yaml says what each part is. */
 export type VmEntry = NonNullable<HostDescription['vms']>[number];
@@ -33,11 +34,17 @@ export class HostVm {
     throw notServed(`VM ${this.name}: libvirt ${libvirt}`);
   }
 
-  /** Connects to it while it runs. A monitor that is silent is an error, as is a VM that is off. */
+  /** The VM as it is now: running, or off where nobody listens and its images are known. A monitor that is silent is an error. */
   async connect(options: ConnectOptions = {}): Promise<Vm> {
-    const { nbdSocket, scratch } = this.entry;
-    const vm = await connectVm(this.socket, {
+    const { nbdSocket, scratch, images, uuid } = this.entry;
+    const vm = await openVm({
       ...options,
+      qmp: this.socket,
+      images,
+      // Never told from the bytes: a guest may write the header of an image into a raw disk.
+      format: 'qcow2',
+      name: this.name,
+      uuid,
       nbdSocket: options.nbdSocket ?? nbdSocket,
       scratch: options.scratch ?? scratch,
     });
@@ -63,24 +70,14 @@ export class HostVm {
     );
   }
 
-  /** A disk for questions; of a VM that is off its image, where the configuration names it. */
-  async openDisk(disk: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
-    let vm: Vm;
+  /** A disk for questions, of the VM as it is now. */
+  async openDisk(
+    disk: string,
+    { signal, kernel, nbdSocket, scratch }: OpenDiskOptions = {},
+  ): Promise<TrackedDisk> {
+    const vm = await this.connect({ signal, kernel, nbdSocket, scratch });
     try {
-      const { signal, kernel, nbdSocket, scratch } = options;
-      vm = await this.connect({ signal, kernel, nbdSocket, scratch });
-    } catch (error) {
-      const { images } = this.entry;
-      if (images === undefined || !isGone(error)) throw error;
-      const image = Object.hasOwn(images, disk) ? images[disk] : undefined;
-      const known = Object.keys(images).join(', ');
-      if (image === undefined)
-        throw invalidArgument('disk', disk, `one whose image is known while ${this.name} is off: ${known}`);
-      const { kernel, signal } = options;
-      return openDisk(image, { format: 'qcow2', kernel, signal });
-    }
-    try {
-      return (await vm.openDisk(disk, { signal: options.signal })).closeWith(vm);
+      return (await vm.openDisk(disk, { signal })).closeWith(vm);
     } catch (error) {
       await vm.close();
       throw error;
@@ -92,15 +89,8 @@ export class HostVm {
     const configured = parseUuid(this.entry.uuid ?? '');
     if (configured !== null) return configured;
     await using vm = await this.connect({ signal });
-    return (await vm.facts({ signal })).uuid;
+    if (vm.running) return (await vm.facts({ signal })).uuid;
+    const message = `VM ${this.name} is off, and its configuration does not say which UUID it has`;
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { details: { vm: this.name } });
   }
-}
-
-/** Whether nobody listens on the socket. A monitor that is busy or silent is not gone. */
-export function isGone(error: unknown): boolean {
-  return (
-    error instanceof CbtError &&
-    error.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
-    ['ENOENT', 'ECONNREFUSED'].includes(String(error.details['errno']))
-  );
 }

@@ -38,6 +38,7 @@ import {
   reset,
   rollback,
   type TrackingOutcome,
+  undo,
 } from '../core/tracking.js';
 import type { TrackingTarget } from '../core/trackingTarget.js';
 import { requireEachFileOnce } from '../linux/fileIdentity.js';
@@ -49,8 +50,8 @@ import { requireNoWaitingOverlay } from './waitingOverlay.js';
 
 /** What is known of the images before they are looked at. */
 export interface ImageOptions {
-  /** That they are qcow2: said by whoever knows. Told from each file unless given, and then nothing that it names is opened. */
-  format?: 'qcow2' | undefined;
+  /** What they are: said by whoever knows. Told from each file unless given, and then nothing that it names is opened. */
+  format?: OpenDiskOptions['format'];
   /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
   trust?: boolean | undefined;
 }
@@ -73,16 +74,15 @@ export interface BeginOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A session on images at rest: its id is the PIT's UUID, and its whole state is in the images. */
+/** A session on images at rest: its whole state is in the images. */
 export interface ImageSession {
-  session: string;
   pit: string;
   disks: BeginOutcome[];
   /** What the caller should know although it is done. */
   warnings: readonly string[];
 }
 
-const IMAGE: Checks<ImageOptions> = { format: oneOf('qcow2'), trust: flag };
+const IMAGE: Checks<ImageOptions> = { format: oneOf('qcow2', 'raw', 'parallels'), trust: flag };
 const START: Checks<StartOptions> = { pit: uuid, granularityBytes: granularity, signal: abortSignal };
 const BEGIN: Checks<BeginOptions> = { pit: uuid, base: point, signal: abortSignal };
 
@@ -97,9 +97,8 @@ export class ImageTracking {
     checkOptions('ImageTracking', options, IMAGE);
     const seen = new Set(paths.map(fileOf));
     if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
-    const { format, trust } = options;
     this.#paths = paths;
-    this.#known = { format, trust };
+    this.#known = options;
   }
 
   /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
@@ -158,7 +157,7 @@ export class ImageTracking {
         begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
       ),
     );
-    return { session: pit, pit, disks: begun.disks, warnings: begun.warnings ?? [] };
+    return { pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
 
   /** End a session and keep its point in time; checks that every image still has it as its newest. */
@@ -185,6 +184,14 @@ export class ImageTracking {
       one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
         rollback(target, { ...options, pit }),
       ),
+    );
+    return { pit, disks, ...(warnings !== undefined && { warnings }) };
+  }
+
+  /** Take a point in time that nobody has a backup of off each image: rolled back where it is the newest, else forgotten. */
+  async undo(pit: string, options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
+    const { disks, warnings } = await this.#eachByItself((one) =>
+      one.#change({ room: ONE_MORE, signal: options.signal }, (target) => undo(target, { ...options, pit })),
     );
     return { pit, disks, ...(warnings !== undefined && { warnings }) };
   }

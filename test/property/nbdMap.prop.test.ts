@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { NbdConnection, type NbdConnectOptions } from '../../lib/backend/nbd/nbdConnection.js';
+import { NbdConnection } from '../../lib/backend/nbd/nbdConnection.js';
+import type { OpenDataOptions } from '../../lib/core/diskData.js';
 import type { CbtErrorCode } from '../../lib/core/errors.js';
 import { checkRanges } from '../../lib/core/rangePage.js';
 import {
@@ -42,7 +43,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function withServer<T>(
   script: FakeNbdScript,
   use: (connection: NbdConnection, server: FakeNbdServer) => Promise<T>,
-  options: NbdConnectOptions = { contexts: [DIRTY] },
+  options: OpenDataOptions = { contexts: [DIRTY] },
 ): Promise<T> {
   count += 1;
   const path = join(folder, `s${count}`);

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { NbdConnection, type NbdConnectOptions } from '../../lib/backend/nbd/nbdConnection.js';
+import { NbdConnection } from '../../lib/backend/nbd/nbdConnection.js';
+import type { OpenDataOptions } from '../../lib/core/diskData.js';
 import type { CbtErrorCode } from '../../lib/core/errors.js';
 import {
   type Chunk,
@@ -36,7 +37,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function withServer<T>(
   script: Partial<FakeNbdScript>,
   use: (connection: NbdConnection, server: FakeNbdServer) => Promise<T>,
-  options: NbdConnectOptions = {},
+  options: OpenDataOptions = {},
 ): Promise<T> {
   count += 1;
   const path = join(folder, `s${count}`);

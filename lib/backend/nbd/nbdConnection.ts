@@ -6,7 +6,7 @@
  * Ask for one context per connection: a server answers a block status request for every context of the connection, and
  * `base:allocation` costs it far more than a dirty bitmap does.
  */
-import type { DiskData } from '../../core/diskData.js';
+import type { DiskData, OpenDataOptions } from '../../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { onAbort } from '../../core/onAbort.js';
 import {
@@ -23,18 +23,6 @@ import { nbdPager } from './nbdPager.js';
 import { type NbdPiece, readPieces, writePieces } from './nbdStream.js';
 import { type NbdTarget, toNativeTarget } from './nbdTarget.js';
 import { requireTlsFiles } from './nbdTls.js';
-
-/** How a connection to an export is made and watched. Times in milliseconds. */
-export interface NbdConnectOptions {
-  /** Contexts to negotiate, such as `qemu:dirty-bitmap:NAME`; one that the export does not offer fails the opening. */
-  contexts?: readonly string[];
-  /** Sockets to the server, 1 to 16; as many as it shares the export with, so 1 where it does not say that it can. */
-  connections?: number;
-  connectTimeoutMs?: number;
-  /** Ends the connection when requests wait and the server says nothing for so long; 0 for never. */
-  requestTimeoutMs?: number;
-  signal?: AbortSignal;
-}
 
 export interface NbdCallOptions {
   signal?: AbortSignal;
@@ -83,7 +71,7 @@ export class NbdConnection implements DiskData {
     this.contexts = contexts;
   }
 
-  static async open(target: NbdTarget, options: NbdConnectOptions = {}): Promise<NbdConnection> {
+  static async open(target: NbdTarget, options: OpenDataOptions = {}): Promise<NbdConnection> {
     const { signal, contexts = [] } = options;
     throwIfAborted(signal);
     const { NbdConnection: Native } = loadNbdAddon();

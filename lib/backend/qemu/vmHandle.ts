@@ -7,7 +7,7 @@ import { parsePoint } from '../../core/point.js';
 import { type Instant, requireUuid } from '../../core/pointInTime.js';
 import type { Session } from '../../core/session.js';
 import { TrackedDisk } from '../../core/trackedDisk.js';
-import { disable, enable, forget, reset, type TrackingOutcome } from '../../core/tracking.js';
+import { disable, enable, forget, reset, type TrackingOutcome, undo } from '../../core/tracking.js';
 import type {
   BeginVmOptions,
   CallOptions,
@@ -32,6 +32,7 @@ import { releaseConnection, type VmConnection } from './vmConnection.js';
 import { vmUuid } from './vmUuid.js';
 
 export class VmHandle implements Vm {
+  readonly running = true;
   readonly #connection: VmConnection;
   readonly #kernel: BitmapKernel;
   readonly #server: QueryServer;
@@ -60,10 +61,6 @@ export class VmHandle implements Vm {
     return this.#connection.client.host.key;
   }
 
-  get socket(): string {
-    return this.#connection.socket;
-  }
-
   async facts(options: CallOptions = {}): Promise<VmFacts> {
     checkCall('facts', options);
     const { client } = this.#live();
@@ -74,7 +71,6 @@ export class VmHandle implements Vm {
     ]);
     const { major, minor, micro } = client.version?.qemu ?? { major: 0, minor: 0, micro: 0 };
     return {
-      socket: this.socket,
       name: name?.name ?? null,
       uuid,
       status: status?.status ?? null,
@@ -123,6 +119,10 @@ export class VmHandle implements Vm {
     return forget(this.#target(options), { point: parsed, signal: options.signal });
   }
 
+  async undo(pit: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
+    return undo(this.#target(options), { pit, signal: options.signal });
+  }
+
   async begin(options: BeginVmOptions = {}): Promise<Session> {
     checkBegin(options);
     const { client, sources } = this.#live();
@@ -134,9 +134,9 @@ export class VmHandle implements Vm {
     });
   }
 
-  async resume(session: string, options: CallOptions = {}): Promise<Session> {
+  async resume(pit: string, options: CallOptions = {}): Promise<Session> {
     checkCall('resume', options);
-    return resumeSession(this.#live().client, session, this.#openInstant, options);
+    return resumeSession(this.#live().client, pit, this.#openInstant, options);
   }
 
   async close(): Promise<void> {
@@ -154,7 +154,8 @@ export class VmHandle implements Vm {
   }
 
   #live(): VmConnection {
-    if (this.#closing !== null) throw new CbtError('ERR_CBT_CLOSED', `the VM at ${this.socket} is closed`);
+    if (this.#closing !== null)
+      throw new CbtError('ERR_CBT_CLOSED', `the VM at ${this.#connection.socket} is closed`);
     return this.#connection;
   }
 

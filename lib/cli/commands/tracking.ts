@@ -1,8 +1,8 @@
 /** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`, `disable`: on a running VM, or on images that no VM uses. */
 import { CbtError, invalidArgument } from '../../core/errors.js';
-import type { SessionDisk } from '../../core/session.js';
+import type { Session, SessionDisk } from '../../core/session.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
-import type { BeginVmOptions } from '../../core/vm.js';
+import type { BeginVmOptions, Vm } from '../../core/vm.js';
 import { exitCodeOf } from '../exitCode.js';
 import type { FormatFlags } from '../formatOptions.js';
 import { withHostFile } from '../inventory.js';
@@ -10,13 +10,12 @@ import { type CliIo, deliver, tell } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
-import { requireImages, trackImages } from '../sourceFlags.js';
+import { openSource, requireImages } from '../sourceFlags.js';
 import { TransferProgress } from '../transferProgress.js';
-import { type CommandTracking, requireVm, vmTracking } from '../vmTracking.js';
 
 export interface TrackingFlags extends FormatFlags {
   vm?: string;
-  disk?: string[];
+  disk?: string[] | undefined;
   json?: boolean;
   pit?: string;
   base?: string;
@@ -51,19 +50,29 @@ export async function runTracking(
   if (name === 'forget' && flags.vm !== undefined && flags.point === undefined && point !== undefined)
     return runTracking(io, name, others, { ...flags, point });
   const bar = new TransferProgress(io, 'bringing back', { json: flags.json ?? false });
-  const named = await withHostFile(io, flags);
+  checkWhat(images, flags);
+  const { flags: named, host } = await withHostFile(io, flags);
   // A session ends on all its disks, whichever the host file names.
-  const { disk: _, ...ending } = named;
   const ends = (name === 'commit' || name === 'rollback') && flags.disk === undefined;
-  const tracking = trackingOf(images, ends ? ending : named);
-  const outcome = await act(tracking, name, named, io.signal, bar.update).finally(() => bar.end());
+  const asked = ends ? { ...named, disk: undefined } : named;
+  // A monitor serves one client at a time: it is left as soon as the work is done, and sessions stay in QEMU.
+  const withVm = async <T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    await using vm = await openSource(images, asked, host, signal);
+    return await work(vm);
+  };
+  const outcome = await withVm((vm) => act(vm, name, asked, io.signal, bar.update), io.signal).finally(() =>
+    bar.end(),
+  );
   const { warnings = [], ...told } = outcome;
   for (const warning of warnings) warn(io, warning);
   const text = flags.json
     ? `${JSON.stringify({ ...told, disks: outcome.disks.map(toJson) })}\n`
     : describe(name, outcome);
   if (outcome.session === undefined) await tell(io, text);
-  else await deliverOrUndo(io, text, () => tracking.rollback(outcome.session ?? '', {}));
+  else
+    await deliverOrUndo(io, text, () =>
+      withVm(async (vm) => (await vm.resume(outcome.session ?? '')).rollback()),
+    );
   const errors = outcome.disks.flatMap((disk) => (disk.error === undefined ? [] : [disk.error]));
   if (!flags.json) for (const error of errors) io.stderr.write(`${describeError(error)}\n`);
   // The error that stopped the work, not those that say "nothing was done because of it".
@@ -83,10 +92,10 @@ async function deliverOrUndo(io: CliIo, text: string, undo: () => Promise<unknow
   }
 }
 
-function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTracking {
+function checkWhat(images: readonly string[], flags: TrackingFlags): void {
   requireImages(flags);
   if (flags.vm !== undefined) {
-    if (images.length === 0) return vmTracking(flags.vm, flags.disk);
+    if (images.length === 0) return;
     throw invalidArgument('image', images.join(', '), 'left out beside --vm; name disks of a VM with --disk');
   }
   if (images.length === 0) throw invalidArgument('image', 'nothing', 'paths of images, or --vm <socket>');
@@ -101,48 +110,53 @@ function trackingOf(images: readonly string[], flags: TrackingFlags): CommandTra
     ['--nbd-socket', flags.nbdSocket],
   ] as const)
     requireVm(option, value);
-  const tracking = trackImages(images, flags);
-  return {
-    enable: (options) => tracking.enable(options),
-    reset: (options) => tracking.reset(options),
-    disable: (options) => tracking.disable(options),
-    forget: (point, options) => tracking.forget(point, options),
-    // The other options are a VM's, and were refused.
-    begin: ({ pit, base, signal }) => tracking.begin({ pit, base, signal }),
-    // An image at rest has no overlay to bring back: nothing takes long.
-    commit: (session, { signal }) => tracking.commit(session, { signal }),
-    rollback: (session, { signal }) => tracking.rollback(session, { signal }),
-  };
+}
+
+/** What only a running VM has is refused for images. */
+function requireVm(option: string, given: unknown): void {
+  if (given === undefined || given === false) return;
+  throw new CbtError('ERR_CBT_INVALID_ARGUMENT', `${option} is for a running VM: give --vm <socket>`);
 }
 
 async function act(
-  tracking: CommandTracking,
+  vm: Vm,
   name: string,
   flags: TrackingFlags,
   signal: AbortSignal,
   onProgress: (doneBytes: number, totalBytes: number) => void,
 ): Promise<Outcome> {
-  const { pit, session = '' } = flags;
+  const { pit, session = '', disk: disks } = flags;
   const granularityBytes =
     flags.granularity === undefined ? undefined : parseBytes('--granularity', flags.granularity);
   switch (name) {
     case 'enable':
-      return tracking.enable({ pit, granularityBytes, signal });
+      return vm.enable({ disks, pit, granularityBytes, signal });
     case 'reset':
-      return tracking.reset({ pit, granularityBytes, signal });
+      return vm.reset({ disks, pit, granularityBytes, signal });
     case 'disable':
-      return tracking.disable({ signal });
+      return vm.disable({ disks, signal });
     case 'begin':
-      return tracking.begin({ ...beginOptions(flags), signal });
+      return toOutcome(await vm.begin({ ...beginOptions(flags), disks, detached: true, signal }));
     case 'commit':
-      return tracking.commit(session, { signal, onProgress });
+      requireAllDisks(disks);
+      return (await vm.resume(session, { signal })).commit({ signal, onProgress });
     case 'rollback':
-      return tracking.rollback(session, { signal, onProgress });
+      requireAllDisks(disks);
+      return (await vm.resume(session, { signal })).rollback({ signal, onProgress });
     default:
       if (flags.point === undefined)
         throw invalidArgument('--point', 'missing', 'the point in time to forget');
-      return tracking.forget(flags.point, { signal });
+      return vm.forget(flags.point, { disks, signal });
   }
+}
+
+function toOutcome({ pit, warnings, disks }: Session): Outcome {
+  return { session: pit, pit, warnings, disks };
+}
+
+function requireAllDisks(disks: readonly string[] | undefined): void {
+  if (disks !== undefined)
+    throw invalidArgument('--disk', disks.join(', '), 'left out: a session ends on all its disks');
 }
 
 function beginOptions(flags: TrackingFlags): BeginVmOptions {

@@ -16,7 +16,7 @@ import { inventoryOf } from '../inventory.js';
 import type { CliIo } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { toCbtError } from '../report.js';
-import { trackImages } from '../sourceFlags.js';
+import { openSource } from '../sourceFlags.js';
 import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from './findings.js';
 
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
@@ -57,7 +57,8 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
   for (const path of paths) {
     const reset = async (stop?: AbortSignal): Promise<unknown> => {
       await requireNoWaitingOverlay([path], flags.scratch);
-      return trackImages([path], flags).reset({ signal: stop });
+      await using vm = await openSource([path], flags, null);
+      return await vm.reset({ signal: stop });
     };
     reports.push(await examineDisk(io, path, () => openForCommand(io, path, flags), reset));
   }

@@ -5,7 +5,7 @@ import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ImageTracking } from '../../../lib/index.js';
+import { openVm } from '../../../lib/index.js';
 import { cli, cliWith } from '../../helpers/cli.js';
 import {
   makeTemporaryFolder,
@@ -23,7 +23,8 @@ beforeAll(async () => {
   folder = await makeTemporaryFolder();
   disk = join(folder.path, 'disk.qcow2');
   await qemuImg('create', '-q', '-f', 'qcow2', disk, '10M');
-  pit = (await new ImageTracking([disk]).enable()).pit!;
+  await using vm = await openVm({ images: [disk] });
+  pit = (await vm.enable()).pit!;
   await writeRecorded(disk, [
     [0, 512],
     [1 << 20, 3 * 65_536],

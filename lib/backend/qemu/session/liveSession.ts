@@ -2,6 +2,7 @@
  * A session that is open on a running QEMU: watches it, and ends it. What the session is made of stands in QEMU and in its
  * lease, so this object can be made again by any later process.
  */
+import type { DiskData, OpenDataOptions } from '../../../core/diskData.js';
 import { CbtError } from '../../../core/errors.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
@@ -24,7 +25,6 @@ import { whyBroken } from './whyBroken.js';
 export type OpenSessionDisk = (session: LiveSession, disk: LeaseDisk) => Promise<TrackedDisk>;
 
 export class LiveSession implements Session {
-  readonly session: string;
   readonly pit: string;
   readonly mode: SessionMode;
   readonly disks: readonly SessionDisk[];
@@ -47,7 +47,6 @@ export class LiveSession implements Session {
     private readonly open: OpenSessionDisk,
     refused: readonly SessionDisk[] = [],
   ) {
-    this.session = lease.session;
     this.pit = lease.session;
     this.mode = lease.mode;
     this.warnings = lease.warnings;
@@ -66,9 +65,23 @@ export class LiveSession implements Session {
   }
 
   async openDisk(name: string): Promise<TrackedDisk> {
+    const opened = await this.open(this, await this.#find(name));
+    this.#opened.add(opened);
+    return opened;
+  }
+
+  async openData(name: string, options: OpenDataOptions = {}): Promise<DiskData> {
+    const disk = await this.#find(name);
+    // Its addon is loaded only where it is needed.
+    const { NbdConnection } = await import('../../nbd/nbdConnection.js');
+    const uri = exportUri(this.lease.nbdSocket, this.exportName(disk));
+    return NbdConnection.open({ kind: 'uri', uri }, options);
+  }
+
+  /** A disk of the session, as the session calls it or by any name that finds it on the VM. */
+  async #find(name: string): Promise<LeaseDisk> {
     await this.#look();
     const { disks } = this.lease;
-    // As the session calls it, or by any name that finds the disk on the VM.
     const disk =
       disks.find((one) => one.disk === name) ??
       byNode(disks, (await findDisk(await listDisks(this.client), name)).formatNode);
@@ -76,14 +89,12 @@ export class LiveSession implements Session {
       const known = this.lease.disks.map((d) => d.disk).join(', ');
       throw new CbtError(
         'ERR_CBT_INVALID_ARGUMENT',
-        `session ${this.session} has no disk ${name}; it has ${known}`,
+        `session ${this.pit} has no disk ${name}; it has ${known}`,
       );
     }
     const lost = this.#pulled.errorOf(disk.disk);
     if (lost !== null) throw lost;
-    const opened = await this.open(this, disk);
-    this.#opened.add(opened);
-    return opened;
+    return disk;
   }
 
   async check(disk?: string, options?: WaitOptions): Promise<void> {
@@ -136,7 +147,7 @@ export class LiveSession implements Session {
     });
     void this.client.ended.then(() => {
       // Nobody watches it any more: its guard ends it, or whoever connects first.
-      void letGoOfSession(this.session, 'undo');
+      void letGoOfSession(this.pit, 'undo');
       return events.return?.();
     });
   }
@@ -195,8 +206,8 @@ export class LiveSession implements Session {
     if (this.#broken !== null) return this.#broken;
     this.#broken = new CbtError(
       'ERR_CBT_BACKEND_UNAVAILABLE',
-      `session ${this.session} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
-      { details: { session: this.session } },
+      `session ${this.pit} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
+      { details: { session: this.pit } },
     );
     this.#breaking = this.#cleanUpBreak();
     this.#breaking.catch(() => undefined);
@@ -221,13 +232,13 @@ export class LiveSession implements Session {
   }
 
   #closed(): CbtError {
-    return new CbtError('ERR_CBT_CLOSED', `session ${this.session} has ended`);
+    return new CbtError('ERR_CBT_CLOSED', `session ${this.pit} has ended`);
   }
 
   #beingEnded(): CbtError {
     const how = this.lease.ending ?? 'rollback';
-    const message = `session ${this.session} is being ended by ${how}, which was left half-way or goes on elsewhere: ${how} it again to finish that`;
-    return new CbtError('ERR_CBT_CLOSED', message, { details: { session: this.session, ending: how } });
+    const message = `session ${this.pit} is being ended by ${how}, which was left half-way or goes on elsewhere: ${how} it again to finish that`;
+    return new CbtError('ERR_CBT_CLOSED', message, { details: { session: this.pit, ending: how } });
   }
 
   #describe({ index: _, node: __, image: ___, reason, ...disk }: LeaseDisk): SessionDisk {

@@ -111,7 +111,7 @@ describe('a change that failed after it was made', () => {
       expect(error).toMatchObject({ code: 'ERR_CBT_ABORTED' });
       return null;
     });
-    expect(await points(disk)).toEqual(done === null ? [first] : [first, done.session]);
+    expect(await points(disk)).toEqual(done === null ? [first] : [first, done.pit]);
   });
 
   it('spoils the image alone on which it did not happen', async () => {

@@ -6,7 +6,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatBytes } from '../../../../lib/cli/picture/units.js';
-import { ImageTracking } from '../../../../lib/index.js';
+import { ImageTracking } from '../../../../lib/host/imageTracking.js';
 import { Chromium, type Page } from '../../../helpers/chromium.js';
 import { cli } from '../../../helpers/cli.js';
 import {
@@ -51,7 +51,7 @@ beforeAll(async () => {
     Array.from({ length: 60 }, (_, i) => [2 * GIB + i * 3 * MIB, (1 + (i % 9)) * 64 * KIB] as const),
   ];
   for (const [i, extents] of writes.entries()) {
-    if (i > 0) await tracking.commit((await tracking.begin()).session);
+    if (i > 0) await tracking.commit((await tracking.begin()).pit);
     if (extents.length > 0) await writeRecorded(disk, extents);
   }
   const { bitmaps } = JSON.parse(await qemuImg('info', '--output=json', disk))['format-specific'].data;
@@ -279,7 +279,7 @@ test('a broken chain is told in words, and the command ends with 3 when nothing 
   await qemuImg('create', '-q', '-f', 'qcow2', lost, '64M');
   const tracking = new ImageTracking([lost]);
   await tracking.enable();
-  for (let i = 0; i < 2; i += 1) await tracking.commit((await tracking.begin()).session);
+  for (let i = 0; i < 2; i += 1) await tracking.commit((await tracking.begin()).pit);
   const { bitmaps } = JSON.parse(await qemuImg('info', '--output=json', lost))['format-specific'].data;
   const middle = (bitmaps as { name: string }[]).find(({ name }) => name.split('.')[2] === '2')!;
   await qemuImg('bitmap', '-f', 'qcow2', '--remove', lost, middle.name);

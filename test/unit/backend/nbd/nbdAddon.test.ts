@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { loadNbdAddon } from '../../../../lib/backend/nbd/nbdAddon.js';
-import { NbdConnection, type NbdConnectOptions } from '../../../../lib/backend/nbd/nbdConnection.js';
+import { NbdConnection } from '../../../../lib/backend/nbd/nbdConnection.js';
 import type { NbdTarget } from '../../../../lib/backend/nbd/nbdTarget.js';
+import type { OpenDataOptions } from '../../../../lib/core/diskData.js';
 import { withFolder } from '../../../helpers/qemuTools.js';
 import { refusalOf } from '../../../helpers/refusal.js';
 
@@ -49,7 +50,7 @@ describe('loading', () => {
 describe('a target', () => {
   const tls = { kind: 'psk', file: '/keys.psk', username: 'alice' } as const;
 
-  test.each<[string, NbdTarget, NbdConnectOptions]>([
+  test.each<[string, NbdTarget, OpenDataOptions]>([
     ['path', { kind: 'unix', path: '' }, {}],
     ['path', { kind: 'unix', path: '/a\0b' }, {}],
     ['path', { kind: 'unix', path: `/${'x'.repeat(107)}` }, {}],

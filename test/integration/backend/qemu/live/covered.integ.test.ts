@@ -75,7 +75,7 @@ async function startSlowCommit(
   node: string,
   speed: number,
 ): Promise<string> {
-  const tag = tagOf(session.session);
+  const tag = tagOf(session.pit);
   const id = `cbtj-${tag}-${index}`;
   await daemon.process.control.execute('block-commit', {
     'job-id': id,

@@ -120,7 +120,7 @@ describe.each(['fleece', 'overlay'] as const)('sessions under a writing guest, %
       const session = open[0] ?? (await begin());
       expect(await refusalOf(begin())).toMatchObject({
         reason: 'BUSY',
-        message: expect.stringContaining(session.session),
+        message: expect.stringContaining(session.pit),
       });
       const now = await shown(session, 'a', 0, 64 * PAGE);
       await writer.progress(50);

@@ -76,7 +76,7 @@ describe('QEMU killed in a session in overlay mode', () => {
     const before = await readFile(image);
     const seen = await cli('doctor', folder.path);
     expect(seen.code).toBe(5);
-    expect(seen.stdout).toContain(session.session);
+    expect(seen.stdout).toContain(session.pit);
     expect(seen.stdout).toContain('--fix would: bring the overlays’ data into the images');
     expect(await readFile(image)).toEqual(before);
     expect(filledWith(await content(), 2, 2)).toBe(false);
@@ -130,7 +130,7 @@ describe('QEMU killed in a session in overlay mode', () => {
     const fixed = await cli('doctor', image, '--fix');
     expect(fixed.stdout).toContain('fixed   sessions on');
     expect((await content()).subarray(0, 60 * MiB).every((b) => b === 9)).toBe(true);
-    expect(fixed.stdout).not.toContain(session.session);
+    expect(fixed.stdout).not.toContain(session.pit);
     expect(await folders()).toEqual([]);
     await startVm();
   });
@@ -143,7 +143,7 @@ describe('QEMU killed in a session in overlay mode', () => {
     const fixed = await cli('doctor', image, '--fix');
     expect(fixed.code).toBe(5);
     expect(fixed.stdout).toContain('does not prove that nobody wrote to it since');
-    expect(fixed.stdout).toContain(session.session);
+    expect(fixed.stdout).toContain(session.pit);
     expect(await folders()).toHaveLength(1);
     expect(filledWith(await content(), 5, 63)).toBe(true);
     await using disk = await openDisk(image);
@@ -265,7 +265,7 @@ describe('QEMU killed in a session in overlay mode', () => {
 
 test('a QEMU whose monitor is not seen from here, as in another container, is not gone: its session stays', async () => {
   for (const mode of ['fleece', 'overlay'] as const) {
-    const { session } = await begin({ mode, detached: true });
+    const { pit: session } = await begin({ mode, detached: true });
     const { qmpPath } = daemon.process;
     await vm.close();
     await rename(qmpPath, `${qmpPath}.hidden`);
@@ -326,7 +326,7 @@ describe('on a VM that runs', () => {
     await fill(1, 1);
     for (const fix of [[], ['--fix']]) {
       const seen = await cli('doctor', ...target(), ...fix);
-      expect(seen.stdout).toContain(`session ${session.session} is open`);
+      expect(seen.stdout).toContain(`session ${session.pit} is open`);
       expect(seen.code).toBe(0);
     }
     await session.check();

@@ -61,7 +61,7 @@ describe('on a storage daemon', () => {
     await write(2, 2);
     const session = await begin('overlay');
     await write(3, 3);
-    const device = `cbto-${tagOf(session.session)}-0`;
+    const device = `cbto-${tagOf(session.pit)}-0`;
     const { control } = daemon.process;
     await control.execute('block-stream', { 'job-id': 'stream', device, 'auto-dismiss': false });
     await jobDone('stream');
@@ -88,7 +88,7 @@ describe('on a storage daemon', () => {
   test('an internal snapshot of the overlay is not thrown away with it', async () => {
     const session = await begin('overlay');
     await write(3, 3);
-    const device = `cbto-${tagOf(session.session)}-0`;
+    const device = `cbto-${tagOf(session.pit)}-0`;
     const { control } = daemon.process;
     await control.execute('blockdev-snapshot-internal-sync', { device, name: 'mine' });
     expect(await refusalOf(session.commit())).toMatchObject({
@@ -111,7 +111,7 @@ describe('on a storage daemon', () => {
     const { control } = daemon.process;
     const file = { driver: 'file', filename: copy };
     await control.execute('blockdev-add', { driver: 'qcow2', 'node-name': 'copy', file });
-    const device = mode === 'overlay' ? `cbto-${tagOf(session.session)}-0` : 'a';
+    const device = mode === 'overlay' ? `cbto-${tagOf(session.pit)}-0` : 'a';
     const mirror = { 'job-id': 'm', device, target: 'copy', sync: 'full', 'auto-dismiss': false };
     const started = await control.execute('blockdev-mirror', mirror).catch((error: Error) => error.message);
     if (mode === 'fleece') {

@@ -80,12 +80,12 @@ describe('a fleecing session', () => {
     const session = await begin();
     await expect(begin()).rejects.toMatchObject({
       reason: 'BUSY',
-      message: expect.stringContaining(session.session),
+      message: expect.stringContaining(session.pit),
     });
-    const other = await resumeSession(client, session.session, noDisk);
+    const other = await resumeSession(client, session.pit, noDisk);
     expect(other.disks).toEqual(session.disks);
     await other.commit();
-    await expect(resumeSession(client, session.session, noDisk)).rejects.toMatchObject({
+    await expect(resumeSession(client, session.pit, noDisk)).rejects.toMatchObject({
       code: 'ERR_CBT_CLOSED',
     });
   });

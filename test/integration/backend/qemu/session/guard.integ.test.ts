@@ -161,7 +161,7 @@ async function program(begin: string): Promise<ChildProcess> {
     const { connectVm } = await import(${JSON.stringify(library)});
     const vm = await connectVm(${JSON.stringify(daemon.process.qmpPath)}, { nbdSocket: ${JSON.stringify(daemon.nbdPath)} });
     const session = await vm.begin({ scratch: { folder: ${JSON.stringify(scratch.path)} }, ${begin} });
-    console.log(session.session);
+    console.log(session.pit);
     setInterval(() => undefined, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
     stdio: ['ignore', 'pipe', 'inherit'],

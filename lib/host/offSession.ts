@@ -1,0 +1,180 @@
+/**
+ * A backup session on images at rest. Nothing keeps its instant but that nobody writes to them: that nobody did is told by the
+ * point in time that it took (unwritten.ts), or, on an image that can hold none, by the file's own times.
+ */
+import type { DiskData, OpenDataOptions } from '../core/diskData.js';
+import { CbtError, invalidArgument } from '../core/errors.js';
+import type { Instant } from '../core/pointInTime.js';
+import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
+import type { TrackedDisk } from '../core/trackedDisk.js';
+import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
+import type { WriteWatch } from '../linux/writeWatch.js';
+import { openData } from './data.js';
+import type { ImageTracking } from './imageTracking.js';
+import { callingIt, type OffDisk, openOffDisk } from './offDisk.js';
+import { Proof, requireUnwritten } from './unwritten.js';
+
+/** A disk that takes part: what is told of it, and what tells whether it is still the instant's. */
+export interface HeldDisk {
+  readonly off: OffDisk;
+  readonly told: SessionDisk;
+  readonly by: { instant: Instant } | { watch: WriteWatch };
+}
+
+export interface OffSessionParts {
+  pit: string;
+  held: readonly HeldDisk[];
+  /** Every disk as it is told, those that are refused with their error. */
+  disks: readonly SessionDisk[];
+  /** Names of disks that have the point in time, or may have it. */
+  pointed: readonly string[];
+  warnings: readonly string[];
+  /** Changes the images of these disks, and tells of the disks. */
+  track<T extends { disks: readonly DiskOutcome[] }>(
+    disks: readonly string[],
+    work: (tracking: ImageTracking) => Promise<T>,
+  ): Promise<T>;
+}
+
+export class OffSession implements Session {
+  readonly pit: string;
+  readonly mode = 'off';
+  readonly disks: readonly SessionDisk[];
+  readonly warnings: readonly string[];
+  /** Each disk is lost by itself. */
+  readonly broken = null;
+  readonly #parts: OffSessionParts;
+  readonly #proofs = new Map<string, Proof>();
+  readonly #opened = new Set<TrackedDisk>();
+  /** Disks whose data was read here. */
+  readonly #read = new Set<string>();
+  #over = false;
+
+  constructor(parts: OffSessionParts) {
+    this.#parts = parts;
+    this.pit = parts.pit;
+    this.disks = parts.disks;
+    this.warnings = parts.warnings;
+    for (const one of parts.held) {
+      if ('watch' in one.by) continue;
+      const { instant } = one.by;
+      this.#proofs.set(one.off.disk, new Proof(one.off.path, () => prove(one.off, instant)));
+    }
+  }
+
+  async openDisk(name: string): Promise<TrackedDisk> {
+    const one = this.#find(name);
+    const instant = 'watch' in one.by ? null : { instant: one.by.instant, check: () => this.#look(one) };
+    const disk = await openOffDisk(one.off, undefined, instant);
+    this.#opened.add(disk);
+    return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
+  }
+
+  async openData(name: string, options: OpenDataOptions = {}): Promise<DiskData> {
+    const one = this.#find(name);
+    const { disk, path, known } = one.off;
+    const { format, trust } = known;
+    const data = await callingIt(disk, path, () =>
+      openData({ kind: 'qemu-nbd', file: path, format, trust, readOnly: true }, options),
+    );
+    try {
+      // QEMU's lock keeps writers away from here on: what is found unwritten now stays so while it is open.
+      await this.#look(one);
+      this.#read.add(disk);
+      return data;
+    } catch (error) {
+      await data.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async check(name?: string): Promise<void> {
+    this.#requireOpen();
+    for (const one of name === undefined ? this.#parts.held : [this.#find(name)]) await this.#look(one);
+  }
+
+  async commit({ signal }: EndSessionOptions = {}): Promise<TrackingOutcome> {
+    this.#requireOpen();
+    const { pointed, track } = this.#parts;
+    const doubts = await this.#doubts();
+    const kept = pointed.filter((disk) => !doubts.has(disk));
+    const lost = pointed.filter((disk) => doubts.has(disk));
+    const { disks } =
+      kept.length === 0 ? { disks: [] } : await track(kept, (images) => images.commit(this.pit, { signal }));
+    // Nobody has a backup of them; why one stays matters less than why it was not kept.
+    if (lost.length > 0)
+      await track(lost, (images) => images.undo(this.pit, { signal })).catch(() => undefined);
+    await this.#close();
+    return {
+      pit: this.pit,
+      disks: this.disks.map(({ disk, error: refused }) => {
+        const error = doubts.get(disk) ?? refused;
+        return disks.find((one) => one.disk === disk) ?? { disk, ...(error !== undefined && { error }) };
+      }),
+    };
+  }
+
+  async rollback({ signal }: EndSessionOptions = {}): Promise<TrackingOutcome> {
+    this.#requireOpen();
+    const { pointed, track } = this.#parts;
+    const outcome =
+      pointed.length === 0
+        ? { disks: [] }
+        : await track(pointed, (images) => images.rollback(this.pit, { signal }));
+    await this.#close();
+    return { pit: this.pit, ...outcome };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) await this.rollback();
+  }
+
+  /** Why what was read of a disk may not be its instant. */
+  async #doubts(): Promise<Map<string, CbtError>> {
+    const doubts = new Map<string, CbtError>();
+    for (const one of this.#parts.held) {
+      if (!this.#read.has(one.off.disk)) continue;
+      await this.#look(one).catch((error: unknown) => {
+        if (!(error instanceof CbtError)) throw error;
+        doubts.set(one.off.disk, error);
+      });
+    }
+    return doubts;
+  }
+
+  #look({ off, by }: HeldDisk): Promise<void> {
+    return callingIt(off.disk, off.path, async () =>
+      'watch' in by ? by.watch.requireUnwritten() : this.#proofs.get(off.disk)?.check(),
+    );
+  }
+
+  /** By the disk's name, or by the path of its image. */
+  #find(name: string): HeldDisk {
+    this.#requireOpen();
+    const { held } = this.#parts;
+    const one = held.find(({ off }) => off.disk === name) ?? held.find(({ off }) => off.path === name);
+    if (one !== undefined) return one;
+    const refused = this.disks.find(({ disk }) => disk === name)?.error;
+    if (refused !== undefined) throw refused;
+    throw invalidArgument(
+      'disk',
+      name,
+      `one of the session ${this.pit}: ${this.disks.map((d) => d.disk).join(', ')}`,
+    );
+  }
+
+  #requireOpen(): void {
+    if (this.#over) throw new CbtError('ERR_CBT_CLOSED', `session ${this.pit} has ended`);
+  }
+
+  async #close(): Promise<void> {
+    this.#over = true;
+    for (const disk of this.#opened) await disk.close().catch(() => undefined);
+    for (const { by } of this.#parts.held) if ('watch' in by) await by.watch.close();
+  }
+}
+
+async function prove(off: OffDisk, instant: Instant): Promise<void> {
+  await using disk = await openOffDisk(off);
+  await requireUnwritten(disk, instant);
+}

@@ -1,0 +1,346 @@
+/** A VM that is off: its disks are images that nobody has open for writing, and everything is asked of them. */
+import { randomUUID } from 'node:crypto';
+import { instantOf } from '../core/changeId.js';
+import { CbtError, invalidArgument, type Problem, throwIfAborted } from '../core/errors.js';
+import { type Instant, requireUuid } from '../core/pointInTime.js';
+import type { Session, SessionDisk } from '../core/session.js';
+import type { TrackedDisk } from '../core/trackedDisk.js';
+import type { BeginOutcome, DiskOutcome, TrackingOutcome } from '../core/tracking.js';
+import type {
+  BeginVmOptions,
+  CallOptions,
+  DisksOptions,
+  StartVmOptions,
+  Vm,
+  VmDiskInfo,
+  VmFacts,
+} from '../core/vm.js';
+import { WriteWatch } from '../linux/writeWatch.js';
+import { imageFiles } from './imageName.js';
+import { ImageTracking } from './imageTracking.js';
+import { calledBy, callingIt, type OffDisk, openOffDisk } from './offDisk.js';
+import { type HeldDisk, OffSession } from './offSession.js';
+import { requireNoHolder } from './unused.js';
+
+/** Who the VM is; its images do not tell. */
+export interface OffVmFacts {
+  key: string;
+  name: string | null;
+  uuid: string | null;
+}
+
+/** An image that can be read, and why it can hold no point in time (null: it can). */
+interface Seen {
+  off: OffDisk;
+  sizeBytes: number;
+  epoch: string | null;
+  without: Pick<BeginOutcome, 'reason' | 'message'> | null;
+}
+
+export class OffVm implements Vm {
+  readonly running = false;
+  readonly #who: OffVmFacts;
+  readonly #disks: readonly OffDisk[];
+  readonly #opened = new Set<TrackedDisk>();
+  #closed = false;
+
+  /** At least one disk, each image once; nothing is opened yet. */
+  constructor(who: OffVmFacts, disks: readonly OffDisk[]) {
+    this.#who = who;
+    this.#disks = disks;
+    trackingOf(disks);
+  }
+
+  get key(): string {
+    return this.#who.key;
+  }
+
+  /** Throws `BUSY` where a QEMU has one of the images for writing: then the VM runs, and only its monitor is not there. */
+  async requireOff(): Promise<void> {
+    for (const { disk, path } of this.#disks)
+      await callingIt(disk, path, () => requireNoHolder(path, 'read')).catch((error: unknown) => {
+        // One that is not there, or that cannot be looked at, is told when it is asked.
+        if (!(error instanceof CbtError) || error.reason === 'BUSY') throw error;
+      });
+  }
+
+  async facts(): Promise<VmFacts> {
+    this.#requireOpen();
+    const { name, uuid } = this.#who;
+    return { name, uuid, status: null, qemu: null };
+  }
+
+  async disks({ disks, signal }: DisksOptions = {}): Promise<VmDiskInfo[]> {
+    const infos: VmDiskInfo[] = [];
+    for (const off of this.#chosen(disks)) infos.push(await describe(off, signal));
+    return infos;
+  }
+
+  async openDisk(name: string, { signal }: CallOptions = {}): Promise<TrackedDisk> {
+    const [off] = this.#chosen([name]);
+    if (off === undefined) throw this.#noDisk(name);
+    const disk = await openOffDisk(off, signal);
+    this.#opened.add(disk);
+    return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
+  }
+
+  async enable({ disks, ...options }: StartVmOptions = {}): Promise<TrackingOutcome> {
+    return this.#track(disks, (images) => images.enable(options));
+  }
+
+  async reset({ disks, ...options }: StartVmOptions = {}): Promise<TrackingOutcome> {
+    return this.#track(disks, (images) => images.reset(options));
+  }
+
+  async disable({ disks, signal }: DisksOptions = {}): Promise<TrackingOutcome> {
+    return this.#track(disks, (images) => images.disable({ signal }));
+  }
+
+  async forget(point: string | Instant, { disks, signal }: DisksOptions = {}): Promise<TrackingOutcome> {
+    return this.#track(disks, (images) => images.forget(point, { signal }));
+  }
+
+  async undo(pit: string, { disks, signal }: DisksOptions = {}): Promise<TrackingOutcome> {
+    return this.#track(disks, (images) => images.undo(pit, { signal }));
+  }
+
+  async begin(options: BeginVmOptions = {}): Promise<Session> {
+    const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
+    const disks = this.#chosen(options.disks);
+    return options.detached ? this.#beginDetached(disks, pit, options) : this.#begin(disks, pit, options);
+  }
+
+  async resume(session: string, { signal }: CallOptions = {}): Promise<Session> {
+    const pit = requireUuid('session', session);
+    const told: SessionDisk[] = [];
+    for (const off of this.#chosen(undefined)) told.push(await findPoint(off, pit, signal));
+    return this.#session(
+      pit,
+      this.#disks.map(({ disk }) => disk),
+      told,
+      [],
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const disk of this.#opened) await disk.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Nothing but the point in time will tell whoever goes on with it what was written since. */
+  async #beginDetached(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
+    const { base, signal } = options;
+    const begun = await track(disks, (images) => images.begin({ pit, base, signal }));
+    const pointed = begun.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
+    return this.#session(pit, pointed, begun.disks, begun.warnings);
+  }
+
+  async #begin(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
+    const { base, signal, onlyLook = false } = options;
+    const failed = new Map<string, CbtError>();
+    const seen: Seen[] = [];
+    for (const off of disks) {
+      const found = await look(off, signal).catch((error: unknown) => ofOneDisk(off, error, signal));
+      if (found instanceof CbtError) failed.set(off.disk, found);
+      else seen.push(found);
+    }
+    const [first] = failed.values();
+    if (seen.length === 0 && first !== undefined) throw first;
+    const wanted = onlyLook ? [] : seen.filter(({ without }) => without === null).map(({ off }) => off);
+    const begun =
+      wanted.length === 0
+        ? { disks: [], warnings: [] }
+        : await track(wanted, (images) => images.begin({ pit, base, signal }));
+    const pointed = begun.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
+    const watched: HeldDisk[] = [];
+    try {
+      for (const one of seen) {
+        const { disk } = one.off;
+        const outcome = begun.disks.find((each) => each.disk === disk);
+        if (outcome !== undefined && outcome.error === undefined) continue;
+        const held = await watch(one, outcome?.error, onlyLook).catch((error: unknown) =>
+          ofOneDisk(one.off, error, signal),
+        );
+        if (held instanceof CbtError) failed.set(disk, held);
+        else watched.push(held);
+      }
+    } catch (error) {
+      for (const { by } of watched) if ('watch' in by) await by.watch.close();
+      const left = disks.filter(({ disk }) => pointed.includes(disk));
+      if (left.length > 0) await track(left, (images) => images.undo(pit)).catch(() => undefined);
+      throw error;
+    }
+    const told = disks.map(({ disk }): SessionDisk => {
+      const error = failed.get(disk);
+      if (error !== undefined) return { disk, error };
+      const held = watched.find(({ off }) => off.disk === disk)?.told;
+      return held ?? begun.disks.find((one) => one.disk === disk) ?? { disk };
+    });
+    return this.#session(pit, pointed, told, begun.warnings, watched);
+  }
+
+  #session(
+    pit: string,
+    pointed: readonly string[],
+    disks: readonly SessionDisk[],
+    warnings: readonly string[],
+    watched: readonly HeldDisk[] = [],
+  ): Session {
+    const byPoint = disks.flatMap((told): HeldDisk[] => {
+      const off = this.#disks.find(({ disk }) => disk === told.disk);
+      const instant = told.changeId === undefined ? null : instantOf(told.changeId, pit);
+      return off === undefined || instant === null ? [] : [{ off, told, by: { instant } }];
+    });
+    return new OffSession({
+      pit,
+      held: [...byPoint, ...watched],
+      disks,
+      pointed,
+      warnings,
+      track: (names, work) => this.#track(names, work),
+    });
+  }
+
+  #track<T extends { disks: readonly DiskOutcome[] }>(
+    disks: readonly string[] | undefined,
+    work: (images: ImageTracking) => Promise<T>,
+  ): Promise<T> {
+    return track(this.#chosen(disks), work);
+  }
+
+  /** By the names of the disks, or by the paths of their images; each once, in that order. */
+  #chosen(names: readonly string[] | undefined): readonly OffDisk[] {
+    this.#requireOpen();
+    if (names === undefined) return this.#disks;
+    const find = (name: string): OffDisk => {
+      const found =
+        this.#disks.find(({ disk }) => disk === name) ?? this.#disks.find(({ path }) => path === name);
+      if (found === undefined) throw this.#noDisk(name);
+      return found;
+    };
+    return [...new Set(names.map(find))];
+  }
+
+  #noDisk(name: string): CbtError {
+    const known = this.#disks.map(({ disk }) => disk).join(', ');
+    return invalidArgument('disk', name, `a disk whose image is known while the VM is off: ${known}`);
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `the VM of ${this.key} is closed`);
+  }
+}
+
+/** They are opened alike: one VM has one word about its images. */
+function trackingOf(disks: readonly OffDisk[]): ImageTracking {
+  const { format, trust } = disks[0]?.known ?? {};
+  return new ImageTracking(
+    disks.map(({ path }) => path),
+    { format, trust },
+  );
+}
+
+/** Changes the images of the disks; what is told of them is told of the disks. */
+async function track<T extends { disks: readonly DiskOutcome[] }>(
+  disks: readonly OffDisk[],
+  work: (images: ImageTracking) => Promise<T>,
+): Promise<T> {
+  const ofPath = (path: string | undefined): OffDisk | undefined => disks.find((one) => one.path === path);
+  try {
+    const outcome = await work(trackingOf(disks));
+    const named = outcome.disks.map((one) => {
+      const { disk = one.disk, path = one.disk } = ofPath(one.disk) ?? {};
+      return { ...one, disk, ...(one.error !== undefined && { error: calledBy(disk, path, one.error) }) };
+    });
+    return { ...outcome, disks: named };
+  } catch (error) {
+    if (!(error instanceof CbtError)) throw error;
+    const off = ofPath(error.disk);
+    throw off === undefined ? error : calledBy(off.disk, off.path, error);
+  }
+}
+
+/** One that cannot be read now is told without its size: whoever opens it hears why. */
+async function describe(off: OffDisk, signal: AbortSignal | undefined): Promise<VmDiskInfo> {
+  const { disk, path } = off;
+  const told = { disk, filename: path, trackable: true };
+  try {
+    await using opened = await openOffDisk(off, signal);
+    const { format, sizeBytes, problem } = await opened.topLayer({ signal });
+    const [, ...backing] = await imageFiles(path, { ...off.known, signal });
+    return {
+      ...told,
+      ...(backing.length > 0 && { backing }),
+      sizeBytes,
+      format,
+      persistent: keepsPoints(format, problem),
+    };
+  } catch (error) {
+    await ofOneDisk(off, error, signal);
+    return told;
+  }
+}
+
+async function look(off: OffDisk, signal: AbortSignal | undefined): Promise<Seen> {
+  await using disk = await openOffDisk(off, signal);
+  const { sizeBytes, epoch } = await disk.pits({ signal });
+  const { format, problem } = await disk.topLayer({ signal });
+  const message = `a ${format} image keeps no points in time: every backup is a full one`;
+  const without = keepsPoints(format, problem) ? null : { reason: 'FORMAT' as const, message };
+  return { off, sizeBytes, epoch, without };
+}
+
+function keepsPoints(format: string, problem: Problem | null): boolean {
+  return format === 'qcow2' && problem?.reason !== 'FORMAT';
+}
+
+/** An image without a point can still be read: QEMU could not be brought to write to it, or it is only to be looked at. */
+async function watch(seen: Seen, refused: CbtError | undefined, onlyLook: boolean): Promise<HeldDisk> {
+  if (refused?.reason === 'BUSY') throw refused;
+  const { off, sizeBytes, epoch } = seen;
+  const message = `no point in time could be taken: ${refused?.message}`;
+  const without =
+    refused === undefined
+      ? seen.without
+      : { ...(refused.reason !== undefined && { reason: refused.reason }), message };
+  const told: SessionDisk = {
+    disk: off.disk,
+    sizeBytes,
+    ...(without !== null && { verdict: 'full' as const, ...without }),
+    ...(without === null && onlyLook && epoch !== null && { epoch }),
+  };
+  return { off, told, by: { watch: await WriteWatch.begin(off.path) } };
+}
+
+async function findPoint(off: OffDisk, pit: string, signal: AbortSignal | undefined): Promise<SessionDisk> {
+  const { disk } = off;
+  try {
+    await using opened = await openOffDisk(off, signal);
+    const { sizeBytes, epoch, pits } = await opened.pits({ signal });
+    const point = pits.find(({ uuid }) => uuid === pit);
+    if (point !== undefined && epoch !== null) return { disk, sizeBytes, epoch, changeId: point.changeId };
+    const message = `PIT ${pit} is not on ${disk}`;
+    throw new CbtError('ERR_CBT_UNKNOWN_PIT', message, { disk, reason: 'UNKNOWN_PIT' });
+  } catch (error) {
+    return { disk, error: await ofOneDisk(off, error, signal) };
+  }
+}
+
+/** What spoils one disk only; what ends the whole call is thrown on. */
+async function ofOneDisk(
+  { disk, path }: OffDisk,
+  error: unknown,
+  signal: AbortSignal | undefined,
+): Promise<CbtError> {
+  throwIfAborted(signal);
+  if (error instanceof CbtError && error.code !== 'ERR_CBT_INTERNAL')
+    return calledBy(disk, path, error.about(disk));
+  // A file that vanished between two looks.
+  if (error instanceof Error && 'syscall' in error)
+    return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path}: ${error.message}`, { disk });
+  throw error;
+}

@@ -1,0 +1,68 @@
+/** The wiring of a VM, whether it runs or is off. */
+import { CbtError } from '../core/errors.js';
+import type { Vm } from '../core/vm.js';
+import type { OffVm } from './offVm.js';
+import type { OpenDiskOptions } from './open.js';
+import { type ConnectOptions, connectVm } from './vm.js';
+
+/** What a VM is reached by, running or off. */
+export interface OpenVmOptions extends ConnectOptions {
+  /** QMP socket; none for images that are nobody's VM. */
+  qmp?: string | undefined;
+  /**
+   * Paths of its images for when it is off: by the names that the disks have while it runs, or alone, and then each disk is
+   * called by its path. Each image once.
+   */
+  images?: readonly string[] | Readonly<Record<string, string>> | undefined;
+  /** Format of the images; told from each file unless given, and then nothing that it names is opened. */
+  format?: OpenDiskOptions['format'];
+  /** Whether formats of images that only the bytes tell are believed, and what such files name is opened. */
+  trust?: boolean | undefined;
+  /** Of a VM that is off: what `facts` tells. */
+  name?: string | undefined;
+  /** Of a VM that is off: what `facts` tells. */
+  uuid?: string | undefined;
+}
+
+/**
+ * A VM as it is now: running, where somebody answers on its QMP socket, and off, where nobody listens there and its images are
+ * known. A monitor that is silent or busy is an error and never taken for one that is off, and so is a QEMU that has
+ * the images and is not behind the socket (`ERR_CBT_BACKEND_UNAVAILABLE` with `BUSY`).
+ */
+export async function openVm(options: OpenVmOptions): Promise<Vm> {
+  const { qmp, images } = options;
+  if (qmp === undefined) return openOff(options);
+  try {
+    return await connectVm(qmp, options);
+  } catch (error) {
+    if (images === undefined || !isGone(error)) throw error;
+  }
+  const off = await openOff(options);
+  await off.requireOff();
+  return off;
+}
+
+/** Whether nobody listens on the socket. */
+function isGone(error: unknown): boolean {
+  return (
+    error instanceof CbtError &&
+    error.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
+    ['ENOENT', 'ECONNREFUSED'].includes(String(error.details['errno']))
+  );
+}
+
+async function openOff({
+  qmp,
+  images = [],
+  name,
+  uuid,
+  format,
+  trust,
+  kernel,
+}: OpenVmOptions): Promise<OffVm> {
+  const { OffVm } = await import('./offVm.js');
+  const named = Array.isArray(images) ? images.map((path) => [path, path]) : Object.entries(images);
+  const disks = named.map(([disk = '', path = '']) => ({ disk, path, known: { format, trust, kernel } }));
+  const key = uuid?.toLowerCase() ?? qmp ?? disks[0]?.path ?? '';
+  return new OffVm({ key, name: name ?? null, uuid: uuid ?? null }, disks);
+}
