@@ -101,7 +101,7 @@ async function isRegular(path: string): Promise<boolean> {
 export async function undoPoints(
   pending: readonly PendingRun[],
   facts: SourceFacts,
-  source: Pick<BackupSource, 'forget'>,
+  source: Pick<BackupSource, 'undo'>,
   signal: AbortSignal | undefined,
 ): Promise<{ left: PendingRun[]; warnings: string[] }> {
   const warnings: string[] = [];
@@ -111,7 +111,7 @@ export async function undoPoints(
     for (const { disk, image, points, error } of facts.disks) {
       if (error !== undefined) continue;
       try {
-        if (points.some(({ uuid }) => uuid === run.pit)) await source.forget(disk, run.pit, signal);
+        if (points.some(({ uuid }) => uuid === run.pit)) await source.undo(disk, run.pit, signal);
         done.add(disk);
         if (image !== null) done.add(image);
       } catch (thrown) {

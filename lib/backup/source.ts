@@ -1,4 +1,4 @@
-/** Where a backup reads from: a running VM through a session, or images that no VM uses. */
+/** Where a backup reads from: the disks of a VM, running or off, at one instant. */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
 import type { CbtError } from '../core/errors.js';
@@ -97,4 +97,6 @@ export interface BackupSource {
   begin(pit: string, signal: AbortSignal | undefined, options?: BeginSourceOptions): Promise<SourceSession>;
   /** Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before. */
   forget(disk: string, point: string, signal: AbortSignal | undefined): Promise<void>;
+  /** The same of a point that nobody has a backup of: tracking ends with it where it is the only one. */
+  undo(disk: string, pit: string, signal: AbortSignal | undefined): Promise<void>;
 }

@@ -1,13 +1,11 @@
-/** The disks of a running VM as a backup source: one session, one instant. */
-
+/** The disks of a VM, running or off, as a backup source: one session, one instant. */
 import { CbtError } from '../core/errors.js';
 import { type Checks, checkOptions } from '../core/options.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import type { DiskOutcome } from '../core/tracking.js';
+import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import { sessionChecks } from '../core/vmOptions.js';
-import { openData } from '../host/data.js';
 import { imagePath, lookAt, notFound, pointsOf } from './diskIdentity.js';
 import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } from './source.js';
 
@@ -23,12 +21,12 @@ export interface VmSourceOptions {
 
 const VM_SOURCE: Checks<VmSourceOptions> = sessionChecks;
 
-/** The disks of a running VM, as one source. The connection stays the caller's. */
+/** The disks of a VM, running or off, as one source. The connection stays the caller's. */
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
   checkOptions('vmSource', options, VM_SOURCE);
   return {
-    // A session whose process died is found and rolled back by the next one on the same VM.
-    leavesPoint: false,
+    // In QEMU a session whose process died is found, and rolled back by the next one on the same VM.
+    leavesPoint: !vm.running,
     async facts(signal) {
       const { name, uuid } = await vm.facts({ signal });
       const all = (await vm.disks({ signal })).filter(({ trackable }) => trackable);
@@ -40,16 +38,15 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
         const found = await lookAt(disk, image, () => vm.openDisk(disk, { signal }), signal);
         (names === null || names.has(disk) ? disks : others).push(found);
       }
-      return { kind: 'vm', name, uuid, disks, others };
+      const isVm = vm.running || name !== null || uuid !== null;
+      return { kind: isVm ? 'vm' : 'images', name, uuid, disks, others };
     },
     openDisk: (disk, signal) => vm.openDisk(disk, { signal }),
-    async begin(pit, signal) {
-      return sessionOf(vm, await vm.begin({ ...options, pit, signal }));
+    async begin(pit, signal, { onlyLook } = {}) {
+      return sessionOf(vm, await vm.begin({ ...options, pit, onlyLook, signal }));
     },
-    async forget(disk, point, signal) {
-      const [failed] = errorsOf((await vm.forget(point, { disks: [disk], signal })).disks);
-      if (failed !== undefined) throw failed.error;
-    },
+    forget: async (disk, point, signal) => throwFirst(await vm.forget(point, { disks: [disk], signal })),
+    undo: async (disk, pit, signal) => throwFirst(await vm.undo(pit, { disks: [disk], signal })),
   };
 }
 
@@ -101,12 +98,12 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     async commit(kept) {
       const outcome = await session.commit();
       ended = true;
-      const errors = errorsOf(outcome.disks);
+      const errors = errorsOf(outcome.disks).filter(({ disk }) => kept.includes(disk));
       const others = disks.filter(({ disk }) => !kept.includes(disk)).map(({ disk }) => disk);
       // Nothing of these disks was kept: without a run their point would only take room.
       for (const disk of others) {
         try {
-          errors.push(...errorsOf((await vm.forget(session.pit, { disks: [disk] })).disks));
+          errors.push(...stays(await vm.undo(session.pit, { disks: [disk] })));
         } catch (error) {
           if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
           errors.push({ disk, error });
@@ -117,9 +114,19 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     async rollback() {
       if (ended) return [];
       ended = true;
-      return errorsOf((await session.rollback()).disks);
+      return stays(await session.rollback());
     },
   };
+}
+
+/** The disks on which the point in time stays. */
+function stays({ disks }: TrackingOutcome): FailedDisk[] {
+  return errorsOf(disks).filter(({ error }) => error.reason !== 'UNKNOWN_PIT');
+}
+
+function throwFirst({ disks }: TrackingOutcome): void {
+  const [failed] = errorsOf(disks);
+  if (failed !== undefined) throw failed.error;
 }
 
 function errorsOf(disks: readonly DiskOutcome[]): FailedDisk[] {
@@ -142,10 +149,10 @@ function diskOf(session: Session, described: SessionDisk): SourceDisk {
       verdict === 'full'
         ? { reason: reason ?? null, message: message ?? 'its earlier points in time cannot be used' }
         : null,
-    points: async (signal) => pointsOf(await tracked(), signal),
+    // Of what keeps no points in time there are none, whatever an image has of others.
+    points: async (signal) => (epoch === null ? [] : pointsOf(await tracked(), signal)),
     changes: async (from, selection) => (await tracked()).changes({ ...selection, from }),
     allocated: async (selection) => (await tracked()).allocated(selection),
-    openData: (signal) =>
-      openData({ kind: 'uri', uri: described.export ?? '' }, { ...(signal === undefined ? {} : { signal }) }),
+    openData: (signal) => session.openData(disk, { signal }),
   };
 }

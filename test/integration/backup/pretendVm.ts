@@ -23,6 +23,7 @@ export function pretendVm({ uuid = null, name = null, disks }: PretendVm): Backu
     },
     openDisk: (disk, signal) => source.openDisk(path(disk), signal),
     forget: (disk, point, signal) => source.forget(path(disk), point, signal),
+    undo: (disk, pit, signal) => source.undo(path(disk), pit, signal),
     async begin(pit, signal) {
       const session = await source.begin(pit, signal);
       return {
