@@ -56,11 +56,15 @@ export class OffVm implements Vm {
   }
 
   /** Throws `BUSY` where a QEMU has one of the images for writing: then the VM runs, and only its monitor is not there. */
-  async requireOff(): Promise<void> {
+  async requireOff(socket: string): Promise<void> {
     for (const { disk, path } of this.#disks)
       await callingIt(disk, path, () => requireNoHolder(path, 'read')).catch((error: unknown) => {
         // One that is not there, or that cannot be looked at, is told when it is asked.
-        if (!(error instanceof CbtError) || error.reason === 'BUSY') throw error;
+        if (error instanceof CbtError && error.reason !== 'BUSY') return;
+        const what = `${path} is open for writing, and nobody answers at ${socket}: a VM whose monitor is elsewhere is not off`;
+        throw error instanceof CbtError
+          ? new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', what, { reason: 'BUSY', disk, cause: error })
+          : error;
       });
   }
 

@@ -38,7 +38,7 @@ export async function openVm(options: OpenVmOptions): Promise<Vm> {
     if (images === undefined || !isGone(error)) throw error;
   }
   const off = await openOff(options);
-  await off.requireOff();
+  await off.requireOff(qmp);
   return off;
 }
 

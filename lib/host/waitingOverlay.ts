@@ -13,12 +13,14 @@ import {
   readOverlayRecord,
   whyWrittenSince,
 } from '../backend/qemu/session/overlayRecord.js';
+import { instantOf } from '../core/changeId.js';
 import { CbtError } from '../core/errors.js';
-import type { PitList } from '../core/trackedDisk.js';
+import { isContentGone } from '../core/session.js';
 import { realPathAsText } from '../linux/textPath.js';
 import { type ImageNode, imageNode, nameOfNode } from './imageName.js';
 import { qemuImg } from './imageTool.js';
-import { readPoints } from './storedPoints.js';
+import { openDisk } from './open.js';
+import { requireUnwritten } from './unwritten.js';
 
 export function overlayOf(folder: string, { index }: LeaseDisk): string {
   return join(folder, `overlay-${index}.qcow2`);
@@ -58,11 +60,32 @@ async function whyWritten(
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
   const { image } = disk;
-  const notEmpty = whyNotEmpty(await readPoints(image, signal), session, disk);
+  const written = await whyWrittenTo(disk, session, signal);
   // When QEMU has it open for the commit, what a crash leaves of its bitmaps tells nothing.
   const unproven =
-    notEmpty !== null && record?.state === 'returning' ? await whyWrittenSince(record, image) : notEmpty;
+    written !== null && record?.state === 'returning' ? await whyWrittenSince(record, image) : written;
   return unproven && `${image} does not prove that nobody wrote to it since (${unproven})`;
+}
+
+/**
+ * Before the commit begins nobody writes to the image: nothing shows in it since the session's point. Every image of the session
+ * has that point; that it is this disk's, and not one that has its name by now, its history tells.
+ */
+async function whyWrittenTo(
+  { image, changeId = '' }: LeaseDisk & { image: string },
+  session: string,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const instant = instantOf(changeId, session);
+  if (instant === null) return 'which instant of its history the session’s point is was not recorded';
+  await using opened = await openDisk(image, { format: 'qcow2', signal });
+  try {
+    await requireUnwritten(opened, instant, signal);
+    return null;
+  } catch (error) {
+    if (error instanceof CbtError && isContentGone(error)) return error.message;
+    throw error;
+  }
 }
 
 /** With nothing in the overlay that the image lacks there is nothing to lose, whoever wrote what. */
@@ -107,20 +130,6 @@ async function nodeOver(
 }
 
 const COMPARED_DIFFERENT = 1;
-
-/**
- * Before the commit begins nobody writes to the image: its segment of the session is intact and empty. Every image of the
- * session has such a segment; that it is this disk's, and not one that has its name by now, its history tells.
- */
-function whyNotEmpty({ state, pits, epoch }: PitList, session: string, disk: LeaseDisk): string | null {
-  const newest = pits.at(-1);
-  if (newest?.uuid !== session)
-    return `its newest point in time is ${newest?.uuid ?? 'none'}, not the session’s`;
-  if (epoch !== disk.epoch || newest.changeId !== disk.changeId)
-    return `it is another disk by now, of epoch ${epoch}; that of the session is ${disk.epoch}`;
-  if (state !== 'recording' || !newest.recording) return 'its history is lost';
-  return newest.changedBytes === 0 ? null : 'something was written after the session’s point';
-}
 
 /**
  * The format that the overlay says its image has; null where it is not what its session made. QEMU's user can write the

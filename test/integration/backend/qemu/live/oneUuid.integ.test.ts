@@ -143,6 +143,7 @@ describe('the key of a VM', () => {
 describe('two VMs with one UUID and copies of one image', () => {
   let vms: Vm[];
   let first: QemuProcess;
+  let second: QemuProcess;
   beforeEach(async () => {
     await qemuImg('create', '-q', '-f', 'qcow2', at('a.qcow2'), '16M');
     const made = await start('made', at('a.qcow2'));
@@ -152,7 +153,7 @@ describe('two VMs with one UUID and copies of one image', () => {
     await made.terminate();
     await copyFile(at('a.qcow2'), at('b.qcow2'));
     first = await start('a', at('a.qcow2'));
-    const second = await start('b', at('b.qcow2'));
+    second = await start('b', at('b.qcow2'));
     vms = [await connect(first.qmpPath), await connect(second.qmpPath)];
     expect(vms.map(({ key }) => key)).toEqual([KEY, KEY]);
   });
@@ -162,7 +163,7 @@ describe('two VMs with one UUID and copies of one image', () => {
     const open = await a.begin(detached());
     const [place = ''] = await folders();
     const before = await readdir(at(place));
-    expect(await findVmLeftovers(b.socket, { scratch: folder.path })).toEqual([]);
+    expect(await findVmLeftovers(second.qmpPath, { scratch: folder.path })).toEqual([]);
     const other = await b.begin({ scratch: { folder: folder.path } });
     await other.commit();
     expect(await readdir(at(place))).toEqual(before);
