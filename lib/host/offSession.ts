@@ -8,6 +8,7 @@ import type { Instant } from '../core/pointInTime.js';
 import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
+import { checkEnd } from '../core/vmOptions.js';
 import type { WriteWatch } from '../linux/writeWatch.js';
 import { openData } from './data.js';
 import type { ImageTracking } from './imageTracking.js';
@@ -93,7 +94,9 @@ export class OffSession implements Session {
     for (const one of name === undefined ? this.#parts.held : [this.#find(name)]) await this.#look(one);
   }
 
-  async commit({ signal }: EndSessionOptions = {}): Promise<TrackingOutcome> {
+  async commit(options: EndSessionOptions = {}): Promise<TrackingOutcome> {
+    checkEnd('commit', options);
+    const { signal } = options;
     this.#requireOpen();
     const { pointed, track } = this.#parts;
     const doubts = await this.#doubts();
@@ -114,7 +117,9 @@ export class OffSession implements Session {
     };
   }
 
-  async rollback({ signal }: EndSessionOptions = {}): Promise<TrackingOutcome> {
+  async rollback(options: EndSessionOptions = {}): Promise<TrackingOutcome> {
+    checkEnd('rollback', options);
+    const { signal } = options;
     this.#requireOpen();
     const { pointed, track } = this.#parts;
     const outcome =

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { instantOf } from '../core/changeId.js';
 import { CbtError, invalidArgument, type Problem, throwIfAborted } from '../core/errors.js';
+import { checkCall, text } from '../core/options.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
@@ -15,6 +16,7 @@ import type {
   VmDiskInfo,
   VmFacts,
 } from '../core/vm.js';
+import { checkBegin, checkDisks, checkStart } from '../core/vmOptions.js';
 import { WriteWatch } from '../linux/writeWatch.js';
 import { imageFiles } from './imageName.js';
 import { ImageTracking } from './imageTracking.js';
@@ -68,19 +70,25 @@ export class OffVm implements Vm {
       });
   }
 
-  async facts(): Promise<VmFacts> {
+  async facts(options: CallOptions = {}): Promise<VmFacts> {
+    checkCall('facts', options);
     this.#requireOpen();
     const { name, uuid } = this.#who;
     return { name, uuid, status: null, qemu: null };
   }
 
-  async disks({ disks, signal }: DisksOptions = {}): Promise<VmDiskInfo[]> {
+  async disks(options: DisksOptions = {}): Promise<VmDiskInfo[]> {
+    checkDisks('disks', options);
+    const { disks, signal } = options;
     const infos: VmDiskInfo[] = [];
     for (const off of this.#chosen(disks)) infos.push(await describe(off, signal));
     return infos;
   }
 
-  async openDisk(name: string, { signal }: CallOptions = {}): Promise<TrackedDisk> {
+  async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
+    text(name, 'disk');
+    checkCall('openDisk', options);
+    const { signal } = options;
     const [off] = this.#chosen([name]);
     if (off === undefined) throw this.#noDisk(name);
     const disk = await openOffDisk(off, signal);
@@ -88,33 +96,46 @@ export class OffVm implements Vm {
     return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
   }
 
-  async enable({ disks, ...options }: StartVmOptions = {}): Promise<TrackingOutcome> {
-    return this.#track(disks, (images) => images.enable(options));
+  async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
+    checkStart('enable', options);
+    const { disks, ...start } = options;
+    return this.#track(disks, (images) => images.enable(start));
   }
 
-  async reset({ disks, ...options }: StartVmOptions = {}): Promise<TrackingOutcome> {
-    return this.#track(disks, (images) => images.reset(options));
+  async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
+    checkStart('reset', options);
+    const { disks, ...start } = options;
+    return this.#track(disks, (images) => images.reset(start));
   }
 
-  async disable({ disks, signal }: DisksOptions = {}): Promise<TrackingOutcome> {
+  async disable(options: DisksOptions = {}): Promise<TrackingOutcome> {
+    checkDisks('disable', options);
+    const { disks, signal } = options;
     return this.#track(disks, (images) => images.disable({ signal }));
   }
 
-  async forget(point: string | Instant, { disks, signal }: DisksOptions = {}): Promise<TrackingOutcome> {
+  async forget(point: string | Instant, options: DisksOptions = {}): Promise<TrackingOutcome> {
+    checkDisks('forget', options);
+    const { disks, signal } = options;
     return this.#track(disks, (images) => images.forget(point, { signal }));
   }
 
-  async undo(pit: string, { disks, signal }: DisksOptions = {}): Promise<TrackingOutcome> {
+  async undo(pit: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
+    checkDisks('undo', options);
+    const { disks, signal } = options;
     return this.#track(disks, (images) => images.undo(pit, { signal }));
   }
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {
+    checkBegin(options);
     const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
     const disks = this.#chosen(options.disks);
     return options.detached ? this.#beginDetached(disks, pit, options) : this.#begin(disks, pit, options);
   }
 
-  async resume(session: string, { signal }: CallOptions = {}): Promise<Session> {
+  async resume(session: string, options: CallOptions = {}): Promise<Session> {
+    checkCall('resume', options);
+    const { signal } = options;
     const pit = requireUuid('session', session);
     const told: SessionDisk[] = [];
     for (const off of this.#chosen(undefined)) told.push(await findPoint(off, pit, signal));

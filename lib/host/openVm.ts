@@ -1,9 +1,10 @@
 /** The wiring of a VM, whether it runs or is off. */
 import { CbtError } from '../core/errors.js';
+import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './open.js';
-import { type ConnectOptions, connectVm } from './vm.js';
+import { type ConnectOptions, connectChecks, connectVm } from './vm.js';
 
 /** What a VM is reached by, running or off. */
 export interface OpenVmOptions extends ConnectOptions {
@@ -24,16 +25,27 @@ export interface OpenVmOptions extends ConnectOptions {
   uuid?: string | undefined;
 }
 
+const OPEN: Checks<OpenVmOptions> = {
+  ...connectChecks,
+  qmp: text,
+  images: anything,
+  format: oneOf('qcow2', 'raw', 'parallels'),
+  trust: flag,
+  name: text,
+  uuid,
+};
+
 /**
  * A VM as it is now: running, where somebody answers on its QMP socket, and off, where nobody listens there and its images are
  * known. A monitor that is silent or busy is an error and never taken for one that is off, and so is a QEMU that has
  * the images and is not behind the socket (`ERR_CBT_BACKEND_UNAVAILABLE` with `BUSY`).
  */
 export async function openVm(options: OpenVmOptions): Promise<Vm> {
-  const { qmp, images } = options;
+  checkOptions('openVm', options, OPEN);
+  const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
   if (qmp === undefined) return openOff(options);
   try {
-    return await connectVm(qmp, options);
+    return await connectVm(qmp, connect);
   } catch (error) {
     if (images === undefined || !isGone(error)) throw error;
   }
@@ -51,18 +63,10 @@ function isGone(error: unknown): boolean {
   );
 }
 
-async function openOff({
-  qmp,
-  images = [],
-  name,
-  uuid,
-  format,
-  trust,
-  kernel,
-}: OpenVmOptions): Promise<OffVm> {
+async function openOff(options: OpenVmOptions): Promise<OffVm> {
+  const { qmp, images = [], name = null, uuid: id = null, format, trust, kernel } = options;
   const { OffVm } = await import('./offVm.js');
   const named = Array.isArray(images) ? images.map((path) => [path, path]) : Object.entries(images);
   const disks = named.map(([disk = '', path = '']) => ({ disk, path, known: { format, trust, kernel } }));
-  const key = uuid?.toLowerCase() ?? qmp ?? disks[0]?.path ?? '';
-  return new OffVm({ key, name: name ?? null, uuid: uuid ?? null }, disks);
+  return new OffVm({ key: id?.toLowerCase() ?? qmp ?? disks[0]?.path ?? '', name, uuid: id }, disks);
 }

@@ -16,7 +16,8 @@ export interface ConnectOptions extends CallOptions {
   timeoutMs?: number | undefined;
 }
 
-const CONNECT: Checks<ConnectOptions> = {
+/** The checks of its options, for whoever takes them too. */
+export const connectChecks: Checks<ConnectOptions> = {
   kernel: oneOf('native', 'script', 'auto'),
   nbdSocket: text,
   scratch: text,
@@ -29,7 +30,7 @@ const CONNECT: Checks<ConnectOptions> = {
  * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`.
  */
 export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
-  checkOptions('connectVm', options, CONNECT);
+  checkOptions('connectVm', options, connectChecks);
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
     throw invalidArgument('socket', socket, 'the path of a QMP unix socket');
   }

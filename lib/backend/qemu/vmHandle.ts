@@ -120,6 +120,7 @@ export class VmHandle implements Vm {
   }
 
   async undo(pit: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
+    checkDisks('undo', options);
     return undo(this.#target(options), { pit, signal: options.signal });
   }
 

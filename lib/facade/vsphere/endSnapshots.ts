@@ -3,8 +3,8 @@ import { CbtError } from '../../core/errors.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
+import { resumeSnapshot } from './content.js';
 import { VimFault } from './faults.js';
-import { readOffDisks } from './offDisks.js';
 import type { VmContext } from './vmContext.js';
 
 export async function endSnapshots(
@@ -13,21 +13,15 @@ export async function endSnapshots(
 ): Promise<void> {
   const record = await vm.records.read();
   for (const snapshot of record.snapshots.filter(chosen)) {
-    const end = async (connected: Vm): Promise<void> => {
+    // A QEMU whose socket alone is gone has the images locked: it is not taken for one that is off, and its session not forgotten.
+    await vm.withVm(async (connected) => {
       try {
         await endSession(connected, snapshot);
       } catch (thrown) {
-        throw new VimFault(
-          'SnapshotFault',
-          `snapshot ${snapshot.name} could not be ended in order`,
-          {},
-          thrown,
-        );
+        const what = `snapshot ${snapshot.name} could not be ended in order`;
+        throw new VimFault('SnapshotFault', what, {}, thrown);
       }
-    };
-    // Off: sessions went with QEMU, and what the images hold of the snapshot is its point in time, which stays. A QEMU whose socket alone
-    // is gone has the images locked, and its session must not be forgotten.
-    await vm.onOrOff(end, async (images) => void (await readOffDisks(images)));
+    });
     await vm.records.update((known) => {
       known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
     });
@@ -35,9 +29,13 @@ export async function endSnapshots(
 }
 
 /** Returns only when QEMU holds nothing of it any more. */
-async function endSession(connected: Vm, { session: id, tracked }: SnapshotRecord): Promise<void> {
+async function endSession(connected: Vm, snapshot: SnapshotRecord): Promise<void> {
+  const { tracked } = snapshot;
   try {
-    const session = await connected.resume(id);
+    const session = await resumeSnapshot(connected, snapshot);
+    // Off, a disk that is another one by now, or has lost its history, has nothing of it; one that cannot be asked may have.
+    const unseen = session.disks.find(({ error }) => error !== undefined && !error.fullBackupNeeded)?.error;
+    if (unseen !== undefined) throw unseen;
     try {
       await (tracked ? session.commit() : session.rollback());
     } catch (thrown) {

@@ -1,6 +1,6 @@
 /** The files of a VM, as far as they are files of this machine. */
 import { stat } from 'node:fs/promises';
-import type { DiskFacts } from './offDisks.js';
+import type { DiskFacts } from './diskFacts.js';
 import { fileNameOf } from './shapes.js';
 import type { VirtualMachineFileLayoutEx } from './types.js';
 

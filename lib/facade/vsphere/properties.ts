@@ -1,10 +1,9 @@
 /** The properties of a VM, read from QEMU or its images and from what is remembered, as plain data. */
-import type { Vm } from '../../core/vm.js';
 import { keyOf, type VmRecord } from '../../host/vmRecord.js';
+import { readDisks } from './diskFacts.js';
 import { toFault, VimFault } from './faults.js';
 import { layoutOf } from './layout.js';
-import { type DiskFacts, readOffDisks } from './offDisks.js';
-import { ctkOptionOf, deviceOf, fileNameOf, treeOf, uuidOf } from './shapes.js';
+import { ctkOptionOf, deviceOf, treeOf, uuidOf } from './shapes.js';
 import type {
   ManagedObjectReference,
   VirtualMachineConfigInfo,
@@ -21,12 +20,6 @@ export interface VmProperties {
   snapshot: VirtualMachineSnapshotInfo | undefined;
 }
 
-const OFF = 'off';
-const POWER: Readonly<Record<string, VirtualMachineRuntimeInfo['powerState']>> = {
-  suspended: 'suspended',
-  [OFF]: 'poweredOff',
-};
-
 /** A VM that cannot be asked is `InvalidState`. */
 export async function readProperties(vm: VmContext, moref: ManagedObjectReference): Promise<VmProperties> {
   try {
@@ -37,13 +30,11 @@ export async function readProperties(vm: VmContext, moref: ManagedObjectReferenc
 }
 
 async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<VmProperties> {
-  const { facts, found } = await vm.onOrOff<{
-    facts: { uuid: string | null; status: string | null };
-    found: DiskFacts[];
-  }>(
-    async (connected) => ({ facts: await connected.facts(), found: await readDisks(vm, connected) }),
-    async (images) => ({ facts: { uuid: null, status: OFF }, found: await readOffDisks(images) }),
-  );
+  const { facts, running, found } = await vm.withVm(async (connected) => ({
+    facts: await connected.facts(),
+    running: connected.running,
+    found: await readDisks(vm, connected),
+  }));
   const record = await vm.records.update((known) => {
     requireSameVm(vm.name, known, facts.uuid);
     if (facts.uuid !== null) known.uuid = facts.uuid;
@@ -77,28 +68,15 @@ async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<Vm
         ),
       },
     },
-    runtime: { powerState: POWER[facts.status ?? ''] ?? 'poweredOn', consolidationNeeded: false },
+    runtime: { powerState: powerState(running, facts.status), consolidationNeeded: false },
     layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
     snapshot: treeOf(moref, record.snapshots) ?? undefined,
   };
 }
 
-async function readDisks(vm: VmContext, connected: Vm): Promise<DiskFacts[]> {
-  const found: DiskFacts[] = [];
-  for (const { disk, filename, sizeBytes, backing = [] } of await vm.disksOf(connected)) {
-    await using opened = await connected.openDisk(disk);
-    const { pits, epoch } = await opened.pits();
-    found.push({
-      disk,
-      fileName: fileNameOf(filename ?? disk),
-      path: filename,
-      parents: backing,
-      capacityInBytes: sizeBytes ?? 0,
-      epoch,
-      newest: pits.at(-1),
-    });
-  }
-  return found;
+function powerState(running: boolean, status: string | null): VirtualMachineRuntimeInfo['powerState'] {
+  if (!running) return 'poweredOff';
+  return status === 'suspended' ? 'suspended' : 'poweredOn';
 }
 
 /** Snapshots are of the VM with its UUID; another one that has its name by now must not be taken for it. */

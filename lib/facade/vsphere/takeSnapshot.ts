@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import { ownOwner } from '../../host/holds.js';
-import { type DiskRecord, keyOf, type VmRecord } from '../../host/vmRecord.js';
+import { type DiskRecord, keyOf } from '../../host/vmRecord.js';
 import { dropPending, endPending } from './cleanUp.js';
+import { requireInstant } from './content.js';
+import { readDisks } from './diskFacts.js';
 import { toFault, VimFault } from './faults.js';
-import { type Images, requireInstant, snapshotOff } from './offDisks.js';
 import { fileNameOf, snapshotMoref } from './shapes.js';
 import type { ManagedObjectReference } from './types.js';
 import type { VmContext } from './vmContext.js';
@@ -30,51 +31,7 @@ export async function takeSnapshot(
   if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
     throw new VimFault('InvalidName', `a snapshot's name has 1 to ${MAX_NAME} characters`);
   if (memory) throw new VimFault('NotSupported', 'the memory of the guest is not part of a snapshot here');
-  return vm.onOrOff(
-    (connected) => begin(vm, connected, request, signal),
-    (images) => beginOff(vm, images, request, signal),
-    signal,
-  );
-}
-
-/** Of a VM that is off: a point in time on its images; there is no guest to be quiesced. */
-async function beginOff(
-  vm: VmContext,
-  images: Images,
-  { name, description = '' }: SnapshotRequest,
-  signal: AbortSignal,
-): Promise<ManagedObjectReference> {
-  const { session, disks, undo } = await snapshotOff(images, signal);
-  try {
-    let id = 0;
-    await vm.records.update((record) => {
-      id = record.nextSnapshot;
-      record.nextSnapshot += 1;
-      record.snapshots.push({
-        id,
-        name,
-        description,
-        createTime: new Date().toISOString(),
-        quiesced: false,
-        session,
-        tracked: true,
-        disks: disks.map(
-          ({ disk, fileName, parents, capacityInBytes, instant }): DiskRecord => ({
-            disk,
-            key: keyOf(record, disk),
-            fileName,
-            parents: [...parents],
-            capacityInBytes,
-            instant,
-          }),
-        ),
-      });
-    });
-    return snapshotMoref(id);
-  } catch (thrown) {
-    await undo().catch(() => undefined);
-    throw thrown;
-  }
+  return vm.withVm((connected) => begin(vm, connected, request, signal), signal);
 }
 
 async function begin(
@@ -90,8 +47,9 @@ async function begin(
   const { agent, scratch, nbdSocket, allowUnwatchedScratch } = vm.entry;
   const infos = await vm.disksOf(connected);
   const disks = infos.map(({ disk }) => disk);
-  const tracked = (await vm.records.read()).trackingEnabled ?? (await isTracked(connected, disks));
-  const frozen = quiesce && agent !== undefined;
+  const tracked = await isTracked(vm, connected);
+  // One that is off has no guest to be quiesced.
+  const frozen = quiesce && agent !== undefined && connected.running;
   const pit = randomUUID();
   // Noted before it begins: whoever finds this after we died knows whose session it is.
   const owner = await ownOwner();
@@ -111,7 +69,7 @@ async function begin(
     })
     .catch(async (thrown: unknown) => {
       await vm.records.update((record) => dropPending(record, pit));
-      throw beginFault(thrown, noted, frozen);
+      throw beginFault(thrown, connected.running ? noted.snapshots.at(-1)?.name : undefined, frozen);
     });
   try {
     const failed = session.disks.find(({ error }) => error !== undefined)?.error;
@@ -151,18 +109,23 @@ async function begin(
 }
 
 /** Where it was not switched here, the bitmaps tell whether the VM is tracked. */
-async function isTracked(vm: Vm, disks: readonly string[]): Promise<boolean> {
-  for (const disk of disks) {
-    await using opened = await vm.openDisk(disk);
-    if ((await opened.pits()).epoch !== null) return true;
-  }
-  return false;
+async function isTracked(vm: VmContext, connected: Vm): Promise<boolean> {
+  const { trackingEnabled } = await vm.records.read();
+  if (connected.running && trackingEnabled !== undefined) return trackingEnabled;
+  const found = await readDisks(vm, connected);
+  const untracked = found.find(({ epoch }) => epoch === null);
+  if (!connected.running && untracked !== undefined)
+    throw new VimFault(
+      'NotSupported',
+      `${untracked.disk} is not tracked: of a VM that is off nothing else would tell whether its content is still the snapshot's`,
+    );
+  return trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
 }
 
-function beginFault(thrown: unknown, record: VmRecord, frozen: boolean): VimFault {
+/** `open`: the name of a snapshot whose session may be in the way. */
+function beginFault(thrown: unknown, open: string | undefined, frozen: boolean): VimFault {
   if (!(thrown instanceof CbtError) || thrown.code === 'ERR_CBT_ABORTED') return toFault(thrown);
   if (thrown.reason === 'BUSY') {
-    const open = record.snapshots.at(-1)?.name;
     const what =
       open === undefined
         ? thrown.message

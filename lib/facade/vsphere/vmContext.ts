@@ -1,11 +1,9 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
-import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import { changing, Holds } from '../../host/holds.js';
+import { openVm } from '../../host/openVm.js';
 import { RecordStore } from '../../host/recordStore.js';
-import { connectVm } from '../../host/vm.js';
-import { VimFault } from './faults.js';
-import type { Images } from './offDisks.js';
+import { toFault, VimFault } from './faults.js';
 
 /** A VM of the inventory, as its owner configures it. */
 export interface VmEntry {
@@ -20,7 +18,7 @@ export interface VmEntry {
    * Path of the qcow2 image of each disk, by the name it has in `disks` of the running VM. With it the VM can be asked while it is off: it is
    * off when nobody listens on `qmp`.
    */
-  images?: Images | undefined;
+  images?: Readonly<Record<string, string>> | undefined;
   /** Names of disks that take part; all that can be tracked unless given. */
   disks?: readonly string[] | undefined;
   /** Folder for what the guest overwrites while a snapshot exists. */
@@ -37,15 +35,6 @@ export interface ServiceOptions {
   maxAreasPerCall?: number | undefined;
   /** Where names of snapshots are kept; /var/lib/qemu-cbt, or the user's own state folder, unless given. */
   stateFolder?: string | undefined;
-}
-
-/** Whether nobody listens on the socket. A monitor that is busy or silent is not gone. */
-function isGone(thrown: unknown): boolean {
-  return (
-    thrown instanceof CbtError &&
-    thrown.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
-    ['ENOENT', 'ECONNREFUSED'].includes(String(thrown.details['errno']))
-  );
 }
 
 /** What methods work on. Each has a connection of its own, because a QMP monitor serves one client at a time. */
@@ -69,29 +58,16 @@ export class VmContext {
     return this.entry.name;
   }
 
-  /** Runs with a connection to QEMU that ends afterwards. */
+  /** Runs with the VM as it is now, running or off; the connection ends afterwards. */
   async withVm<T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { qmp, nbdSocket } = this.entry;
-    await using vm = await connectVm(qmp, { nbdSocket, signal });
+    const { qmp, nbdSocket, images, name } = this.entry;
+    // The format is given and never told from the file's bytes: a guest may write the header of an image into a raw disk.
+    const opened = openVm({ qmp, nbdSocket, images, format: 'qcow2', name, signal });
+    await using vm = await opened.catch((thrown: unknown) => {
+      throw toFault(thrown);
+    });
+    if (!vm.running) this.#requireImages();
     return await work(vm);
-  }
-
-  /** As {@link withVm}; of a VM that is off and whose images are known, the other. */
-  async onOrOff<T>(
-    on: (vm: Vm) => Promise<T>,
-    off: (images: Images) => Promise<T>,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    const { qmp, nbdSocket, images } = this.entry;
-    let connected: Vm;
-    try {
-      connected = await connectVm(qmp, { nbdSocket, signal });
-    } catch (thrown) {
-      if (images === undefined || !isGone(thrown)) throw thrown;
-      return off(this.#imagesOf(images));
-    }
-    await using vm = connected;
-    return await on(vm);
   }
 
   /** The VM's disks that take part. */
@@ -108,12 +84,11 @@ export class VmContext {
     return turn;
   }
 
-  /** The images that take part. */
-  #imagesOf(images: Images): Images {
-    const { disks } = this.entry;
-    if (disks === undefined) return images;
+  /** Throws where a disk that takes part has no image that is known. */
+  #requireImages(): void {
+    const { disks = [], images = {} } = this.entry;
     const missing = disks.find((disk) => !Object.hasOwn(images, disk));
-    if (missing === undefined) return Object.fromEntries(disks.map((disk) => [disk, images[disk] ?? '']));
+    if (missing === undefined) return;
     const known = Object.keys(images).join(', ');
     throw new VimFault(
       'InvalidState',

@@ -358,7 +358,7 @@ describe('the object', () => {
     expect([disk.disk, disk.kernelPath, await disk.topLayer()]).toEqual([
       'vda',
       'script',
-      { format: 'qcow2', past: null, problem: null, epoch: null },
+      { format: 'qcow2', sizeBytes: 1_048_576, past: null, problem: null, epoch: null },
     ]);
   });
 });

@@ -3,8 +3,11 @@ import { CbtError, trackingLost } from '../../../core/errors.js';
 import type { Instant } from '../../../core/pointInTime.js';
 import type { Ranges } from '../../../core/rangePage.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
+import type { Vm } from '../../../core/vm.js';
+import type { DiskRecord, SnapshotRecord } from '../../../host/vmRecord.js';
+import { isWrittenOrEnded, requireDiskOf, resumeSnapshot } from '../content.js';
+import { readDisks } from '../diskFacts.js';
 import { fileFault, invalidArgument, toFault, type VimFault } from '../faults.js';
-import { type Images, openOff, readOffDisks, requireUnchanged } from '../offDisks.js';
 import { findSnapshot } from '../snapshotRecords.js';
 import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
 import type { VmContext } from '../vmContext.js';
@@ -24,7 +27,7 @@ export async function QueryChangedDiskAreas(
   startOffset: number,
   changeId: string,
 ): Promise<DiskChangeInfo> {
-  const { disk, to, session } = await askedDisk(vm, snapshot, deviceKey);
+  const { disk, of } = await askedDisk(vm, snapshot, deviceKey);
   const { capacityInBytes, fileName } = disk;
   if (!Number.isSafeInteger(startOffset) || startOffset < 0 || startOffset >= capacityInBytes) {
     throw invalidArgument(
@@ -32,6 +35,7 @@ export async function QueryChangedDiskAreas(
       `startOffset is ${startOffset}, expected 0 to ${capacityInBytes - 1}`,
     );
   }
+  const to = of?.disk.instant;
   const most = vm.maxAreasPerCall;
   if (changeId !== '*') requireHistory(disk, changeId, to);
   try {
@@ -46,28 +50,16 @@ export async function QueryChangedDiskAreas(
       });
       return answer(await map.ranges(), startOffset, capacityInBytes, most);
     };
-    return await vm.onOrOff(
-      async (connected) => {
-        if (to === undefined) throw runsFault(vm);
-        // Between two points in time the map is in the bitmaps; what held data is in the snapshot's content alone.
-        await using opened =
-          changeId === '*'
-            ? await (await connected.resume(session)).openDisk(disk.disk)
-            : await connected.openDisk(disk.disk);
-        return await ask(opened);
-      },
-      async (images) => {
-        await using opened = await openOff(imageOf(images, disk));
-        if (to !== undefined && changeId === '*') await requireUnchanged(opened, to);
-        return await ask(opened);
-      },
-    );
+    return await vm.withVm(async (connected) => {
+      if (of === null && connected.running) throw runsFault(vm);
+      await using opened = await open(connected, disk, changeId === '*' ? of : null);
+      return await ask(opened);
+    });
   } catch (thrown) {
     // The point is of a snapshot taken later than this one.
     if (thrown instanceof CbtError && thrown.code === 'ERR_CBT_INVALID_ARGUMENT')
       throw invalidArgument('changeId', thrown.message, thrown);
-    const ended = thrown instanceof CbtError && thrown.code === 'ERR_CBT_CLOSED' && changeId === '*';
-    throw ended
+    throw changeId === '*' && isWrittenOrEnded(thrown)
       ? fileFault(
           fileName,
           'the content of the snapshot is gone (QEMU was restarted, or it was written since): what it held cannot be told',
@@ -85,22 +77,45 @@ interface AskedDisk {
   epoch: string | null;
 }
 
-/** The disk that is asked, and the instant up to which; none for a VM that is off as it is now. */
+/** A disk of a snapshot. */
+interface OfSnapshot {
+  snapshot: SnapshotRecord;
+  disk: DiskRecord;
+}
+
+/** The disk that is asked, and of which snapshot; of none for a VM that is off as it is now. */
 async function askedDisk(
   vm: VmContext,
-  snapshot: ManagedObjectReference | null | undefined,
+  reference: ManagedObjectReference | null | undefined,
   deviceKey: number,
-): Promise<{ disk: AskedDisk; to: Instant | undefined; session: string }> {
-  if (snapshot !== undefined && snapshot !== null) {
-    const { tracked, disks, session } = findSnapshot(await vm.records.read(), snapshot);
-    const disk = byKey('snapshot', disks, deviceKey);
-    return { disk: { ...disk, epoch: tracked ? disk.instant.epoch : null }, to: disk.instant, session };
+): Promise<{ disk: AskedDisk; of: OfSnapshot | null }> {
+  if (reference !== undefined && reference !== null) {
+    const snapshot = findSnapshot(await vm.records.read(), reference);
+    const disk = byKey('snapshot', snapshot.disks, deviceKey);
+    const epoch = snapshot.tracked ? disk.instant.epoch : null;
+    return { disk: { ...disk, epoch }, of: { snapshot, disk } };
   }
   if (vm.entry.images === undefined) throw runsFault(vm);
-  const found = await vm.onOrOff(async () => Promise.reject(runsFault(vm)), readOffDisks);
+  const found = await vm.withVm(async (connected) => {
+    if (connected.running) throw runsFault(vm);
+    return await readDisks(vm, connected);
+  });
   const { keys } = await vm.records.read();
   const disks = found.map((disk) => ({ ...disk, key: keys[disk.disk] ?? -1 }));
-  return { disk: byKey('VM', disks, deviceKey), to: undefined, session: '' };
+  return { disk: byKey('VM', disks, deviceKey), of: null };
+}
+
+/** Between two points in time the map is in the bitmaps; what held data is in the content alone: of a snapshot, or as it is now. */
+async function open(connected: Vm, asked: AskedDisk, content: OfSnapshot | null): Promise<TrackedDisk> {
+  if (content !== null) {
+    const session = await resumeSnapshot(connected, content.snapshot);
+    requireDiskOf(session, content.disk);
+    return session.openDisk(asked.disk);
+  }
+  return connected.openDisk(asked.disk).catch((thrown: unknown) => {
+    if (!(thrown instanceof CbtError) || thrown.code !== 'ERR_CBT_INVALID_ARGUMENT') throw thrown;
+    throw fileFault(asked.fileName, thrown);
+  });
 }
 
 function byKey<D extends { key: number }>(what: string, disks: readonly D[], deviceKey: number): D {
@@ -108,12 +123,6 @@ function byKey<D extends { key: number }>(what: string, disks: readonly D[], dev
   if (disk !== undefined) return disk;
   const keys = disks.map(({ key }) => key).join(', ');
   throw invalidArgument('deviceKey', `the ${what} has no disk with key ${deviceKey}; it has ${keys}`);
-}
-
-function imageOf(images: Images, { disk, fileName }: AskedDisk): string {
-  const path = Object.hasOwn(images, disk) ? images[disk] : undefined;
-  if (path !== undefined) return path;
-  throw fileFault(fileName, `the VM is off, and its configuration names no image of ${disk}`);
 }
 
 function runsFault(vm: VmContext): VimFault {

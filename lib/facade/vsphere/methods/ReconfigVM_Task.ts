@@ -1,6 +1,6 @@
 import type { Vm } from '../../../core/vm.js';
+import { readDisks } from '../diskFacts.js';
 import { invalidArgument, toFault, VimFault } from '../faults.js';
-import { trackOff } from '../offDisks.js';
 import type { VirtualMachineConfigSpec } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
@@ -21,29 +21,25 @@ export async function ReconfigVM_Task(
     const names = snapshots.map(({ name }) => name).join(', ');
     throw new VimFault('InvalidState', `tracking is not switched while there are snapshots: ${names}`);
   }
-  await vm.onOrOff(
-    (connected) => switchLive(vm, connected, wanted, signal),
-    (images) => trackOff(images, wanted, signal),
-    signal,
-  );
+  await vm.withVm((connected) => switchTracking(vm, connected, wanted, signal), signal);
   await vm.records.update((record) => {
     record.trackingEnabled = wanted;
   });
 }
 
-async function switchLive(vm: VmContext, connected: Vm, wanted: boolean, signal: AbortSignal): Promise<void> {
-  const disks = (await vm.disksOf(connected)).map(({ disk }) => disk);
-  const untracked: string[] = [];
-  for (const disk of disks) {
-    await using opened = await connected.openDisk(disk);
-    if ((await opened.pits()).epoch === null) untracked.push(disk);
-  }
-  const { disks: outcomes } = wanted
-    ? untracked.length === 0
-      ? { disks: [] }
-      : await connected.enable({ disks: untracked, signal })
-    : await connected.disable({ disks, signal });
-  const failed = outcomes.find(({ error }) => error !== undefined && error.code !== 'ERR_CBT_ABORTED')?.error;
+async function switchTracking(
+  vm: VmContext,
+  connected: Vm,
+  wanted: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await readDisks(vm, connected);
+  const disks = found.filter(({ epoch }) => !wanted || epoch === null).map(({ disk }) => disk);
+  if (disks.length === 0) return;
+  const outcome = await (wanted ? connected.enable({ disks, signal }) : connected.disable({ disks, signal }));
+  const errors = outcome.disks.flatMap(({ error }) => error ?? []);
+  // The disk that refused, not those to which nothing was done because of it.
+  const failed = errors.find(({ code }) => code !== 'ERR_CBT_ABORTED') ?? errors[0];
   if (failed !== undefined) throw toFault(failed);
 }
 
