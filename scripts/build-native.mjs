@@ -125,20 +125,22 @@ function buildWithGyp(flags) {
   const stage = join(root, 'build-gyp');
   const headers = join(stage, 'node');
   const include = join(headers, 'include/node');
-  rmSync(stage, { recursive: true, force: true });
   mkdirSync(include, { recursive: true });
-  cpSync(inPackage('node-api-headers', 'include'), include, { recursive: true });
+  // As old as they are, so that make compiles again only what is newer.
+  cpSync(inPackage('node-api-headers', 'include'), include, { recursive: true, preserveTimestamps: true });
   const configurations = { Release: { cflags: ['-O3'] }, Debug: { cflags: ['-O0', '-g'] } };
   const defaults = { default_configuration: 'Release', configurations };
   writeFileSync(join(include, 'common.gypi'), `${JSON.stringify({ target_defaults: defaults })}\n`);
   writeFileSync(join(include, 'config.gypi'), `${JSON.stringify({ target_defaults: {}, variables: {} })}\n`);
   for (const name of ['binding.gyp', 'native', 'node_modules', 'package.json']) {
+    rmSync(join(stage, name), { force: true });
     if (existsSync(join(root, name))) symlinkSync(join('..', name), join(stage, name));
   }
   const configuration = flags.debug ? 'Debug' : 'Release';
   const args = [
     inPackage('node-gyp', 'bin/node-gyp.js'),
-    'rebuild',
+    'configure',
+    'build',
     `--nodedir=${headers}`,
     flags.debug ? '--debug' : '--release',
     `--jobs=${cpus().length}`,

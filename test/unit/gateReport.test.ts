@@ -117,3 +117,31 @@ test('CTest: a program that failed, and the last that it said', async () => {
   });
   expect((await read('readCtest', '<testsuite tests="0"></testsuite>')).failures).toHaveLength(1);
 });
+
+test('stages side by side: so many at once, none before what it waits for, each with its own output', async () => {
+  const program = `
+    import { Stage, sideBySide } from ${JSON.stringify(join(ROOT, 'scripts/side-by-side.mjs'))};
+    const log = [];
+    const stages = {};
+    let running = 0;
+    let most = 0;
+    const job = (name, after) => ({ name, after, run: async () => {
+      most = Math.max(most, ++running);
+      log.push('begin ' + name);
+      const stage = (stages[name] = new Stage(name, () => {}));
+      const { ok } = await stage.run('sh', ['-c', 'for i in 1 2 3; do echo $0; done; [ $0 != b ]', name]);
+      log.push((ok ? 'end ' : 'fail ') + name);
+      running -= 1;
+    } });
+    await sideBySide([job('a'), job('b'), job('c', ['a', 'b']), job('d')], 2);
+    console.log(JSON.stringify({ log, most, printed: Object.values(stages).map((one) => one.printed) }));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  const { log, most, printed } = JSON.parse(stdout) as { log: string[]; most: number; printed: string[] };
+  expect(most).toBe(2);
+  expect(log.slice(0, 2)).toEqual(['begin a', 'begin b']);
+  expect(log.indexOf('begin c')).toBeGreaterThan(Math.max(log.indexOf('end a'), log.indexOf('fail b')));
+  expect([...log].sort()).toEqual(
+    ['begin a', 'begin b', 'begin c', 'begin d', 'end a', 'fail b', 'end c', 'end d'].sort(),
+  );
+  expect([...printed].sort()).toEqual(['a', 'b', 'c', 'd'].map((name) => `${name}\n`.repeat(3)));
+});
