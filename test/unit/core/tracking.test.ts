@@ -3,17 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { DiskState } from '../../../lib/core/diskSource.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { parsePoint } from '../../../lib/core/point.js';
-import type { Instant } from '../../../lib/core/pointInTime.js';
-import {
-  begin,
-  disable,
-  enable,
-  forget,
-  reset,
-  rollback,
-  type TrackedState,
-} from '../../../lib/core/tracking.js';
-import type { DiskChange, TrackingTarget } from '../../../lib/core/trackingTarget.js';
+import { begin, disable, enable, reset, rollback } from '../../../lib/core/tracking.js';
+import type { TrackingTarget } from '../../../lib/core/trackingTarget.js';
+import { epoch, FakeVm, kinds, unreadable } from '../../helpers/fakeTarget.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import {
   bitmap,
@@ -29,32 +21,6 @@ import {
   wholeChain,
 } from '../../helpers/states.js';
 
-class FakeVm implements TrackingTarget {
-  readonly transactions: (readonly DiskChange[])[] = [];
-  readonly #disks: TrackedState[];
-  readonly #failure: CbtError | undefined;
-
-  constructor(disks: Record<string, DiskState | CbtError>, failure?: CbtError) {
-    this.#disks = Object.entries(disks).map(([disk, found]) =>
-      found instanceof CbtError ? { disk, error: found } : { disk, state: { ...found, disk } },
-    );
-    this.#failure = failure;
-  }
-
-  others: () => DiskState[] = () => [];
-
-  async disks(): Promise<TrackedState[]> {
-    return this.#disks;
-  }
-
-  async apply(changes: readonly DiskChange[]): Promise<void> {
-    this.transactions.push(changes);
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-const epoch = (n: number): string => `eeeeeeee-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
-
 /** Epochs in the order drawn. */
 function drawer(): () => string {
   let n = 0;
@@ -63,8 +29,6 @@ function drawer(): () => string {
     return epoch(n);
   };
 }
-const unreadable = new CbtError('ERR_CBT_UNSUPPORTED', 'no format node', { disk: 'vdx' });
-const kinds = (change: DiskChange | undefined): string[] => (change?.actions ?? []).map((a) => a.kind);
 
 describe('enable, reset, disable', () => {
   test('every disk in one transaction, each in an epoch of its own, at one point in time', async () => {
@@ -343,87 +307,6 @@ describe('begin', () => {
     expect((await begin(vm, { pit: pit(1), drawUuid: drawer() })).disks).toEqual([
       { disk: 'vdx', error: unreadable },
     ]);
-    expect(vm.transactions).toEqual([]);
-  });
-});
-
-describe('roll back', () => {
-  test('every disk that has the point as its newest; the others say why not', async () => {
-    const vm = new FakeVm({
-      vda: flatDisk(wholeChain(3)),
-      vdb: flatDisk(wholeChain(2)),
-      vdc: flatDisk([segment(1, { pit: pit(3), recording: true })]),
-      vdx: unreadable,
-    });
-    const outcome = await rollback(vm, { pit: pit(3) });
-    expect(outcome.pit).toBe(pit(3));
-    expect(outcome.disks.map((d) => [d.disk, d.error?.code ?? d.changeId ?? null])).toEqual([
-      ['vda', changeIdOf(2)],
-      ['vdb', 'ERR_CBT_UNKNOWN_PIT'],
-      ['vdc', null],
-      ['vdx', 'ERR_CBT_UNSUPPORTED'],
-    ]);
-    expect(vm.transactions.map((t) => t.map((c) => [c.disk, ...kinds(c)]))).toEqual([
-      [
-        ['vda', 'add', 'merge', 'remove', 'remove'],
-        ['vdc', 'remove'],
-      ],
-    ]);
-  });
-
-  test('nothing done is a null point and no transaction', async () => {
-    const vm = new FakeVm({ vda: flatDisk(wholeChain(2)) });
-    const outcome = await rollback(vm, { pit: pit(1) });
-    expect(outcome.pit).toBeNull();
-    expect(outcome.disks[0]?.error?.message).toContain('not the newest');
-    expect(vm.transactions).toEqual([]);
-  });
-});
-
-describe('forget', () => {
-  test('a point that two epochs have is forgotten in the disk’s own history, or not at all', async () => {
-    const vm = new FakeVm({
-      vda: flatDisk([segment(1, { epoch: epoch(1), pit: pit(2) }), ...wholeChain(3)]),
-    });
-    // Two epochs on one layer are a loss: nothing may be changed there.
-    const outcome = await forget(vm, {
-      point: { kind: 'instant', epoch: epoch(1), sequence: 1, pit: pit(2) },
-    });
-    expect(outcome.disks[0]?.error?.reason).toBe('UNKNOWN_PIT');
-    expect(vm.transactions).toEqual([]);
-  });
-
-  test.each<[string, string | Instant]>([
-    ['by UUID', pit(2)],
-    ['by changeId', changeIdOf(2)],
-    ['as an instant', { epoch: EPOCH, sequence: 2, pit: pit(2) }],
-    ['by bitmap name', segment(2).name],
-  ])('%s', async (_, text) => {
-    const vm = new FakeVm({ vda: flatDisk(wholeChain(3)) });
-    const outcome = await forget(vm, { point: parsePoint('point', text) });
-    expect(outcome).toEqual({
-      pit: pit(2),
-      disks: [{ disk: 'vda', epoch: EPOCH, changeId: changeIdOf(3) }],
-    });
-    expect(vm.transactions.map((t) => t.map(kinds))).toEqual([[['add', 'merge', 'remove', 'remove']]]);
-  });
-
-  test.each<[string, string | Instant, string]>([
-    ['a bitmap of others', 'theirs', 'ERR_CBT_UNKNOWN_PIT'],
-    ['a changeId of another PIT', changeIdOf(2, { uuid: pit(9) }), 'ERR_CBT_UNKNOWN_PIT'],
-    ['an instant of another epoch', { epoch: epoch(1), sequence: 2, pit: pit(2) }, 'ERR_CBT_UNKNOWN_PIT'],
-    ['an instant of another number', { epoch: EPOCH, sequence: 1, pit: pit(2) }, 'ERR_CBT_UNKNOWN_PIT'],
-    ['an instant of another PIT', { epoch: EPOCH, sequence: 2, pit: pit(1) }, 'ERR_CBT_UNKNOWN_PIT'],
-    ['a changeId of another epoch', changeIdOf(1, { epoch: epoch(1) }), 'ERR_CBT_UNKNOWN_PIT'],
-    ['*', '*', 'ERR_CBT_INVALID_ARGUMENT'],
-    ['the only one', pit(5), 'ERR_CBT_INVALID_ARGUMENT'],
-  ])('refused: %s', async (what, text, code) => {
-    const only = what === 'the only one';
-    const vm = new FakeVm({
-      vda: flatDisk(only ? [segment(1, { pit: pit(5), recording: true })] : wholeChain(3)),
-    });
-    const outcome = await forget(vm, { point: parsePoint('point', text) });
-    expect([outcome.pit, outcome.disks[0]?.error?.code]).toEqual([null, code]);
     expect(vm.transactions).toEqual([]);
   });
 });

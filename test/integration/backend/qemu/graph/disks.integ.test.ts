@@ -7,7 +7,6 @@ import type { QmpClient } from '../../../../../lib/backend/qemu/qmp/qmpClient.js
 import { runTransaction } from '../../../../../lib/backend/qemu/qmp/transaction.js';
 import { makeFolder, type QemuProcess, qemuImg } from '../../../../helpers/qemuProcess.js';
 import { guestIo, startQemuSystem } from '../../../../helpers/qemuSystem.js';
-import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
 
 const MIB = 1024 * 1024;
 
@@ -338,71 +337,5 @@ describe('disks of a VM', () => {
     await qemuImg(['create', '-q', '-f', 'raw', file('cd.iso'), '1M']);
     await client.execute('blockdev-change-medium', { id: 'cd0', filename: file('cd.iso'), format: 'raw' });
     expect((await byId())['cd0']).toMatchObject({ trackable: false, why: 'it is a CD-ROM drive' });
-  });
-});
-
-describe('disks of a storage daemon', () => {
-  it('are the images at the top of the graph and the exported ones; never scratch of ours', async () => {
-    await create('d1.qcow2', '16M');
-    await create('d2.qcow2', '16M');
-    await create('d2top.qcow2', '16M', '-b', file('d2.qcow2'), '-F', 'qcow2');
-    await create('d3.qcow2', '16M');
-    await create('sc.qcow2', '16M');
-    await using daemon = await StorageDaemon.start({
-      args: ['--object', 'throttle-group,id=tg,x-iops-total=1000'],
-      disks: [
-        { node: 'd1', file: file('d1.qcow2') },
-        { node: 'd2', file: file('d2top.qcow2') },
-        { node: 'd3', file: file('d3.qcow2') },
-        { node: 'r1', file: file('raw2.img'), driver: 'raw' },
-      ].slice(0, 3),
-    });
-    const c = daemon.process.control;
-    await qmp(c, 'blockdev-add', {
-      driver: 'throttle',
-      'node-name': 'thr',
-      'throttle-group': 'tg',
-      file: 'd3',
-    });
-    await qmp(c, 'blockdev-add', {
-      driver: 'qcow2',
-      'node-name': 'cbt-s1',
-      file: { driver: 'file', filename: file('sc.qcow2') },
-      backing: 'd1',
-    });
-    const names = async () =>
-      (await listDisks(c)).map((disk) => [disk.id, disk.formatNode, disk.layers?.length, disk.trackable]);
-    const expected = [
-      ['d1', 'd1', 1, true],
-      ['d2', 'd2', 2, true],
-      ['d3', 'd3', 1, true],
-    ];
-    expect((await names()).sort()).toEqual(expected);
-    await daemon.exportWritable('d1', 'thr');
-    // One that nothing is exported from is told, and why it is no disk now.
-    expected[1] = ['d2', 'd2', 2, false];
-    expect((await names()).sort()).toEqual(expected);
-    expect((await listDisks(c)).find(({ id }) => id === 'd2')).toMatchObject({
-      why: expect.stringContaining('no export leads to it'),
-    });
-    await qmp(c, 'blockdev-backup', { device: 'd1', target: 'cbt-s1', sync: 'none', 'job-id': 'cbt-j1' });
-    expect((await names()).sort()).toEqual(expected);
-    expect(await findDisk(await listDisks(c), 'thr')).toMatchObject({ id: 'd3', filtersAbove: ['thr'] });
-    expect(await findDisk(await listDisks(c), file('d2top.qcow2'))).toMatchObject({ id: 'd2' });
-  });
-
-  it('are read-only, and then not trackable, when they were opened so', async () => {
-    await create('dro.qcow2', '16M');
-    await using daemon = await StorageDaemon.start({
-      disks: [{ node: 'dro', file: file('dro.qcow2'), options: { 'read-only': true } }],
-    });
-    expect(await listDisks(daemon.process.control)).toMatchObject([
-      { id: 'dro', trackable: false, why: 'its medium is read-only', persistentCapable: false },
-    ]);
-  });
-
-  it('are none in an empty daemon', async () => {
-    await using daemon = await StorageDaemon.start();
-    expect(await listDisks(daemon.process.control)).toEqual([]);
   });
 });

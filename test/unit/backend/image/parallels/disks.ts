@@ -1,4 +1,5 @@
 /** What the Parallels tests share: a folder that goes away, disks that are closed, and maps as plain pairs. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { openImage } from '../../../../../lib/backend/image/imageSource.js';
 import type { BitmapKernel, LockState } from '../../../../../lib/core/bitmapKernel.js';
 import type { DiskSource, DiskState } from '../../../../../lib/core/diskSource.js';
 import type { RangePager } from '../../../../../lib/core/rangePage.js';
+import { TrackedDisk } from '../../../../../lib/core/trackedDisk.js';
 import { createScriptKernel } from '../../../../../lib/kernel/scriptKernel.js';
 
 const folders: string[] = [];
@@ -56,3 +58,16 @@ export function kernelWith(lock: Partial<LockState> = {}): BitmapKernel {
     lockState: async () => ({ writer: false, writersForbidden: false, ...lock }),
   };
 }
+
+export const ID = '00112233-4455-6677-8899-aabbccddeeff';
+
+export const KIB64 = 65_536;
+
+export const changed = async (path: string, from = ID): Promise<[number, number][]> => {
+  const source = await openDisk(path);
+  const map = await new TrackedDisk(source, kernelWith()).changes({ from });
+  return pairs(await map.ranges());
+};
+
+export const pairs = (flat: Float64Array): [number, number][] =>
+  Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
