@@ -1,11 +1,11 @@
 /** Tracking started or started anew on a running QEMU, cancelled or refused at every step: a failure leaves no point in time. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { CbtError } from '../../../../../lib/core/errors.js';
 import type { Vm } from '../../../../../lib/core/vm.js';
 import { connectVm } from '../../../../../lib/host/vm.js';
-import { atCommand } from '../../../../helpers/atCommand.js';
+import { atEveryStep } from '../../../../helpers/atEveryStep.js';
 import { qemuImg } from '../../../../helpers/qemuTools.js';
+import { qmpFaults } from '../../../../helpers/qmpFaults.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../../../helpers/temporaryFolder.js';
 
@@ -32,23 +32,17 @@ const points = async (name: string): Promise<string[]> => {
 };
 
 test.each(['enable', 'reset'] as const)('%s cancelled at every command', async (what) => {
-  let cancelled = 0;
-  for (let n = 1; ; n += 1) {
-    const stop = new AbortController();
-    const sent = atCommand(n, () => stop.abort());
-    const done = await vm[what]({ signal: stop.signal }).catch((error: unknown) => error);
-    const through = sent() < n;
-    if (done instanceof CbtError) {
-      expect(done).toMatchObject({ code: 'ERR_CBT_ABORTED' });
-      cancelled += 1;
-      for (const name of ['a', 'b']) expect(await points(name), `command ${n}`).toEqual([]);
-    } else {
-      for (const name of ['a', 'b']) expect(await points(name)).toHaveLength(1);
-      await vm.disable();
-    }
-    if (through) break;
-  }
-  expect(cancelled).toBeGreaterThan(8);
+  const met = await atEveryStep(
+    qmpFaults('cancelled'),
+    async () => undefined,
+    (_, signal) => vm[what]({ signal }),
+    async ({ error }) => {
+      if (error !== undefined) expect(error).toMatchObject({ code: 'ERR_CBT_ABORTED' });
+      for (const name of ['a', 'b']) expect(await points(name)).toHaveLength(error === undefined ? 1 : 0);
+      if (error === undefined) await vm.disable();
+    },
+  );
+  expect(met).toBeGreaterThan(8);
 });
 
 test('somebody who takes the new bitmap away at once: what is left of the change goes too', async () => {
