@@ -64,10 +64,7 @@ export async function checkStackFiles(
   layers: readonly Layer[],
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const layer of layers) {
-    throwIfAborted(signal);
-    await checkLayerFiles(folder, layer);
-  }
+  await inOrder(layers, (layer) => checkLayerFiles(folder, layer), signal);
 }
 
 /** The same of a layer, and the sums file as a whole, before anything in it is believed. */
@@ -83,9 +80,17 @@ export async function checkStack(
   layers: readonly Layer[],
   signal?: AbortSignal,
 ): Promise<void> {
+  await inOrder(layers, (layer) => checkLayer(folder, layer), signal);
+}
+
+async function inOrder(
+  layers: readonly Layer[],
+  check: (layer: Layer) => Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (const layer of layers) {
     throwIfAborted(signal);
-    await checkLayer(folder, layer);
+    await check(layer);
   }
 }
 

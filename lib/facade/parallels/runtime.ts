@@ -3,6 +3,7 @@
  * Nothing of it is another client's.
  */
 import { ClientState } from '../clientState.js';
+import { closeAll } from '../closeAll.js';
 import { HandleNumbers, HandleTable } from '../handleTable.js';
 import type { Ref } from '../ref.js';
 import { PRL_ERR_API_WASNT_INITIALIZED, type PRL_RESULT } from './constants/results.js';
@@ -86,10 +87,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #closeAll(): Promise<void> {
-    const closings = await Promise.allSettled(
-      this.table.clear().map((object) => (object as PrlObject).close()),
-    );
-    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason;
+    await closeAll(...(this.table.clear() as PrlObject[]));
   }
 }
 

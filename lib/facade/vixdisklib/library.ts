@@ -5,6 +5,7 @@
 import { isAbsolute, join, normalize } from 'node:path';
 import { Holds } from '../../host/holds.js';
 import { ClientState } from '../clientState.js';
+import { closeAll } from '../closeAll.js';
 import type { ServiceInstance, VirtualMachine } from '../vsphere/index.js';
 import { VIX_E_DISK_NOINIT, VIX_E_FILE_NAME_INVALID, type VixError } from './constants/codes.js';
 import { codeOf, invalid, VixFailure } from './errors.js';
@@ -137,11 +138,7 @@ export class Library implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     this.deinitialise();
-    const closings = await Promise.allSettled([
-      ...[...this.#connections].map((one) => one.close()),
-      this.holds.release(),
-    ]);
-    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason;
+    await closeAll(...this.#connections, { close: () => this.holds.release() });
   }
 
   /** Closes it. */

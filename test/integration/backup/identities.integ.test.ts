@@ -17,10 +17,11 @@ import type { BackupSource } from '../../../lib/backup/source.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { ImageTracking } from '../../../lib/host/imageTracking.js';
+import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { pretendVm } from './pretendVm.js';
-import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';
+import { ShadowDisk, sumOf } from './shadowDisk.js';
 
 const SIZE = 1 << 20;
 const STEPS = Number(process.env['STEPS'] ?? 30);
@@ -231,7 +232,7 @@ describe('disks in one folder', () => {
   test(`are restored as what they were, whatever became of their names (SEED=${seed})`, {
     timeout: 900_000,
   }, async () => {
-    const life = new Life(folder.path, seeded(seed));
+    const life = new Life(folder.path, seededRandom(seed));
     await mkdir(life.to);
     for (const name of STRANGERS) await writeFile(join(life.to, name), name);
     for (let i = 0; i < 3; i += 1) await life.add();

@@ -18,11 +18,12 @@ import { openForReading } from '../../../lib/backup/reading.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { libraryWithoutGuard } from '../../helpers/builtCommand.js';
+import { seededRandom } from '../../helpers/guestWriter.js';
 import { startQemuNbd } from '../../helpers/nbdServers.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { Doomed } from './doomedProcess.js';
-import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';
+import { ShadowDisk, sumOf } from './shadowDisk.js';
 
 const run = promisify(execFile);
 const SIZE = 2 << 20;
@@ -50,7 +51,7 @@ beforeAll(async () => {
   await mkdir(readOnly);
   await qemuImg('create', '-q', '-f', 'qcow2', image, String(SIZE));
   const shadow = new ShadowDisk(SIZE);
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   for (let number = 1; number <= RUNS; number += 1) {
     await qemuIo(['-f', 'qcow2', image], ...shadow.randomWrites(random, 4));
     const { disks } = await backup(imagesSource([image]), { to });

@@ -18,9 +18,10 @@ import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { openDisk } from '../../../lib/host/open.js';
 import { libraryWithoutGuard } from '../../helpers/builtCommand.js';
+import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { Doomed } from './doomedProcess.js';
-import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';
+import { ShadowDisk, sumOf } from './shadowDisk.js';
 
 const ROUNDS = Number(process.env['KILLS'] ?? 60);
 const SIZE = 2 << 20;
@@ -150,7 +151,7 @@ describe('backups that are killed', () => {
     for (const index of [0, 1]) {
       const path = join(folder.path, String(index));
       await mkdir(path);
-      const lane = new Lane(path, seeded(seed + index));
+      const lane = new Lane(path, seededRandom(seed + index));
       await qemuImg('create', '-q', '-f', 'qcow2', lane.image, String(SIZE));
       lanes.push(lane);
     }

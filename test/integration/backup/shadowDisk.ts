@@ -1,18 +1,6 @@
 /** A disk's expected content beside the real one: every write goes to both, and any state can be kept for comparison. */
 import { createHash } from 'node:crypto';
 
-/** A small generator of numbers from a seed (mulberry32), so that a failing history can be run again. */
-export function seeded(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
 const SECTOR = 512;
 
 export class ShadowDisk {

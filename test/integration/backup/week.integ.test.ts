@@ -17,9 +17,10 @@ import { verifyAgainst } from '../../../lib/backup/verifyAgainst.js';
 import { vmSource } from '../../../lib/backup/vmSource.js';
 import type { Vm } from '../../../lib/core/vm.js';
 import { connectVm } from '../../../lib/host/vm.js';
+import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
-import { ShadowDisk, seeded, sumOf } from './shadowDisk.js';
+import { ShadowDisk, sumOf } from './shadowDisk.js';
 
 const SIZE = 8 << 20;
 const NODES = ['a', 'b'] as const;
@@ -133,7 +134,7 @@ function verdicts({ disks }: BackupResult): string[] {
 describe('a week of a VM', () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
   test(`every run restores what it saw (SEED=${seed})`, async () => {
-    const life = new Life(folder.path, seeded(seed));
+    const life = new Life(folder.path, seededRandom(seed));
     for (const node of NODES) await qemuImg('create', '-q', '-f', 'qcow2', life.image(node), String(SIZE));
     await life.start();
     await life.write(8);

@@ -2,6 +2,7 @@
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
 import { openData } from '../../../host/data.js';
+import { closeAll } from '../../closeAll.js';
 import { PHT_BACKUP } from '../constants/handleTypes.js';
 import {
   PRL_ERR_BACKUP_BACKUP_NOT_FOUND,
@@ -11,7 +12,7 @@ import {
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { Disk } from './disk.js';
-import { closeAll, openMap } from './openedDisk.js';
+import { openMap } from './openedDisk.js';
 
 /** A backup that was begun (`PrlVm_BeginBackup`). Left without `commit`, it is rolled back when it is closed. */
 export class Backup implements PrlObject, AsyncDisposable {

@@ -2,10 +2,11 @@
  * The backups of one login that have not ended, those that are still beginning included: what a logoff ends. Nothing that
  * was begun under a login outlives it, whoever holds which handle.
  */
+
+import { closeAll } from '../../closeAll.js';
 import { PRL_ERR_INVALID_PARAM, PRL_ERR_OPERATION_WAS_CANCELED } from '../constants/results.js';
 import { PrlError } from '../errors.js';
 import type { Backup } from './backup.js';
-import { closeAll } from './openedDisk.js';
 
 export class OpenBackups {
   readonly #begun = new Set<Backup>();

@@ -9,6 +9,7 @@ import { parseUuid } from '../../../core/pointInTime.js';
 import { type DataTarget, openData, openExportMap } from '../../../host/data.js';
 import { openDisk as openImageMaps } from '../../../host/open.js';
 import { parallelsImages } from '../../../host/parallelsImages.js';
+import { closeAll } from '../../closeAll.js';
 import { PRL_DISK_READ, PRL_DISK_WRITE } from '../constants/flags.js';
 import {
   PRL_ERR_DISK_FILE_OPEN_ERROR,
@@ -20,7 +21,7 @@ import {
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import { runtime } from '../runtime.js';
 import { Disk } from './disk.js';
-import { closeAll, type OpenedDisk, type OpenMap, openMap } from './openedDisk.js';
+import { type OpenedDisk, type OpenMap, openMap } from './openedDisk.js';
 
 /** How a disk is opened. */
 export interface OpenDiskOptions {

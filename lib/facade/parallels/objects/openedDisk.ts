@@ -29,12 +29,6 @@ export interface OpenedDisk {
   close(): Promise<void>;
 }
 
-/** Closes everything, whatever fails; the first failure is thrown. */
-export async function closeAll(...things: readonly { close(): Promise<void> }[]): Promise<void> {
-  const outcomes = await Promise.allSettled(things.map((thing) => thing.close()));
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-}
-
 /** A map whose disk stays open longer than it. */
 export function openMap(map: ChangeMap): OpenMap {
   return { map, close: async () => undefined };

@@ -1,7 +1,6 @@
-import { call, callAsync } from '../call.js';
-import { VIX_ASYNC, VIX_OK, type VixError } from '../constants/codes.js';
-import { invalid } from '../errors.js';
-import { VixDiskLibHandle } from '../objects/handle.js';
+import type { VixError } from '../constants/codes.js';
+import { startAsync } from '../objects/asyncCall.js';
+import type { VixDiskLibHandle } from '../objects/handle.js';
 import type { VixDiskLibCompletionCB } from '../types.js';
 
 /**
@@ -16,23 +15,7 @@ export function VixDiskLib_ReadAsync(
   callback: VixDiskLibCompletionCB | null,
   cbData: unknown,
 ): VixError {
-  const started = call(() => {
-    const handle = VixDiskLibHandle.of(diskHandle);
-    if (typeof callback !== 'function') throw invalid('callback', 'a function');
-    handle.start(
-      numSectors,
-      async () => {
-        const result = await callAsync(() => handle.read(startSector, numSectors, readBuffer));
-        callback(cbData, result);
-      },
-      // What the callback throws is the program's own, and must not vanish.
-      (thrown) => {
-        if (thrown === undefined) return;
-        queueMicrotask(() => {
-          throw thrown;
-        });
-      },
-    );
-  });
-  return started === VIX_OK ? VIX_ASYNC : started;
+  return startAsync(diskHandle, numSectors, callback, cbData, (handle) =>
+    handle.read(startSector, numSectors, readBuffer),
+  );
 }
