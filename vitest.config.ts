@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/helpers/stateFolder.ts',
     // For what hangs, not for what is slow: most tests take a second, the longest a minute, and a busy machine takes five times that.
     testTimeout: 300_000,
     hookTimeout: 300_000,

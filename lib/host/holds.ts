@@ -7,52 +7,59 @@ import type { CbtError } from '../core/errors.js';
 import type { HeldLock } from '../linux/kernelLock.js';
 import { mayBeUnseen } from '../linux/lockReach.js';
 import { type Machine, thisMachine } from '../linux/machine.js';
-import { busy, type RecordStore } from './recordStore.js';
-import type { VmRecord } from './vmRecord.js';
+import type { HoldRecord, HoldStore } from './holdStore.js';
+import { busy } from './lockedRecord.js';
 
 /** A process, for whoever reads the record. */
 export type Owner = Machine & { pid: number };
 
+/** Those of processes that died are only cleared by a holder. */
+const MOST_CHANGES = 64;
+
 /** What one client of this process holds: the same name said by another client is another holder. */
 export class Holds {
-  /** By the VM's record. */
+  /** By file. */
   readonly #held = new Map<string, { identity: string; lock: HeldLock }>();
 
   /** @internal Keeps the VM as it is until {@link letGo}; `BUSY` while another holds or changes it. */
-  async hold(records: RecordStore, identity: string): Promise<void> {
-    const { file } = records;
+  async hold(holders: HoldStore, identity: string): Promise<void> {
+    const { file } = holders;
     if (this.#held.get(file)?.identity === identity) return;
-    const lock = await records.tryLock('hold');
-    if (lock === null) throw await inTheWay(records);
+    const lock = await holders.tryLock('hold');
+    if (lock === null) throw await inTheWay(holders);
     try {
       const owner = await ownOwner();
-      await requireNobodyElsewhere(records);
-      await records.update((record) => {
+      await requireNobodyElsewhere(holders);
+      await holders.update((record) => {
         record.holder = { identity, owner, since: new Date().toISOString() };
         record.changes = [];
       });
       this.#held.set(file, { identity, lock });
     } catch (thrown) {
-      await lock.release();
+      await holders.unlock(lock);
       throw thrown;
     }
   }
 
   /** @internal False where this identity does not hold it. What another client or process that still runs holds stays held. */
-  async letGo(records: RecordStore, identity: string): Promise<boolean> {
-    const { file } = records;
+  async letGo(holders: HoldStore, identity: string): Promise<boolean> {
+    const { file } = holders;
     const own = this.#held.get(file);
     if (own !== undefined && own.identity !== identity) return false;
-    await using lock = own?.lock ?? (await records.tryLock('hold'));
+    const lock = own?.lock ?? (await holders.tryLock('hold'));
     if (lock === null) return false;
     this.#held.delete(file);
-    const { holder } = await records.read();
-    const left = holder?.identity === identity && !(await mayBeUnseen(file, holder.owner));
-    if (own === undefined && !left) return false;
-    await records.update((record) => {
-      record.holder = null;
-    });
-    return true;
+    try {
+      const { holder } = await holders.read();
+      const left = holder?.identity === identity && !(await mayBeUnseen(file, holder.owner));
+      if (own === undefined && !left) return false;
+      await holders.update((record) => {
+        record.holder = null;
+      });
+      return true;
+    } finally {
+      await holders.unlock(lock);
+    }
   }
 
   /** Lets go of everything, as the end of a process would: what the records say of it is nobody's then. */
@@ -64,20 +71,8 @@ export class Holds {
 }
 
 /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. */
-export async function changing<T>(records: RecordStore, task: string, work: () => Promise<T>): Promise<T> {
-  await using lock = await records.tryLock('hold', { mode: 'shared' });
-  if (lock === null) throw await inTheWay(records);
-  await requireNobodyElsewhere(records);
-  const change = { task, owner: await ownOwner() };
-  await records.update((record) => {
-    record.holder = null;
-    record.changes.push(change);
-  });
-  const over = () =>
-    records.update(({ changes }) => {
-      const at = changes.findIndex((one) => one.task === task && one.owner.pid === change.owner.pid);
-      if (at >= 0) changes.splice(at, 1);
-    });
+export async function changing<T>(holders: HoldStore, task: string, work: () => Promise<T>): Promise<T> {
+  const over = await beginChange(holders, task);
   let result: T;
   try {
     result = await work();
@@ -90,20 +85,52 @@ export async function changing<T>(records: RecordStore, task: string, work: () =
   return result;
 }
 
+/** The same of a change that ends when what this returns is called. */
+export async function beginChange(holders: HoldStore, task: string): Promise<() => Promise<void>> {
+  const lock = await holders.tryLock('hold', { mode: 'shared' });
+  if (lock === null) throw await inTheWay(holders);
+  const change = { task, owner: await ownOwner() };
+  try {
+    await requireNobodyElsewhere(holders);
+    await holders.update((record) => {
+      record.holder = null;
+      record.changes = [...record.changes, change].slice(-MOST_CHANGES);
+    });
+  } catch (thrown) {
+    await holders.unlock(lock);
+    throw thrown;
+  }
+  return async () => {
+    try {
+      await holders.update(({ changes }) => {
+        const at = changes.findIndex((one) => one.task === task && one.owner.pid === change.owner.pid);
+        if (at >= 0) changes.splice(at, 1);
+      });
+    } finally {
+      await holders.unlock(lock);
+    }
+  };
+}
+
 /** Forgets what processes that died held or were changing; how many of them held it. */
-export async function dropDead(records: RecordStore): Promise<number> {
-  const { holder, changes } = await records.read();
+export async function dropDead(holders: HoldStore): Promise<number> {
+  const { holder, changes } = await holders.read();
   if (holder === null && changes.length === 0) return 0;
-  await using lock = await records.tryLock('hold');
+  const lock = await holders.tryLock('hold');
   // Somebody holds or changes it, and clears up when that is over.
-  if (lock === null || (await findElsewhere(records)) !== null) return 0;
-  let freed = 0;
-  await records.update((record) => {
-    freed = record.holder === null ? 0 : 1;
-    record.holder = null;
-    record.changes = [];
-  });
-  return freed;
+  if (lock === null) return 0;
+  try {
+    if ((await findElsewhere(holders)) !== null) return 0;
+    let freed = 0;
+    await holders.update((record) => {
+      freed = record.holder === null ? 0 : 1;
+      record.holder = null;
+      record.changes = [];
+    });
+    return freed;
+  } finally {
+    await holders.unlock(lock);
+  }
 }
 
 /** This process. */
@@ -112,33 +139,32 @@ export async function ownOwner(): Promise<Owner> {
 }
 
 /** Why the lock could not be had. */
-async function inTheWay(records: RecordStore): Promise<CbtError> {
+async function inTheWay(holders: HoldStore): Promise<CbtError> {
   const why = 'another process holds or changes it';
-  return busyWith(records, await records.read()) ?? busy(`${records.name}: ${why}`, why);
+  return busyWith(holders, await holders.read()) ?? busy(`${holders.name}: ${why}`, why);
 }
 
 /** Where locks do not reach other machines, what their processes wrote counts. */
-async function requireNobodyElsewhere(records: RecordStore): Promise<void> {
-  const there = await findElsewhere(records);
-  if (there !== null) throw busyWith(records, there);
+async function requireNobodyElsewhere(holders: HoldStore): Promise<void> {
+  const there = await findElsewhere(holders);
+  if (there !== null) throw busyWith(holders, there);
 }
 
-async function findElsewhere(records: RecordStore): Promise<Pick<VmRecord, 'holder' | 'changes'> | null> {
-  const { holder, changes } = await records.read();
+async function findElsewhere(holders: HoldStore): Promise<Pick<HoldRecord, 'holder' | 'changes'> | null> {
+  const { holder, changes } = await holders.read();
   for (const change of changes)
-    if (await mayBeUnseen(records.file, change.owner)) return { holder: null, changes: [change] };
-  return holder !== null && (await mayBeUnseen(records.file, holder.owner)) ? { holder, changes: [] } : null;
+    if (await mayBeUnseen(holders.file, change.owner)) return { holder: null, changes: [change] };
+  return holder !== null && (await mayBeUnseen(holders.file, holder.owner)) ? { holder, changes: [] } : null;
 }
 
 function busyWith(
-  { name }: RecordStore,
-  { holder, changes }: Pick<VmRecord, 'holder' | 'changes'>,
+  { name }: HoldStore,
+  { holder, changes }: Pick<HoldRecord, 'holder' | 'changes'>,
 ): CbtError | null {
   if (holder !== null) {
     const { identity, owner, since } = holder;
     const who = `${identity} (process ${owner.pid} on ${owner.host})`;
-    const when = since === undefined ? '' : ` since ${since}`;
-    return busy(`${name} is held by ${who}${when} until VixDiskLib_EndAccess`, identity);
+    return busy(`${name} is held by ${who} since ${since}, until VixDiskLib_EndAccess`, identity);
   }
   const [change] = changes;
   if (change === undefined) return null;

@@ -5,9 +5,10 @@ import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
 import type { HostDescription } from './hostSchema.js';
+import { defaultStateFolder } from './lockedRecord.js';
 import type { OpenDiskOptions } from './open.js';
 import { openVm } from './openVm.js';
-import { defaultStateFolder, RecordStore } from './recordStore.js';
+import { RecordStore } from './recordStore.js';
 import type { ConnectOptions } from './vm.js';
 
 /** A VM as a host file, or a program, tells it; docs/host.example.yaml says what each part is. */

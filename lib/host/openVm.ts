@@ -2,9 +2,11 @@
 import { CbtError } from '../core/errors.js';
 import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
+import { HoldStore, monitorKey } from './holdStore.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './open.js';
-import { type ConnectOptions, connectChecks, connectVm } from './vm.js';
+import { type ConnectOptions, connectChecks, reachVm } from './vm.js';
+import { VmUnderHolds } from './vmUnderHolds.js';
 
 /** What a VM is reached by, running or off. */
 export interface OpenVmOptions extends ConnectOptions {
@@ -38,14 +40,22 @@ const OPEN: Checks<OpenVmOptions> = {
 /**
  * A VM as it is now: running, where somebody answers on its QMP socket, and off, where nobody listens there and its images are
  * known. A monitor that is silent or busy is an error and never taken for one that is off, and so is a QEMU that has
- * the images and is not behind the socket (`ERR_CBT_BACKEND_UNAVAILABLE` with `BUSY`).
+ * the images and is not behind the socket (`ERR_CBT_BACKEND_UNAVAILABLE` with `BUSY`). Changes of a VM that a program holds as it is
+ * (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`; images that are nobody's VM are held by nobody.
  */
 export async function openVm(options: OpenVmOptions): Promise<Vm> {
+  const vm = await reachVmOrImages(options);
+  const { qmp } = options;
+  return qmp === undefined ? vm : new VmUnderHolds(vm, new HoldStore(monitorKey(qmp)));
+}
+
+/** The same for who sees to holders himself: nothing is refused. */
+export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOptions('openVm', options, OPEN);
   const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
   if (qmp === undefined) return openOff(options);
   try {
-    return await connectVm(qmp, connect);
+    return await reachVm(qmp, connect);
   } catch (error) {
     if (images === undefined || !isGone(error)) throw error;
   }

@@ -3,6 +3,8 @@ import { invalidArgument } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } from '../core/options.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
+import { HoldStore, monitorKey } from './holdStore.js';
+import { VmUnderHolds } from './vmUnderHolds.js';
 
 /** How a VM is connected to. */
 export interface ConnectOptions extends CallOptions {
@@ -27,9 +29,15 @@ export const connectChecks: Checks<ConnectOptions> = {
 
 /**
  * Connects to a running QEMU (qemu-system or qemu-storage-daemon, 7.2 or newer) by its QMP socket. A monitor serves one
- * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`.
+ * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`. Changes of a VM that
+ * a program holds as it is (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`.
  */
 export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
+  return new VmUnderHolds(await reachVm(socket, options), new HoldStore(monitorKey(socket)));
+}
+
+/** The same for who sees to holders himself: nothing is refused. */
+export async function reachVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
   checkOptions('connectVm', options, connectChecks);
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
     throw invalidArgument('socket', socket, 'the path of a QMP unix socket');

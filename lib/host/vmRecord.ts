@@ -32,7 +32,7 @@ const snapshotSchema = z.object({
   disks: z.array(diskSchema),
 });
 /** For messages, and for machines that do not see each other's locks. */
-const ownerSchema = z.object({
+export const ownerSchema = z.object({
   pid: z.number(),
   host: z.string(),
   bootId: z.string(),
@@ -40,6 +40,8 @@ const ownerSchema = z.object({
 });
 const recordSchema = z.object({
   version: z.literal(1),
+  /** The VM's number on this machine (vmIds.ts). */
+  id: z.number().int().positive().optional(),
   nextSnapshot: z.number().int().positive(),
   nextKey: z.number().int().positive(),
   keys: z.record(z.string(), z.number().int()),
@@ -48,13 +50,6 @@ const recordSchema = z.object({
   uuid: z.string().optional(),
   /** Whether tracking was switched on or off here; else QEMU's bitmaps tell. */
   trackingEnabled: z.boolean().optional(),
-  /** Who keeps the VM as it is (holds.ts). */
-  holder: z
-    .object({ identity: z.string(), owner: ownerSchema, since: z.string().optional() })
-    .nullable()
-    .default(null),
-  /** Changes of the VM that are under way. */
-  changes: z.array(z.object({ task: z.string(), owner: ownerSchema })).default([]),
   /** Sessions that are being begun: what a process that died in between left is ended by the next. */
   pending: z.array(z.object({ session: z.string(), owner: ownerSchema })).default([]),
 });
@@ -71,8 +66,6 @@ export function emptyRecord(): VmRecord {
     nextKey: FIRST_KEY,
     keys: {},
     snapshots: [],
-    holder: null,
-    changes: [],
     pending: [],
   };
 }

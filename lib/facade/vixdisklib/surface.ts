@@ -31,7 +31,7 @@ export const surface: readonly SurfaceEntry[] = [
     name: 'VixDiskLib_EndAccess',
     status: 'partial',
     reason:
-      'holds off vSphere services of every process of the machine, not programs that talk to QEMU themselves',
+      'holds off everything of ours in every process of the machine, not programs that talk to QEMU themselves',
   },
   { name: 'VixDiskLib_Exit', status: 'full' },
   { name: 'VixDiskLib_Flush', status: 'full' },
@@ -58,7 +58,7 @@ export const surface: readonly SurfaceEntry[] = [
     name: 'VixDiskLib_PrepareForAccess',
     status: 'partial',
     reason:
-      'holds off vSphere services of every process of the machine, not programs that talk to QEMU themselves',
+      'holds off everything of ours in every process of the machine, not programs that talk to QEMU themselves',
   },
   { name: 'VixDiskLib_QueryAllocatedBlocks', status: 'full' },
   { name: 'VixDiskLib_Read', status: 'full' },

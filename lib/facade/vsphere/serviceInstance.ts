@@ -1,5 +1,5 @@
 /** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
-import { defaultStateFolder } from '../../host/recordStore.js';
+import { defaultStateFolder } from '../../host/lockedRecord.js';
 import { invalidArgument } from './faults.js';
 import type { ManagedObjectReference } from './types.js';
 import { VirtualMachine } from './virtualMachine.js';
@@ -77,7 +77,7 @@ export class ServiceInstance {
     const names = new Set(vms.map(({ name }) => name));
     if (names.size !== vms.length) throw invalidArgument('vms', 'two VMs have one name');
     const options = { stateFolder: stateFolder ?? defaultStateFolder(), maxAreasPerCall };
-    this.#vms = vms.map((entry, index) => new VirtualMachine(entry, options, index + 1));
+    this.#vms = vms.map((entry) => new VirtualMachine(entry, options));
     const vmFolder: Folder = {
       moref: { type: 'Folder', value: 'ha-folder-vm' },
       name: 'vm',
@@ -113,13 +113,13 @@ export class ServiceInstance {
    */
   async findVm(search: string): Promise<VirtualMachine | null> {
     const found =
-      this.#vms.find(({ name }) => name === search) ?? this.#byMoref(search) ?? this.#byPath(search);
+      this.#vms.find(({ name }) => name === search) ?? (await this.#byMoref(search)) ?? this.#byPath(search);
     return found === undefined ? this.findByUuid(search) : found.refresh();
   }
 
   /** A VM by the value of its reference alone. */
   async findByMoref(value: string): Promise<VirtualMachine | null> {
-    return (await this.#byMoref(value)?.refresh()) ?? null;
+    return (await (await this.#byMoref(value))?.refresh()) ?? null;
   }
 
   /** VMs that cannot be asked are passed over: they may be off. InvalidArgument where two have it, as a copy of a VM has. */
@@ -136,8 +136,11 @@ export class ServiceInstance {
     throw invalidArgument('uuid', `${uuid} is the UUID of ${found.length} VMs: ${names}`);
   }
 
-  #byMoref(value: string): VirtualMachine | undefined {
-    return this.#vms.find(({ moref }) => moref.value === value);
+  /** In the order of the inventory: VMs that have no number yet get theirs so. */
+  async #byMoref(value: string): Promise<VirtualMachine | undefined> {
+    if (!/^vm-\d+$/.test(value)) return undefined;
+    for (const vm of this.#vms) if ((await vm.identify()).value === value) return vm;
+    return undefined;
   }
 
   #byPath(path: string): VirtualMachine | undefined {

@@ -35,19 +35,22 @@ type Work<T> = (signal: AbortSignal) => Promise<T>;
 
 /** A VM. Reading a property before `refresh` is `InvalidState`; finding a VM refreshes it. */
 export class VirtualMachine {
-  readonly moref: ManagedObjectReference;
   /** @internal What the methods work on. */
   readonly context: VmContext;
+  #moref: ManagedObjectReference | null = null;
   #properties: VmProperties | null = null;
 
   /** @internal A service makes them. */
   constructor(
     readonly entry: VmEntry,
     options: ServiceOptions & { stateFolder: string },
-    number: number,
   ) {
     this.context = new VmContext(entry, options);
-    this.moref = { type: 'VirtualMachine', value: `vm-${number}` };
+  }
+
+  /** Given to the VM once, and the same in every process and for ever: it stays when other VMs come and go. */
+  get moref(): ManagedObjectReference {
+    return this.#known(this.#moref);
   }
 
   /** As its owner configured it. */
@@ -82,8 +85,22 @@ export class VirtualMachine {
 
   /** Reads the properties anew from QEMU and from what is remembered. A VM that cannot be asked is `InvalidState`. */
   async refresh(): Promise<this> {
-    this.#properties = await readProperties(this.context, this.moref);
+    this.#properties = await readProperties(this.context, await this.identify());
     return this;
+  }
+
+  /** @internal Reads {@link moref} alone, of a VM that cannot be asked too. */
+  async identify(): Promise<ManagedObjectReference> {
+    this.#moref ??= {
+      type: 'VirtualMachine',
+      value: await this.context.records.id().then(
+        (id) => `vm-${id}`,
+        (thrown: unknown) => {
+          throw toFault(thrown);
+        },
+      ),
+    };
+    return this.#moref;
   }
 
   /** A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone. */
@@ -154,14 +171,14 @@ export class VirtualMachine {
    * changes it.
    */
   async hold(identity: string, client: Holds = this.context.holds): Promise<void> {
-    await client.hold(this.context.records, identity).catch((thrown: unknown) => {
+    await client.hold(this.context.holders, identity).catch((thrown: unknown) => {
       throw toFault(thrown);
     });
   }
 
   /** Ends {@link hold}; false where this identity does not hold it. What another client or process that still runs holds stays held. */
   async letGo(identity: string, client: Holds = this.context.holds): Promise<boolean> {
-    return client.letGo(this.context.records, identity);
+    return client.letGo(this.context.holders, identity);
   }
 
   /** Frees what processes that died held, and ends the snapshots that they had only begun: how many, and how many are left. */
@@ -199,7 +216,11 @@ export class VirtualMachine {
   }
 
   #read<P extends keyof VmProperties>(property: P): VmProperties[P] {
-    if (this.#properties !== null) return this.#properties[property];
+    return this.#known(this.#properties)[property];
+  }
+
+  #known<T>(read: T | null): T {
+    if (read !== null) return read;
     throw new VimFault(
       'InvalidState',
       `the properties of ${this.name} have not been read: call refresh() first`,

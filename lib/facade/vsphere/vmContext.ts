@@ -1,7 +1,8 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
 import type { Vm } from '../../core/vm.js';
+import { HoldStore, monitorKey } from '../../host/holdStore.js';
 import { changing, Holds } from '../../host/holds.js';
-import { openVm } from '../../host/openVm.js';
+import { reachVmOrImages } from '../../host/openVm.js';
 import { RecordStore } from '../../host/recordStore.js';
 import { toFault, VimFault } from './faults.js';
 
@@ -33,13 +34,15 @@ export interface VmEntry {
 export interface ServiceOptions {
   /** Most areas in one answer of QueryChangedDiskAreas; all in one unless given. Real hosts answer 2000. */
   maxAreasPerCall?: number | undefined;
-  /** Where names of snapshots are kept; /var/lib/qemu-cbt, or the user's own state folder, unless given. */
+  /** Where records of VMs are kept; QEMU_CBT_STATE, else /var/lib/qemu-cbt or the user's own state folder, unless given. */
   stateFolder?: string | undefined;
 }
 
 /** What methods work on. Each has a connection of its own, because a QMP monitor serves one client at a time. */
 export class VmContext {
   readonly records: RecordStore;
+  /** Who holds it. */
+  readonly holders: HoldStore;
   /** Of a caller that keeps none of his own. */
   readonly holds = new Holds();
   readonly maxAreasPerCall: number | undefined;
@@ -50,6 +53,7 @@ export class VmContext {
     { stateFolder, maxAreasPerCall }: ServiceOptions & { stateFolder: string },
   ) {
     this.records = new RecordStore(stateFolder, entry.name);
+    this.holders = new HoldStore(monitorKey(entry.qmp), { folder: stateFolder, name: entry.name });
     this.maxAreasPerCall = maxAreasPerCall;
   }
 
@@ -62,7 +66,7 @@ export class VmContext {
   async withVm<T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { qmp, nbdSocket, images, name } = this.entry;
     // The format is given and never told from the file's bytes: a guest may write the header of an image into a raw disk.
-    const opened = openVm({ qmp, nbdSocket, images, format: 'qcow2', name, signal });
+    const opened = reachVmOrImages({ qmp, nbdSocket, images, format: 'qcow2', name, signal });
     await using vm = await opened.catch((thrown: unknown) => {
       throw toFault(thrown);
     });
@@ -78,7 +82,7 @@ export class VmContext {
 
   /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
   inTurn<T>(task: string, work: () => Promise<T>): Promise<T> {
-    const allowed = (): Promise<T> => changing(this.records, task, work);
+    const allowed = (): Promise<T> => changing(this.holders, task, work);
     const turn = this.#turn.then(allowed, allowed);
     this.#turn = turn.catch(() => undefined);
     return turn;

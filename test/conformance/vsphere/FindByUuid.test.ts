@@ -14,8 +14,9 @@ describe('FindByUuid', () => {
       vms: ['web', 'copy'].map((name) => ({ ...vm.entry, name, uuid })),
       stateFolder: join(folder, 'state'),
     });
-    for (const work of [two.findVm(uuid), two.content.searchIndex.FindByUuid(null, uuid, true)])
-      expect(await faultOf(work)).toMatchObject({
+    const { searchIndex } = two.content;
+    for (const find of [() => two.findVm(uuid), () => searchIndex.FindByUuid(null, uuid, true)])
+      expect(await faultOf(find())).toMatchObject({
         name: 'InvalidArgument',
         message: expect.stringMatching(/web, copy/),
       });
@@ -23,8 +24,12 @@ describe('FindByUuid', () => {
 
   test('a name that is the reference of another VM: each kind of name finds its own', async () => {
     const { vm, folder } = await startVm();
-    const entries = ['vm-2', 'mail'].map((name) => ({ ...vm.entry, name }));
-    const service = connect({ vms: entries, stateFolder: join(folder, 'state') });
+    const { vm: other } = await startVm();
+    const entries = [
+      { ...vm.entry, name: 'vm-2' },
+      { ...other.entry, name: 'mail' },
+    ];
+    const service = connect({ vms: entries, stateFolder: join(folder, 'names') });
     vix.configureVixDiskLib({ service });
     expect((await service.findVm('vm-2'))!.name).toBe('vm-2');
     expect((await service.findByMoref('vm-2'))!.name).toBe('mail');
@@ -32,9 +37,9 @@ describe('FindByUuid', () => {
     const params = (vmxSpec: string) => ({ vmxSpec });
     expect(await vix.VixDiskLib_PrepareForAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
     expect(
-      (await service.findVm('mail').then((found) => found!.context.records.read())).holder,
+      (await service.findVm('mail').then((found) => found!.context.holders.read())).holder,
     ).not.toBeNull();
-    expect((await service.findVm('vm-2').then((found) => found!.context.records.read())).holder).toBeNull();
+    expect((await service.findVm('vm-2').then((found) => found!.context.holders.read())).holder).toBeNull();
     expect(await vix.VixDiskLib_EndAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
   });
 

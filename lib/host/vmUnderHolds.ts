@@ -1,0 +1,187 @@
+/**
+ * A VM whose holders are respected: who holds it keeps it as it is, and every change by whomever is refused with `BUSY`, which
+ * says who and since when. The other way round, while a change is under way nobody begins to hold it; a session that ends
+ * with its process is one from its beginning to its end.
+ */
+import type { DiskData, OpenDataOptions } from '../core/diskData.js';
+import type { CbtError } from '../core/errors.js';
+import { type EndSessionOptions, hasEnded, type Session, type SessionDisk } from '../core/session.js';
+import type { TrackedDisk } from '../core/trackedDisk.js';
+import type { TrackingOutcome } from '../core/tracking.js';
+import type {
+  BeginVmOptions,
+  CallOptions,
+  DisksOptions,
+  StartVmOptions,
+  Vm,
+  VmDiskInfo,
+  VmFacts,
+} from '../core/vm.js';
+import type { HoldStore } from './holdStore.js';
+import { beginChange, changing } from './holds.js';
+
+/** Ends a change. */
+type End = () => Promise<void>;
+
+export class VmUnderHolds implements Vm {
+  readonly #vm: Vm;
+  readonly #holds: HoldStore;
+
+  constructor(vm: Vm, holds: HoldStore) {
+    this.#vm = vm;
+    this.#holds = holds;
+  }
+
+  get key(): string {
+    return this.#vm.key;
+  }
+
+  get running(): boolean {
+    return this.#vm.running;
+  }
+
+  facts(options?: CallOptions): Promise<VmFacts> {
+    return this.#vm.facts(options);
+  }
+
+  disks(options?: DisksOptions): Promise<VmDiskInfo[]> {
+    return this.#vm.disks(options);
+  }
+
+  openDisk(name: string, options?: CallOptions): Promise<TrackedDisk> {
+    return this.#vm.openDisk(name, options);
+  }
+
+  enable(options?: StartVmOptions): Promise<TrackingOutcome> {
+    return this.#changing('enable', () => this.#vm.enable(options));
+  }
+
+  reset(options?: StartVmOptions): Promise<TrackingOutcome> {
+    return this.#changing('reset', () => this.#vm.reset(options));
+  }
+
+  disable(options?: DisksOptions): Promise<TrackingOutcome> {
+    return this.#changing('disable', () => this.#vm.disable(options));
+  }
+
+  forget(...asked: Parameters<Vm['forget']>): Promise<TrackingOutcome> {
+    return this.#changing('forget', () => this.#vm.forget(...asked));
+  }
+
+  undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
+    return this.#changing('undo', () => this.#vm.undo(pit, options));
+  }
+
+  async begin(options: BeginVmOptions = {}): Promise<Session> {
+    const over = await this.#begin(options.detached ? 'begin' : 'a session');
+    let session: Session;
+    try {
+      session = await this.#vm.begin(options);
+    } catch (thrown) {
+      await over().catch(() => undefined);
+      throw thrown;
+    }
+    if (options.detached) await over();
+    return this.#sessionOf(session, options.detached ? null : over);
+  }
+
+  async resume(pit: string, options?: CallOptions): Promise<Session> {
+    const resumed = await this.#vm.resume(pit, options);
+    return this.#sessionOf(resumed, null);
+  }
+
+  close(): Promise<void> {
+    return this.#vm.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#vm[Symbol.asyncDispose]();
+  }
+
+  #sessionOf(session: Session, own: End | null): Session {
+    return new SessionUnderHolds(session, own, () => this.#begin('the end of a session'));
+  }
+
+  async #changing<T>(task: string, work: () => Promise<T>): Promise<T> {
+    return (await this.#holds.canKeep()) ? changing(this.#holds, task, work) : work();
+  }
+
+  async #begin(task: string): Promise<End> {
+    return (await this.#holds.canKeep()) ? beginChange(this.#holds, task) : async () => undefined;
+  }
+}
+
+class SessionUnderHolds implements Session {
+  readonly #session: Session;
+  readonly #own: End | null;
+  readonly #begin: () => Promise<End>;
+  #ended = false;
+
+  /** `own`: ends the change that the whole session is; null where its end is a change by itself, which `begin` begins. */
+  constructor(session: Session, own: End | null, begin: () => Promise<End>) {
+    this.#session = session;
+    this.#own = own;
+    this.#begin = begin;
+  }
+
+  get pit(): string {
+    return this.#session.pit;
+  }
+
+  get mode(): Session['mode'] {
+    return this.#session.mode;
+  }
+
+  get disks(): readonly SessionDisk[] {
+    return this.#session.disks;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#session.warnings;
+  }
+
+  get broken(): CbtError | null {
+    return this.#session.broken;
+  }
+
+  openDisk(disk: string): Promise<TrackedDisk> {
+    return this.#session.openDisk(disk);
+  }
+
+  openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
+    return this.#session.openData(disk, options);
+  }
+
+  check(disk?: string): Promise<void> {
+    return this.#session.check(disk);
+  }
+
+  commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    return this.#end(() => this.#session.commit(options));
+  }
+
+  rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    return this.#end(() => this.#session.rollback(options));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const dispose = async (): Promise<void> => this.#session[Symbol.asyncDispose]();
+    await (this.#ended ? dispose() : this.#end(dispose));
+  }
+
+  async #end<T>(work: () => Promise<T>): Promise<T> {
+    const over = this.#own ?? (await this.#begin());
+    let result: T;
+    try {
+      result = await work();
+    } catch (thrown) {
+      // What did not come to its end is asked for again, and stays a change until then.
+      this.#ended = hasEnded(thrown) || this.#session.broken !== null;
+      if (this.#ended || this.#own === null) await over().catch(() => undefined);
+      throw thrown;
+    }
+    this.#ended = true;
+    await over();
+    return result;
+  }
+}
