@@ -9,6 +9,10 @@ export function addBackup(program: Command, context: CliContext): void {
 
   source(program.command('backup'), 'back disks up into a folder of qcow2 files')
     .requiredOption('--to <folder>', 'the backup folder; made when it is not there')
+    .option(
+      '--all',
+      'every VM of the host file, each into a folder of its name; one that fails stops no other',
+    )
     .addOption(new Option('--full', 'copy everything').conflicts('incremental'))
     .option('--incremental', 'copy what changed where the chain allows, else everything (the default)')
     .option('--adopt', 'take a VM or images into a folder that is another one’s, each kept by itself')
@@ -35,11 +39,15 @@ disk of the folder that it is, where that cannot be seen.
 Examples:
   qemu-cbt backup --vm /run/vm.qmp --to /backups/vm
   qemu-cbt backup --vm /run/vm.qmp --disk drive0 --to /backups/vm --quiesce --agent /run/vm.agent --rate 200M
+  qemu-cbt backup --vm web --to /backups/web                           a VM of the host file
+  qemu-cbt backup --all --to /backups                                  each of them, into /backups/<name>
   qemu-cbt backup disk.qcow2 --to /backups/disk --json
   qemu-cbt backup /new/place/web.qcow2 --to /backups/vm --as drive0    a disk that moved, its history lost`,
     )
     .action(async (images, flags) => {
-      context.result.exitCode = await (await import('./commands/backup.js')).backupCommand(io, images, flags);
+      context.result.exitCode = flags.all
+        ? await (await import('./commands/backupAll.js')).backupAll(io, images, flags)
+        : await (await import('./commands/backup.js')).backupCommand(io, images, flags);
     });
 
   source(program.command('estimate'), 'how much a backup into a folder would copy now')

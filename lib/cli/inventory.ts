@@ -11,6 +11,8 @@ export function inventoryOf(io: CliIo): Inventory {
 /** What a VM is reached by, and what the host file says of it where no option does. */
 export interface VmFlags {
   vm?: string;
+  /** The VM itself, where it is known already. */
+  host?: HostVm;
   disk?: string[] | undefined;
   agent?: string;
   quiesce?: boolean;
@@ -25,7 +27,7 @@ export async function withHostFile<Flags extends VmFlags>(
   flags: Flags,
 ): Promise<{ flags: Flags; host: HostVm | null }> {
   if (flags.vm === undefined) return { flags, host: null };
-  const vm = await inventoryOf(io).require(flags.vm, { signal: io.signal });
+  const vm = flags.host ?? (await inventoryOf(io).require(flags.vm, { signal: io.signal }));
   const { entry } = vm;
   const said: VmFlags = {
     ...(entry.disks !== undefined && { disk: entry.disks }),

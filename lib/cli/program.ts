@@ -4,6 +4,7 @@ import { invalidArgument } from '../core/errors.js';
 import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
+import { addHost } from './hostCommands.js';
 import { addTracking } from './trackingCommands.js';
 
 const POINT_HELP = `
@@ -144,6 +145,7 @@ Examples:
 
   addTracking(program, context);
   addBackup(program, context);
+  addHost(program, context);
 
   program
     .command('completion')

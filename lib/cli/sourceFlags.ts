@@ -14,6 +14,8 @@ import { printable } from './report.js';
 
 export interface SourceFlags extends FormatFlags {
   vm?: string;
+  /** What `vm` names, where that is known already. */
+  host?: HostVm;
   disk?: string[];
   nbdSocket?: string;
   json?: boolean;

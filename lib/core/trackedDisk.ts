@@ -119,8 +119,17 @@ export class TrackedDisk {
     });
   }
 
-  /** The points in time of the current chain, the bitmaps of others, and what is wrong. */
-  async pits({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<PitList> {
+  /**
+   * The points in time of the current chain, the bitmaps of others, and what is wrong. Without `count` no bitmap is read, and
+   * `changedBytes` is null: a live one costs a connection.
+   */
+  async pits({
+    signal,
+    count = true,
+  }: {
+    signal?: AbortSignal | undefined;
+    count?: boolean;
+  } = {}): Promise<PitList> {
     return this.#coded(async () => {
       const state = await this.#state(signal);
       const catalogue = readCatalogue(state);
@@ -136,19 +145,14 @@ export class TrackedDisk {
             changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first, pit: segment.pit }),
             granularityBytes: segment.info.granularityBytes,
             recording: segment.info.recording,
-            changedBytes: await this.#changedBytes(
-              bitmapRanges,
-              state,
-              bitmap,
-              segment.info,
-              problems,
-              signal,
-            ),
+            changedBytes: count
+              ? await this.#changedBytes(bitmapRanges, state, bitmap, segment.info, problems, signal)
+              : null,
           });
         }
       };
       const source = this.#source;
-      if (source.onOneReading !== undefined) await source.onOneReading(listSegments, signal);
+      if (count && source.onOneReading !== undefined) await source.onOneReading(listSegments, signal);
       else await listSegments((...question) => source.bitmapRanges(...question));
       return {
         disk: this.disk,

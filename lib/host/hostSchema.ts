@@ -34,8 +34,8 @@ const diskName = text('the name of a disk');
 
 /** Names that `--vm` and `<vm>#<disk>` can tell from paths, ids and addresses. */
 const vmName = text(
-  'a name without / and #, which is no number, no vm-<number> and does not begin with qmp:, libvirt: or rbd:',
-  /^(?!(qmp|libvirt|rbd):|(vm-)?[0-9]+$)[^/#]+$/,
+  'a name without / and #, which is no number, no vm-<number> and does not begin with a dot, qmp:, libvirt: or rbd:',
+  /^(?!\.|(qmp|libvirt|rbd):|(vm-)?[0-9]+$)[^/#]+$/,
 );
 
 const scratch = absolute('a folder that QEMU can write to').describe(

@@ -64,8 +64,8 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   return off;
 }
 
-/** Whether nobody listens on the socket. */
-function isGone(error: unknown): boolean {
+/** Whether nobody listens on the socket. A monitor that is busy or silent is not gone. */
+export function isGone(error: unknown): boolean {
   return (
     error instanceof CbtError &&
     error.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&

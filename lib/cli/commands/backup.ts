@@ -12,6 +12,7 @@ import { TransferProgress } from '../transferProgress.js';
 
 export interface BackupFlags extends SourceFlags {
   to: string;
+  all?: boolean;
   full?: boolean;
   adopt?: boolean;
   as?: string;
@@ -26,6 +27,17 @@ export async function backupCommand(
   images: readonly string[],
   flags: BackupFlags,
 ): Promise<number> {
+  const { json, exitCode } = await backupOnce(io, images, flags);
+  if (flags.json) await tellJson(io, json);
+  return exitCode;
+}
+
+/** One run; without `--json` it is told as it ends. */
+export async function backupOnce(
+  io: CliIo,
+  images: readonly string[],
+  flags: BackupFlags,
+): Promise<{ json: object; exitCode: number }> {
   const { json = false } = flags;
   const bytesPerSecond = flags.rate === undefined ? undefined : parseCountOfBytes(flags.rate);
   const jobs = flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs);
@@ -46,15 +58,15 @@ export async function backupCommand(
     }),
   ).finally(() => bar.end());
   const seconds = (performance.now() - started) / 1000;
-  if (json) await tellJson(io, { ...result, disks: result.disks.map(toJson), seconds });
-  else {
+  if (!json) {
     for (const warning of result.warnings) warn(io, warning);
     await summarise(io, result, seconds, pictures);
     for (const disk of result.disks) if ('error' in disk) io.stderr.write(errorLine(disk.disk, disk.error));
   }
   await pictures.writeFiles(result.disks);
   const failed = result.disks.find((disk) => 'error' in disk);
-  return failed !== undefined && 'error' in failed ? exitCodeOf(failed.error) : 0;
+  const exitCode = failed !== undefined && 'error' in failed ? exitCodeOf(failed.error) : 0;
+  return { json: { ...result, disks: result.disks.map(toJson), seconds }, exitCode };
 }
 
 function parseCountOfBytes(text: string): number {

@@ -1,0 +1,77 @@
+/** `qemu-cbt vms`: the VMs of this machine, and how far each is tracked. */
+import type { HostVm } from '../../host/hostVm.js';
+import type { SeenDisk, SeenVm } from '../../host/vmLook.js';
+import { inventoryOf } from '../inventory.js';
+import { type CliIo, write, writeJson } from '../io.js';
+import { formatBytes } from '../picture/units.js';
+import { printable } from '../report.js';
+import { errorJson } from '../sourceFlags.js';
+
+export async function vms(io: CliIo, { json = false }: { json?: boolean }): Promise<void> {
+  const { lookAt } = await import('../../host/vmLook.js');
+  const inventory = inventoryOf(io);
+  const { signal } = io;
+  const seen = await ofEach(await inventory.vms(), (vm) => lookAt(vm, { signal }));
+  const file = (await inventory.file())?.path ?? null;
+  if (json) await writeJson(io, { file, vms: seen.map(vmJson) });
+  else if (file === null) await write(io.stdout, 'no host file: this machine has no VMs by name\n');
+  else
+    await write(
+      io.stdout,
+      seen.length === 0 ? `${printable(file)} names no VMs\n` : seen.map(describe).join(''),
+    );
+}
+
+/** VMs that are looked at together: a silent one makes the others of its group wait, and none more. */
+const TOGETHER = 16;
+
+/** What is found of each VM, in their order. */
+export async function ofEach<T>(vms: readonly HostVm[], look: (vm: HostVm) => Promise<T>): Promise<T[]> {
+  const found: T[] = [];
+  for (let at = 0; at < vms.length; at += TOGETHER)
+    found.push(...(await Promise.all(vms.slice(at, at + TOGETHER).map(look))));
+  return found;
+}
+
+/** A VM as `vms` and `host check` print it. */
+export function vmJson({ error, disks, power, ...vm }: SeenVm): object {
+  return {
+    ...vm,
+    state: power,
+    disks: disks.map(({ error: failed, why, ...disk }) => ({
+      ...disk,
+      ...(why !== null && { why }),
+      ...(failed !== null && { error: errorJson(failed) }),
+    })),
+    ...(error !== null && { error: errorJson(error) }),
+  };
+}
+
+export function describePower({ power, status }: SeenVm): string {
+  if (power === 'unserved') return 'not served by this version';
+  return power === 'running' && status !== null && status !== 'running' ? `running (${status})` : power;
+}
+
+function describe(seen: SeenVm): string {
+  const { name, uuid, power, error, disks } = seen;
+  const why = power === 'silent' && error !== null ? `: ${error.message}` : '';
+  const lines = [`${name}: ${describePower(seen)}${why}${uuid === null ? '' : `, ${uuid}`}`];
+  for (const disk of disks) {
+    const size = disk.sizeBytes === null ? '' : `${formatBytes(disk.sizeBytes)}, `;
+    lines.push(`  ${disk.disk}: ${size}${describeDisk(disk)}`);
+  }
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+function describeDisk({ tracking, newest, why, error }: SeenDisk): string {
+  if (error !== null) return error.message;
+  if (why !== null) return `cannot be tracked: ${why}`;
+  const words = {
+    untracked: 'not tracked',
+    recording: 'tracked',
+    overlay: 'tracked below an overlay',
+    lost: 'tracking lost',
+  };
+  const last = newest === null ? '' : `, last point ${newest.pit}`;
+  return `${tracking === null ? 'unknown' : words[tracking]}${last}`;
+}

@@ -1,0 +1,106 @@
+/** How a VM of the inventory is now: running, off or silent, its disks and what is known of their points in time. Only looks. */
+import { CbtError } from '../core/errors.js';
+import type { TrackedDisk, TrackingState } from '../core/trackedDisk.js';
+import type { Vm } from '../core/vm.js';
+import type { HostVm } from './hostVm.js';
+import { isGone } from './openVm.js';
+
+/** `silent`: something is wrong with the way to it, and whether it runs is not known. `unserved`: no way leads there yet. */
+export type VmPower = 'running' | 'off' | 'silent' | 'unserved';
+
+/** A disk as it was seen. */
+export interface SeenDisk {
+  disk: string;
+  sizeBytes: number | null;
+  /** Path or URI of the image. */
+  file: string | null;
+  /** Null where it cannot be tracked, or could not be asked. */
+  tracking: TrackingState | null;
+  /** The newest point in time. */
+  newest: { pit: string; changeId: string } | null;
+  /** Why it cannot be tracked. */
+  why: string | null;
+  error: CbtError | null;
+}
+
+/** A VM as it was seen. */
+export interface SeenVm {
+  name: string;
+  uuid: string | null;
+  power: VmPower;
+  /** QEMU's run state; null where it has none, or the VM does not run. */
+  status: string | null;
+  disks: SeenDisk[];
+  /** Why it is not running, as far as the way to it tells. */
+  error: CbtError | null;
+}
+
+export interface LookOptions {
+  signal?: AbortSignal | undefined;
+  /** Milliseconds for connecting; 10 000 unless given. */
+  timeoutMs?: number | undefined;
+}
+
+/** Looks at a VM; what is wrong with it is part of the answer. */
+export async function lookAt(host: HostVm, options: LookOptions = {}): Promise<SeenVm> {
+  const { entry, name } = host;
+  const seen = { name, uuid: entry.uuid ?? null, status: null, disks: [] };
+  let vm: Vm;
+  try {
+    vm = await host.connect(options);
+  } catch (thrown) {
+    const error = coded(thrown);
+    if (error.code === 'ERR_CBT_UNSUPPORTED' && entry.qmp === undefined)
+      return { ...seen, power: 'unserved', error };
+    if (!isGone(error)) return { ...seen, power: 'silent', error };
+    return { ...seen, power: 'off', error };
+  }
+  try {
+    const { uuid, status } = await vm.facts(options);
+    const power = vm.running ? 'running' : 'off';
+    const disks = await disksOf(vm, options);
+    return { ...seen, uuid: uuid ?? seen.uuid, status, power, disks, error: null };
+  } catch (thrown) {
+    return { ...seen, power: 'silent', error: coded(thrown) };
+  } finally {
+    await vm.close();
+  }
+}
+
+async function disksOf(vm: Vm, { signal }: LookOptions): Promise<SeenDisk[]> {
+  const disks: SeenDisk[] = [];
+  for (const { disk, sizeBytes = null, filename: file = null, trackable, why = null } of await vm.disks({
+    signal,
+  }))
+    disks.push({
+      disk,
+      sizeBytes,
+      file,
+      why,
+      ...(trackable ? await tracking(() => vm.openDisk(disk, { signal }), signal) : UNKNOWN),
+    });
+  return disks;
+}
+
+const UNKNOWN = { tracking: null, newest: null, error: null };
+
+async function tracking(
+  open: () => Promise<TrackedDisk>,
+  signal: AbortSignal | undefined,
+): Promise<Pick<SeenDisk, 'tracking' | 'newest' | 'error'> & { sizeBytes?: number }> {
+  try {
+    await using disk = await open();
+    const { state, pits, sizeBytes } = await disk.pits({ signal, count: false });
+    const last = pits.at(-1);
+    const newest = last === undefined ? null : { pit: last.uuid, changeId: last.changeId };
+    return { tracking: state, newest, error: null, sizeBytes };
+  } catch (thrown) {
+    return { ...UNKNOWN, error: coded(thrown) };
+  }
+}
+
+/** A cancelled look has no answer; every other failure is one. */
+function coded(thrown: unknown): CbtError {
+  if (!(thrown instanceof CbtError) || thrown.code === 'ERR_CBT_ABORTED') throw thrown;
+  return thrown;
+}

@@ -1,0 +1,191 @@
+/** What a machine has, and what would go wrong with it: VMs that run, are off, are silent, and a host file that is wrong. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cli } from '../../helpers/cli.js';
+import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { StorageDaemon } from '../../helpers/storageDaemon.js';
+
+let folder: TemporaryFolder;
+let daemon: StorageDaemon;
+let host: string;
+let [web, off]: string[] = [];
+
+beforeEach(async () => {
+  folder = await makeTemporaryFolder();
+  [web, off] = ['web', 'off'].map((name) => join(folder.path, `${name}.qcow2`));
+  for (const image of [web, off]) await qemuImg('create', '-q', '-f', 'qcow2', image ?? '', '16M');
+  daemon = await StorageDaemon.start({ disks: [{ node: 'vda', file: web ?? '' }] });
+  host = join(folder.path, 'host.yaml');
+});
+afterEach(async () => {
+  await daemon[Symbol.asyncDispose]();
+  await folder.remove();
+});
+
+interface Vm {
+  name: string;
+  state: string;
+  disks: Record<string, unknown>[];
+  findings: { level: string; message: string }[];
+}
+
+async function told(...argv: string[]): Promise<{ code: number; vms: Vm[]; [key: string]: unknown }> {
+  const { code, stdout, stderr } = await cli(...argv, '--json', '--host', host);
+  expect(stderr).toBe('');
+  return { code, ...JSON.parse(stdout) };
+}
+
+describe('vms', () => {
+  test('lists those that run, are off, and are not served, with their newest points', async () => {
+    await writeFile(
+      host,
+      `
+vms:
+  - {name: web, qmp: ${daemon.process.qmpPath}}
+  - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${off}}}
+  - {name: bare, qmp: ${folder.path}/bare.qmp}
+  - {name: far, libvirt: "qemu:///system#far"}
+`,
+    );
+    const { pit } = JSON.parse((await cli('enable', '--vm', 'web', '--json', '--host', host)).stdout);
+    const { vms, code } = await told('vms');
+    expect(code).toBe(0);
+    expect(vms.map(({ name, state }) => [name, state])).toEqual([
+      ['web', 'running'],
+      ['off', 'off'],
+      ['bare', 'off'],
+      ['far', 'unserved'],
+    ]);
+    expect(vms[0]?.disks).toMatchObject([
+      { disk: 'vda', tracking: 'recording', newest: { pit }, sizeBytes: 16 << 20 },
+    ]);
+    expect(vms[1]?.disks).toMatchObject([{ disk: 'vda', file: off, tracking: 'untracked', newest: null }]);
+    const { stdout } = await cli('vms', '--host', host);
+    expect(stdout).toContain(`  vda: 16 MiB, tracked, last point ${pit}\n`);
+    expect(stdout).toContain('far: not served by this version\n');
+  });
+
+  test('a machine without a host file has none by name', async () => {
+    expect((await cli('vms')).stdout).toBe('no host file: this machine has no VMs by name\n');
+  });
+});
+
+describe('host check', () => {
+  test('finds nothing wrong where nothing is', async () => {
+    await mkdir(join(folder.path, 'scratch'));
+    await writeFile(
+      host,
+      `
+vms: [{name: web, qmp: ${daemon.process.qmpPath}, images: {vda: ${web}}, scratch: ${folder.path}/scratch}]
+datastores: {here: {folder: ${folder.path}}}
+`,
+    );
+    expect(await told('host', 'check')).toMatchObject({
+      code: 0,
+      problems: [],
+      notes: [],
+      vms: [{ findings: [] }],
+    });
+  });
+
+  test('tells of each VM what would go wrong', async () => {
+    const mute = net.createServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => mute.listen(join(folder.path, 'mute.agent'), resolve));
+    try {
+      await writeFile(
+        host,
+        `
+vms:
+  - name: web
+    qmp: ${daemon.process.qmpPath}
+    images: {vda: ${off}, vdz: /nowhere.qcow2}
+    disks: [vda, vdb]
+    scratch: ${folder.path}/none
+    nbdSocket: ${folder.path}/none.nbd
+    agent: ${folder.path}/mute.agent
+  - {name: bare, qmp: ${folder.path}/bare.qmp}
+  - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${folder.path}/none.qcow2}}
+  - {name: taken, qmp: ${folder.path}/taken.qmp, images: {vda: ${web}}}
+wires: {vim: {address: "0.0.0.0:443"}}
+datastores: {gone: {folder: ${folder.path}/gone}}
+`,
+      );
+      const { code, vms, problems, notes } = await told('host', 'check');
+      expect(code).toBe(5);
+      const [first, bare, gone, taken] = vms.map(({ findings }) =>
+        findings.map(({ level, message }) => `${level}: ${message}`),
+      );
+      expect(first).toEqual([
+        'problem: disks: vdb is none of those that QEMU has: vda',
+        `problem: images: ${off} is not what QEMU has as vda, which is ${web}`,
+        'problem: images: QEMU has no disk vdz',
+        `problem: scratch: ${folder.path}/none is not there`,
+        `problem: nbdSocket: ${folder.path}/none.nbd is not there`,
+        expect.stringMatching(/^problem: agent: .*mute\.agent/),
+      ]);
+      expect(bare).toEqual([expect.stringContaining('the host file names no images')]);
+      expect(gone).toEqual([
+        expect.stringContaining('note: it is off'),
+        expect.stringContaining('none.qcow2'),
+      ]);
+      // Its socket is another than the one behind which QEMU has the image: it runs.
+      expect(taken).toEqual([expect.stringMatching(/^problem: .*web\.qcow2/)]);
+      expect(vms[3]?.state).toBe('silent');
+      expect(problems).toMatchObject([{ message: expect.stringContaining('gone') }]);
+      expect(notes).toEqual(['wire vim is not served by this version']);
+    } finally {
+      await new Promise((resolve) => mute.close(resolve));
+    }
+  });
+
+  test('prints what is wrong in the file, each with its place', async () => {
+    await writeFile(host, 'vms:\n  - name: 1\n    qmp: x\n');
+    const { code, problems } = await told('host', 'check');
+    expect(code).toBe(2);
+    expect(problems).toMatchObject([
+      { line: 2, column: 11 },
+      { line: 3, column: 10 },
+    ]);
+    expect((await cli('host', 'check', '--host', host)).stderr).toContain(`${host}:2:11: vms[0].name is 1`);
+  });
+});
+
+describe('backup --all', () => {
+  test('takes every VM into a folder of its own; one that fails stops no other', async () => {
+    const other = await StorageDaemon.start({ disks: [{ node: 'vda', file: off ?? '' }] });
+    try {
+      await writeFile(
+        host,
+        `
+vms:
+  - {name: web, qmp: ${daemon.process.qmpPath}}
+  - {name: gone, qmp: ${folder.path}/gone.qmp}
+  - {name: other, qmp: ${other.process.qmpPath}}
+`,
+      );
+      const to = join(folder.path, 'backups');
+      const { code, vms } = await told('backup', '--all', '--to', to);
+      expect(code).toBe(5);
+      expect(vms).toMatchObject([
+        { vm: 'web', to: join(to, 'web'), disks: [{ disk: 'vda', verdict: 'full' }] },
+        { vm: 'gone', error: { code: 'ERR_CBT_BACKEND_UNAVAILABLE' } },
+        { vm: 'other', to: join(to, 'other'), disks: [{ disk: 'vda', verdict: 'full' }] },
+      ]);
+      const again = await told('backup', '--all', '--to', to);
+      expect(again.vms.map(({ disks }) => disks?.[0]?.['verdict'])).toEqual([
+        'incremental',
+        undefined,
+        'incremental',
+      ]);
+      for (const name of ['web', 'other'])
+        expect((await cli('verify', '--from', join(to, name))).code).toBe(0);
+      expect((await cli('backup', '--all', '--disk', 'vda', '--to', to, '--host', host)).stderr).toContain(
+        '--disk',
+      );
+    } finally {
+      await other[Symbol.asyncDispose]();
+    }
+  });
+});
