@@ -16,6 +16,8 @@ import { makeRandom, mutate } from './mutate.mjs';
 import { targets } from './targets.mjs';
 
 const BATCH = 25;
+/** Asking what was reached costs as much as hundreds of inputs: rarely, once there is little new. */
+const MOST_BATCH = 1600;
 /** One input may not take longer, whatever it claims to be. */
 const SLOW_MS = 5000;
 
@@ -65,24 +67,43 @@ async function fuzz(name) {
   const before = coverage.blocks;
   const until = performance.now() + seconds * 1000;
   let runs = 0;
+  let size = BATCH;
   while (performance.now() < until && runs < mostRuns) {
-    const batch = Array.from({ length: BATCH }, () => mutate(random, inputs, target));
+    const batch = Array.from({ length: Math.min(size, mostRuns - runs) }, () =>
+      mutate(random, inputs, target),
+    );
     for (const bytes of batch) if (!(await tryInput(name, bytes))) return false;
-    runs += BATCH;
-    if (coverage.fresh().length === 0) continue;
-    // Something in the batch is new; asking after every input would cost more than running it.
-    for (const bytes of batch) {
-      await tryInput(name, bytes);
-      if (!coverage.learn()) continue;
+    runs += batch.length;
+    if (coverage.fresh().length === 0) {
+      size = Math.min(2 * size, MOST_BATCH);
+      continue;
+    }
+    size = BATCH;
+    await learnFrom(name, batch, (bytes) => {
       inputs.push(bytes);
       if (values.save) save(corpus, bytes);
-    }
+    });
   }
   const found = coverage.blocks - before;
   console.log(
     `${name}: ${saved.length} saved inputs, ${runs} more, ${found} new blocks, nothing found (seed ${seed})`,
   );
   return true;
+}
+
+/** Something in these inputs is new: finds which, in pieces. */
+async function learnFrom(name, batch, keep) {
+  for (let at = 0; at < batch.length; at += BATCH) {
+    const piece = batch.slice(at, at + BATCH);
+    if (batch.length > BATCH) {
+      for (const bytes of piece) await tryInput(name, bytes);
+      if (coverage.fresh().length === 0) continue;
+    }
+    for (const bytes of piece) {
+      await tryInput(name, bytes);
+      if (coverage.learn()) keep(bytes);
+    }
+  }
 }
 
 async function tryInput(name, bytes) {

@@ -44,6 +44,8 @@ export async function resize(world: World): Promise<void> {
   if (!done) return;
   if (count < now) state.shrunk = true;
   state.sectors = resized(state.sectors, count);
+  // Theirs do not say how long the disk was: what is new, and zeros, is as it was to them.
+  for (const [bitmap, held] of state.foreign) state.foreign.set(bitmap, resized(held, count));
 }
 
 /** Somebody else's bitmap, which is nobody else's to change. */

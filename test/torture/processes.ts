@@ -1,5 +1,5 @@
 /** The processes of this machine, read from /proc: a program that lists them costs more than most of what is tried here. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface Running {
   pid: number;
@@ -34,4 +34,15 @@ export function descendants(pid: number): Running[] {
     of = next.map((child) => child.pid);
   }
   return found;
+}
+
+/** Whether it has a file of the folder open: a storage daemon is told its images only when it runs. */
+export function hasOpenIn(pid: number, folder: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) =>
+      readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${folder}/`),
+    );
+  } catch {
+    return false;
+  }
 }

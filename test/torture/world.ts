@@ -11,7 +11,7 @@ import { qemuImg } from '../helpers/qemuTools.js';
 
 import { expectContents, SECTOR } from './contents.js';
 import { Machine } from './machine.js';
-import { running } from './processes.js';
+import { hasOpenIn, running } from './processes.js';
 import type { RestingImages } from './restingImages.js';
 import type { Space } from './space.js';
 
@@ -283,7 +283,12 @@ export class World {
     const until = Date.now() + PATIENCE_MS;
     for (;;) {
       const own = this.machine?.process.pid;
-      const left = running().filter(({ pid, command }) => pid !== own && command.includes(this.folder));
+      const left = running().filter(
+        ({ pid, command }) =>
+          pid !== own &&
+          (command.includes(this.folder) ||
+            (command.includes('qemu-storage-daemon') && hasOpenIn(pid, this.folder))),
+      );
       if (left.length === 0) return;
       if (Date.now() > until) throw new Error(`processes left: ${JSON.stringify(left)}`);
       await sleep(LOOK_EVERY_MS);
