@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: [
       'test/unit/core/**/*.test.ts',
+      'test/property/chain.prop.test.ts',
       'test/property/copies.prop.test.ts',
       'test/property/core*.prop.test.ts',
     ],

@@ -19,8 +19,8 @@ import type { Space } from './space.js';
 const FIRST_SECTORS = 4096;
 export const NAMES = ['a', 'b'] as const;
 
-/** Commands whose steps ask for what may make no sense by then: a disk tracked already, the only point, a session that ended. */
-const MAY_BE_MISUSE = ['enable', 'forget', 'commit', 'rollback', 'changes'];
+/** Commands whose steps ask for what may make no sense by then: a disk tracked already, the only point, a session that ended, a run that a prune took. */
+const MAY_BE_MISUSE = ['enable', 'forget', 'commit', 'rollback', 'changes', 'restore'];
 /** A signal is for the program that tries all this (endAsked.ts), not for the command that it has at work. */
 const NEVER = new AbortController().signal;
 /** For what is about to end to have ended. */
