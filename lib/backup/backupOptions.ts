@@ -14,6 +14,7 @@ import {
 import { CLAIM, MAX_JOBS } from './options.js';
 import type { ClaimOptions } from './owner.js';
 
+/** What a run is told. */
 export interface BackupOptions extends ClaimOptions {
   /** Folder of the backup; made when it is not there. */
   to: string;
@@ -32,12 +33,14 @@ export interface BackupOptions extends ClaimOptions {
   clock?: (() => Date) | undefined;
 }
 
+/** How far a run is. */
 export interface BackupProgress {
   /** Bytes read so far, of those that are to be read; over all disks. */
   doneBytes: number;
   totalBytes: number;
 }
 
+/** What is going to be done with a disk, told before it is. */
 export interface DiskPlan {
   disk: string;
   verdict: 'incremental' | 'full';
