@@ -1,7 +1,6 @@
 /** A backup of a VM: all its disks at one instant, until it is committed or rolled back. */
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
-import { openData } from '../../../host/data.js';
 import { closeAll } from '../../closeAll.js';
 import { PHT_BACKUP } from '../constants/handleTypes.js';
 import {
@@ -57,24 +56,23 @@ export class Backup implements PrlObject, AsyncDisposable {
     this.#requireOpen();
     const entry = this.#session.disks[index];
     if (entry === undefined) throw invalid('index', `below ${this.disksCount}, the number of disks`);
-    if (entry.error !== undefined || entry.export === undefined)
-      throw toPrlError(entry.error, PRL_ERR_FAILURE);
+    if (entry.error !== undefined) throw toPrlError(entry.error, PRL_ERR_FAILURE);
     try {
       const maps = await this.#session.openDisk(entry.disk);
-      const data = await openData({ kind: 'uri', uri: entry.export }).catch(async (thrown: unknown) => {
+      const data = await this.#session.openData(entry.disk).catch(async (thrown: unknown) => {
         await maps.close();
         throw thrown;
       });
       const disk: Disk = new Disk(
         {
-          name: entry.export,
+          name: entry.export ?? entry.disk,
           history: entry.epoch ?? null,
           data,
           local: false,
           ownGranularity: false,
           changes: async (from, to) => openMap(await maps.changes({ from, to })),
           allocated: async () => openMap(await maps.allocated()),
-          check: () => this.#session.check(),
+          check: () => this.#session.check(entry.disk),
           close: () => closeAll(maps, data),
         },
         0,

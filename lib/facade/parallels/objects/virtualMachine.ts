@@ -1,7 +1,8 @@
 /** A VM of the local server: who it is, and where its backups begin. */
 import { randomUUID } from 'node:crypto';
 import { parseUuid } from '../../../core/pointInTime.js';
-import { connectVm } from '../../../host/vm.js';
+import type { Vm } from '../../../core/vm.js';
+import { openVm } from '../../../host/openVm.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
@@ -19,7 +20,7 @@ export interface BeginBackupOptions {
   signal?: AbortSignal;
 }
 
-/** A VM of the local server. Connections to QEMU are made for each call. */
+/** A VM of the local server, running or off. It is connected to for each call. */
 export class VirtualMachine implements PrlObject {
   readonly handleType = PHT_VIRTUAL_MACHINE;
   readonly #entry: VmEntry;
@@ -40,7 +41,7 @@ export class VirtualMachine implements PrlObject {
   async uuid(): Promise<string> {
     const configured = parseUuid(this.#entry.uuid ?? '');
     if (configured !== null) return configured;
-    await using vm = await connectVm(this.#entry.qmp);
+    await using vm = await this.#connect();
     const { uuid } = await vm.facts();
     if (uuid !== null) return uuid;
     throw new PrlError(
@@ -58,17 +59,24 @@ export class VirtualMachine implements PrlObject {
     // Connections are made for each call.
   }
 
+  #connect(signal?: AbortSignal): Promise<Vm> {
+    const { qmp, nbdSocket, images, name, uuid } = this.#entry;
+    // Never told from the bytes: a guest may write the header of an image into a raw disk.
+    return openVm({ qmp, images, format: 'qcow2', name, uuid, nbdSocket, signal });
+  }
+
   async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
-    const { qmp, agent, disks, scratch, nbdSocket } = this.#entry;
-    if (fsSync && agent === undefined)
-      throw new PrlError(
-        PRL_ERR_INVALID_PARAM,
-        `VM ${this.name} has no guest agent configured, which PBMBF_FSSYNC needs`,
-      );
-    const vm = await connectVm(qmp, { signal, nbdSocket }).catch((thrown: unknown) => {
+    const { agent, disks, scratch } = this.#entry;
+    const vm = await this.#connect(signal).catch((thrown: unknown) => {
       throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
     });
     try {
+      // The file systems of a VM that is off are as quiet as they get.
+      if (fsSync && agent === undefined && vm.running)
+        throw new PrlError(
+          PRL_ERR_INVALID_PARAM,
+          `VM ${this.name} has no guest agent configured, which PBMBF_FSSYNC needs`,
+        );
       const session = await vm.begin({
         pit: randomUUID(),
         disks,

@@ -15,6 +15,8 @@ export const vmSchema = z.strictObject({
   qmp: z.string().min(1),
   /** Socket of the guest agent; file systems are frozen through it. */
   agent: z.string().optional(),
+  /** Path of the qcow2 image of each disk, by the name it has while the VM runs: with it a VM that is off can be backed up. */
+  images: z.record(z.string().min(1), z.string().min(1)).optional(),
   /** Disks that backups take; all that can be tracked unless given. */
   disks: z.array(z.string().min(1)).optional(),
   /** Folder for what the guest overwrites during a backup. */

@@ -1,0 +1,90 @@
+/** Backups of a VM that is off: the same calls over its images, and the next backup asks changes since, off or on. */
+import { expect, test } from 'vitest';
+import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
+import { StorageDaemon } from '../../helpers/storageDaemon.js';
+import {
+  beginBackup,
+  bitsOf,
+  codeOf,
+  handleOf,
+  KIB64,
+  mapOf,
+  path,
+  prl,
+  ref,
+  textOf,
+  useLibrary,
+} from './support.js';
+
+useLibrary();
+
+async function vmOf(qmp: string, nbdSocket?: string): Promise<number> {
+  prl.configureLocalServer([
+    { name: 'web', qmp, images: { d: path('d.qcow2') }, disks: ['d'], ...(nbdSocket && { nbdSocket }) },
+  ]);
+  const server = ref<number>();
+  prl.PrlSrv_Create(server);
+  expect(await codeOf(prl.PrlSrv_LoginLocal(Number(server.value), '', 0, 0))).toBe(prl.PRL_ERR_SUCCESS);
+  return handleOf(prl.PrlSrv_GetVmConfig(Number(server.value), 'web'));
+}
+async function offVm(): Promise<number> {
+  await qemuImg('create', '-q', '-f', 'qcow2', path('d.qcow2'), String(64 * KIB64));
+  return vmOf(path('gone.qmp'));
+}
+const write = (command: string) => qemuIo(['-f', 'qcow2', path('d.qcow2')], command);
+async function diskOf(backup: number): Promise<number> {
+  const disk = ref<number>();
+  expect(await prl.PrlVmBackup_GetDisk(backup, 0, disk)).toBe(prl.PRL_ERR_SUCCESS);
+  return Number(disk.value);
+}
+const pitOf = (backup: number) => textOf((to, length) => prl.PrlVmBackup_GetUuid(backup, to, length));
+
+test('it is read at its instant, committed, and incremental from there, off and on', async () => {
+  const vm = await offVm();
+  await write(`write -P 7 ${KIB64} 64k`);
+  // There is no guest to be frozen: its file systems are quiet.
+  const first = await beginBackup(vm, prl.PBMBF_CREATE_MAP | prl.PBMBF_FSSYNC);
+  const pit = await pitOf(first);
+  expect(pit).toMatch(/^\{[0-9a-f-]{36}\}$/);
+  const disk = await diskOf(first);
+  expect(bitsOf(await mapOf(disk, null))).toEqual([1]);
+  const buffer = Buffer.alloc(KIB64);
+  expect(await prl.PrlDisk_Read(disk, buffer, KIB64, KIB64 / 512)).toBe(prl.PRL_ERR_SUCCESS);
+  expect(buffer.every((byte) => byte === 7)).toBe(true);
+  // While it is open nobody writes.
+  await expect(write('write 0 512')).rejects.toThrow();
+  expect(await codeOf(prl.PrlVmBackup_Commit(first))).toBe(prl.PRL_ERR_SUCCESS);
+  await write(`write ${5 * KIB64} 512`);
+  const second = await beginBackup(vm);
+  expect(bitsOf(await mapOf(await diskOf(second), pit))).toEqual([5]);
+  expect(await codeOf(prl.PrlVmBackup_Rollback(second))).toBe(prl.PRL_ERR_SUCCESS);
+
+  await using daemon = await StorageDaemon.start({ disks: [{ node: 'd', file: path('d.qcow2') }] });
+  await daemon.exportWritable('d');
+  await daemon.guestIo('d', `write ${9 * KIB64} 512`);
+  const third = await beginBackup(await vmOf(daemon.process.qmpPath, daemon.nbdPath));
+  expect(bitsOf(await mapOf(await diskOf(third), pit))).toEqual([5, 9]);
+  expect(await codeOf(prl.PrlVmBackup_Commit(third))).toBe(prl.PRL_ERR_SUCCESS);
+});
+
+test('what was written while nothing held it is not the instant: the disk does not open, and no change is missing afterwards', async () => {
+  const vm = await offVm();
+  const first = await beginBackup(vm);
+  const pit = await pitOf(first);
+  expect(await codeOf(prl.PrlVmBackup_Commit(first))).toBe(prl.PRL_ERR_SUCCESS);
+  await write(`write ${2 * KIB64} 512`);
+  const backup = await beginBackup(vm);
+  await write(`write ${3 * KIB64} 512`);
+  const disk = ref<number>();
+  expect(await prl.PrlVmBackup_GetDisk(backup, 0, disk)).toBe(prl.PRL_ERR_FAILURE);
+  expect(await codeOf(prl.PrlVmBackup_Rollback(backup))).toBe(prl.PRL_ERR_SUCCESS);
+  const next = await beginBackup(vm);
+  expect(bitsOf(await mapOf(await diskOf(next), pit))).toEqual([2, 3]);
+  expect(await codeOf(prl.PrlVmBackup_Rollback(next))).toBe(prl.PRL_ERR_SUCCESS);
+});
+
+test('a QEMU that has its images and does not answer is no VM that is off', async () => {
+  const vm = await offVm();
+  await using _ = await StorageDaemon.start({ disks: [{ node: 'd', file: path('d.qcow2') }] });
+  expect(await codeOf(prl.PrlVm_BeginBackup(vm, 0))).toBe(prl.PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
+});
