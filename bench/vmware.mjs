@@ -164,7 +164,9 @@ async function readCases(vm, service, reference) {
       handle,
     ),
   );
-  const uri = connection.value.remote.session.disks.find((one) => one.disk === disk.deviceInfo.label).export;
+  const uri = connection.value.remote.content.session.disks.find(
+    (one) => one.disk === disk.deviceInfo.label,
+  ).export;
   const places = Array.from({ length: DATA / READ }, (_, i) => i * READ);
   const rows = [];
   for (const [name, order, read] of [

@@ -1,6 +1,8 @@
 /** A snapshot: a point in time on all disks and, while it exists, their content at that instant. */
 import { formatChangeId } from '../../core/changeId.js';
+import type { Session } from '../../core/session.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
+import { requireDiskOf } from './content.js';
 import { deviceOf, snapshotMoref } from './shapes.js';
 import type { Task } from './task.js';
 import type { ManagedObjectReference, VirtualDisk } from './types.js';
@@ -40,6 +42,12 @@ export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> {
   /** Id of the session that serves its content; what VixDiskLib reads from. */
   get session(): string {
     return this.record.session;
+  }
+
+  /** @internal Throws unless the session's disk is the one of the snapshot. */
+  requireDiskOf(session: Session, disk: string): void {
+    const found = this.record.disks.find((one) => one.disk === disk);
+    if (found !== undefined) requireDiskOf(session, found);
   }
 
   /** Removes the snapshot; its changeIds go on answering. `removeChildren` removes those taken after it as well. */

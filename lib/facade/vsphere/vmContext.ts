@@ -64,14 +64,21 @@ export class VmContext {
 
   /** Runs with the VM as it is now, running or off; the connection ends afterwards. */
   async withVm<T>(work: (vm: Vm) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await using vm = await this.open(signal);
+    return await work(vm);
+  }
+
+  /** The VM as it is now, for whoever closes it. */
+  async open(signal?: AbortSignal): Promise<Vm> {
     const { qmp, nbdSocket, images, name } = this.entry;
     // The format is given and never told from the file's bytes: a guest may write the header of an image into a raw disk.
-    const opened = reachVmOrImages({ qmp, nbdSocket, images, format: 'qcow2', name, signal });
-    await using vm = await opened.catch((thrown: unknown) => {
-      throw toFault(thrown);
-    });
+    const vm = await reachVmOrImages({ qmp, nbdSocket, images, format: 'qcow2', name, signal }).catch(
+      (thrown: unknown) => {
+        throw toFault(thrown);
+      },
+    );
     if (!vm.running) this.#requireImages();
-    return await work(vm);
+    return vm;
   }
 
   /** The VM's disks that take part. */

@@ -23,7 +23,7 @@ export async function VixDiskLib_Clone(
 ): Promise<VixError> {
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(dstConnection));
-    if (VixDiskLibConnection.of(srcConnection).remote !== null)
+    if (VixDiskLibConnection.of(srcConnection).remote?.content)
       throw new VixFailure(
         VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
         'a disk of a snapshot is copied by reading it',

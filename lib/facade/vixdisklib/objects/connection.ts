@@ -1,8 +1,7 @@
 /** A connection: to the files of this machine, or to a VM and one of its snapshots. */
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
-import { connectVm } from '../../../host/vm.js';
-import type { VirtualMachine, VirtualMachineSnapshot } from '../../vsphere/index.js';
+import type { VirtualDisk, VirtualMachine, VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
   VIX_E_INVALID_HANDLE,
@@ -21,13 +20,11 @@ const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotR
 export class VixDiskLibConnection {
   readonly params: VixDiskLibConnectParams | null;
   readonly readOnly: boolean;
-  /** @internal The snapshot's content; null for files of this machine. */
-  readonly remote: { vm: Vm; session: Session; snapshot: VirtualMachineSnapshot } | null;
-  /** @internal A VM that is off: its disks are images of this machine; of a snapshot only while nothing wrote to them. */
-  readonly off: {
-    images: Readonly<Record<string, string>>;
-    vm: VirtualMachine;
-    snapshot: VirtualMachineSnapshot | null;
+  /** @internal Null for files of this machine. Without a snapshot the VM is off, and its disks are what they are now. */
+  readonly remote: {
+    vm: Vm;
+    disks: readonly VirtualDisk[];
+    content: { session: Session; snapshot: VirtualMachineSnapshot } | null;
   } | null;
   /** @internal */
   readonly handles = new Set<VixDiskLibHandle>();
@@ -38,12 +35,10 @@ export class VixDiskLibConnection {
     params: VixDiskLibConnectParams | null,
     readOnly: boolean,
     remote: VixDiskLibConnection['remote'],
-    off: VixDiskLibConnection['off'] = null,
   ) {
     this.params = params;
     this.readOnly = readOnly;
     this.remote = remote;
-    this.off = off;
   }
 
   /** @internal Connects; failures are `VIX_` codes. */
@@ -75,19 +70,15 @@ export class VixDiskLibConnection {
         `there is no VM ${spec}; configureVixDiskLib names the service`,
       );
     const snapshot = named ? await snapshotOf(found, snapshotRef) : null;
-    const { qmp, nbdSocket, images } = found.entry;
-    if (found.runtime.powerState === 'poweredOff' && images !== undefined)
-      return new VixDiskLibConnection(params, readOnly || named, null, { images, vm: found, snapshot });
-    if (snapshot === null) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
-    const vm = await connectVm(qmp, { nbdSocket });
+    const vm = await found.context.open();
     try {
-      return new VixDiskLibConnection(params, true, {
-        vm,
-        session: await vm.resume(snapshot.session),
-        snapshot,
-      });
+      if (snapshot === null && vm.running) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
+      const content = snapshot && { snapshot, session: await vm.resume(snapshot.session) };
+      const disks = (snapshot ?? found).config.hardware.device;
+      return new VixDiskLibConnection(params, readOnly || named, { vm, disks, content });
     } catch (cause) {
       await vm.close();
+      if (cause instanceof VixFailure) throw cause;
       throw new VixFailure(VIX_E_SNAPSHOT_NOTFOUND, `the content of ${snapshotRef} is gone`, { cause });
     }
   }

@@ -1,7 +1,7 @@
 /** Opens a disk of a connection: an image file of this machine, or a disk of a snapshot. */
-import { CbtError } from '../../../core/errors.js';
+import type { DiskData } from '../../../core/diskData.js';
+import { isContentGone, type Session } from '../../../core/session.js';
 import { openData } from '../../../host/data.js';
-import { openDisk as openTracked } from '../../../host/open.js';
 import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
@@ -23,11 +23,9 @@ export async function openDisk(
   flags: number,
 ): Promise<VixDiskLibHandle> {
   const disk =
-    connection.remote !== null
-      ? await openSnapshot(connection, path)
-      : connection.off !== null
-        ? await openOffDisk(connection, connection.off, path, flags)
-        : await openFile(connection, path, flags);
+    connection.remote === null
+      ? await openFile(connection, path, flags)
+      : await openRemote(connection, connection.remote, path, flags);
   const handle = new VixDiskLibHandle(disk, (closed) => connection.handles.delete(closed));
   connection.handles.add(handle);
   if (connection.closed) {
@@ -45,55 +43,55 @@ async function openFile(connection: VixDiskLibConnection, path: unknown, flags: 
   return openLocal(connection, { path: String(path), file, given: undefined }, flags);
 }
 
-/** While it is open QEMU's lock on the image keeps everybody from writing, the VM too: what is found unchanged then stays so. */
-async function openOffDisk(
+async function openRemote(
   connection: VixDiskLibConnection,
-  { images, vm, snapshot }: NonNullable<VixDiskLibConnection['off']>,
-  path: unknown,
+  { vm, disks, content }: NonNullable<VixDiskLibConnection['remote']>,
+  name: unknown,
   flags: number,
 ): Promise<OpenedDisk> {
-  const devices = (snapshot ?? vm).config.hardware.device;
   const device = byName(
-    devices,
-    path,
+    disks,
+    name,
     ({ backing }) => backing.fileName,
     ({ deviceInfo }) => deviceInfo.label,
   );
-  const label = device?.deviceInfo.label ?? '';
-  const file = Object.hasOwn(images, label) ? images[label] : undefined;
-  if (device === undefined || file === undefined) {
-    const known = devices.map(({ backing }) => backing.fileName).join(', ');
-    throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the VM has no disk ${String(path)}; it has ${known}`);
-  }
-  const opened = await openLocal(connection, { path: device.backing.fileName, file, given: 'qcow2' }, flags);
-  try {
-    if (snapshot !== null) await requireContent(file, snapshot, device.key);
-    return opened;
-  } catch (thrown) {
-    await opened.data.close();
-    throw thrown;
-  }
+  const known = disks.map(({ backing }) => backing.fileName).join(', ');
+  const what = content === null ? 'VM' : 'snapshot';
+  if (device === undefined)
+    throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the ${what} has no disk ${String(name)}; it has ${known}`);
+  const path = device.backing.fileName;
+  const disk = device.deviceInfo.label;
+  // Of one that is off: the layers are files of this machine.
+  const file = vm.running ? null : ((await vm.disks({ disks: [disk] }))[0]?.filename ?? null);
+  if (content === null) return openLocal(connection, { path, file: file ?? '', given: 'qcow2' }, flags);
+  const { session, snapshot } = content;
+  const layers = file === null ? { links: 1, parent: null } : await readImageInfo(file, 'qcow2');
+  return {
+    data: await readContent(session, snapshot, disk),
+    path,
+    file,
+    transport: vm.running ? 'nbd' : 'file',
+    numLinks: layers.links,
+    parent: layers.parent,
+    adapterType: v.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
+    check: () => session.check(disk),
+  };
 }
 
-/** Throws unless the file is the disk of the snapshot, and nothing has written to it since. */
-async function requireContent(file: string, { record }: VirtualMachineSnapshot, key: number): Promise<void> {
-  const disk = record.disks.find((one) => one.key === key);
-  if (disk === undefined)
-    throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the snapshot has no disk of key ${key}`);
-  await using image = await openTracked(file, { format: 'qcow2' });
-  const written = await image
-    .changes({ from: disk.instant, max: 1 })
-    .then((map) => map.ranges())
-    .catch((cause: unknown) => {
-      if (!(cause instanceof CbtError) || !cause.fullBackupNeeded) throw cause;
-      const what = `${file} is not the disk that it was at the snapshot: ${cause.message}`;
-      throw new VixFailure(VIX_E_SNAPSHOT_NOTFOUND, what, { cause });
-    });
-  if (written.length === 0) return;
-  throw new VixFailure(
-    VIX_E_SNAPSHOT_NOTFOUND,
-    `${file} was written since the snapshot: its content is gone`,
-  );
+/** Throws unless it is the disk of the snapshot, and holds what it held then. */
+async function readContent(
+  session: Session,
+  snapshot: VirtualMachineSnapshot,
+  disk: string,
+): Promise<DiskData> {
+  try {
+    snapshot.requireDiskOf(session, disk);
+    return await session.openData(disk, ALLOCATION);
+  } catch (cause) {
+    if (!isContentGone(cause)) throw cause;
+    const message = `the content of ${disk} at the snapshot is gone: ${(cause as Error).message}`;
+    throw new VixFailure(VIX_E_SNAPSHOT_NOTFOUND, message, { cause });
+  }
 }
 
 /** By the first kind of name that fits any: the name of one disk may be another kind of name of the next. */
@@ -128,31 +126,5 @@ async function openLocal(
     parent,
     adapterType: v.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
     check: null,
-  };
-}
-
-async function openSnapshot({ remote }: VixDiskLibConnection, path: unknown): Promise<OpenedDisk> {
-  if (remote === null) throw new VixFailure(VIX_E_FILE_NOT_FOUND, 'the connection has no snapshot');
-  const { session, snapshot } = remote;
-  const disk = byName(
-    snapshot.record.disks,
-    path,
-    (one) => one.fileName,
-    (one) => one.disk,
-  );
-  const uri = session.disks.find((one) => one.disk === disk?.disk)?.export;
-  if (disk === undefined || uri === undefined) {
-    const known = snapshot.record.disks.map(({ fileName }) => fileName).join(', ');
-    throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the snapshot has no disk ${String(path)}; it has ${known}`);
-  }
-  return {
-    data: await openData({ kind: 'uri', uri }, ALLOCATION),
-    path: disk.fileName,
-    file: null,
-    transport: 'nbd',
-    numLinks: 1,
-    parent: null,
-    adapterType: v.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
-    check: () => session.check(),
   };
 }

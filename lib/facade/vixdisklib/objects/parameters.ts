@@ -11,7 +11,7 @@ export function requireCreateParams(params: VixDiskLibCreateParams | null): VixD
 
 /** Images are made and changed on this machine, and never through a connection for reading. */
 export function requireLocal(connection: VixDiskLibConnection): void {
-  if (connection.remote !== null || connection.off !== null)
+  if (connection.remote !== null)
     throw new VixFailure(
       VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
       'this is done with files of this machine only',
