@@ -4,15 +4,23 @@ import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
+import { HoldStore, monitorKey } from './holdStore.js';
+import { changing, Holds } from './holds.js';
 import type { HostDescription } from './hostSchema.js';
 import { defaultStateFolder } from './lockedRecord.js';
 import type { OpenDiskOptions } from './open.js';
-import { openVm } from './openVm.js';
+import { reachVmOrImages } from './openVm.js';
 import { RecordStore } from './recordStore.js';
 import type { ConnectOptions } from './vm.js';
+import { VmUnderHolds } from './vmUnderHolds.js';
 
 /** A VM as a host file, or a program, tells it; docs/host.example.yaml says what each part is. */
 export type VmEntry = NonNullable<HostDescription['vms']>[number];
+
+/** A VM's number as every surface writes it, and `--vm` takes it. */
+export function idText(id: number): string {
+  return `vm-${id}`;
+}
 
 /** A VM of the inventory. Nothing is asked of it before it is connected to. */
 export class HostVm {
@@ -21,11 +29,26 @@ export class HostVm {
   readonly entry: VmEntry;
   /** What is remembered of it on this machine. */
   readonly records: RecordStore;
+  /** Of a caller that keeps none of his own. */
+  readonly #own = new Holds();
+  #holders: HoldStore | null = null;
 
   constructor(entry: VmEntry, stateFolder: string = defaultStateFolder()) {
     this.name = entry.name;
     this.entry = entry;
     this.records = new RecordStore(stateFolder, entry.name);
+  }
+
+  /** Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. */
+  id(): Promise<number> {
+    return this.records.id();
+  }
+
+  /** Who holds it, and who is changing it. */
+  get holders(): HoldStore {
+    const { folder } = this.records;
+    this.#holders ??= new HoldStore(monitorKey(this.socket), { folder, name: this.name });
+    return this.#holders;
   }
 
   /** The QMP socket; `ERR_CBT_UNSUPPORTED` of a VM that this version does not reach. */
@@ -35,10 +58,36 @@ export class HostVm {
     throw notServed(`VM ${this.name}: libvirt ${libvirt}`);
   }
 
-  /** The VM as it is now: running, or off where nobody listens and its images are known. A monitor that is silent is an error. */
+  /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told. */
+  async changing<T>(task: string, work: () => Promise<T>): Promise<T> {
+    return changing(this.holders, task, work);
+  }
+
+  /**
+   * Keeps the VM as it is until {@link letGo}: no process of this machine takes a point of it or switches tracking. `who` is told to
+   * whoever is refused; with `client` it is held for that client of several. `BUSY` while another holds or changes it.
+   */
+  async hold(who: string, client: Holds = this.#own): Promise<void> {
+    await client.hold(this.holders, who);
+  }
+
+  /** Ends {@link hold}; false where `who` does not hold it. What another client or process that still runs holds stays held. */
+  async letGo(who: string, client: Holds = this.#own): Promise<boolean> {
+    return client.letGo(this.holders, who);
+  }
+
+  /**
+   * The VM as it is now: running, or off where nobody listens and its images are known. A monitor that is silent is an error.
+   * Changes are refused with `BUSY` while somebody holds the VM.
+   */
   async connect(options: ConnectOptions = {}): Promise<Vm> {
+    return new VmUnderHolds(await this.reach(options), this.holders);
+  }
+
+  /** The same for who sees to holders himself, by {@link changing}: nothing is refused. */
+  async reach(options: ConnectOptions = {}): Promise<Vm> {
     const { nbdSocket, scratch, images, uuid } = this.entry;
-    const vm = await openVm({
+    const vm = await reachVmOrImages({
       ...options,
       qmp: this.socket,
       images,

@@ -9,7 +9,7 @@ import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions } from '../core/vm.js';
 import { type ParsedName, parseDiskName, parseVmName } from './diskName.js';
 import { findHostFile, type HostFile } from './hostFile.js';
-import { HostVm, type VmEntry } from './hostVm.js';
+import { HostVm, idText, type VmEntry } from './hostVm.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
 
 /** Where the VMs are told. */
@@ -20,6 +20,8 @@ export interface InventoryOptions {
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** VMs that a program passes; then no file is read. */
   vms?: readonly VmEntry[] | undefined;
+  /** Where VMs are remembered; QEMU_CBT_STATE, else /var/lib/qemu-cbt or the user's own state folder, unless given. */
+  stateFolder?: string | undefined;
 }
 
 /** A disk that was found: an image, or one of a VM. */
@@ -64,15 +66,15 @@ export class Inventory {
     ];
   }
 
-  /** A VM by its name, its UUID, `qmp:<socket>` or the path of its socket; null where there is none. */
+  /** A VM by its name, its number (`vm-7`), its UUID, `qmp:<socket>` or the path of its socket; null where there is none. */
   async find(name: string, options: CallOptions = {}): Promise<HostVm | null> {
     const parsed = parseVmName(name);
-    if (parsed.kind !== 'vm') return adHoc(parsed);
+    if (parsed.kind !== 'vm') return this.#adHoc(parsed);
     const found = await this.#byName(parsed.vm, options);
     const isFile = await isThere(name);
     if (found !== null && isFile)
       throw twoMeanings('--vm', name, `the VM of ${await this.#where()}`, 'a socket here');
-    return found ?? (isFile ? adHoc({ kind: 'path', path: name }) : null);
+    return found ?? (isFile ? this.#adHoc({ kind: 'path', path: name }) : null);
   }
 
   /** The same, where there must be one: lists those that there are. */
@@ -89,7 +91,7 @@ export class Inventory {
     const { disk } = parsed;
     if (parsed.kind === 'qmp') {
       if (disk === '') throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
-      return { vm: adHoc(parsed), disk };
+      return { vm: this.#adHoc(parsed), disk };
     }
     const vm = await this.#byName(parsed.vm, options);
     const isFile = await isThere(name);
@@ -119,16 +121,25 @@ export class Inventory {
   }
 
   async #read(): Promise<Loaded> {
-    const { file, env = process.env, vms } = this.#options;
-    if (vms !== undefined) return { file: null, vms: vms.map((entry) => new HostVm(entry)) };
+    const { file, env = process.env, vms, stateFolder } = this.#options;
+    if (vms !== undefined) return { file: null, vms: vms.map((entry) => new HostVm(entry, stateFolder)) };
     const found = await findHostFile(file, env);
     const { vms: entries = [], defaults = {} } = found?.says ?? {};
-    return { file: found, vms: entries.map((entry) => new HostVm({ ...defaults, ...entry })) };
+    return { file: found, vms: entries.map((entry) => new HostVm({ ...defaults, ...entry }, stateFolder)) };
   }
 
   async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
     const vms = await this.vms();
-    return vms.find((vm) => vm.name === name) ?? (await this.#byUuid(name, options));
+    return (
+      vms.find((vm) => vm.name === name) ?? (await this.#byId(name)) ?? (await this.#byUuid(name, options))
+    );
+  }
+
+  /** In the order of the host file: VMs that have no number yet get theirs so. */
+  async #byId(text: string): Promise<HostVm | null> {
+    if (!/^vm-[1-9]\d*$/.test(text)) return null;
+    for (const vm of await this.vms()) if (idText(await vm.id()) === text) return vm;
+    return null;
   }
 
   /** A VM and its copy have one UUID; and one that did not tell its own may be the VM that is meant. */
@@ -162,6 +173,12 @@ export class Inventory {
     );
   }
 
+  /** A VM that the caller names by its socket; it is known to nobody else. */
+  #adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): HostVm {
+    const qmp = parsed.kind === 'path' ? parsed.path : parsed.socket;
+    return new HostVm({ name: qmp, qmp }, this.#options.stateFolder);
+  }
+
   async #those(): Promise<string> {
     const { file, vms } = await this.#load();
     if (vms.length === 0)
@@ -172,12 +189,6 @@ export class Inventory {
   async #where(): Promise<string> {
     return (await this.file())?.path ?? 'this program';
   }
-}
-
-/** A VM that the caller names by its socket; it is known to nobody else. */
-function adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): HostVm {
-  const qmp = parsed.kind === 'path' ? parsed.path : parsed.socket;
-  return new HostVm({ name: qmp, qmp });
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -2,7 +2,7 @@
 import { CbtError } from '../core/errors.js';
 import type { TrackedDisk, TrackingState } from '../core/trackedDisk.js';
 import type { Vm } from '../core/vm.js';
-import type { HostVm } from './hostVm.js';
+import { type HostVm, idText } from './hostVm.js';
 import { isGone } from './openVm.js';
 
 /** `silent`: something is wrong with the way to it, and whether it runs is not known. `unserved`: no way leads there yet. */
@@ -26,12 +26,14 @@ export interface SeenDisk {
 /** A VM as it was seen. */
 export interface SeenVm {
   name: string;
+  /** `vm-<number>`; null where this user has no folder that numbers are kept in. */
+  id: string | null;
   uuid: string | null;
   power: VmPower;
   /** QEMU's run state; null where it has none, or the VM does not run. */
   status: string | null;
   disks: SeenDisk[];
-  /** Why it is not running, as far as the way to it tells. */
+  /** Why it is not running, as far as the way to it tells; of one that runs, why its number is not known. */
   error: CbtError | null;
 }
 
@@ -43,6 +45,21 @@ export interface LookOptions {
 
 /** Looks at a VM; what is wrong with it is part of the answer. */
 export async function lookAt(host: HostVm, options: LookOptions = {}): Promise<SeenVm> {
+  const number = await numberOf(host);
+  const seen = await lookAtState(host, options);
+  return { ...seen, id: number.id, error: seen.error ?? number.error };
+}
+
+/** A VM that has none yet gets its own. */
+async function numberOf(host: HostVm): Promise<Pick<SeenVm, 'id' | 'error'>> {
+  try {
+    return { id: (await host.records.canKeep()) ? idText(await host.id()) : null, error: null };
+  } catch (thrown) {
+    return { id: null, error: coded(thrown) };
+  }
+}
+
+async function lookAtState(host: HostVm, options: LookOptions): Promise<Omit<SeenVm, 'id'>> {
   const { entry, name } = host;
   const seen = { name, uuid: entry.uuid ?? null, status: null, disks: [] };
   let vm: Vm;

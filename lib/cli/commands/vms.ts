@@ -53,9 +53,10 @@ export function describePower({ power, status }: SeenVm): string {
 }
 
 function describe(seen: SeenVm): string {
-  const { name, uuid, power, error, disks } = seen;
-  const why = power === 'silent' && error !== null ? `: ${error.message}` : '';
-  const lines = [`${name}: ${describePower(seen)}${why}${uuid === null ? '' : `, ${uuid}`}`];
+  const { name, id, uuid, power, error, disks } = seen;
+  const why = (power === 'silent' || power === 'running') && error !== null ? `: ${error.message}` : '';
+  const known = [id, uuid].filter((one) => one !== null).map((one) => `, ${one}`);
+  const lines = [`${name}: ${describePower(seen)}${why}${known.join('')}`];
   for (const disk of disks) {
     const size = disk.sizeBytes === null ? '' : `${formatBytes(disk.sizeBytes)}, `;
     lines.push(`  ${disk.disk}: ${size}${describeDisk(disk)}`);

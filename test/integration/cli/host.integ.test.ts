@@ -26,6 +26,7 @@ afterEach(async () => {
 
 interface Vm {
   name: string;
+  id: string;
   state: string;
   disks: Record<string, unknown>[];
   findings: { level: string; message: string }[];
@@ -62,9 +63,15 @@ vms:
       { disk: 'vda', tracking: 'recording', newest: { pit }, sizeBytes: 16 << 20 },
     ]);
     expect(vms[1]?.disks).toMatchObject([{ disk: 'vda', file: off, tracking: 'untracked', newest: null }]);
+    const ids = vms.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(4);
+    for (const id of ids) expect(id).toMatch(/^vm-[1-9]\d*$/);
+    expect((await told('vms')).vms.map(({ id }) => id)).toEqual(ids);
+    expect((await cli('pits', `${ids[0]}#vda`, '--host', host)).stdout).toContain(pit);
     const { stdout } = await cli('vms', '--host', host);
+    expect(stdout).toContain(`web: running, ${ids[0]}`);
     expect(stdout).toContain(`  vda: 16 MiB, tracked, last point ${pit}\n`);
-    expect(stdout).toContain('far: not served by this version\n');
+    expect(stdout).toContain(`far: not served by this version, ${ids[3]}\n`);
   });
 
   test('a machine without a host file has none by name', async () => {
@@ -155,6 +162,8 @@ datastores: {gone: {folder: ${folder.path}/gone}}
 describe('backup --all', () => {
   test('takes every VM into a folder of its own; one that fails stops no other', async () => {
     const other = await StorageDaemon.start({ disks: [{ node: 'vda', file: off ?? '' }] });
+    const rest = join(folder.path, 'rest.qcow2');
+    await qemuImg('create', '-q', '-f', 'qcow2', rest, '16M');
     try {
       await writeFile(
         host,
@@ -163,6 +172,7 @@ vms:
   - {name: web, qmp: ${daemon.process.qmpPath}}
   - {name: gone, qmp: ${folder.path}/gone.qmp}
   - {name: other, qmp: ${other.process.qmpPath}}
+  - {name: rest, qmp: ${folder.path}/rest.qmp, images: {vda: ${rest}}}
 `,
       );
       const to = join(folder.path, 'backups');
@@ -172,14 +182,16 @@ vms:
         { vm: 'web', to: join(to, 'web'), disks: [{ disk: 'vda', verdict: 'full' }] },
         { vm: 'gone', error: { code: 'ERR_CBT_BACKEND_UNAVAILABLE' } },
         { vm: 'other', to: join(to, 'other'), disks: [{ disk: 'vda', verdict: 'full' }] },
+        { vm: 'rest', to: join(to, 'rest'), disks: [{ disk: 'vda', verdict: 'full' }] },
       ]);
       const again = await told('backup', '--all', '--to', to);
       expect(again.vms.map(({ disks }) => disks?.[0]?.['verdict'])).toEqual([
         'incremental',
         undefined,
         'incremental',
+        'incremental',
       ]);
-      for (const name of ['web', 'other'])
+      for (const name of ['web', 'other', 'rest'])
         expect((await cli('verify', '--from', join(to, name))).code).toBe(0);
       expect((await cli('backup', '--all', '--disk', 'vda', '--to', to, '--host', host)).stderr).toContain(
         '--disk',

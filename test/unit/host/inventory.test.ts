@@ -75,6 +75,27 @@ describe('the VMs that a program passes', () => {
   });
 });
 
+test('the number of a VM finds it, in whatever order and by whichever inventory; an exact name goes before', async () => {
+  const folder = await makeTemporaryFolder();
+  try {
+    const stateFolder = join(folder.path, 'state');
+    const inventory = new Inventory({ vms: vms('web', 'db'), stateFolder });
+    const idOf = async (name: string) => (await inventory.require(name)).id();
+    const [web, db] = [await idOf('web'), await idOf('db')];
+    expect(web).not.toBe(db);
+    const turned = new Inventory({ vms: vms('new', 'db', 'web'), stateFolder });
+    expect((await turned.find(`vm-${web}`))?.name).toBe('web');
+    expect((await turned.find(`vm-${db}`))?.name).toBe('db');
+    expect(await turned.findDisk(`vm-${db}#vda`)).toMatchObject({ vm: { name: 'db' }, disk: 'vda' });
+    expect([web, db]).not.toContain(await (await turned.require('new')).id());
+    expect(await turned.find('vm-999')).toBeNull();
+    const named = new Inventory({ vms: vms('web', `vm-${web}`), stateFolder });
+    expect((await named.find(`vm-${web}`))?.name).toBe(`vm-${web}`);
+  } finally {
+    await folder.remove();
+  }
+});
+
 test('a file is read again when it is asked for, and one with an error changes nothing', async () => {
   const folder = await makeTemporaryFolder();
   try {
