@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <new>
 
 #include "cbt/nbd/failure.hpp"
@@ -19,40 +18,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kGoodbye = 2s; // for the server to close its side
-constexpr auto kServerExit =
-    30s; // for a server of ours to write what it has and end
-constexpr auto kReaderExit = 1500ms; // for one that only read
 constexpr auto kServerWords = 1s; // for one that failed to say why
 
-int milliseconds_until(Clock::time_point moment) {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(moment - Clock::now())
-          .count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
-}
-
 Status no_memory() {
-  return Status(Code::backend_unavailable,
-                "no memory for the work on an NBD connection")
-      .with("errno", "ENOMEM");
+  return Status(Code::backend_unavailable, "no memory for the work on an NBD connection").with("errno", "ENOMEM");
 }
 
 } // namespace
 
-Lane &Lanes::least_busy() const {
-  const auto busy = [](const auto &a, const auto &b) {
-    return a->in_flight() < b->in_flight();
-  };
+Lane& Lanes::least_busy() const {
+  const auto busy = [](const auto& a, const auto& b) { return a->in_flight() < b->in_flight(); };
   return **std::min_element(lanes_.begin(), lanes_.end(), busy);
 }
 
-Connection::Connection(Target target)
-    : target_(std::move(target)), name_(describe(target_)) {}
+Connection::Connection(Target target) : target_(std::move(target)), name_(describe(target_)) {}
 
 Connection::~Connection() {
-  if (wake_descriptor_ != -1)
-    ::close(wake_descriptor_);
+  if (wake_descriptor_ != -1) ::close(wake_descriptor_);
 }
 
 std::shared_ptr<Connection> Connection::open(Target target, Opened opened) {
@@ -60,10 +42,8 @@ std::shared_ptr<Connection> Connection::open(Target target, Opened opened) {
   self->opened_ = std::move(opened);
   self->wake_descriptor_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (self->wake_descriptor_ == -1) {
-    self->end(
-        Status(Code::backend_unavailable,
-               text("no eventfd for an NBD connection: ", error_name(errno)))
-            .with("errno", error_name(errno)));
+    self->end(Status(Code::backend_unavailable, text("no eventfd for an NBD connection: ", error_name(errno)))
+                  .with("errno", error_name(errno)));
     return self;
   }
   self->thread_ = std::thread([self] { self->run(); });
@@ -74,8 +54,7 @@ std::shared_ptr<Connection> Connection::open(Target target, Opened opened) {
 
 bool Connection::post(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
-  if (ended_)
-    return false;
+  if (ended_) return false;
   posted_.push_back(std::move(work));
   wake();
   return true;
@@ -84,13 +63,10 @@ bool Connection::post(std::function<void()> work) {
 void Connection::submit(std::shared_ptr<Job> job) {
   const auto start = [this, job] {
     Status status = job->is_settled() ? Status() : job->begin(lanes_);
-    if (!status.is_ok())
-      job->settle(std::move(status));
-    if (!job->is_settled())
-      jobs_.push_back(job);
+    if (!status.is_ok()) job->settle(std::move(status));
+    if (!job->is_settled()) jobs_.push_back(job);
   };
-  if (post(start))
-    return;
+  if (post(start)) return;
   Status why;
   {
     const std::lock_guard lock(mutex_);
@@ -116,13 +92,11 @@ void Connection::abandon() {
   const std::lock_guard lock(mutex_);
   close_asked_ = true;
   abandoned_ = true;
-  if (!ended_)
-    wake();
+  if (!ended_) wake();
 }
 
 void Connection::join() {
-  if (thread_.joinable())
-    thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 bool Connection::has_ended() const {
@@ -138,8 +112,7 @@ bool Connection::should_stop() const {
 void Connection::wake() {
   const std::uint64_t one = 1;
   // A full counter wakes as well.
-  [[maybe_unused]] const ssize_t written =
-      ::write(wake_descriptor_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = ::write(wake_descriptor_, &one, sizeof one);
 }
 
 // ---- on the connection's thread ----
@@ -148,13 +121,11 @@ void Connection::run() {
   Status status;
   try {
     status = open_lanes();
-    if (opened_)
-      std::exchange(opened_, nullptr)(status, lanes_.info_);
-    if (status.is_ok())
-      status = serve();
-  } catch (const std::bad_alloc &) {
+    if (opened_) std::exchange(opened_, nullptr)(status, lanes_.info_);
+    if (status.is_ok()) status = serve();
+  } catch (const std::bad_alloc&) {
     status = no_memory();
-  } catch (const std::exception &error) {
+  } catch (const std::exception& error) {
     status = Status(Code::internal, error.what());
   }
   end(std::move(status));
@@ -164,33 +135,27 @@ Status Connection::open_lanes() {
   lanes_.contexts_ = target_.contexts;
   CBT_TRY(connect_lane());
   CBT_TRY(lanes_.lanes_[0]->inspect(target_, lanes_.info_));
-  const bool one = !lanes_.info_.can_multi_conn ||
-                   std::holds_alternative<CommandTarget>(target_.address);
+  const bool one = !lanes_.info_.can_multi_conn || std::holds_alternative<CommandTarget>(target_.address);
   const std::size_t count = one ? 1 : target_.connections;
   for (std::size_t i = 1; i < count; ++i) {
     CBT_TRY(connect_lane());
     ExportInfo info;
     CBT_TRY(lanes_.lanes_[i]->inspect(target_, info));
-    if (info != lanes_.info_)
-      return protocol_violation("two connections show the export differently");
+    if (info != lanes_.info_) return protocol_violation("two connections show the export differently");
   }
   return {};
 }
 
 Status Connection::connect_lane() {
   lanes_.lanes_.push_back(std::make_unique<Lane>());
-  Lane &lane = *lanes_.lanes_.back();
-  const Clock::time_point limit =
-      Clock::now() + std::chrono::milliseconds(target_.connect_timeout_ms);
-  if (Status status = lane.start(target_); !status.is_ok())
-    return with_server_words(std::move(status), lane);
+  Lane& lane = *lanes_.lanes_.back();
+  const Clock::time_point limit = Clock::now() + std::chrono::milliseconds(target_.connect_timeout_ms);
+  if (Status status = lane.start(target_); !status.is_ok()) return with_server_words(std::move(status), lane);
   while (!lane.is_ready()) {
-    if (should_stop())
-      return nbd::closed();
+    if (should_stop()) return nbd::closed();
     if (Clock::now() >= limit) {
       return with_server_words(
-          Status(Code::timeout, text("no NBD connection to ", name_, " after ",
-                                     target_.connect_timeout_ms, " ms"))
+          Status(Code::timeout, text("no NBD connection to ", name_, " after ", target_.connect_timeout_ms, " ms"))
               .with("timeoutMs", target_.connect_timeout_ms),
           lane);
     }
@@ -199,17 +164,13 @@ Status Connection::connect_lane() {
   return {};
 }
 
-Status Connection::with_server_words(Status status, Lane &lane) const {
-  if (lane.server_log() == nullptr)
-    return status;
-  if (status.code() != Code::timeout)
-    static_cast<void>(lane.server_log()->wait_for_exit(kServerWords));
+Status Connection::with_server_words(Status status, Lane& lane) const {
+  if (lane.server_log() == nullptr) return status;
+  if (status.code() != Code::timeout) static_cast<void>(lane.server_log()->wait_for_exit(kServerWords));
   const std::string words = lane.server_log()->text();
-  if (words.empty())
-    return status;
+  if (words.empty()) return status;
   Status told(status.code(), text(status.message(), "; it said: ", words));
-  for (const Detail &detail : status.details())
-    static_cast<void>(std::move(told).with(detail));
+  for (const Detail& detail : status.details()) static_cast<void>(std::move(told).with(detail));
   return std::move(told).with("server", words);
 }
 
@@ -218,13 +179,12 @@ Status Connection::serve() {
     take_posted();
     bool any = true;
     while (any) {
-      for (const auto &job : jobs_) {
-        if (!job->is_settled())
-          job->pump(lanes_);
+      for (const auto& job : jobs_) {
+        if (!job->is_settled()) job->pump(lanes_);
       }
       CBT_TRY(hand_out_replies(any));
     }
-    std::erase_if(jobs_, [](const auto &job) { return job->is_settled(); });
+    std::erase_if(jobs_, [](const auto& job) { return job->is_settled(); });
     CBT_TRY(poll_lanes(next_timeout()));
     CBT_TRY(hand_out_replies(any));
     CBT_TRY(check_progress());
@@ -238,35 +198,27 @@ void Connection::take_posted() {
     const std::lock_guard lock(mutex_);
     posted.swap(posted_);
   }
-  for (const auto &work : posted)
-    work();
+  for (const auto& work : posted) work();
 }
 
 int Connection::next_timeout() const {
-  if (target_.request_timeout_ms == 0)
-    return -1;
+  if (target_.request_timeout_ms == 0) return -1;
   int timeout = -1;
-  for (const auto &lane : lanes_.lanes_) {
-    if (lane->in_flight() == 0)
-      continue;
-    const int left = milliseconds_until(
-        lane->last_progress() +
-        std::chrono::milliseconds(target_.request_timeout_ms));
+  for (const auto& lane : lanes_.lanes_) {
+    if (lane->in_flight() == 0) continue;
+    const int left = milliseconds_until(lane->last_progress() + std::chrono::milliseconds(target_.request_timeout_ms));
     timeout = timeout == -1 ? left : std::min(timeout, left);
   }
   return timeout;
 }
 
 Status Connection::check_progress() const {
-  if (target_.request_timeout_ms == 0)
-    return {};
+  if (target_.request_timeout_ms == 0) return {};
   const auto limit = std::chrono::milliseconds(target_.request_timeout_ms);
-  for (const auto &lane : lanes_.lanes_) {
-    if (lane->in_flight() == 0 || Clock::now() - lane->last_progress() < limit)
-      continue;
+  for (const auto& lane : lanes_.lanes_) {
+    if (lane->in_flight() == 0 || Clock::now() - lane->last_progress() < limit) continue;
     return Status(Code::timeout,
-                  text("no reply from the NBD server at ", name_, " for ",
-                       target_.request_timeout_ms, " ms"))
+                  text("no reply from the NBD server at ", name_, " for ", target_.request_timeout_ms, " ms"))
         .with("timeoutMs", target_.request_timeout_ms);
   }
   return {};
@@ -274,143 +226,38 @@ Status Connection::check_progress() const {
 
 Status Connection::poll_lanes(int timeout_ms) {
   std::vector<pollfd> entries{{wake_descriptor_, POLLIN, 0}};
-  for (const auto &lane : lanes_.lanes_)
-    entries.push_back({lane->descriptor(), lane->events(), 0});
-  if (::poll(entries.data(), entries.size(), timeout_ms) == -1 &&
-      errno != EINTR) {
+  for (const auto& lane : lanes_.lanes_) entries.push_back({lane->descriptor(), lane->events(), 0});
+  if (::poll(entries.data(), entries.size(), timeout_ms) == -1 && errno != EINTR) {
     return Status(Code::internal, text("poll failed: ", error_name(errno)));
   }
   if ((entries[0].revents & POLLIN) != 0) {
     std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got =
-        ::read(wake_descriptor_, &count, sizeof count);
+    [[maybe_unused]] const ssize_t got = ::read(wake_descriptor_, &count, sizeof count);
   }
   for (std::size_t i = 1; i < entries.size(); ++i) {
-    if (entries[i].revents == 0)
-      continue;
-    Lane &lane = *lanes_.lanes_[i - 1];
+    if (entries[i].revents == 0) continue;
+    Lane& lane = *lanes_.lanes_[i - 1];
     if (Status status = lane.notify(entries[i].revents); !status.is_ok())
       return with_server_words(std::move(status), lane);
   }
   return {};
 }
 
-Status Connection::hand_out_replies(bool &any) {
+Status Connection::hand_out_replies(bool& any) {
   any = false;
-  for (const auto &lane : lanes_.lanes_) {
+  for (const auto& lane : lanes_.lanes_) {
     while (const std::unique_ptr<Request> request = lane->take_done()) {
       any = true;
-      if (lane->is_over())
-        return connection_failure("the connection to " + name_,
-                                  last_library_error());
-      if (!request->violation.is_ok())
-        return request->violation;
-      if (request->job->is_settled())
-        continue;
-      request->job->on_reply(
-          *request,
-          request->error == 0
-              ? Status()
-              : server_error(command_name(request->command), request->offset,
-                             request->length, request->error));
+      if (lane->is_over()) return connection_failure("the connection to " + name_, last_library_error());
+      if (!request->violation.is_ok()) return request->violation;
+      if (request->job->is_settled()) continue;
+      request->job->on_reply(*request, request->error == 0
+                                           ? Status()
+                                           : server_error(command_name(request->command), request->offset,
+                                                          request->length, request->error));
     }
   }
   return {};
-}
-
-// A qemu-nbd whose client goes, or that gets SIGTERM, while it sends can hang
-// for good (7.2), and has to be killed before it has brought everything to
-// safety. So what ours has been asked is taken first, for nobody.
-void Connection::take_what_is_owed() {
-  const auto owes = [](const auto &lane) {
-    return lane->server_log() != nullptr && lane->is_ready() &&
-           lane->in_flight() != 0;
-  };
-  const Clock::time_point limit = Clock::now() + kGoodbye;
-  while (std::any_of(lanes_.lanes_.begin(), lanes_.lanes_.end(), owes) &&
-         Clock::now() < limit) {
-    if (!poll_lanes(milliseconds_until(limit)).is_ok())
-      return;
-    for (const auto &lane : lanes_.lanes_)
-      while (lane->take_done() != nullptr)
-        continue;
-  }
-}
-
-Status Connection::say_goodbye() {
-  take_what_is_owed();
-  std::vector<Lane *> open;
-  for (const auto &lane : lanes_.lanes_) {
-    if (lane->in_flight() != 0 || !lane->is_ready())
-      continue;
-    lane->disconnect();
-    open.push_back(lane.get());
-  }
-  const Clock::time_point limit = Clock::now() + kGoodbye;
-  const auto still_open = [](const Lane *lane) { return !lane->is_over(); };
-  while (std::any_of(open.begin(), open.end(), still_open) &&
-         Clock::now() < limit) {
-    // A failure now is the other side being gone, which is what is waited for.
-    static_cast<void>(poll_lanes(milliseconds_until(limit)));
-  }
-  for (const auto &lane : lanes_.lanes_) {
-    if (lane->server_log() == nullptr)
-      continue;
-    // One that still owes replies was not said goodbye to, and would wait for
-    // us; SIGTERM ends it as cleanly.
-    const bool owes = !lane->is_over();
-    if (owes)
-      lane->signal_server(SIGTERM);
-    // One that only read has nothing to bring to safety: it need not be waited
-    // for when it hangs on the replies that nobody takes.
-    const bool expendable = owes && lanes_.info_.read_only;
-    if (lane->server_log()->wait_for_exit(expendable ? kReaderExit
-                                                     : kServerExit))
-      continue;
-    lane->signal_server(SIGKILL);
-    if (expendable && lane->server_log()->wait_for_exit(kServerExit))
-      continue;
-    return Status(Code::timeout, text(name_, " did not end and was killed"));
-  }
-  return {};
-}
-
-void Connection::end(Status status) {
-  bool polite = false;
-  {
-    const std::lock_guard lock(mutex_);
-    polite = close_asked_ && !abandoned_;
-    ending_ = status;
-  }
-  for (const auto &job : jobs_)
-    job->settle(status);
-  jobs_.clear();
-  Status goodbye;
-  if (polite && status.code() == Code::closed)
-    goodbye = say_goodbye();
-  lanes_.lanes_.clear();
-  if (opened_)
-    std::exchange(opened_, nullptr)(status, lanes_.info_);
-  // What was asked in the meantime finds no lanes and gets the reason. Only
-  // then may others touch the jobs.
-  std::vector<Closed> when_closed;
-  for (bool done = false; !done;) {
-    take_posted();
-    for (const auto &job : jobs_)
-      job->settle(status);
-    jobs_.clear();
-    const std::lock_guard lock(mutex_);
-    done = ended_ = posted_.empty();
-    if (!done)
-      continue;
-    when_closed.swap(when_closed_);
-    // From here on nobody wakes us: a descriptor must not wait for a garbage
-    // collector that knows nothing of it.
-    if (wake_descriptor_ != -1)
-      ::close(std::exchange(wake_descriptor_, -1));
-  }
-  for (const auto &closed : when_closed)
-    closed(goodbye);
 }
 
 } // namespace cbt::nbd

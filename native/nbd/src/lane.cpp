@@ -47,6 +47,11 @@ bool over_unix_socket(const Target& target) {
 
 } // namespace
 
+int milliseconds_until(Clock::time_point moment) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(moment - Clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+}
+
 // What libnbd calls back. The request belongs to libnbd until `release`, which it calls last and always.
 struct Lane::Callbacks {
   static Request& of(void* user) { return *static_cast<Request*>(user); }

@@ -15,7 +15,7 @@ namespace {
 // As many stripes at a time hide the way to a server far away; a local one works on one at a time anyhow.
 constexpr std::uint64_t kMostStripes = 4;
 // A stripe ahead of its turn is not asked further once it keeps this many spans.
-constexpr std::size_t kMostKept = std::size_t{1} << 20;
+constexpr std::size_t kMostSpansKept = std::size_t{1} << 20;
 
 std::uint64_t align_down(std::uint64_t value, std::uint64_t unit) {
   return value - value % unit;
@@ -78,7 +78,7 @@ void MapJob::ask(Lanes& lanes, std::size_t index) {
 void MapJob::pump(Lanes& lanes) {
   for (std::size_t i = 0; i < stripes_.size() && lanes.has_room(); ++i) {
     if (stripes_[i].asked || stripes_[i].cursor >= stripes_[i].end) continue;
-    if (i == 0 || stripes_[i].kept.size() < kMostKept) ask(lanes, i);
+    if (i == 0 || stripes_[i].kept.size() < kMostSpansKept) ask(lanes, i);
   }
   while (lanes.has_room() && may_look_further()) {
     const std::uint64_t end = std::min(end_, align_down(next_start_, stripe_bytes_) + stripe_bytes_);

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMostPieces = 64;
 constexpr std::uint64_t kEnoughBytes = std::uint64_t{4} << 20;
 // Freed pieces that are kept for the next reads.
-constexpr std::size_t kMostKept = std::size_t{64} << 20;
+constexpr std::size_t kMostBytesKept = std::size_t{64} << 20;
 
 } // namespace
 
@@ -26,7 +26,7 @@ Status StreamJob::begin(const Lanes& lanes) {
   CBT_TRY(check_inside(ranges_, lanes.info()));
   const std::uint64_t piece = fit_piece(piece_bytes_, lanes.info());
   cutter_ = PieceCutter(&ranges_, piece);
-  pool_ = std::make_shared<MemoryPool>(piece, kMostKept);
+  pool_ = std::make_shared<MemoryPool>(piece, kMostBytesKept);
   return {};
 }
 

@@ -17,6 +17,8 @@ struct nbd_handle;
 namespace cbt::nbd {
 
 using Clock = std::chrono::steady_clock;
+// For poll: rounded up, at most a minute.
+int milliseconds_until(Clock::time_point moment);
 
 // What the export is and can do, the same on every lane.
 struct ExportInfo {

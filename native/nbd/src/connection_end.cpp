@@ -1,0 +1,99 @@
+// How a connection ends: with manners where somebody waits, and with nothing left that a server of ours was asked for.
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "cbt/nbd/connection.hpp"
+#include "cbt/nbd/failure.hpp"
+#include "cbt/text.hpp"
+
+namespace cbt::nbd {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kGoodbye = 2s;        // for the server to close its side
+constexpr auto kServerExit = 30s;    // for a server of ours to write what it has and end
+constexpr auto kReaderExit = 1500ms; // for one that only read
+
+} // namespace
+
+// A qemu-nbd whose client goes, or that gets SIGTERM, while it sends can hang for good (7.2), and has to be killed before
+// it has brought everything to safety. So what ours has been asked is taken first, for nobody.
+void Connection::take_what_is_owed() {
+  const auto owes = [](const auto& lane) {
+    return lane->server_log() != nullptr && lane->is_ready() && lane->in_flight() != 0;
+  };
+  const Clock::time_point limit = Clock::now() + kGoodbye;
+  while (std::any_of(lanes_.lanes_.begin(), lanes_.lanes_.end(), owes) && Clock::now() < limit) {
+    if (!poll_lanes(milliseconds_until(limit)).is_ok()) return;
+    for (const auto& lane : lanes_.lanes_)
+      while (lane->take_done() != nullptr) continue;
+  }
+}
+
+Status Connection::say_goodbye() {
+  take_what_is_owed();
+  std::vector<Lane*> open;
+  for (const auto& lane : lanes_.lanes_) {
+    if (lane->in_flight() != 0 || !lane->is_ready()) continue;
+    lane->disconnect();
+    open.push_back(lane.get());
+  }
+  const Clock::time_point limit = Clock::now() + kGoodbye;
+  const auto still_open = [](const Lane* lane) { return !lane->is_over(); };
+  while (std::any_of(open.begin(), open.end(), still_open) && Clock::now() < limit) {
+    // A failure now is the other side being gone, which is what is waited for.
+    static_cast<void>(poll_lanes(milliseconds_until(limit)));
+  }
+  for (const auto& lane : lanes_.lanes_) {
+    if (lane->server_log() == nullptr) continue;
+    // One that still owes replies was not said goodbye to, and would wait for
+    // us; SIGTERM ends it as cleanly.
+    const bool owes = !lane->is_over();
+    if (owes) lane->signal_server(SIGTERM);
+    // One that only read has nothing to bring to safety: it need not be waited
+    // for when it hangs on the replies that nobody takes.
+    const bool expendable = owes && lanes_.info_.read_only;
+    if (lane->server_log()->wait_for_exit(expendable ? kReaderExit : kServerExit)) continue;
+    lane->signal_server(SIGKILL);
+    if (expendable && lane->server_log()->wait_for_exit(kServerExit)) continue;
+    return Status(Code::timeout, text(name_, " did not end and was killed"));
+  }
+  return {};
+}
+
+void Connection::end(Status status) {
+  bool polite = false;
+  {
+    const std::lock_guard lock(mutex_);
+    polite = close_asked_ && !abandoned_;
+    ending_ = status;
+  }
+  for (const auto& job : jobs_) job->settle(status);
+  jobs_.clear();
+  Status goodbye;
+  if (polite && status.code() == Code::closed) goodbye = say_goodbye();
+  lanes_.lanes_.clear();
+  if (opened_) std::exchange(opened_, nullptr)(status, lanes_.info_);
+  // What was asked in the meantime finds no lanes and gets the reason. Only
+  // then may others touch the jobs.
+  std::vector<Closed> when_closed;
+  for (bool done = false; !done;) {
+    take_posted();
+    for (const auto& job : jobs_) job->settle(status);
+    jobs_.clear();
+    const std::lock_guard lock(mutex_);
+    done = ended_ = posted_.empty();
+    if (!done) continue;
+    when_closed.swap(when_closed_);
+    // From here on nobody wakes us: a descriptor must not wait for a garbage
+    // collector that knows nothing of it.
+    if (wake_descriptor_ != -1) ::close(std::exchange(wake_descriptor_, -1));
+  }
+  for (const auto& closed : when_closed) closed(goodbye);
+}
+
+} // namespace cbt::nbd
