@@ -192,7 +192,8 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
       if (point?.uuid !== lease.session) continue;
       const { disks } = await new ImageTracking([image], QCOW2).rollback(lease.session, { signal });
       const failed = disks.find(({ error }) => error !== undefined)?.error;
-      if (failed !== undefined) throw failed;
+      // Where tracking had to end for it (ADR 4) the point is gone as well.
+      if (failed !== undefined && !failed.fullBackupNeeded) throw failed;
     }
   }
   await removeFolder(folder, { overlays: holdsNothing(lease) });

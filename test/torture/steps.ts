@@ -114,10 +114,10 @@ export async function session(world: World, { must = false } = {}): Promise<void
   const keep = world.random(2) === 0;
   const subjects = running ? world.subjectsOfTracking() : begun.map(({ disk }) => disk);
   const ended = await world.ask(keep ? 'commit' : 'rollback', ...subjects, '--session', id);
-  // A point that alone tells of a shrink stays (ADR 4).
-  const stays = !keep && /tells that the disk shrank/.test(ended.said);
-  if (!stays) expect(ended.code, ended.said).toBe(0);
-  if (!keep && !stays) return;
+  // Where the point alone told of a shrink, tracking ends with it (ADR 4).
+  const lost = !keep && /tells that the disk shrank/.test(ended.said);
+  if (!lost) expect(ended.code, ended.said).toBe(0);
+  if (!keep) return;
   for (const { name, changeId, sectors } of moments)
     if (changeId !== undefined) world.rememberAs(name, { changeId, pit, sectors });
 }
