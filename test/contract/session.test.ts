@@ -1,0 +1,7 @@
+/** Whoever makes a `Session` keeps its promises; a line for each. */
+import { sessionContract } from './session.js';
+import { runningVm, vmOfAnother, vmThatIsOff } from './vmMakers.js';
+
+sessionContract('of a running VM', runningVm);
+sessionContract('of a running VM whose monitor another program has', vmOfAnother);
+sessionContract('of a VM that is off', vmThatIsOff);

@@ -1,0 +1,7 @@
+/** Whoever makes a `Vm` keeps its promises; a line for each. */
+import { vmContract } from './vm.js';
+import { runningVm, vmOfAnother, vmThatIsOff } from './vmMakers.js';
+
+vmContract('running', { running: true, make: runningVm });
+vmContract('running, whose monitor another program has', { running: true, make: vmOfAnother });
+vmContract('off', { running: false, make: vmThatIsOff });

@@ -1,0 +1,189 @@
+/**
+ * The promises of `Vm` that backups, the command and the facades stand on, running or off. A maker has a VM of two disks, nothing
+ * of which is tracked; `vm.test.ts` has a line for each.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Vm } from '../../lib/core/vm.js';
+import { refusalOf } from '../helpers/refusal.js';
+
+export const DISKS = ['a', 'b'] as const;
+export const DISK_BYTES = 4 << 20;
+/** Bytes that one bit stands for, of images this small. */
+export const GRANULE = 65_536;
+/** A point in time that no disk has. */
+export const NOBODYS_PIT = '11111111-2222-4333-8444-555555555555';
+
+export interface VmSubject extends AsyncDisposable {
+  vm: Vm;
+  /** Writes as the guest would, by a command of qemu-io; while the VM is off, as if it had run in between. */
+  guestIo(disk: string, command: string): Promise<void>;
+  image(disk: string): string;
+}
+
+export type MakeVm = () => Promise<VmSubject>;
+
+/** UUIDs of the points in time of a disk, oldest first. */
+export async function pitsOf(vm: Vm, disk: string): Promise<string[]> {
+  await using opened = await vm.openDisk(disk);
+  return (await opened.pits()).pits.map(({ uuid }) => uuid);
+}
+
+export function vmContract(maker: string, { running, make }: { running: boolean; make: MakeVm }): void {
+  describe(`a VM, ${maker}`, () => {
+    let subject: VmSubject;
+    let vm: Vm;
+    beforeEach(async () => {
+      subject = await make();
+      vm = subject.vm;
+    });
+    afterEach(() => subject?.[Symbol.asyncDispose]());
+
+    const everyPit = (): Promise<string[][]> => Promise.all(DISKS.map((disk) => pitsOf(vm, disk)));
+    const point = async (disks?: readonly string[]): Promise<string> => {
+      const session = await vm.begin({ disks });
+      await session.commit();
+      return session.pit;
+    };
+
+    test('lists its disks by name, and opens them by it', async () => {
+      expect(vm.running).toBe(running);
+      expect(vm.key).not.toBe('');
+      expect((await vm.disks()).map(({ disk }) => disk).sort()).toEqual([...DISKS]);
+      expect(await vm.disks({ disks: DISKS })).toMatchObject(
+        DISKS.map((disk) => ({
+          disk,
+          filename: subject.image(disk),
+          sizeBytes: DISK_BYTES,
+          format: 'qcow2',
+          persistent: true,
+          trackable: true,
+        })),
+      );
+      expect(await vm.disks({ disks: ['b', 'b'] })).toMatchObject([{ disk: 'b' }]);
+      await using opened = await vm.openDisk('b');
+      expect(opened.disk).toBe('b');
+      expect(await opened.pits()).toMatchObject({ disk: 'b', state: 'untracked' });
+    });
+
+    test('a name that no disk has is refused, whoever is asked, and nothing is done to those that there are', async () => {
+      const disks = ['a', 'nobody'];
+      for (const ask of [
+        () => vm.openDisk('nobody'),
+        () => vm.disks({ disks }),
+        () => vm.enable({ disks }),
+        () => vm.reset({ disks }),
+        () => vm.begin({ disks }),
+      ])
+        expect(await refusalOf(ask)).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
+      expect(await everyPit()).toEqual([[], []]);
+    });
+
+    test('enable is of all disks at one instant, or of none', async () => {
+      const first = await vm.enable({ disks: ['a'] });
+      expect(first.disks).toMatchObject([{ disk: 'a', epoch: expect.any(String) }]);
+      // One that is tracked keeps what it has, and the other is not begun.
+      const { pit, disks } = await vm.enable({ disks: DISKS });
+      expect(pit).toBeNull();
+      expect(disks).toMatchObject([
+        { disk: 'a', error: { code: 'ERR_CBT_INVALID_ARGUMENT' } },
+        { disk: 'b', error: { code: 'ERR_CBT_ABORTED' } },
+      ]);
+      expect(await everyPit()).toEqual([[first.pit], []]);
+    });
+
+    test('reset begins anew whatever was there, and no older point answers', async () => {
+      const first = await vm.enable({ disks: ['a'] });
+      const { pit, disks } = await vm.reset({ disks: DISKS });
+      expect(disks.map(({ disk, error }) => [disk, error])).toEqual([
+        ['a', undefined],
+        ['b', undefined],
+      ]);
+      expect(await everyPit()).toEqual([[pit], [pit]]);
+      await using disk = await vm.openDisk('a');
+      expect((await disk.pits()).epoch).not.toBe(first.disks[0]?.epoch);
+      expect(await refusalOf(disk.changes({ from: String(first.pit) }))).toMatchObject({
+        fullBackupNeeded: true,
+      });
+    });
+
+    test('disable takes all points off the disks that are named, and nothing off the others', async () => {
+      const { pit } = await vm.enable();
+      await vm.disable({ disks: ['b'] });
+      expect(await everyPit()).toEqual([[pit], []]);
+      expect((await vm.reset({ disks: ['b'] })).disks).toMatchObject([{ disk: 'b' }]);
+      expect(await pitsOf(vm, 'b')).toHaveLength(1);
+    });
+
+    test('forget joins what a point recorded to the one before, and is of all disks or of none', async () => {
+      const { pit: first } = await vm.enable();
+      await subject.guestIo('a', `write -P 1 0 ${GRANULE}`);
+      const second = await point();
+      await subject.guestIo('a', `write -P 2 ${2 * GRANULE} ${GRANULE}`);
+      const third = await point(['a']);
+      // Of the two disks one does not know it.
+      const { pit, disks } = await vm.forget(third, { disks: DISKS });
+      expect(pit).toBeNull();
+      expect(disks).toMatchObject([
+        { disk: 'a', error: { code: 'ERR_CBT_ABORTED' } },
+        { disk: 'b', error: { reason: 'UNKNOWN_PIT' } },
+      ]);
+      expect(await everyPit()).toEqual([
+        [first, second, third],
+        [first, second],
+      ]);
+      expect((await vm.forget(second)).disks.flatMap(({ error }) => error ?? [])).toEqual([]);
+      expect(await everyPit()).toEqual([[first, third], [first]]);
+      await using disk = await vm.openDisk('a');
+      const changes = await disk.changes({ from: String(first), to: third });
+      expect([...(await changes.ranges())]).toEqual([0, GRANULE, 2 * GRANULE, GRANULE]);
+    });
+
+    test('undo takes off the newest, also the only one; an older one is forgotten; each disk by itself', async () => {
+      const [first, second, third] = [await point(['a']), await point(['a']), await point(['a'])];
+      const undone = async (pit: string): Promise<string[]> => {
+        const { disks } = await vm.undo(pit, { disks: DISKS });
+        expect(disks).toMatchObject([{ disk: 'a' }, { disk: 'b', error: {} }]);
+        expect(disks[0]?.error).toBeUndefined();
+        return pitsOf(vm, 'a');
+      };
+      expect(await undone(second)).toEqual([first, third]);
+      expect(await undone(third)).toEqual([first]);
+      expect(await undone(first)).toEqual([]);
+      expect((await vm.undo(first, { disks: ['a'] })).disks).toMatchObject([{ disk: 'a', error: {} }]);
+    });
+
+    test('a call that is aborted before it begins does nothing', async () => {
+      const { pit } = await vm.enable();
+      const signal = AbortSignal.abort();
+      for (const ask of [
+        () => vm.reset({ signal }),
+        () => vm.disable({ signal }),
+        () => vm.forget(String(pit), { signal }),
+        () => vm.undo(String(pit), { signal }),
+        () => vm.begin({ signal }),
+      ])
+        expect(await refusalOf(ask)).toMatchObject({ code: 'ERR_CBT_ABORTED' });
+      expect(await everyPit()).toEqual([[pit], [pit]]);
+    });
+
+    test('closed, it answers nothing any more, and closing again is nothing', async () => {
+      const opened = await vm.openDisk('a');
+      await vm.close();
+      await vm.close();
+      await vm[Symbol.asyncDispose]();
+      for (const ask of [
+        () => vm.disks(),
+        () => vm.openDisk('a'),
+        () => vm.enable(),
+        () => vm.reset(),
+        () => vm.disable(),
+        () => vm.forget(NOBODYS_PIT),
+        () => vm.undo(NOBODYS_PIT),
+        () => vm.begin(),
+        () => vm.resume(NOBODYS_PIT),
+        () => opened.pits(),
+      ])
+        expect(await refusalOf(ask), String(ask)).toMatchObject({ code: 'ERR_CBT_CLOSED' });
+    });
+  });
+}

@@ -1,0 +1,91 @@
+/** The VM of the contracts for `Vm` and `Session`, as each maker has it: two qcow2 disks, a guest that can write. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { QueryServer } from '../../lib/backend/qemu/live/queryServer.js';
+import { VmHandle } from '../../lib/backend/qemu/vmHandle.js';
+import type { Vm } from '../../lib/core/vm.js';
+import { openVm } from '../../lib/host/openVm.js';
+import { loadKernel } from '../../lib/kernel/load.js';
+import { OwnedHost, PipeOwner, PipePort } from '../helpers/pipePort.js';
+import { qemuImg, qemuIo } from '../helpers/qemuTools.js';
+import { StorageDaemon } from '../helpers/storageDaemon.js';
+import { makeTemporaryFolder } from '../helpers/temporaryFolder.js';
+import { DISK_BYTES, DISKS, type MakeVm, type VmSubject } from './vm.js';
+
+async function images() {
+  const folder = await makeTemporaryFolder();
+  const image = (disk: string): string => join(folder.path, `${disk}.qcow2`);
+  for (const disk of DISKS) await qemuImg('create', '-q', '-f', 'qcow2', image(disk), String(DISK_BYTES));
+  return { folder, image };
+}
+
+interface Reached {
+  vm: Vm;
+  /** What else the way to it needs, to be ended after it. */
+  way?: AsyncDisposable;
+}
+
+/** A storage daemon with a guest's exports, reached as `reach` does. */
+async function onDaemon(
+  reach: (daemon: StorageDaemon, at: Awaited<ReturnType<typeof images>>) => Promise<Reached>,
+): Promise<VmSubject> {
+  const { folder, image } = await images();
+  const daemon = await StorageDaemon.start({ disks: DISKS.map((node) => ({ node, file: image(node) })) });
+  await daemon.exportWritable(...DISKS);
+  const { vm, way } = await reach(daemon, { folder, image });
+  return {
+    vm,
+    image,
+    guestIo: async (disk, command) => void (await daemon.guestIo(disk, command)),
+    async [Symbol.asyncDispose]() {
+      await vm.close();
+      await way?.[Symbol.asyncDispose]();
+      await daemon[Symbol.asyncDispose]();
+      await folder.remove();
+    },
+  };
+}
+
+/** By its QMP socket. */
+export const runningVm: MakeVm = () =>
+  onDaemon(async (daemon, { image }) => ({
+    vm: await openVm({
+      qmp: daemon.process.qmpPath,
+      nbdSocket: daemon.nbdPath,
+      images: Object.fromEntries(DISKS.map((disk) => [disk, image(disk)])),
+    }),
+  }));
+
+/** By another port, which belongs to another program. */
+export const vmOfAnother: MakeVm = () =>
+  onDaemon(async (daemon, { folder }) => {
+    const place = join(folder.path, 'place');
+    await mkdir(place);
+    const way = await PipeOwner.start(daemon.process.qmpPath, join(folder.path, 'pipe'));
+    const client = await PipePort.connect(way.path, new OwnedHost('web', place));
+    const connection = {
+      socket: client.name,
+      client,
+      server: new QueryServer(client),
+      sources: new Set<never>(),
+    };
+    return { vm: new VmHandle(connection, await loadKernel(), { nbdSocket: daemon.nbdPath }), way };
+  });
+
+/** Its images, while nobody listens at the socket that it has when it runs. */
+export const vmThatIsOff: MakeVm = async () => {
+  const { folder, image } = await images();
+  const vm = await openVm({
+    qmp: join(folder.path, 'gone.qmp'),
+    images: Object.fromEntries(DISKS.map((disk) => [disk, image(disk)])),
+  });
+  return {
+    vm,
+    image,
+    guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
+    async [Symbol.asyncDispose]() {
+      await vm.close();
+      await folder.remove();
+    },
+  };
+};
