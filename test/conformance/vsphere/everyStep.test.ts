@@ -52,7 +52,8 @@ describe.each(KINDS)('%s', (kind) => {
         const nodes = (await control.execute('query-named-block-nodes')) as { 'node-name': string }[];
         expect(nodes.map((node) => node['node-name']).filter((name) => name.startsWith('cbt'))).toEqual([]);
         expect((await readdir(folder)).filter((name) => name.startsWith('cbt-'))).toEqual([]);
-        expect(await vm.context.records.read()).toMatchObject({ snapshots: [], pending: [], changes: [] });
+        expect(await vm.context.records.read()).toMatchObject({ snapshots: [], pending: [] });
+        expect(await vm.context.holders.read()).toMatchObject({ holder: null, changes: [] });
       },
       { every, from: 1 + ((2 * KINDS.indexOf(kind)) % every) },
     );
