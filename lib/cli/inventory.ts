@@ -30,7 +30,7 @@ export async function withHostFile<Flags extends VmFlags>(
   const vm = flags.host ?? (await inventoryOf(io).require(flags.vm, { signal: io.signal }));
   const { entry } = vm;
   const said: VmFlags = {
-    ...(entry.disks !== undefined && { disk: entry.disks }),
+    ...(entry.disks !== undefined && { disk: [...entry.disks] }),
     ...(entry.scratch !== undefined && { scratch: entry.scratch }),
     ...(entry.allowUnwatchedScratch !== undefined && { scratchUnwatched: entry.allowUnwatchedScratch }),
     ...(entry.nbdSocket !== undefined && { nbdSocket: entry.nbdSocket }),

@@ -74,10 +74,14 @@ const vmShape = {
   allowUnwatchedScratch: allowUnwatchedScratch.optional(),
 };
 
-const vm = known('a VM: name, and qmp or libvirt', vmShape).refine(
-  ({ qmp, libvirt }) => (qmp === undefined) !== (libvirt === undefined),
-  { path: ['qmp'], error: 'either this or libvirt, and not both' },
-);
+function hasOneWay({ qmp, libvirt }: { qmp?: string | undefined; libvirt?: string | undefined }): boolean {
+  return (qmp === undefined) !== (libvirt === undefined);
+}
+
+const vm = known('a VM: name, and qmp or libvirt', vmShape).refine(hasOneWay, {
+  path: ['qmp'],
+  error: 'either this or libvirt, and not both',
+});
 
 /** One machine under two names would be backed up twice, and which one a name means would depend on their order. */
 function requireDifferent(vms: z.infer<typeof vm>[], context: z.RefinementCtx): void {
@@ -150,6 +154,39 @@ export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
 
 /** A host file, checked. */
 export type HostDescription = z.infer<typeof hostSchema>;
+
+const asItIs = z.string().min(1);
+
+/** VMs as a program passes them, or tells them in a file of its own: the same parts, with names and paths as they are. */
+export const passedVmsSchema = z.strictObject({
+  vms: z
+    .array(
+      z
+        .strictObject({
+          ...vmShape,
+          name: asItIs,
+          uuid: z
+            .string()
+            .refine((value) => parseUuid(value) !== null, {
+              error: ({ input }) => `${JSON.stringify(input)} is no UUID`,
+            })
+            .optional(),
+          qmp: asItIs.optional(),
+          agent: z.string().optional(),
+          disks: z.array(asItIs).optional(),
+          images: z.record(z.string(), asItIs).optional(),
+          scratch: z.string().optional(),
+          nbdSocket: z.string().optional(),
+        })
+        .refine(hasOneWay, { path: ['qmp'], error: 'has to be there, or libvirt, and not both' }),
+    )
+    .superRefine((vms, context) => {
+      const names = vms.map(({ name }) => name);
+      const twice = names.find((name, index) => names.indexOf(name) !== index);
+      if (twice !== undefined)
+        context.addIssue({ code: 'custom', message: `two VMs are named ${JSON.stringify(twice)}` });
+    }),
+});
 
 /** The schema for editors and other programs. What spans several values (unique names, one of two keys) only the check itself tells. */
 export function hostJsonSchema(): object {

@@ -1,12 +1,11 @@
 /** A VM of this machine: as its owner configured it, and the way to it. */
-import { CbtError } from '../core/errors.js';
+import { CbtError, invalidArgument } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
 import { HoldStore, monitorKey } from './holdStore.js';
 import { changing, Holds } from './holds.js';
-import type { HostDescription } from './hostSchema.js';
 import { defaultStateFolder } from './lockedRecord.js';
 import type { OpenDiskOptions } from './open.js';
 import { reachVmOrImages } from './openVm.js';
@@ -14,8 +13,31 @@ import { RecordStore } from './recordStore.js';
 import type { ConnectOptions } from './vm.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
 
-/** A VM as a host file, or a program, tells it; docs/host.example.yaml says what each part is. */
-export type VmEntry = NonNullable<HostDescription['vms']>[number];
+/** A VM as a host file, or a program, tells it. */
+export interface VmEntry {
+  name: string;
+  /** Its `-uuid`; asked from QEMU unless given. Where another VM answers on the socket, it is refused. */
+  uuid?: string | undefined;
+  /** QMP socket; this, or `libvirt`. */
+  qmp?: string | undefined;
+  /** `<uri>#<domain>`; not served by this version: the VM is listed, and refused where it is used. */
+  libvirt?: string | undefined;
+  /** Socket of the guest agent; file systems are frozen through it. */
+  agent?: string | undefined;
+  /**
+   * Path of the qcow2 image of each disk, by the name it has in `disks` of the running VM. With it the VM can be asked while it is
+   * off: it is off when nobody listens on `qmp`.
+   */
+  images?: Readonly<Record<string, string>> | undefined;
+  /** Names of disks that take part; all that can be tracked unless given. */
+  disks?: readonly string[] | undefined;
+  /** Folder for what the guest overwrites while a backup or snapshot exists. */
+  scratch?: string | undefined;
+  /** Accept a scratch folder that may be too small for all that the guest can overwrite meanwhile. */
+  allowUnwatchedScratch?: boolean | undefined;
+  /** Socket of an NBD server that this QEMU runs already. */
+  nbdSocket?: string | undefined;
+}
 
 /** A VM's number as every surface writes it, and `--vm` takes it. */
 export function idText(id: number): string {
@@ -53,9 +75,22 @@ export class HostVm {
 
   /** The QMP socket; `ERR_CBT_UNSUPPORTED` of a VM that this version does not reach. */
   get socket(): string {
-    const { qmp, libvirt } = this.entry;
+    const { qmp } = this.entry;
     if (qmp !== undefined) return qmp;
-    throw notServed(`VM ${this.name}: libvirt ${libvirt}`);
+    throw this.notServed;
+  }
+
+  /** Whether this version reaches it at all, running or off. */
+  get served(): boolean {
+    return this.entry.qmp !== undefined;
+  }
+
+  /** Why it does not. */
+  get notServed(): CbtError {
+    const { qmp, libvirt } = this.entry;
+    return libvirt === undefined
+      ? invalidArgument('qmp', qmp, `the QMP socket of VM ${this.name}`)
+      : notServed(`VM ${this.name}: libvirt ${libvirt}`);
   }
 
   /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told. */
@@ -94,7 +129,7 @@ export class HostVm {
       // Never told from the bytes: a guest may write the header of an image into a raw disk.
       format: 'qcow2',
       name: this.name,
-      uuid,
+      uuid: parseUuid(uuid ?? '') ?? undefined,
       nbdSocket: options.nbdSocket ?? nbdSocket,
       scratch: options.scratch ?? scratch,
     });

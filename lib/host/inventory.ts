@@ -35,10 +35,13 @@ interface Loaded {
 /** The VMs of this machine. The host file is read when it is first needed, and again on `reload`. */
 export class Inventory {
   readonly #options: InventoryOptions;
+  /** Those that a program passed; none where a file tells them. */
+  readonly passed: readonly HostVm[];
   #loaded: Promise<Loaded> | null = null;
 
   constructor(options: InventoryOptions = {}) {
     this.#options = options;
+    this.passed = options.vms?.map((entry) => new HostVm(entry, options.stateFolder)) ?? [];
   }
 
   /** In the order of the host file. */
@@ -122,7 +125,7 @@ export class Inventory {
 
   async #read(): Promise<Loaded> {
     const { file, env = process.env, vms, stateFolder } = this.#options;
-    if (vms !== undefined) return { file: null, vms: vms.map((entry) => new HostVm(entry, stateFolder)) };
+    if (vms !== undefined) return { file: null, vms: this.passed };
     const found = await findHostFile(file, env);
     const { vms: entries = [], defaults = {} } = found?.says ?? {};
     return { file: found, vms: entries.map((entry) => new HostVm({ ...defaults, ...entry }, stateFolder)) };
@@ -131,12 +134,12 @@ export class Inventory {
   async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
     const vms = await this.vms();
     return (
-      vms.find((vm) => vm.name === name) ?? (await this.#byId(name)) ?? (await this.#byUuid(name, options))
+      vms.find((vm) => vm.name === name) ?? (await this.numbered(name)) ?? (await this.#byUuid(name, options))
     );
   }
 
-  /** In the order of the host file: VMs that have no number yet get theirs so. */
-  async #byId(text: string): Promise<HostVm | null> {
+  /** A VM by its number (`vm-7`). In the order of the host file: VMs that have none yet get theirs so. */
+  async numbered(text: string): Promise<HostVm | null> {
     if (!/^vm-[1-9]\d*$/.test(text)) return null;
     for (const vm of await this.vms()) if (idText(await vm.id()) === text) return vm;
     return null;

@@ -3,6 +3,8 @@
  * functions, name for name, with handles, result codes and `ref()` boxes for out parameters; and the objects themselves, which throw.
  * Calls that do I/O return a promise of their result, so `await` fits every call.
  */
+
+export type { VmEntry } from '../../host/hostVm.js';
 export { type Ref, ref } from '../ref.js';
 export type { PrlBuffer } from './arguments.js';
 export * from './constants/flags.js';
@@ -63,6 +65,5 @@ export { type ChangedArea, DiskMap } from './objects/diskMap.js';
 export { configureLocalServer, LocalServer } from './objects/localServer.js';
 export { configureDisks, type OpenDiskOptions, openDisk } from './objects/openDisk.js';
 export { type BeginBackupOptions, VirtualMachine } from './objects/virtualMachine.js';
-export type { VmEntry } from './objects/vmEntry.js';
 export { type PrlObject, Runtime, runWithRuntime } from './runtime.js';
 export type { PRL_DISK_PARAMETERS, PRL_STORAGE_PARAMETERS } from './structs.js';

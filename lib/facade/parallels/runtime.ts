@@ -2,13 +2,13 @@
  * One client's use of the library: how often it is initialised, the handles it was given, what it was told last, and who its VMs are.
  * Nothing of it is another client's.
  */
+import type { VmEntry } from '../../host/hostVm.js';
 import { ClientState } from '../clientState.js';
 import { closeAll } from '../closeAll.js';
 import { HandleNumbers, HandleTable } from '../handleTable.js';
 import type { Ref } from '../ref.js';
 import { PRL_ERR_API_WASNT_INITIALIZED, type PRL_RESULT } from './constants/results.js';
 import { invalid, PrlError, toPrlError } from './errors.js';
-import type { VmEntry } from './objects/vmEntry.js';
 
 /** What stands behind a handle. */
 export interface PrlObject {
@@ -25,7 +25,7 @@ const handleNumbers = new HandleNumbers(0xface);
 export class Runtime implements AsyncDisposable {
   /** @internal */
   readonly table = new HandleTable(handleNumbers);
-  /** @internal Where the local server's VMs come from; undefined for QEMU_CBT_VMS. */
+  /** @internal Where the local server's VMs come from; undefined for QEMU_CBT_VMS, else the host file. */
   vms: string | readonly VmEntry[] | undefined;
   /** @internal Whether images that are opened by path are trusted unless a call says otherwise. */
   trust = false;

@@ -3,11 +3,14 @@
  * data and promises.
  */
 export { Holds } from '../../host/holds.js';
+export type { VmEntry } from '../../host/hostVm.js';
 export { type FaultName, type FaultProperties, type LocalizableMessage, VimFault } from './faults.js';
 export {
   type AboutInfo,
+  type ConnectHostOptions,
   type ConnectOptions,
   connect,
+  connectHost,
   type Datacenter,
   type Folder,
   type SearchIndex,
@@ -18,4 +21,4 @@ export { type SnapshotOwner, VirtualMachineSnapshot } from './snapshot.js';
 export { Task, type TaskInfo } from './task.js';
 export type * from './types.js';
 export { VirtualMachine } from './virtualMachine.js';
-export type { ServiceOptions, VmEntry } from './vmContext.js';
+export type { ServiceOptions } from './vmContext.js';

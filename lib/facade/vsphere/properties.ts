@@ -41,7 +41,7 @@ async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<Vm
     for (const { disk } of found) keyOf(known, disk);
   });
   const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
-  const uuid = vm.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(vm.entry.qmp);
+  const uuid = vm.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(vm.host.socket);
   return {
     config: {
       name: vm.name,
@@ -68,7 +68,11 @@ async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<Vm
         ),
       },
     },
-    runtime: { powerState: powerState(running, facts.status), consolidationNeeded: false },
+    runtime: {
+      connectionState: 'connected',
+      powerState: powerState(running, facts.status),
+      consolidationNeeded: false,
+    },
     layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
     snapshot: treeOf(moref, record.snapshots) ?? undefined,
   };

@@ -1,9 +1,11 @@
 /** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
-import { defaultStateFolder } from '../../host/lockedRecord.js';
-import { invalidArgument } from './faults.js';
+import { HOST_VARIABLE } from '../../host/hostFile.js';
+import type { VmEntry } from '../../host/hostVm.js';
+import { Inventory } from '../../host/inventory.js';
+import { invalidArgument, toFault } from './faults.js';
 import type { ManagedObjectReference } from './types.js';
 import { VirtualMachine } from './virtualMachine.js';
-import type { ServiceOptions, VmEntry } from './vmContext.js';
+import type { ServiceOptions } from './vmContext.js';
 
 /** What the service says it is. Its version is one that clients of changed-block tracking accept; it is no claim about ESXi. */
 export interface AboutInfo {
@@ -52,6 +54,12 @@ export interface ConnectOptions extends ServiceOptions {
   vms: readonly VmEntry[];
 }
 
+/** The VMs of a host file. */
+export interface ConnectHostOptions extends ServiceOptions {
+  /** The host file; that of QEMU_CBT_HOST, else /etc/qemu-cbt/host.yaml, unless given. */
+  file?: string | undefined;
+}
+
 const ABOUT: AboutInfo = {
   name: 'qemu-cbt',
   fullName: 'qemu-cbt, changed-block tracking for QEMU',
@@ -68,16 +76,17 @@ const DATACENTER = 'ha-datacenter';
 /** The service: an inventory of one host. It holds no connection; each call makes its own. */
 export class ServiceInstance {
   readonly content: ServiceContent;
+  readonly #inventory: Inventory;
   readonly #vms: readonly VirtualMachine[];
 
   /** InvalidArgument: two VMs of one name, or `maxAreasPerCall` below 1. */
   constructor({ vms, stateFolder, maxAreasPerCall }: ConnectOptions) {
+    this.#inventory = new Inventory({ vms, stateFolder });
     if (maxAreasPerCall !== undefined && !(Number.isSafeInteger(maxAreasPerCall) && maxAreasPerCall >= 1))
       throw invalidArgument('maxAreasPerCall', `maxAreasPerCall is ${maxAreasPerCall}, expected at least 1`);
     const names = new Set(vms.map(({ name }) => name));
     if (names.size !== vms.length) throw invalidArgument('vms', 'two VMs have one name');
-    const options = { stateFolder: stateFolder ?? defaultStateFolder(), maxAreasPerCall };
-    this.#vms = vms.map((entry) => new VirtualMachine(entry, options));
+    this.#vms = this.#inventory.passed.map((host) => new VirtualMachine(host, { maxAreasPerCall }));
     const vmFolder: Folder = {
       moref: { type: 'Folder', value: 'ha-folder-vm' },
       name: 'vm',
@@ -127,8 +136,7 @@ export class ServiceInstance {
     const wanted = uuid.toLowerCase();
     const found: VirtualMachine[] = [];
     for (const vm of this.#vms) {
-      const read = await vm.refresh().catch(() => null);
-      if (read?.config.uuid.toLowerCase() === wanted) found.push(read);
+      if ((await uuidOf(vm))?.toLowerCase() === wanted) found.push(vm);
     }
     const [first] = found;
     if (first === undefined || found.length === 1) return first ?? null;
@@ -136,11 +144,11 @@ export class ServiceInstance {
     throw invalidArgument('uuid', `${uuid} is the UUID of ${found.length} VMs: ${names}`);
   }
 
-  /** In the order of the inventory: VMs that have no number yet get theirs so. */
   async #byMoref(value: string): Promise<VirtualMachine | undefined> {
-    if (!/^vm-\d+$/.test(value)) return undefined;
-    for (const vm of this.#vms) if ((await vm.identify()).value === value) return vm;
-    return undefined;
+    const found = await this.#inventory.numbered(value).catch((thrown: unknown) => {
+      throw toFault(thrown);
+    });
+    return this.#vms.find(({ context }) => context.host === found);
   }
 
   #byPath(path: string): VirtualMachine | undefined {
@@ -148,7 +156,28 @@ export class ServiceInstance {
   }
 }
 
+/** The UUID of a VM with its properties read anew; null where it cannot be asked. */
+async function uuidOf(vm: VirtualMachine): Promise<string | null> {
+  if (!vm.context.host.served) return vm.entry.uuid ?? null;
+  return vm.refresh().then(
+    ({ config }) => config.uuid,
+    () => null,
+  );
+}
+
 /** The service over these VMs; nothing is asked of them before they are looked for. */
 export function connect(options: ConnectOptions): ServiceInstance {
   return new ServiceInstance(options);
+}
+
+/** The same over the VMs of a host file. InvalidArgument where there is none, or it is wrong; InvalidState where it cannot be read. */
+export async function connectHost({ file, ...options }: ConnectHostOptions = {}): Promise<ServiceInstance> {
+  const inventory = new Inventory({ file });
+  try {
+    const vms = (await inventory.vms()).map(({ entry }) => entry);
+    if ((await inventory.file()) !== null) return new ServiceInstance({ ...options, vms });
+  } catch (thrown) {
+    throw toFault(thrown);
+  }
+  throw invalidArgument('file', `there is no host file: give one, or name it by ${HOST_VARIABLE}`);
 }

@@ -80,6 +80,8 @@ export interface VirtualMachineCapability {
 
 /** State of a VM; `poweredOff` also where nobody listens on its socket and its images are configured. */
 export interface VirtualMachineRuntimeInfo {
+  /** `disconnected`: no way to the VM is known here; whether it runs nobody can tell, and `powerState` says nothing. */
+  connectionState: 'connected' | 'disconnected';
   powerState: 'poweredOn' | 'poweredOff' | 'suspended';
   consolidationNeeded: boolean;
 }

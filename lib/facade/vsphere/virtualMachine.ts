@@ -3,6 +3,7 @@
  * is now. What a method does is in its file; here it gets a task, its turn, and the properties read anew.
  */
 import type { Holds } from '../../host/holds.js';
+import { type HostVm, idText, type VmEntry } from '../../host/hostVm.js';
 import { cleanUpVm } from './cleanUp.js';
 import { toFault, VimFault } from './faults.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
@@ -29,7 +30,14 @@ import type {
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
 } from './types.js';
-import { type ServiceOptions, VmContext, type VmEntry } from './vmContext.js';
+import { type ServiceOptions, VmContext } from './vmContext.js';
+
+/** There is no word for a power state that nobody knows. */
+const UNREACHED: VirtualMachineRuntimeInfo = {
+  connectionState: 'disconnected',
+  powerState: 'poweredOff',
+  consolidationNeeded: false,
+};
 
 type Work<T> = (signal: AbortSignal) => Promise<T>;
 
@@ -41,11 +49,13 @@ export class VirtualMachine {
   #properties: VmProperties | null = null;
 
   /** @internal A service makes them. */
-  constructor(
-    readonly entry: VmEntry,
-    options: ServiceOptions & { stateFolder: string },
-  ) {
-    this.context = new VmContext(entry, options);
+  constructor(host: HostVm, options: Pick<ServiceOptions, 'maxAreasPerCall'>) {
+    this.context = new VmContext(host, options);
+  }
+
+  /** As its owner configured it. */
+  get entry(): VmEntry {
+    return this.context.entry;
   }
 
   /** Given to the VM once, and the same in every process and for ever: it stays when other VMs come and go. */
@@ -55,7 +65,7 @@ export class VirtualMachine {
 
   /** As its owner configured it. */
   get name(): string {
-    return this.entry.name;
+    return this.context.name;
   }
 
   /** Name, UUID, tracking and disks; of a tracked disk with the changeId of its newest point in time. */
@@ -73,9 +83,9 @@ export class VirtualMachine {
     return this.#read('layoutEx');
   }
 
-  /** Whether it runs, is suspended or off. */
+  /** Whether it runs, is suspended or off; needs no {@link refresh} of a VM that this version does not reach. */
   get runtime(): VirtualMachineRuntimeInfo {
-    return this.#read('runtime');
+    return this.context.host.served ? this.#read('runtime') : UNREACHED;
   }
 
   /** Undefined without snapshots, as in the API. */
@@ -83,9 +93,13 @@ export class VirtualMachine {
     return this.#read('snapshot');
   }
 
-  /** Reads the properties anew from QEMU and from what is remembered. A VM that cannot be asked is `InvalidState`. */
+  /**
+   * Reads the properties anew from QEMU and from what is remembered. A VM that cannot be asked is `InvalidState`; one that this
+   * version does not reach has its reference and `runtime`, and everything else of it is `NotSupported`.
+   */
   async refresh(): Promise<this> {
-    this.#properties = await readProperties(this.context, await this.identify());
+    const moref = await this.identify();
+    if (this.context.host.served) this.#properties = await readProperties(this.context, moref);
     return this;
   }
 
@@ -93,12 +107,9 @@ export class VirtualMachine {
   async identify(): Promise<ManagedObjectReference> {
     this.#moref ??= {
       type: 'VirtualMachine',
-      value: await this.context.records.id().then(
-        (id) => `vm-${id}`,
-        (thrown: unknown) => {
-          throw toFault(thrown);
-        },
-      ),
+      value: await this.context.host.id().then(idText, (thrown: unknown) => {
+        throw toFault(thrown);
+      }),
     };
     return this.#moref;
   }
@@ -170,15 +181,15 @@ export class VirtualMachine {
    * says who, to whoever is refused; with `client` it is held for that client of several. `TaskInProgress` while another holds or
    * changes it.
    */
-  async hold(identity: string, client: Holds = this.context.holds): Promise<void> {
-    await client.hold(this.context.holders, identity).catch((thrown: unknown) => {
+  async hold(identity: string, client?: Holds): Promise<void> {
+    await this.context.host.hold(identity, client).catch((thrown: unknown) => {
       throw toFault(thrown);
     });
   }
 
   /** Ends {@link hold}; false where this identity does not hold it. What another client or process that still runs holds stays held. */
-  async letGo(identity: string, client: Holds = this.context.holds): Promise<boolean> {
-    return client.letGo(this.context.holders, identity);
+  async letGo(identity: string, client?: Holds): Promise<boolean> {
+    return this.context.host.letGo(identity, client);
   }
 
   /** Frees what processes that died held, and ends the snapshots that they had only begun: how many, and how many are left. */
@@ -216,6 +227,7 @@ export class VirtualMachine {
   }
 
   #read<P extends keyof VmProperties>(property: P): VmProperties[P] {
+    if (!this.context.host.served) throw notReached(this.context.host);
     return this.#known(this.#properties)[property];
   }
 
@@ -226,4 +238,9 @@ export class VirtualMachine {
       `the properties of ${this.name} have not been read: call refresh() first`,
     );
   }
+}
+
+/** By what name it is not reached. */
+function notReached({ notServed }: HostVm): VimFault {
+  return toFault(notServed);
 }

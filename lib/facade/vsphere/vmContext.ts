@@ -1,34 +1,9 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
 import type { Vm } from '../../core/vm.js';
-import { HoldStore, monitorKey } from '../../host/holdStore.js';
-import { changing, Holds } from '../../host/holds.js';
-import { reachVmOrImages } from '../../host/openVm.js';
-import { RecordStore } from '../../host/recordStore.js';
+import type { HoldStore } from '../../host/holdStore.js';
+import type { HostVm, VmEntry } from '../../host/hostVm.js';
+import type { RecordStore } from '../../host/recordStore.js';
 import { toFault, VimFault } from './faults.js';
-
-/** A VM of the inventory, as its owner configures it. */
-export interface VmEntry {
-  name: string;
-  /** QMP socket. */
-  qmp: string;
-  /** Asked from QEMU unless given. */
-  uuid?: string | undefined;
-  /** Socket of the guest agent, for quiesced snapshots. */
-  agent?: string | undefined;
-  /**
-   * Path of the qcow2 image of each disk, by the name it has in `disks` of the running VM. With it the VM can be asked while it is off: it is
-   * off when nobody listens on `qmp`.
-   */
-  images?: Readonly<Record<string, string>> | undefined;
-  /** Names of disks that take part; all that can be tracked unless given. */
-  disks?: readonly string[] | undefined;
-  /** Folder for what the guest overwrites while a snapshot exists. */
-  scratch?: string | undefined;
-  /** Accept a scratch folder that may be too small for all that the guest can overwrite while a snapshot exists. */
-  allowUnwatchedScratch?: boolean | undefined;
-  /** Socket of an NBD server that this QEMU runs already. */
-  nbdSocket?: string | undefined;
-}
 
 /** How the service answers, and where it remembers. */
 export interface ServiceOptions {
@@ -40,26 +15,34 @@ export interface ServiceOptions {
 
 /** What methods work on. Each has a connection of its own, because a QMP monitor serves one client at a time. */
 export class VmContext {
-  readonly records: RecordStore;
-  /** Who holds it. */
-  readonly holders: HoldStore;
-  /** Of a caller that keeps none of his own. */
-  readonly holds = new Holds();
   readonly maxAreasPerCall: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
-    readonly entry: VmEntry,
-    { stateFolder, maxAreasPerCall }: ServiceOptions & { stateFolder: string },
+    readonly host: HostVm,
+    { maxAreasPerCall }: Pick<ServiceOptions, 'maxAreasPerCall'>,
   ) {
-    this.records = new RecordStore(stateFolder, entry.name);
-    this.holders = new HoldStore(monitorKey(entry.qmp), { folder: stateFolder, name: entry.name });
     this.maxAreasPerCall = maxAreasPerCall;
   }
 
   /** As its owner configured it. */
+  get entry(): VmEntry {
+    return this.host.entry;
+  }
+
+  /** As its owner configured it. */
   get name(): string {
-    return this.entry.name;
+    return this.host.name;
+  }
+
+  /** What is remembered of it. */
+  get records(): RecordStore {
+    return this.host.records;
+  }
+
+  /** Who holds it. */
+  get holders(): HoldStore {
+    return this.host.holders;
   }
 
   /** Runs with the VM as it is now, running or off; the connection ends afterwards. */
@@ -70,13 +53,9 @@ export class VmContext {
 
   /** The VM as it is now, for whoever closes it. */
   async open(signal?: AbortSignal): Promise<Vm> {
-    const { qmp, nbdSocket, images, name } = this.entry;
-    // The format is given and never told from the file's bytes: a guest may write the header of an image into a raw disk.
-    const vm = await reachVmOrImages({ qmp, nbdSocket, images, format: 'qcow2', name, signal }).catch(
-      (thrown: unknown) => {
-        throw toFault(thrown);
-      },
-    );
+    const vm = await this.host.reach({ signal }).catch((thrown: unknown) => {
+      throw toFault(thrown);
+    });
     if (!vm.running) this.#requireImages();
     return vm;
   }
@@ -89,7 +68,7 @@ export class VmContext {
 
   /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
   inTurn<T>(task: string, work: () => Promise<T>): Promise<T> {
-    const allowed = (): Promise<T> => changing(this.holders, task, work);
+    const allowed = (): Promise<T> => this.host.changing(task, work);
     const turn = this.#turn.then(allowed, allowed);
     this.#turn = turn.catch(() => undefined);
     return turn;

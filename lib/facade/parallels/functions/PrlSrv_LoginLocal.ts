@@ -4,7 +4,7 @@ import { LocalServer } from '../objects/localServer.js';
 import { take } from '../runtime.js';
 
 /**
- * Logs in to this machine: reads who its VMs are (QEMU_CBT_VMS, or configureLocalServer). A job. There is no session to take up and no
+ * Logs in to this machine: reads who its VMs are (configureLocalServer, QEMU_CBT_VMS, or the host file). A job. There is no session to take up and no
  * port, so the other parameters do nothing.
  */
 export function PrlSrv_LoginLocal(

@@ -1,15 +1,20 @@
 /**
- * The "server" a program logs in to: the VMs of this machine, told by a small file or by a folder of QMP sockets.
+ * The "server" a program logs in to: the VMs of this machine, told by the host file (its name ends in .yaml or .yml), by a small file
+ * of JSON or by a folder of QMP sockets.
  *
  *   { "vms": [{ "name": "web", "qmp": "/run/vms/web.qmp", "agent": "/run/vms/web.agent", "disks": ["drive0"] }] }
  *
  * In a folder every `<name>.qmp` or `<name>.sock` is a VM of that name. QEMU_CBT_VMS names the file or folder unless the
- * program does.
+ * program does; where neither does, they are those of the machine's host file (QEMU_CBT_HOST, else /etc/qemu-cbt/host.yaml).
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { z } from 'zod';
+import { CbtError } from '../../../core/errors.js';
 import { parseUuid } from '../../../core/pointInTime.js';
+import { HOST_VARIABLE, HostFileError } from '../../../host/hostFile.js';
+import { passedVmsSchema } from '../../../host/hostSchema.js';
+import type { VmEntry } from '../../../host/hostVm.js';
+import { Inventory, type InventoryOptions } from '../../../host/inventory.js';
 import { PHT_SERVER } from '../constants/handleTypes.js';
 import {
   PRL_ERR_FILE_NOT_FOUND,
@@ -20,20 +25,10 @@ import { PrlError, toPrlError } from '../errors.js';
 import { type PrlObject, runtime } from '../runtime.js';
 import { OpenBackups } from './openBackups.js';
 import { VirtualMachine } from './virtualMachine.js';
-import { type VmEntry, vmSchema } from './vmEntry.js';
-
-const fileSchema = z.strictObject({
-  vms: z.array(vmSchema).superRefine((vms, context) => {
-    const names = vms.map(({ name }) => name);
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined)
-      context.addIssue({ code: 'custom', message: `two VMs are named ${JSON.stringify(twice)}` });
-  }),
-});
 
 const MAX_FILE_BYTES = 1 << 20;
 
-/** Where the local server's VMs come from: a file, a folder, or the VMs themselves; undefined for QEMU_CBT_VMS. */
+/** Where the local server's VMs come from: a file, a folder, or the VMs themselves; undefined for QEMU_CBT_VMS, else the host file. */
 export function configureLocalServer(vms: string | readonly VmEntry[] | undefined): void {
   runtime().vms = vms;
 }
@@ -41,26 +36,28 @@ export function configureLocalServer(vms: string | readonly VmEntry[] | undefine
 /** The server of `PrlSrv_LoginLocal`: finds the VMs of this machine. Logging off rolls open backups back. */
 export class LocalServer implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_SERVER;
-  #login: { entries: readonly VmEntry[]; backups: OpenBackups } | null = null;
+  #login: { inventory: Inventory; backups: OpenBackups } | null = null;
 
   /** Reads who the VMs are; again where one is logged in already, whose backups go on. */
   async login(): Promise<void> {
-    const entries = await readEntries();
-    this.#login = { entries, backups: this.#login?.backups ?? new OpenBackups() };
+    const inventory = await readInventory();
+    this.#login = { inventory, backups: this.#login?.backups ?? new OpenBackups() };
   }
 
   /** The VMs, in the order of the file, or by name. */
   async vms(): Promise<VirtualMachine[]> {
-    if (this.#login === null) throw new PrlError(PRL_ERR_INVALID_PARAM, 'the server is not logged in to');
-    const { entries, backups } = this.#login;
-    return entries.map((entry) => new VirtualMachine(entry, backups));
+    const { inventory, backups } = this.#loggedIn();
+    return (await inventory.vms()).map((host) => new VirtualMachine(host, backups));
   }
 
-  /** A VM by its name, or else by its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused. */
+  /** A VM by its name, or else by its number (`vm-7`) or its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused. */
   async findVm(name: string): Promise<VirtualMachine> {
     const vms = await this.vms();
-    const byName = vms.filter((vm) => vm.name === name);
+    const named = (wanted: string | undefined) => vms.filter((vm) => vm.name === wanted);
+    const byName = named(name);
     if (byName.length > 0) return only(name, byName);
+    const numbered = named((await this.#loggedIn().inventory.numbered(name))?.name);
+    if (numbered.length > 0) return only(name, numbered);
     const wanted = parseUuid(name);
     const silent: string[] = [];
     const byUuid: VirtualMachine[] = [];
@@ -88,6 +85,11 @@ export class LocalServer implements PrlObject, AsyncDisposable {
     await this.logoff();
   }
 
+  #loggedIn() {
+    if (this.#login === null) throw new PrlError(PRL_ERR_INVALID_PARAM, 'the server is not logged in to');
+    return this.#login;
+  }
+
   /** Logs off. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.logoff();
@@ -101,18 +103,33 @@ function only(name: string, [first, ...others]: readonly VirtualMachine[]): Virt
   throw new PrlError(PRL_ERR_INVALID_PARAM, message);
 }
 
-async function readEntries(): Promise<readonly VmEntry[]> {
+async function readInventory(): Promise<Inventory> {
   const source = runtime().vms ?? process.env['QEMU_CBT_VMS'];
-  if (source === undefined)
-    throw new PrlError(
-      PRL_ERR_FILE_NOT_FOUND,
-      'no VMs are known: set QEMU_CBT_VMS to a file or a folder of QMP sockets',
+  try {
+    const inventory = new Inventory(await told(source));
+    await inventory.vms();
+    if (source !== undefined || (await inventory.file()) !== null) return inventory;
+  } catch (thrown) {
+    if (!(thrown instanceof CbtError)) throw thrown;
+    throw toPrlError(
+      thrown,
+      thrown instanceof HostFileError ? PRL_ERR_INVALID_PARAM : PRL_ERR_FILE_NOT_FOUND,
     );
-  if (typeof source !== 'string') return checkEntries('configureLocalServer', { vms: source });
+  }
+  throw new PrlError(
+    PRL_ERR_FILE_NOT_FOUND,
+    `no VMs are known: set QEMU_CBT_VMS to a file or a folder of QMP sockets, or ${HOST_VARIABLE} to a host file`,
+  );
+}
+
+async function told(source: string | readonly VmEntry[] | undefined): Promise<InventoryOptions> {
+  if (source === undefined) return {};
+  if (typeof source !== 'string') return { vms: checkEntries('configureLocalServer', { vms: source }) };
   const info = await stat(source).catch((cause: NodeJS.ErrnoException) => {
     throw new PrlError(PRL_ERR_FILE_NOT_FOUND, `${source} cannot be read: ${cause.code}`, { cause });
   });
-  return info.isDirectory() ? readFolder(source) : readEntryFile(source, info.size);
+  if (info.isDirectory()) return { vms: await readFolder(source) };
+  return /\.ya?ml$/.test(source) ? { file: source } : { vms: await readEntryFile(source, info.size) };
 }
 
 async function readFolder(folder: string): Promise<VmEntry[]> {
@@ -139,7 +156,7 @@ async function readEntryFile(path: string, bytes: number): Promise<readonly VmEn
 }
 
 function checkEntries(where: string, value: unknown): readonly VmEntry[] {
-  const checked = fileSchema.safeParse(value);
+  const checked = passedVmsSchema.safeParse(value);
   if (checked.success) return checked.data.vms;
   const [issue] = checked.error.issues;
   throw new PrlError(

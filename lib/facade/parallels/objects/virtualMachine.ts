@@ -1,15 +1,12 @@
 /** A VM of the local server: who it is, and where its backups begin. */
 import { randomUUID } from 'node:crypto';
-import { parseUuid } from '../../../core/pointInTime.js';
-import type { Vm } from '../../../core/vm.js';
-import { openVm } from '../../../host/openVm.js';
+import type { HostVm } from '../../../host/hostVm.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
 import type { PrlObject } from '../runtime.js';
 import { Backup } from './backup.js';
 import type { OpenBackups } from './openBackups.js';
-import type { VmEntry } from './vmEntry.js';
 
 /** What `PrlVm_BeginBackup` says by its flags. */
 export interface BeginBackupOptions {
@@ -23,26 +20,28 @@ export interface BeginBackupOptions {
 /** A VM of the local server, running or off. It is connected to for each call. */
 export class VirtualMachine implements PrlObject {
   readonly handleType = PHT_VIRTUAL_MACHINE;
-  readonly #entry: VmEntry;
+  readonly #host: HostVm;
   readonly #open: OpenBackups;
 
   /** @internal `open`: the backups of the login that this VM was found under. */
-  constructor(entry: VmEntry, open: OpenBackups) {
-    this.#entry = entry;
+  constructor(host: HostVm, open: OpenBackups) {
+    this.#host = host;
     this.#open = open;
   }
 
   /** As its owner configured it, or its socket's file name without the ending. */
   get name(): string {
-    return this.#entry.name;
+    return this.#host.name;
+  }
+
+  /** Its number on this machine, the same for every program and for ever; `vm-<number>` finds it. */
+  async id(): Promise<number> {
+    return this.#host.id();
   }
 
   /** RFC 4122 text, lower case; from the configuration, else from QEMU's `-uuid`. */
   async uuid(): Promise<string> {
-    const configured = parseUuid(this.#entry.uuid ?? '');
-    if (configured !== null) return configured;
-    await using vm = await this.#connect();
-    const { uuid } = await vm.facts();
+    const uuid = await this.#host.uuid();
     if (uuid !== null) return uuid;
     throw new PrlError(
       PRL_ERR_INVALID_PARAM,
@@ -59,15 +58,9 @@ export class VirtualMachine implements PrlObject {
     // Connections are made for each call.
   }
 
-  #connect(signal?: AbortSignal): Promise<Vm> {
-    const { qmp, nbdSocket, images, name, uuid } = this.#entry;
-    // Never told from the bytes: a guest may write the header of an image into a raw disk.
-    return openVm({ qmp, images, format: 'qcow2', name, uuid, nbdSocket, signal });
-  }
-
   async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
-    const { agent, disks, scratch } = this.#entry;
-    const vm = await this.#connect(signal).catch((thrown: unknown) => {
+    const { agent, disks, scratch, allowUnwatchedScratch } = this.#host.entry;
+    const vm = await this.#host.connect({ signal }).catch((thrown: unknown) => {
       throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
     });
     try {
@@ -81,6 +74,7 @@ export class VirtualMachine implements PrlObject {
         pit: randomUUID(),
         disks,
         scratch: { folder: scratch },
+        allowUnwatchedScratch,
         ...(agent !== undefined && { quiesce: { agentSocket: agent, onFailure: fsSync ? 'fail' : 'warn' } }),
         signal,
       });
