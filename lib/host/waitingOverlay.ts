@@ -83,6 +83,8 @@ async function whyWrittenTo(
     await requireUnwritten(opened, instant, signal);
     return null;
   } catch (error) {
+    if (error instanceof CbtError && error.reason === 'OTHER_EPOCH')
+      return `it is another disk by now: that of the session is of epoch ${instant.epoch}`;
     if (error instanceof CbtError && isContentGone(error)) return error.message;
     throw error;
   }

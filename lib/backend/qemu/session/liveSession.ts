@@ -108,9 +108,14 @@ export class LiveSession implements Session {
     if (this.#broken !== null) throw this.#broken;
     if (this.#over) throw this.#closed();
     if (this.lease.ending !== undefined) throw this.#beingEnded();
-    let why = await whyBroken(this.client, this.#pulled.rest, options);
-    if (why !== null && (await this.#pulled.find(options)))
-      why = await whyBroken(this.client, this.#pulled.rest, options);
+    const { rest } = this.#pulled;
+    let why = await whyBroken(this.client, rest, options);
+    if (why !== null) {
+      await this.#pulled.find(options);
+      // Found here, or meanwhile by whoever heard the event.
+      if (this.#pulled.rest.disks.length < rest.disks.length)
+        why = await whyBroken(this.client, this.#pulled.rest, options);
+    }
     if (why !== null) throw this.#break(why);
   }
 
