@@ -29,11 +29,11 @@ export class PulledDisks {
     return { ...this.lease, disks: this.lease.disks.filter(({ disk }) => !this.#errors.has(disk)) };
   }
 
-  /** Asked when something ended by itself: whether disks are gone of which that was not known. Nobody is served them any more. */
-  async find(options?: WaitOptions): Promise<boolean> {
+  /** To be called when something ended by itself: notes the disks that are gone. Nobody is served them any more. */
+  async find(options?: WaitOptions): Promise<void> {
     const { mode, session } = this.lease;
     // What the guest wrote to an overlay has to come back: that is for the session as a whole.
-    if (mode !== 'fleece') return false;
+    if (mode !== 'fleece') return;
     // QEMU ends the job first, then the device goes, and only then its drive: of that one nothing but the name is left.
     const there = (await listDisks(this.client, options)).filter(
       ({ qdevPath, deviceType }) => qdevPath === undefined || deviceType !== undefined,
@@ -46,6 +46,5 @@ export class PulledDisks {
     }
     for (const { index } of gone)
       await removeExport(this.client, makeId('data', tagOf(session), index), options);
-    return gone.length > 0;
   }
 }
