@@ -104,9 +104,7 @@ export class OffSession implements Session {
     const lost = pointed.filter((disk) => doubts.has(disk));
     const { disks } =
       kept.length === 0 ? { disks: [] } : await track(kept, (images) => images.commit(this.pit, { signal }));
-    // Nobody has a backup of them; why one stays matters less than why it was not kept.
-    if (lost.length > 0)
-      await track(lost, (images) => images.undo(this.pit, { signal })).catch(() => undefined);
+    for (const disk of lost) await this.#takeOff(disk, doubts);
     await this.#close();
     return {
       pit: this.pit,
@@ -132,6 +130,30 @@ export class OffSession implements Session {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#over) await this.rollback();
+  }
+
+  /** Nobody has a backup of what the disk held then. A point that stays all the same is told: nothing may be built on it. */
+  async #takeOff(disk: string, doubts: Map<string, CbtError>): Promise<void> {
+    const doubt = doubts.get(disk);
+    const { disks } = await this.#parts
+      .track([disk], (images) => images.undo(this.pit))
+      .catch((error: unknown) => {
+        if (error instanceof CbtError) return { disks: [{ disk, error }] };
+        throw error;
+      });
+    const failed = disks[0]?.error;
+    if (doubt === undefined || failed === undefined || failed.reason === 'UNKNOWN_PIT') return;
+    const { code, message, reason, details } = doubt;
+    const told = `${message}; moreover, its point in time ${this.pit} could not be taken off, and nothing may be built on it: forget it (${failed.message})`;
+    doubts.set(
+      disk,
+      new CbtError(code, told, {
+        ...(reason !== undefined && { reason }),
+        disk,
+        details: { ...details, pointStays: this.pit },
+        cause: doubt,
+      }),
+    );
   }
 
   /** Why what was read of a disk may not be its instant. */

@@ -72,6 +72,24 @@ describe('a session of a VM that is off', () => {
     await session.rollback();
   });
 
+  test('says of a disk in doubt that its point stays, where that cannot be taken off', async () => {
+    const session = await vm.begin();
+    await (await session.openData('a')).close();
+    const holder = await ImageHolder.hold(world.image('a'), 'daemon rw');
+    try {
+      const [a, b] = (await session.commit()).disks;
+      expect(a).toMatchObject({ disk: 'a', error: { reason: 'BUSY', details: { pointStays: session.pit } } });
+      expect(a?.error?.message).toContain(`its point in time ${session.pit} could not be taken off`);
+      expect(b).toMatchObject({ disk: 'b' });
+      expect(b?.error).toBeUndefined();
+    } finally {
+      await holder.release();
+    }
+    expect((await pitsOf(vm, 'a')).at(-1)).toBe(session.pit);
+    await vm.undo(session.pit, { disks: ['a'] });
+    expect(await pitsOf(vm, 'a')).not.toContain(session.pit);
+  });
+
   test('is not the images that have the names by now: every disk has its point, and only the history tells them apart', async () => {
     const session = await vm.begin({ detached: true });
     const [a, b] = [world.image('a'), world.image('b')];
