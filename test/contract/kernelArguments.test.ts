@@ -1,52 +1,14 @@
 /** What every kernel refuses, and when it looks at its arguments. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { BitmapSegment, ClusterTables } from '../../lib/core/bitmapKernel.js';
 import { MAX_DISK_BYTES } from '../../lib/core/rangePage.js';
-import { type Call, memory, NONE, refusedFor, window } from '../helpers/kernelCalls.js';
+import { calls, stored, tables, useScratchFile } from '../helpers/callsOnFile.js';
+import { memory, NONE, refusedFor, window } from '../helpers/kernelCalls.js';
 import { kernels } from '../helpers/kernels.js';
-import { ScratchFile } from '../helpers/storedBits.js';
 
 const NOT_A_BYTE_COUNT = [Number.NaN, -1, 0.5, 2 ** 53, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
-let file: ScratchFile;
-
-beforeAll(async () => {
-  file = await ScratchFile.make();
-  await file.put(new Uint8Array(65536));
-});
-
-afterAll(() => file.remove());
-
-const stored = (changes: object): BitmapSegment => ({
-  granularityBytes: 512,
-  bits: { kind: 'stored', fd: file.fd, clusterBytes: 512, table: NONE, ...changes },
-});
-
-const tables = (changes: Partial<ClusterTables> = {}): ClusterTables => ({
-  fd: file.fd,
-  clusterBits: 16,
-  extendedL2: false,
-  version: 3,
-  externalData: false,
-  l1: new Float64Array(64),
-  fileBytes: file.sizeBytes,
-  ...changes,
-});
-
-/** Every method that takes a window, with arguments that are otherwise sound. */
-const calls: Record<string, Call> = {
-  scanBitmaps: (kernel, window) => kernel.scanBitmaps([memory(Uint8Array.of(5))], 512, window),
-  countBitmaps: (kernel, window) => kernel.countBitmaps([memory(Uint8Array.of(5))], 512, window),
-  paintRanges: (kernel, window) => kernel.paintRanges(Float64Array.of(512, 512), 512, window),
-  scanClusters: (kernel, window) => kernel.scanClusters(tables(), 'data', window),
-  scanFileData: (kernel, window) => kernel.scanFileData(file.fd, window),
-  union: (kernel, window) => kernel.union(Float64Array.of(512, 512), NONE, window),
-  intersect: (kernel, window) => kernel.intersect(Float64Array.of(512, 512), NONE, window),
-  subtract: (kernel, window) => kernel.subtract(Float64Array.of(512, 512), NONE, window),
-  clip: (kernel, window) => kernel.clip(Float64Array.of(512, 512), window),
-  align: (kernel, window) => kernel.align(Float64Array.of(512, 512), 4096, window),
-  split: (kernel, window) => kernel.split(Float64Array.of(512, 512), 4096, window),
-};
+useScratchFile();
 
 const methods = Object.entries(calls).map(([method, call]) => ({ method, call }));
 

@@ -1,53 +1,14 @@
 /** Memory that goes away under a kernel’s call, and a signal that stops it. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BitmapSegment, ClusterTables } from '../../lib/core/bitmapKernel.js';
+import { describe, expect, it } from 'vitest';
 import type { RangePage, Window } from '../../lib/core/rangePage.js';
+import { calls, file, stored, tables, useScratchFile } from '../helpers/callsOnFile.js';
 import { COPIED, writeTables } from '../helpers/clusterTables.js';
 import { type Call, memory, NONE, refusedFor, window } from '../helpers/kernelCalls.js';
 import { kernels } from '../helpers/kernels.js';
-import { ScratchFile } from '../helpers/storedBits.js';
 
 const STYLE = { before: '<', between: '+', after: '>' };
 
-let file: ScratchFile;
-
-beforeAll(async () => {
-  file = await ScratchFile.make();
-  await file.put(new Uint8Array(65536));
-});
-
-afterAll(() => file.remove());
-
-const stored = (changes: object): BitmapSegment => ({
-  granularityBytes: 512,
-  bits: { kind: 'stored', fd: file.fd, clusterBytes: 512, table: NONE, ...changes },
-});
-
-const tables = (changes: Partial<ClusterTables> = {}): ClusterTables => ({
-  fd: file.fd,
-  clusterBits: 16,
-  extendedL2: false,
-  version: 3,
-  externalData: false,
-  l1: new Float64Array(64),
-  fileBytes: file.sizeBytes,
-  ...changes,
-});
-
-/** Every method that takes a window, with arguments that are otherwise sound. */
-const calls: Record<string, Call> = {
-  scanBitmaps: (kernel, window) => kernel.scanBitmaps([memory(Uint8Array.of(5))], 512, window),
-  countBitmaps: (kernel, window) => kernel.countBitmaps([memory(Uint8Array.of(5))], 512, window),
-  paintRanges: (kernel, window) => kernel.paintRanges(Float64Array.of(512, 512), 512, window),
-  scanClusters: (kernel, window) => kernel.scanClusters(tables(), 'data', window),
-  scanFileData: (kernel, window) => kernel.scanFileData(file.fd, window),
-  union: (kernel, window) => kernel.union(Float64Array.of(512, 512), NONE, window),
-  intersect: (kernel, window) => kernel.intersect(Float64Array.of(512, 512), NONE, window),
-  subtract: (kernel, window) => kernel.subtract(Float64Array.of(512, 512), NONE, window),
-  clip: (kernel, window) => kernel.clip(Float64Array.of(512, 512), window),
-  align: (kernel, window) => kernel.align(Float64Array.of(512, 512), 4096, window),
-  split: (kernel, window) => kernel.split(Float64Array.of(512, 512), 4096, window),
-};
+useScratchFile();
 
 /** Moves the memory of a view elsewhere: the view is left detached, of length zero. */
 function detach(view: ArrayBufferView): void {
@@ -115,16 +76,16 @@ describe.each(kernels)('$label: memory that goes away', ({ kernel }) => {
 
     // The first cluster has to be read before the others are looked at.
     const table = new Float64Array(1024).fill(1);
-    table[0] = await file.put(Uint8Array.of(1, ...new Uint8Array(511)));
+    table[0] = await file().put(Uint8Array.of(1, ...new Uint8Array(511)));
     const clusters = kernel.scanBitmaps([stored({ table })], 512, window({ endBytes: 2 ** 31 }));
     destroy(table);
     expect((await clusters).ranges).toEqual(Float64Array.of(0, 512, 2 ** 21, 2 ** 31 - 2 ** 21));
 
-    const { l1 } = await writeTables(file, {
+    const { l1 } = await writeTables(file(), {
       clusterBits: 9,
       entries: new Array<bigint>(128).fill(COPIED | 512n),
     });
-    const small = tables({ clusterBits: 9, l1, fileBytes: file.sizeBytes });
+    const small = tables({ clusterBits: 9, l1, fileBytes: file().sizeBytes });
     const allocation = kernel.scanClusters(small, 'data', window({ endBytes: 65536 }));
     destroy(l1);
     expect((await allocation).ranges).toEqual(Float64Array.of(0, 65536));

@@ -6,7 +6,7 @@ import { makeImage, path, QCOW2, READ_ONLY, ref, SECTOR, useLibrary, vix } from 
 useLibrary();
 
 interface Client {
-  library: vix.Library;
+  client: vix.Library;
   log: string[];
   connection: vix.VixDiskLibConnection;
   disk: vix.VixDiskLibHandle;
@@ -26,7 +26,7 @@ async function newClient(store: string, image: string): Promise<Client> {
     expect(await vix.VixDiskLib_Open(connection.value!, `[${store}] ${image}`, READ_ONLY, disk)).toBe(
       vix.VIX_OK,
     );
-    return { library, log, connection: connection.value!, disk: disk.value!, run };
+    return { client: library, log, connection: connection.value!, disk: disk.value!, run };
   });
 }
 
@@ -52,7 +52,7 @@ describe('two clients of one process', () => {
       );
     });
     one.run(() => vix.VixDiskLib_Exit());
-    await one.library.close();
+    await one.client.close();
     expect(await outcome).toBe(vix.VIX_OK);
     expect(flying.every((byte) => byte === 2)).toBe(true);
     expect(await readByte(other)).toEqual([vix.VIX_OK, 2]);
@@ -65,14 +65,14 @@ describe('two clients of one process', () => {
       );
     });
     // Nobody has the images any more who could not be told to let go of them.
-    await other.library.close();
+    await other.client.close();
     expect(await makeImage('a.qcow2', 1 << 20, ['write 0 64k'])).toBe(path('a.qcow2'));
   });
 
   test("a connection and a disk of one are none for the other, and for the process's own library", async () => {
     const [one, other] = await twoClients();
-    await using _one = one.library;
-    await using _other = other.library;
+    await using _one = one.client;
+    await using _other = other.client;
     const buffer = Buffer.alloc(SECTOR);
     for (const run of [other.run, <T>(work: () => T): T => work()]) {
       expect(await run(() => vix.VixDiskLib_Read(one.disk, 0, 1, buffer))).toBe(vix.VIX_E_INVALID_HANDLE);
@@ -89,8 +89,8 @@ describe('two clients of one process', () => {
 
   test('settings, logs and last reasons are each its own', async () => {
     const [one, other] = await twoClients();
-    await using _one = one.library;
-    await using _other = other.library;
+    await using _one = one.client;
+    await using _other = other.client;
     const open = (client: Client, name: string): Promise<number> =>
       client.run(() => vix.VixDiskLib_Open(client.connection, name, READ_ONLY, ref()));
     expect(await open(other, '[first] a.qcow2')).toBe(vix.VIX_E_FILE_NAME_INVALID);
@@ -107,8 +107,8 @@ describe('two clients of one process', () => {
 
   test('callbacks run for the client whose call they belong to', async () => {
     const [one, other] = await twoClients();
-    await using _one = one.library;
-    await using _other = other.library;
+    await using _one = one.client;
+    await using _other = other.client;
     const look = ({ disk, connection, run }: Client): Promise<number> =>
       new Promise((resolve) => {
         // His own connection is one inside.
@@ -156,9 +156,9 @@ describe('two clients of one process', () => {
 
   test('what connects while its library is closed is closed, and said', async () => {
     const [one, other] = await twoClients();
-    await using _other = other.library;
+    await using _other = other.client;
     const connecting = one.run(() => vix.VixDiskLib_ConnectEx(null, true, null, null, ref()));
-    await one.library.close();
+    await one.client.close();
     expect([vix.VIX_OK, vix.VIX_E_DISK_NOINIT]).toContain(await connecting);
     expect(await one.run(() => vix.VixDiskLib_ConnectEx(null, true, null, null, ref()))).toBe(
       vix.VIX_E_DISK_NOINIT,

@@ -1,50 +1,13 @@
 /** A source while it is asked: one reading for many questions, and its end. */
 import { appendFile, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ImageFile } from '../../../../lib/backend/image/imageFile.js';
-import { openImage } from '../../../../lib/backend/image/imageSource.js';
-import type { DiskSource } from '../../../../lib/core/diskSource.js';
 import { TrackedDisk } from '../../../../lib/core/trackedDisk.js';
-import { type BlindKernel, blindKernel } from '../../../helpers/blindKernel.js';
-import { buildQcow2, type Qcow2Spec, setEntry } from '../../../helpers/qcow2Builder.js';
+import { ALL, kernel, open, put, SIZE, useImageFolder } from '../../../helpers/openedImages.js';
+import { buildQcow2, setEntry } from '../../../helpers/qcow2Builder.js';
 import { refusalOf } from '../../../helpers/refusal.js';
-import { makeTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporaryFolder.js';
 
-const SIZE = 1 << 20;
-const ALL = { startBytes: 0, endBytes: SIZE, maxRanges: Number.POSITIVE_INFINITY };
-
-let temporary: TemporaryFolder;
-
-let folder: string;
-
-let kernel: BlindKernel;
-
-let sources: DiskSource[];
-
-beforeEach(async () => {
-  kernel = blindKernel();
-  sources = [];
-  temporary = await makeTemporaryFolder();
-  folder = temporary.path;
-});
-
-afterEach(async () => {
-  for (const source of sources) await source.close();
-  await temporary.remove();
-});
-
-async function put(name: string, spec: Qcow2Spec | Buffer = {}): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, Buffer.isBuffer(spec) ? spec : buildQcow2({ size: SIZE, ...spec }).bytes);
-  return path;
-}
-
-async function open(path: string, format?: 'qcow2' | 'raw'): Promise<DiskSource> {
-  const source = await openImage(path, { kernel, ...(format && { format }) });
-  sources.push(source);
-  return source;
-}
+useImageFolder();
 
 describe('questions on one reading', () => {
   const BUSY = { code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' };

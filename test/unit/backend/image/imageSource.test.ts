@@ -4,48 +4,14 @@ import { appendFile, copyFile, mkdir, rename, rm, symlink, utimes, writeFile } f
 import net from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openImage } from '../../../../lib/backend/image/imageSource.js';
 import type { DiskSource } from '../../../../lib/core/diskSource.js';
-import { type BlindKernel, blindKernel } from '../../../helpers/blindKernel.js';
-import { buildQcow2, type Qcow2Spec, setEntry } from '../../../helpers/qcow2Builder.js';
+import { ALL, folder, kernel, open, put, SIZE, useImageFolder } from '../../../helpers/openedImages.js';
+import { buildQcow2, setEntry } from '../../../helpers/qcow2Builder.js';
 import { refusalOf } from '../../../helpers/refusal.js';
-import { makeTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporaryFolder.js';
 
-const SIZE = 1 << 20;
-const ALL = { startBytes: 0, endBytes: SIZE, maxRanges: Number.POSITIVE_INFINITY };
-
-let temporary: TemporaryFolder;
-
-let folder: string;
-
-let kernel: BlindKernel;
-
-let sources: DiskSource[];
-
-beforeEach(async () => {
-  kernel = blindKernel();
-  sources = [];
-  temporary = await makeTemporaryFolder();
-  folder = temporary.path;
-});
-
-afterEach(async () => {
-  for (const source of sources) await source.close();
-  await temporary.remove();
-});
-
-async function put(name: string, spec: Qcow2Spec | Buffer = {}): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, Buffer.isBuffer(spec) ? spec : buildQcow2({ size: SIZE, ...spec }).bytes);
-  return path;
-}
-
-async function open(path: string, format?: 'qcow2' | 'raw'): Promise<DiskSource> {
-  const source = await openImage(path, { kernel, ...(format && { format }) });
-  sources.push(source);
-  return source;
-}
+useImageFolder();
 
 const openTold = (path: string): Promise<DiskSource> => open(path, 'qcow2');
 
