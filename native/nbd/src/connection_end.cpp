@@ -24,7 +24,7 @@ constexpr auto kReaderExit = 1500ms; // for one that only read
 // it has brought everything to safety. So what ours has been asked is taken first, for nobody.
 void Connection::take_what_is_owed() {
   const auto owes = [](const auto& lane) {
-    return lane->server_log() != nullptr && lane->is_ready() && lane->in_flight() != 0;
+    return lane->server_log() != nullptr && lane->is_talking() && (lane->in_flight() != 0 || !lane->is_ready());
   };
   const Clock::time_point limit = Clock::now() + kGoodbye;
   while (std::any_of(lanes_.lanes_.begin(), lanes_.lanes_.end(), owes) && Clock::now() < limit) {

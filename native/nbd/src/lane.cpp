@@ -191,6 +191,11 @@ bool Lane::is_ready() const {
   return nbd_aio_is_ready(handle_) == 1;
 }
 
+// While libnbd is in the middle of a reply or of sending, it calls itself processing and not ready.
+bool Lane::is_talking() const {
+  return is_ready() || nbd_aio_is_processing(handle_) == 1;
+}
+
 bool Lane::is_over() const {
   return nbd_aio_is_dead(handle_) == 1 || nbd_aio_is_closed(handle_) == 1;
 }

@@ -48,6 +48,8 @@ class Lane {
   // Starts to connect; then poll and `notify` until it is ready.
   Status start(const Target& target);
   [[nodiscard]] bool is_ready() const;
+  // Whether the server can still be asked and heard, at rest or in the middle of a request or reply.
+  [[nodiscard]] bool is_talking() const;
 
   // Reads what the server offers; refuses a size we cannot name, and contexts that are not there.
   Status inspect(const Target& target, ExportInfo& info) const;
