@@ -78,12 +78,40 @@ export const point: Check = (value, name) => {
     throw invalidArgument(name, value, 'a PIT UUID, a changeId, the name of a bitmap, or an instant');
 };
 
-/** At least one text, none of them twice. */
+/** At least one text. */
 export const names: Check = (value, name) => {
   if (!Array.isArray(value)) throw invalidArgument(name, value, 'a list of names');
   if (value.length === 0) throw invalidArgument(name, 'an empty list', 'at least one name');
   for (const [at, one] of value.entries()) text(one, `${name}[${at}]`);
 };
+
+/** The same, none of them twice. */
+export const distinctNames: Check = (value, name) => {
+  names(value, name);
+  const twice = (value as string[]).findIndex((one, at, all) => all.indexOf(one) < at);
+  if (twice >= 0)
+    throw invalidArgument(`${name}[${twice}]`, (value as string[])[twice], 'a name that the list has once');
+};
+
+/** A list of whatever passes; an empty one too. */
+export function listOf(check: Check): Check {
+  return (value, name) => {
+    if (!Array.isArray(value)) throw invalidArgument(name, value, 'a list');
+    for (const [at, one] of value.entries()) check(one, `${name}[${at}]`);
+  };
+}
+
+/** An object that has something for each name that the caller chose. */
+export function mapOf(check: Check): Check {
+  return (value, name) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw invalidArgument(name, value, 'an object');
+    for (const [key, one] of Object.entries(value)) {
+      text(key, `a name in ${name}`);
+      check(one, `${name}[${JSON.stringify(key)}]`);
+    }
+  };
+}
 
 export function oneOf(...values: readonly string[]): Check {
   return (value, name) => {

@@ -98,7 +98,7 @@ export function toFault(thrown: unknown, file = ''): VimFault {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new VimFault('RuntimeFault', message, {}, thrown);
   }
-  const { task } = thrown.details;
+  const { task, argument } = thrown.details;
   if (thrown.reason === 'BUSY' && typeof task === 'string')
     return new VimFault('TaskInProgress', thrown.message, { task }, thrown);
   const name = FAULT[thrown.code];
@@ -106,7 +106,7 @@ export function toFault(thrown: unknown, file = ''): VimFault {
   return new VimFault(
     name,
     thrown.message,
-    name === 'InvalidArgument' ? { invalidProperty: '' } : {},
+    name === 'InvalidArgument' ? { invalidProperty: typeof argument === 'string' ? argument : '' } : {},
     thrown,
   );
 }

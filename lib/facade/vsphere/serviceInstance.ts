@@ -1,7 +1,9 @@
 /** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
+import { type Checks, checkOptions, integer, required, text } from '../../core/options.js';
 import { HOST_VARIABLE } from '../../host/hostFile.js';
 import type { VmEntry } from '../../host/hostVm.js';
 import { Inventory } from '../../host/inventory.js';
+import { vmEntries } from '../../host/vmEntryChecks.js';
 import { invalidArgument, toFault } from './faults.js';
 import type { ManagedObjectReference } from './types.js';
 import { VirtualMachine } from './virtualMachine.js';
@@ -60,6 +62,10 @@ export interface ConnectHostOptions extends ServiceOptions {
   file?: string | undefined;
 }
 
+const SERVICE: Checks<ServiceOptions> = { maxAreasPerCall: integer(1), stateFolder: text };
+const CONNECT: Checks<ConnectOptions> = { ...SERVICE, vms: required(vmEntries) };
+const CONNECT_HOST: Checks<ConnectHostOptions> = { ...SERVICE, file: text };
+
 const ABOUT: AboutInfo = {
   name: 'qemu-cbt',
   fullName: 'qemu-cbt, changed-block tracking for QEMU',
@@ -79,13 +85,11 @@ export class ServiceInstance {
   readonly #inventory: Inventory;
   readonly #vms: readonly VirtualMachine[];
 
-  /** InvalidArgument: two VMs of one name, or `maxAreasPerCall` below 1. */
-  constructor({ vms, stateFolder, maxAreasPerCall }: ConnectOptions) {
+  /** InvalidArgument, with the option in `invalidProperty`: anything that is not what its option must be, or two VMs of one name. */
+  constructor(options: ConnectOptions) {
+    checked('connect', options, CONNECT);
+    const { vms, stateFolder, maxAreasPerCall } = options;
     this.#inventory = new Inventory({ vms, stateFolder });
-    if (maxAreasPerCall !== undefined && !(Number.isSafeInteger(maxAreasPerCall) && maxAreasPerCall >= 1))
-      throw invalidArgument('maxAreasPerCall', `maxAreasPerCall is ${maxAreasPerCall}, expected at least 1`);
-    const names = new Set(vms.map(({ name }) => name));
-    if (names.size !== vms.length) throw invalidArgument('vms', 'two VMs have one name');
     this.#vms = this.#inventory.passed.map((host) => new VirtualMachine(host, { maxAreasPerCall }));
     const vmFolder: Folder = {
       moref: { type: 'Folder', value: 'ha-folder-vm' },
@@ -165,17 +169,27 @@ async function uuidOf(vm: VirtualMachine): Promise<string | null> {
   );
 }
 
+function checked<Options>(what: string, options: unknown, checks: Checks<Options>): void {
+  try {
+    checkOptions(what, options, checks);
+  } catch (thrown) {
+    throw toFault(thrown);
+  }
+}
+
 /** The service over these VMs; nothing is asked of them before they are looked for. */
 export function connect(options: ConnectOptions): ServiceInstance {
   return new ServiceInstance(options);
 }
 
 /** The same over the VMs of a host file. InvalidArgument where there is none, or it is wrong; InvalidState where it cannot be read. */
-export async function connectHost({ file, ...options }: ConnectHostOptions = {}): Promise<ServiceInstance> {
+export async function connectHost(options: ConnectHostOptions = {}): Promise<ServiceInstance> {
+  checked('connectHost', options, CONNECT_HOST);
+  const { file, ...service } = options;
   const inventory = new Inventory({ file });
   try {
     const vms = (await inventory.vms()).map(({ entry }) => entry);
-    if ((await inventory.file()) !== null) return new ServiceInstance({ ...options, vms });
+    if ((await inventory.file()) !== null) return new ServiceInstance({ ...service, vms });
   } catch (thrown) {
     throw toFault(thrown);
   }

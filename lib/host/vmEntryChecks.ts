@@ -1,0 +1,51 @@
+/** VMs that a program passes, checked before anything is asked of them. */
+import { invalidArgument } from '../core/errors.js';
+import {
+  type Check,
+  type Checks,
+  distinctNames,
+  flag,
+  listOf,
+  mapOf,
+  required,
+  shape,
+  text,
+  uuid,
+} from '../core/options.js';
+import type { VmEntry } from './hostVm.js';
+
+const ENTRY: Checks<VmEntry> = {
+  name: required(text),
+  uuid,
+  qmp: text,
+  libvirt: text,
+  agent: text,
+  images: mapOf(text),
+  disks: distinctNames,
+  scratch: text,
+  allowUnwatchedScratch: flag,
+  nbdSocket: text,
+};
+
+const entry: Check = (value, name) => {
+  shape<VmEntry>(ENTRY)(value, name);
+  const { qmp, libvirt } = value as VmEntry;
+  if ((qmp === undefined) === (libvirt === undefined))
+    throw invalidArgument(`${name}.qmp`, qmp, `the VM's QMP socket, or libvirt in its place`);
+};
+
+/** A list of VMs, each of another name. */
+export const vmEntries: Check = (value, name) => {
+  listOf(entry)(value, name);
+  const first = new Map<string, number>();
+  for (const [at, vm] of (value as readonly VmEntry[]).entries()) {
+    const other = first.get(vm.name);
+    if (other !== undefined)
+      throw invalidArgument(
+        `${name}[${at}].name`,
+        vm.name,
+        `a name of its own: it is that of ${name}[${other}]`,
+      );
+    first.set(vm.name, at);
+  }
+};
