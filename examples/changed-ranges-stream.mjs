@@ -17,7 +17,7 @@ try {
 } catch (error) {
   if (!(error instanceof CbtError)) throw error;
   console.error(`${error.code}: ${error.message}`);
-  process.exitCode = error.fullBackupNeeded ? 3 : 1;
+  process.exitCode = error.recovery === 'full' ? 3 : 1;
 } finally {
   // A disk of a running QEMU holds a connection, and that the process.
   await disk?.close();

@@ -13,7 +13,17 @@ export type {
   DiskPiece,
   OpenDataOptions,
 } from './core/diskData.js';
-export type { CbtErrorCode, CbtErrorDetails, CbtErrorOptions, CbtReason, Problem } from './core/errors.js';
+export type {
+  CauseJson,
+  CbtErrorCode,
+  CbtErrorDetails,
+  CbtErrorJson,
+  CbtErrorOf,
+  CbtErrorOptions,
+  CbtReason,
+  CbtRecovery,
+  Problem,
+} from './core/errors.js';
 export { CbtError } from './core/errors.js';
 export type { Instant } from './core/pointInTime.js';
 export type { RangePage, RangePager, Ranges, Window } from './core/rangePage.js';

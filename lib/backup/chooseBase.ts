@@ -4,7 +4,7 @@
  * below it are asked instead.
  */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
-import { CbtError } from '../core/errors.js';
+import { CbtError, losesChain } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStackFiles } from './layerFiles.js';
 import { inWords, type Place, stands } from './series.js';
@@ -84,5 +84,5 @@ function pointOf(layer: Layer, { epoch, points }: BaseQuestion): string {
 
 /** A point the disk no longer knows, or a run with a broken stack below it: an older run may still serve. */
 function canPassOver(error: CbtError): boolean {
-  return error.fullBackupNeeded || error.code === 'ERR_CBT_CORRUPT_IMAGE';
+  return losesChain(error) || error.code === 'ERR_CBT_CORRUPT_IMAGE';
 }

@@ -22,5 +22,5 @@ const EXIT: Record<CbtErrorCode, number> = {
 };
 
 export function exitCodeOf(error: CbtError): number {
-  return error.fullBackupNeeded ? 3 : EXIT[error.code];
+  return error.recovery === 'full' ? 3 : EXIT[error.code];
 }

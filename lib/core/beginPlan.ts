@@ -7,7 +7,7 @@ import { findPit, type PitPlan, planPit, planReset } from './chainPlan.js';
 import { formatChangeId } from './changeId.js';
 import { planChanges } from './changeQuery.js';
 import type { DiskState } from './diskSource.js';
-import { CbtError, type CbtReason, trackingLost } from './errors.js';
+import { CbtError, type CbtReason, losesChain, trackingLost } from './errors.js';
 import type { Point } from './point.js';
 
 export type TrackedState = { disk: string; state: DiskState } | { disk: string; error: CbtError };
@@ -136,7 +136,7 @@ export function planBegin(
     const from = planChanges(state, base ?? newestPoint(state), null).from;
     return { plan: next.plan, outcome: { ...named, verdict: 'incremental', base: from } };
   } catch (error) {
-    if (!(error instanceof CbtError) || !error.fullBackupNeeded) throw error;
+    if (!losesChain(error)) throw error;
     return { plan: next.plan, outcome: { ...named, ...fullBecause(error) } };
   }
 }
@@ -151,7 +151,7 @@ function planNext(
   try {
     return { plan: planPit(state, pit), lost: null };
   } catch (error) {
-    if (!(error instanceof CbtError) || !error.fullBackupNeeded) throw error;
+    if (!losesChain(error)) throw error;
     return { plan: planReset(state, pit, drawUuid()), lost: error };
   }
 }

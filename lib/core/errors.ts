@@ -3,35 +3,17 @@
  * Not knowing is never "nothing changed": every doubt about a map ends here, never in a shorter answer.
  */
 
-/** What went wrong, by what the caller can do about it. */
-export type CbtErrorCode =
-  | 'ERR_CBT_INVALID_ARGUMENT' // fix the call
-  | 'ERR_CBT_CLOSED' // the object was closed: fix the call
-  | 'ERR_CBT_UNKNOWN_PIT' // take a full backup
-  | 'ERR_CBT_TRACKING_LOST' // take a full backup
-  | 'ERR_CBT_MAP_MISMATCH' // size or granularity does not fit: take a full backup
-  | 'ERR_CBT_UNSUPPORTED' // a limit of QEMU or of ours
-  | 'ERR_CBT_BACKEND_UNAVAILABLE' // could not ask: retry
-  | 'ERR_CBT_TIMEOUT' // no answer in time: retry
-  | 'ERR_CBT_BACKEND_PROTOCOL' // an answer that breaks its own rules: stop, report
-  | 'ERR_CBT_CORRUPT_IMAGE' // a file that breaks its own rules: stop, report
-  | 'ERR_CBT_ABORTED' // the caller's AbortSignal
-  | 'ERR_CBT_INTERNAL'; // our bug
+import {
+  type CbtErrorCode,
+  type CbtReason,
+  type CbtRecovery,
+  CODES,
+  endsChain,
+  REASONS,
+  recoveryOf,
+} from './errorCodes.js';
 
-/** Why a chain cannot answer. */
-export type CbtReason =
-  | 'CRASHED' // a bitmap is in_use or inconsistent: its writer did not close the image
-  | 'MISSING' // a segment between two points is gone
-  | 'UNKNOWN_PIT' // no such point in time on this disk
-  | 'OTHER_EPOCH' // the point belongs to a history that ended
-  | 'NOT_RECORDING' // the last segment does not record
-  | 'OVERLAY' // the segments sit below a layer that took the writes since
-  | 'GRANULARITY' // granularities that cannot be combined
-  | 'SIZE' // the disk shrank and grew again: bits were dropped
-  | 'VOLATILE' // the segments were not persistent and the VM restarted
-  | 'FORMAT' // a format that cannot hold bitmaps, or flags we do not know
-  | 'BUSY' // somebody holds the image, the bitmap or the session
-  | 'FOREIGN'; // a bitmap that is not ours cannot answer this
+export type { CbtErrorCode, CbtReason, CbtRecovery } from './errorCodes.js';
 
 /** Facts beside the message, for programs: names, values, limits. JSON-serialisable. */
 export type CbtErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
@@ -46,28 +28,52 @@ export interface CbtErrorOptions {
   cause?: unknown;
 }
 
-/** Reasons after which only a full backup can go on. `BUSY` passes by itself. */
-const LOST: ReadonlySet<CbtReason> = new Set<CbtReason>([
-  'CRASHED',
-  'MISSING',
-  'UNKNOWN_PIT',
-  'OTHER_EPOCH',
-  'NOT_RECORDING',
-  'OVERLAY',
-  'GRANULARITY',
-  'SIZE',
-  'VOLATILE',
-  'FORMAT',
-  'FOREIGN',
-]);
+/** An error of one of these codes: a union that `code` narrows. A lost chain always has a reason. */
+export type CbtErrorOf<C extends CbtErrorCode> = C extends unknown
+  ? CbtError & { readonly code: C } & (C extends 'ERR_CBT_TRACKING_LOST'
+        ? { readonly reason: CbtReason }
+        : unknown)
+  : never;
+
+/** An error as JSON carries it: to other processes, to workers, into logs. No stack. */
+export interface CbtErrorJson {
+  name: 'CbtError';
+  code: CbtErrorCode;
+  reason?: CbtReason;
+  disk?: string;
+  /** Follows from code and reason; `fromJSON` does not read it. */
+  recovery: CbtRecovery;
+  message: string;
+  details: CbtErrorDetails;
+  /** What was behind it: one of ours, or name, code and message of another error. */
+  cause?: CbtErrorJson | CauseJson;
+}
+
+/** An error that is not ours, as JSON carries it. */
+export interface CauseJson {
+  name: string;
+  /** As the system or Node names it (`ENOENT`), where it has one. */
+  code?: string;
+  message: string;
+}
+
+/** On every error of every copy of this library, in this thread. */
+const BRAND = Symbol.for('qemu-cbt.CbtError');
+/** Causes of causes that JSON carries; a ring of them ends here too. */
+const MAX_CAUSES = 8;
 
 /** The one error class of the library. Facades translate it; nothing else is thrown on purpose. */
 export class CbtError extends Error {
-  override readonly name = 'CbtError' as const;
+  declare readonly name: 'CbtError';
   readonly code: CbtErrorCode;
-  readonly reason?: CbtReason;
-  readonly disk?: string;
+  declare readonly reason?: CbtReason;
+  declare readonly disk?: string;
   readonly details: CbtErrorDetails;
+
+  static {
+    Object.defineProperty(CbtError.prototype, 'name', { value: 'CbtError', configurable: true });
+    Object.defineProperty(CbtError.prototype, BRAND, { value: true });
+  }
 
   /** For code that hands on a failure of its own as one of the library's. */
   constructor(code: CbtErrorCode, message: string, options: CbtErrorOptions = {}) {
@@ -78,38 +84,112 @@ export class CbtError extends Error {
     this.details = options.details ?? {};
   }
 
-  /** True when the way out is a full backup of this disk. */
-  get fullBackupNeeded(): boolean {
-    return this.reason !== undefined && LOST.has(this.reason);
+  /**
+   * Whether it is an error of this library, also of another copy of it in the process; with `codes` whether it is of one of
+   * them. From a worker or another process an error comes as JSON: {@link CbtError.fromJSON}.
+   */
+  static is<C extends CbtErrorCode = CbtErrorCode>(value: unknown, ...codes: C[]): value is CbtErrorOf<C> {
+    if (typeof value !== 'object' || value === null || !(BRAND in value)) return false;
+    return codes.length === 0 || codes.some((code) => code === (value as unknown as CbtError).code);
+  }
+
+  /** `instanceof` is {@link CbtError.is}. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A class made from this one is only itself.
+    return this === CbtError ? CbtError.is(value) : Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+
+  /** The error that {@link CbtError.toJSON} made into this, parsed. Throws `ERR_CBT_INVALID_ARGUMENT` where it is none. */
+  static fromJSON(json: unknown): CbtError {
+    const { code, reason, disk, message, details = {}, cause } = asObject('json', json);
+    if (!CODES.some((one) => one === code))
+      throw invalidArgument('json.code', code, 'a code of this library');
+    if (reason !== undefined && !REASONS.some((one) => one === reason))
+      throw invalidArgument('json.reason', reason, 'a reason of this library, or left out');
+    if (disk !== undefined && typeof disk !== 'string')
+      throw invalidArgument('json.disk', disk, 'a text, or left out');
+    if (typeof message !== 'string') throw invalidArgument('json.message', message, 'a text');
+    return new CbtError(code as CbtErrorCode, message, {
+      ...(reason !== undefined && { reason: reason as CbtReason }),
+      ...(disk !== undefined && { disk }),
+      details: asObject('json.details', details) as CbtErrorDetails,
+      ...(cause !== undefined && { cause: causeFromJson(cause) }),
+    });
+  }
+
+  /** What to do about it; follows from code and reason. */
+  get recovery(): CbtRecovery {
+    return recoveryOf(this.code, this.reason);
   }
 
   /** The same error, said about a disk; keeps a disk that is already named. */
   about(disk: string): CbtError {
-    if (this.disk !== undefined) return this;
-    return new CbtError(this.code, this.message, {
-      ...(this.reason === undefined ? {} : { reason: this.reason }),
-      disk,
-      details: this.details,
-      cause: this.cause ?? this,
-    });
+    return this.disk === undefined ? retold(this, { disk }) : this;
   }
 
-  /** What `--json` and the facades hand on: no stack, no cause. */
-  toJSON(): {
-    code: CbtErrorCode;
-    reason?: CbtReason;
-    disk?: string;
-    message: string;
-    details: CbtErrorDetails;
-  } {
-    return {
-      code: this.code,
-      ...(this.reason === undefined ? {} : { reason: this.reason }),
-      ...(this.disk === undefined ? {} : { disk: this.disk }),
-      message: this.message,
-      details: this.details,
-    };
+  /** For other processes, workers and logs; {@link CbtError.fromJSON} is the way back. */
+  toJSON(): CbtErrorJson {
+    return errorToJson(this, MAX_CAUSES);
   }
+}
+
+/** The same error in other words, or about another disk: where it was thrown and why stay. */
+export function retold(error: CbtError, changes: { message?: string; disk?: string }): CbtError {
+  const { code, reason, details, cause } = error;
+  const { message = error.message, disk = error.disk } = changes;
+  const told = new CbtError(code, message, {
+    ...(reason !== undefined && { reason }),
+    ...(disk !== undefined && { disk }),
+    details,
+    cause,
+  });
+  const { stack } = error;
+  if (stack !== undefined && message === error.message)
+    Object.defineProperty(told, 'stack', { value: stack, writable: true, configurable: true });
+  return told;
+}
+
+/** Whether the error says that a chain of points in time cannot go on. What the core and its neighbours decide by; callers ask `recovery`. */
+export function losesChain(error: unknown): error is CbtError & { readonly reason: CbtReason } {
+  return error instanceof CbtError && endsChain(error.reason);
+}
+
+function errorToJson(error: CbtError, deep: number): CbtErrorJson {
+  const { code, reason, disk, recovery, message, details } = error;
+  const cause = deep === 0 ? undefined : causeToJson(error.cause, deep - 1);
+  return {
+    name: 'CbtError',
+    code,
+    ...(reason !== undefined && { reason }),
+    ...(disk !== undefined && { disk }),
+    recovery,
+    message,
+    details,
+    ...(cause !== undefined && { cause }),
+  };
+}
+
+function causeToJson(cause: unknown, deep: number): CbtErrorJson | CauseJson | undefined {
+  if (cause === undefined) return undefined;
+  if (cause instanceof CbtError) return errorToJson(cause, deep);
+  if (!(cause instanceof Error)) return { name: 'Error', message: String(cause) };
+  const { name, message } = cause;
+  const { code } = cause as { code?: unknown };
+  return { name, ...(typeof code === 'string' && { code }), message };
+}
+
+function causeFromJson(json: unknown): Error {
+  const { name, code, message } = asObject('json.cause', json);
+  if (name === 'CbtError') return CbtError.fromJSON(json);
+  const error = new Error(String(message));
+  Object.defineProperty(error, 'name', { value: String(name), configurable: true });
+  return typeof code === 'string' ? Object.assign(error, { code }) : error;
+}
+
+function asObject(argument: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Readonly<Record<string, unknown>>;
+  throw invalidArgument(argument, value, 'an object');
 }
 
 /** A chain that cannot answer: `TRACKING_LOST` with its reason and the way out in the message. */
@@ -118,10 +198,8 @@ export function trackingLost(
   what: string,
   options: Omit<CbtErrorOptions, 'reason'> = {},
 ): CbtError {
-  return new CbtError('ERR_CBT_TRACKING_LOST', `${what}; take a full backup of this disk`, {
-    ...options,
-    reason,
-  });
+  const way = endsChain(reason) ? 'take a full backup of this disk' : 'wait for whoever holds it';
+  return new CbtError('ERR_CBT_TRACKING_LOST', `${what}; ${way}`, { ...options, reason });
 }
 
 /** The caller's mistake: names the argument, the value received and what it must be. */

@@ -3,7 +3,7 @@
  * the next session can start from it; rolled back, it is as if the session had never been.
  */
 import type { DiskData, OpenDataOptions } from './diskData.js';
-import { CbtError } from './errors.js';
+import { CbtError, losesChain } from './errors.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { BeginOutcome, TrackingOutcome } from './tracking.js';
 
@@ -65,7 +65,7 @@ export function hasEnded(error: unknown): boolean {
 /** Whether the error says that the session's content is gone for good, and not only that it cannot be asked now. */
 export function isContentGone(error: unknown): boolean {
   if (hasEnded(error)) return true;
-  return error instanceof CbtError && (error.fullBackupNeeded || 'writtenBytes' in error.details);
+  return losesChain(error) || (error instanceof CbtError && 'writtenBytes' in error.details);
 }
 
 /** An end that was cancelled, or failed, is finished by asking for it again. */

@@ -13,7 +13,7 @@ import { noteOverlay, noteReturning, readOverlayRecord } from '../backend/qemu/s
 import { holdingLost } from '../backend/qemu/session/owner.js';
 import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
-import { CbtError } from '../core/errors.js';
+import { CbtError, losesChain } from '../core/errors.js';
 import type { PitInfo } from '../core/trackedDisk.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
@@ -193,7 +193,7 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
       const { disks } = await new ImageTracking([image], QCOW2).rollback(lease.session, { signal });
       const failed = disks.find(({ error }) => error !== undefined)?.error;
       // Where tracking had to end for it (ADR 4) the point is gone as well.
-      if (failed !== undefined && !failed.fullBackupNeeded) throw failed;
+      if (failed !== undefined && !losesChain(failed)) throw failed;
     }
   }
   await removeFolder(folder, { overlays: holdsNothing(lease) });

@@ -1,6 +1,6 @@
 /** One disk of a VM that is off: an image under the name that the disk has, as it is now or as it was at a session's instant. */
 import type { BitmapReader, BitmapRef, DiskSource, DiskState } from '../core/diskSource.js';
-import { CbtError, trackingLost } from '../core/errors.js';
+import { CbtError, retold, trackingLost } from '../core/errors.js';
 import { fitsSegment } from '../core/point.js';
 import type { Instant } from '../core/pointInTime.js';
 import type { RangePager } from '../core/rangePage.js';
@@ -47,8 +47,7 @@ export async function callingIt<T>(disk: string, path: string, work: () => Promi
 /** The error as one about the disk, where it is about its image or does not say. */
 export function calledBy(disk: string, path: string, error: CbtError): CbtError {
   if (disk === path || error.disk !== path) return error.about(disk);
-  const { code, message, reason, details, cause = error } = error;
-  return new CbtError(code, message, { ...(reason !== undefined && { reason }), disk, details, cause });
+  return retold(error, { disk });
 }
 
 class OffSource implements DiskSource {

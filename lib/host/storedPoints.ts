@@ -5,7 +5,7 @@
 
 import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
 import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
-import { CbtError, trackingLost } from '../core/errors.js';
+import { CbtError, losesChain, retold, trackingLost } from '../core/errors.js';
 import type { PitList } from '../core/trackedDisk.js';
 import { type DiskOutcome, rollback } from '../core/tracking.js';
 import { openDisk } from './open.js';
@@ -61,7 +61,7 @@ export async function undoPoint(path: string, pit: string): Promise<string | nul
     if (state !== 'recording' || pits.at(-1)?.uuid !== pit) return null;
     const { disks } = await rollBackImage(path, pit);
     const failed = disks.find(({ error }) => error !== undefined)?.error;
-    if (failed !== undefined && !failed.fullBackupNeeded) throw failed;
+    if (failed !== undefined && !losesChain(failed)) throw failed;
     return null;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -73,12 +73,7 @@ export async function undoPoint(path: string, pit: string): Promise<string | nul
 export function withLeftPoints(error: unknown, left: readonly (string | null)[]): unknown {
   const told = left.filter((text) => text !== null);
   if (told.length === 0 || !(error instanceof CbtError)) return error;
-  return new CbtError(error.code, [error.message, ...told].join('; moreover, '), {
-    ...(error.reason === undefined ? {} : { reason: error.reason }),
-    ...(error.disk === undefined ? {} : { disk: error.disk }),
-    details: error.details,
-    cause: error,
-  });
+  return retold(error, { message: [error.message, ...told].join('; moreover, ') });
 }
 
 async function rollBackImage(path: string, pit: string) {

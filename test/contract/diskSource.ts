@@ -149,12 +149,10 @@ export function diskSourceContract(maker: string, make: () => Promise<SourceSubj
       for (const bitmaps of [[missing], [fine, missing]]) {
         const error = await refusalOf(source.bitmapRanges(bitmaps, 512));
         expect(error.code).toMatch(/^ERR_CBT_(UNKNOWN_PIT|TRACKING_LOST)$/);
-        expect(error.fullBackupNeeded).toBe(true);
+        expect(error.recovery).toBe('full');
       }
       // It is on the top only.
-      expect((await refusalOf(source.bitmapRanges([{ layer: 1, name: FINE }], 512))).fullBackupNeeded).toBe(
-        true,
-      );
+      expect((await refusalOf(source.bitmapRanges([{ layer: 1, name: FINE }], 512))).recovery).toBe('full');
       expect((await refusalOf(source.bitmapRanges([{ layer: 2, name: FINE }], 512))).code).toMatch(
         // Of a running disk the layers may have become fewer since.
         /^ERR_CBT_(INVALID_ARGUMENT|BACKEND_UNAVAILABLE)$/,

@@ -102,7 +102,7 @@ export function vmContract(maker: string, { running, make }: { running: boolean;
       await using disk = await vm.openDisk('a');
       expect((await disk.pits()).epoch).not.toBe(first.disks[0]?.epoch);
       expect(await refusalOf(disk.changes({ from: String(first.pit) }))).toMatchObject({
-        fullBackupNeeded: true,
+        recovery: 'full',
       });
     });
 

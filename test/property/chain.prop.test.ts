@@ -57,7 +57,7 @@ function check(disk: ModelDisk, from: string, before: number[], to: string | nul
       planChanges(disk.state(), parsePoint('from', from), to === null ? null : parsePoint('to', to)),
     );
   } catch (error) {
-    if (error instanceof CbtError && error.fullBackupNeeded) return false;
+    if (error instanceof CbtError && error.recovery === 'full') return false;
     throw error;
   }
   after.forEach((content, block) => {

@@ -84,7 +84,7 @@ function live(steps: readonly Step[]): number {
     try {
       changed = disk.answer(planChanges(disk.state(), { kind: 'name', name: called }, null));
     } catch (error) {
-      if (error instanceof CbtError && error.fullBackupNeeded) continue;
+      if (error instanceof CbtError && error.recovery === 'full') continue;
       throw error;
     }
     now.forEach((content, block) => {

@@ -65,7 +65,15 @@ expectTypeOf(error.code).toEqualTypeOf<CbtErrorCode>();
 expectTypeOf(error.reason).toEqualTypeOf<CbtReason | undefined>();
 expectTypeOf(error.disk).toEqualTypeOf<string | undefined>();
 expectTypeOf(error.details).toEqualTypeOf<CbtErrorDetails>();
-expectTypeOf(error.fullBackupNeeded).toEqualTypeOf<boolean>();
+expectTypeOf(error.recovery).toEqualTypeOf<'full' | 'retry' | 'reconnect' | 'fix' | 'report' | 'none'>();
+declare const caught: unknown;
+if (CbtError.is(caught, 'ERR_CBT_TRACKING_LOST')) expectTypeOf(caught.reason).toEqualTypeOf<CbtReason>();
+if (CbtError.is(caught)) {
+  expectTypeOf(caught.reason).toEqualTypeOf<CbtReason | undefined>();
+  if (caught.code === 'ERR_CBT_TRACKING_LOST') expectTypeOf(caught.reason).toEqualTypeOf<CbtReason>();
+}
+// @ts-expect-error a code that is not in the list
+CbtError.is(caught, 'ERR_CBT_OTHER');
 // @ts-expect-error a code that is not in the list
 new CbtError('ERR_CBT_OTHER', 'x');
 // @ts-expect-error a reason that is not in the list

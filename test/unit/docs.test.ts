@@ -8,27 +8,41 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf } from '../../lib/cli/exitCode.js';
 import { buildProgram } from '../../lib/cli/program.js';
+import { CODES, REASONS, recoveryOf } from '../../lib/core/errorCodes.js';
 import { CbtError, type CbtErrorCode } from '../../lib/core/errors.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const index = read('docs/errors.md');
-const source = read('lib/core/errors.ts');
 
 describe('docs/errors.md', () => {
   test('has every code, with its exit code', () => {
-    const codes = [...source.matchAll(/\| '(ERR_CBT_[A-Z_]+)'/g)].map(([, code]) => code).sort();
     const rows = [...index.matchAll(/^\| `(ERR_CBT_[A-Z_]+)` .* \| (\d+) \|$/gm)];
-    expect(rows.map(([, code]) => code).sort()).toEqual(codes);
+    expect(rows.map(([, code]) => code).sort()).toEqual([...CODES].sort());
     for (const [, code, exit] of rows)
       expect([code, exitCodeOf(new CbtError(code as CbtErrorCode, ''))]).toEqual([code, Number(exit)]);
   });
 
   test('has every reason', () => {
-    const [, union = ''] = /export type CbtReason =(.*?);/s.exec(source) ?? [];
-    const reasons = [...union.matchAll(/\| '([A-Z_]+)'/g)].map(([, reason]) => reason).sort();
     const rows = [...index.matchAll(/^\| `([A-Z_]+)` /gm)].map(([, name]) => name!);
-    expect(rows.filter((name) => !name.startsWith('ERR_')).sort()).toEqual(reasons);
-    expect(reasons).toHaveLength(12);
+    expect(rows.filter((name) => !name.startsWith('ERR_')).sort()).toEqual([...REASONS].sort());
+    expect(REASONS).toHaveLength(12);
+  });
+
+  test('says of every code, with every reason, what to do about it', () => {
+    const [, section = ''] = /^## What to do$(.*?)^## /ms.exec(index) ?? [];
+    const rows = [...section.matchAll(/^\| `(ERR_CBT_[A-Z_]+)` \| (.*) \|$/gm)].map(
+      ([, code = '', cells = '']) =>
+        [code as CbtErrorCode, cells.split(' | ').map((cell) => cell.replaceAll('`', ''))] as const,
+    );
+    expect(rows.map(([code]) => code).sort()).toEqual([...CODES].sort());
+    for (const [code, [plain, busy, overlay, other, ...rest]] of rows) {
+      expect(rest).toEqual([]);
+      expect([code, recoveryOf(code)]).toEqual([code, plain]);
+      for (const reason of REASONS) {
+        const told = { BUSY: busy, OVERLAY: overlay }[reason as string] ?? other;
+        expect([code, reason, recoveryOf(code, reason)]).toEqual([code, reason, told]);
+      }
+    }
   });
 });
 

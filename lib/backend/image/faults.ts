@@ -2,7 +2,7 @@
  * Every refused field of an image is told the same way: which file, which field, the value found, and what it must be.
  * A fault is a value first, so that one bad bitmap can be reported beside its sound neighbours; thrown, it is a CbtError.
  */
-import { CbtError, type CbtReason } from '../../core/errors.js';
+import { CbtError, type CbtReason, trackingLost } from '../../core/errors.js';
 
 /** One field that breaks a rule. */
 export interface Fault {
@@ -30,16 +30,15 @@ export function describeFault(where: string, fault: Fault): string {
   return `${where}: ${fault.field} is ${fault.value}, must be ${fault.limit}`;
 }
 
-/** A fault as the error to throw; with a reason where it costs somebody a chain of points in time. */
+/** A fault as the error to throw; with a reason where it costs somebody a chain of points in time, and not the disk. */
 export function faultError(where: string, fault: Fault, reason?: CbtReason): CbtError {
-  return new CbtError(
-    fault.kind === 'corrupt' ? 'ERR_CBT_CORRUPT_IMAGE' : 'ERR_CBT_UNSUPPORTED',
-    describeFault(where, fault),
-    {
-      ...(reason === undefined ? {} : { reason }),
-      details: { field: fault.field, value: fault.value, limit: fault.limit },
-    },
-  );
+  const { kind, field, value, limit } = fault;
+  const message = describeFault(where, fault);
+  const details = { field, value, limit };
+  if (kind === 'corrupt')
+    return new CbtError('ERR_CBT_CORRUPT_IMAGE', message, { ...(reason && { reason }), details });
+  if (reason !== undefined) return trackingLost(reason, message, { details });
+  return new CbtError('ERR_CBT_UNSUPPORTED', message, { details });
 }
 
 /** Flag words and magics read better in hexadecimal. */

@@ -7,7 +7,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CbtError, throwIfAborted } from '../../core/errors.js';
+import { CbtError, retold, throwIfAborted } from '../../core/errors.js';
 import { isRunning, ownMark, removeDeadMarks } from '../../linux/processMark.js';
 import { findProgram } from '../../linux/program.js';
 import { RunningProgram } from '../../linux/runningProgram.js';
@@ -183,12 +183,7 @@ function combine<T>(outcome: Outcome<T>, stopped: Outcome<void>): T {
   if (!('error' in outcome)) throw stopped.error;
   const { error } = outcome;
   if (!(error instanceof CbtError) || !(stopped.error instanceof Error)) throw error;
-  throw new CbtError(error.code, `${error.message}; moreover, ${stopped.error.message}`, {
-    ...(error.reason === undefined ? {} : { reason: error.reason }),
-    ...(error.disk === undefined ? {} : { disk: error.disk }),
-    details: error.details,
-    cause: error,
-  });
+  throw retold(error, { message: `${error.message}; moreover, ${stopped.error.message}` });
 }
 
 const FOLDER_NAME = /^cbt-qsd-([0-9a-f]{16})-/;

@@ -1,6 +1,6 @@
 /** The content of a snapshot: the session that serves it, and whether a disk of it is still the one that is remembered. */
 import { instantOf } from '../../core/changeId.js';
-import { CbtError, trackingLost } from '../../core/errors.js';
+import { CbtError, losesChain, trackingLost } from '../../core/errors.js';
 import type { Instant } from '../../core/pointInTime.js';
 import { isContentGone, type Session } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
@@ -27,7 +27,7 @@ export function requireDiskOf(
 
 /** Whether the error says that the content is gone, while the disk is the one that it was. */
 export function isWrittenOrEnded(error: unknown): error is CbtError {
-  return error instanceof CbtError && isContentGone(error) && !error.fullBackupNeeded;
+  return error instanceof CbtError && isContentGone(error) && !losesChain(error);
 }
 
 /** The instant that a disk has from a session. */

@@ -1,5 +1,5 @@
 /** Ending what keeps snapshots readable, and forgetting their names; their points in time stay where they were tracked. */
-import { CbtError } from '../../core/errors.js';
+import { CbtError, losesChain } from '../../core/errors.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
@@ -34,7 +34,7 @@ async function endSession(connected: Vm, snapshot: SnapshotRecord): Promise<void
   try {
     const session = await resumeSnapshot(connected, snapshot);
     // Off, a disk that is another one by now, or has lost its history, has nothing of it; one that cannot be asked may have.
-    const unseen = session.disks.find(({ error }) => error !== undefined && !error.fullBackupNeeded)?.error;
+    const unseen = session.disks.find(({ error }) => error !== undefined && !losesChain(error))?.error;
     if (unseen !== undefined) throw unseen;
     try {
       await (tracked ? session.commit() : session.rollback());

@@ -125,7 +125,7 @@ describe('an older file put back', () => {
       for (const { instant, changeId, contents } of taken)
         for (const name of [changeId, instant, instant.pit]) {
           const changed = await ask('d', name).catch((error: unknown) => {
-            if (error instanceof CbtError && error.fullBackupNeeded) return null;
+            if (error instanceof CbtError && error.recovery === 'full') return null;
             throw error;
           });
           if (changed === null) refused += 1;
@@ -163,7 +163,7 @@ describe('copies of one disk in one step', () => {
       const after = await Promise.all(['d', 'copy'].map(epochOf));
       expect(after[0]).not.toBe(after[1]);
       if (bad.length === 0) expect(after.filter((epoch) => before.includes(epoch))).toEqual([]);
-      expect((await refusalOf(ask('copy', pit))).fullBackupNeeded).toBe(true);
+      expect((await refusalOf(ask('copy', pit))).recovery).toBe('full');
     }
     // Two copies and a bad image from the start: each is begun by itself, and parted all the same.
     await copyFile(file('d'), file('again'));

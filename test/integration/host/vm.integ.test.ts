@@ -96,12 +96,12 @@ describe('a session of a VM that is off', () => {
     await copyFile(a, `${a}.kept`);
     await rename(b, a);
     await rename(`${a}.kept`, b);
-    expect(await refusalOf(session.check('a'))).toMatchObject({ disk: 'a', fullBackupNeeded: true });
+    expect(await refusalOf(session.check('a'))).toMatchObject({ disk: 'a', recovery: 'full' });
     expect(await refusalOf(async () => (await session.openDisk('a')).pits())).toMatchObject({
       disk: 'a',
-      fullBackupNeeded: true,
+      recovery: 'full',
     });
-    expect(await refusalOf(session.openData('b'))).toMatchObject({ disk: 'b', fullBackupNeeded: true });
+    expect(await refusalOf(session.openData('b'))).toMatchObject({ disk: 'b', recovery: 'full' });
   });
 
   test('a point that is on none of the disks is told disk by disk', async () => {

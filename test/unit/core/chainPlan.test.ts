@@ -152,7 +152,7 @@ describe('take a point in time', () => {
   test('when no sequence number is left, the epoch is over', () => {
     const last = segment(1, { last: MAX_SEQUENCE, recording: true });
     const error = refusal(() => planPit(flatDisk([last]), pit(2)));
-    expect(error.fullBackupNeeded).toBe(true);
+    expect(error.recovery).toBe('full');
     expect(error.message).toContain(`${MAX_SEQUENCE}`);
   });
 });

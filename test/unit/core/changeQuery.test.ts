@@ -261,7 +261,7 @@ describe('bitmaps of others', () => {
 
   test('beside one of ours with the same UUID which instant is meant cannot be told; each by its own name can', () => {
     const state = flatDisk([bitmap(pit(1), { recording: true }), segment(1, { recording: true })]);
-    expect(refusal(() => plan(state, pit(1)))).toMatchObject({ reason: 'FOREIGN', fullBackupNeeded: true });
+    expect(refusal(() => plan(state, pit(1)))).toMatchObject({ reason: 'FOREIGN', recovery: 'full' });
     for (const name of [segment(1).name, changeIdOf(1)])
       expect(plan(state, name).bitmaps[0]?.name).toBe(segment(1).name);
   });
@@ -330,7 +330,7 @@ describe('bitmaps of others', () => {
     const error = refusal(() => plan(state, from, to));
     expect(error.reason).toBe(reason);
     expect(error.message).toContain(message);
-    expect(error.fullBackupNeeded).toBe(true);
+    expect(error.recovery).toBe('full');
   });
 });
 

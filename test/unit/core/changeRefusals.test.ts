@@ -285,7 +285,7 @@ describe('refusals', () => {
       disk: 'vda',
     });
     for (const part of parts) expect(error.message).toContain(part);
-    expect(error.fullBackupNeeded).toBe(true);
+    expect(error.recovery).toBe('full');
   });
 
   test('a bitmap that is held for a moment is no reason for a full backup', () => {
@@ -293,7 +293,7 @@ describe('refusals', () => {
     const error = refusal(() => plan(flatDisk([segment(1, { recording: true, problem: held })]), pit(1)));
     expect(error).toMatchObject({ code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY', disk: 'vda' });
     expect(error.message).not.toContain('full backup');
-    expect(error.fullBackupNeeded).toBe(false);
+    expect(error.recovery).toBe('retry');
   });
 
   test('points the wrong way round are the mistake of the caller', () => {

@@ -156,8 +156,9 @@ export class ParallelsLayer implements ImageLayer {
   #refusal({ reason, message, fault }: Problem): CbtError {
     if (fault === undefined) return trackingLost(reason, message);
     const { kind, field, value, limit } = fault;
-    const code = kind === 'corrupt' ? 'ERR_CBT_CORRUPT_IMAGE' : 'ERR_CBT_UNSUPPORTED';
-    return new CbtError(code, message, { reason, details: { field, value, limit } });
+    const details = { field, value, limit };
+    if (kind === 'unsupported') return trackingLost(reason, message, { details });
+    return new CbtError('ERR_CBT_CORRUPT_IMAGE', message, { reason, details });
   }
 
   #segment({ granularityBytes, table }: DirtyBitmap): BitmapSegment {

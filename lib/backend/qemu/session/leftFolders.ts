@@ -5,7 +5,7 @@
  */
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { CbtError } from '../../../core/errors.js';
+import { CbtError, losesChain } from '../../../core/errors.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
 import { fileIdentity } from '../../../linux/fileIdentity.js';
@@ -172,7 +172,7 @@ export async function undoLostSession(
       if ((await findSame(now, disk))?.formatNode === undefined) away.push(disk);
     outcome = await rollBackPoint(client, { ...lease, disks: there }, options);
     // A chain that is lost has no base at all: the next session starts it anew.
-    const failed = outcome.disks.find(({ error }) => error !== undefined && !error.fullBackupNeeded)?.error;
+    const failed = outcome.disks.find(({ error }) => error !== undefined && !losesChain(error))?.error;
     if (failed !== undefined) throw failed;
   }
   // Another VM's, by its name: this one has the socket's path, or a copy of an image, and may not touch its files.

@@ -122,7 +122,7 @@ describe('bitmaps that a program without bitmap support voided', () => {
         await expect(disk.changes({ from: '2db90af6-8e0b-4d2a-9b93-7b1a5d0f7a11' })).rejects.toMatchObject({
           code: 'ERR_CBT_TRACKING_LOST',
           reason: 'MISSING',
-          fullBackupNeeded: true,
+          recovery: 'full',
         });
       }
     });

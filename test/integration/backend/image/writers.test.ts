@@ -106,7 +106,7 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('the %s k
           expect(await refusalOf(source.bitmapRanges([{ layer: 0, name }], 65536))).toMatchObject({
             code: 'ERR_CBT_TRACKING_LOST',
             reason: 'CRASHED',
-            fullBackupNeeded: true,
+            recovery: 'full',
           });
         }
         expect(await allocatedOf(source)).toEqual(await mapData(...plain(image)));

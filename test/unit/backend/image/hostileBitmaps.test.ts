@@ -130,7 +130,7 @@ describe('one bad bitmap beside a good one', () => {
       const source = await openImage(path, { kernel: blindKernel() });
       const error = await refusalOf(source.bitmapRanges([{ layer: 0, name: bad!.name }], 65536));
       expect(error).toMatchObject({ reason, details: { field } });
-      expect(error.fullBackupNeeded).toBe(true);
+      expect(error.recovery).toBe('full');
       await source.close();
     });
   }

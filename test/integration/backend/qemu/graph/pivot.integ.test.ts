@@ -56,7 +56,7 @@ describe('after a mirror job that turned to its target', () => {
         message: expect.stringContaining('no export leads to it'),
       });
     await using now = await vm.openDisk('new');
-    expect((await refusalOf(now.changes({ from: pit! }))).fullBackupNeeded).toBe(true);
+    expect((await refusalOf(now.changes({ from: pit! }))).recovery).toBe('full');
     await using session = await vm.begin({ scratch: { folder: folder.path } });
     expect(session.disks).toMatchObject([{ disk: 'new', verdict: 'full' }]);
     expect(session.warnings).toEqual([expect.stringMatching(/^old takes no part: no export leads to it/)]);
@@ -75,7 +75,7 @@ describe('after a mirror job that turned to its target', () => {
     await pivot(vm);
     await guestIo(vm, '/machine/peripheral/vda/virtio-backend', 'write 0 64k');
     // What was opened goes on as the device, whose image has another history by now.
-    expect((await refusalOf(opened.changes({ from: pit! }))).fullBackupNeeded).toBe(true);
+    expect((await refusalOf(opened.changes({ from: pit! }))).recovery).toBe('full');
     expect(await connected.disks()).toMatchObject([{ disk: 'vda', node: 'new', filename: file('new') }]);
     for (const name of ['old', file('old')])
       expect(await refusalOf(connected.openDisk(name))).toMatchObject({

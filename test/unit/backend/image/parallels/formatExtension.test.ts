@@ -228,9 +228,10 @@ describe('damage to the extension costs all bitmaps, and nothing else', () => {
     expect(message).toBe(`${path}: ${field} is ${value}, must be ${/must be (.*)$/s.exec(message)![1]}`);
 
     const error = await refusalOf(source.bitmapRanges([{ layer: 0, name: ID }], 512));
-    expect(['ERR_CBT_CORRUPT_IMAGE', 'ERR_CBT_UNSUPPORTED']).toContain(error.code);
-    expect(error).toMatchObject({ reason: 'FORMAT', message, details: { field, value } });
-    expect(error.fullBackupNeeded).toBe(true);
+    expect(['ERR_CBT_CORRUPT_IMAGE', 'ERR_CBT_TRACKING_LOST']).toContain(error.code);
+    expect(error).toMatchObject({ reason: 'FORMAT', details: { field, value } });
+    expect(error.message).toContain(message);
+    expect(error.recovery).toBe('full');
     if (limit instanceof RegExp) expect(error.details['limit']).toMatch(limit);
     else expect(error.details['limit']).toBe(limit);
 

@@ -128,7 +128,7 @@ describe('whether the bitmaps may be believed', () => {
     expect(await refusalOf(changed(path))).toMatchObject({
       code: 'ERR_CBT_TRACKING_LOST',
       reason,
-      fullBackupNeeded: true,
+      recovery: 'full',
     });
     // The way out is a full backup, so what holds data is still told.
     expect(await listRanges(await source.allocatedRanges(), 524_288)).toEqual([[4096, 4096]]);
@@ -165,7 +165,7 @@ describe('whether the bitmaps may be believed', () => {
           code: 'ERR_CBT_BACKEND_UNAVAILABLE',
           reason: 'BUSY',
           disk: path,
-          fullBackupNeeded: false,
+          recovery: 'retry',
         });
         expect(error.message).toContain('qmp:<socket>#<disk>');
       }
