@@ -26,6 +26,7 @@ export type {
 } from './core/errors.js';
 export { CbtError } from './core/errors.js';
 export type { Instant } from './core/pointInTime.js';
+export type { OnProgress, ProgressEvent, ProgressPhase } from './core/progress.js';
 export type { RangePage, RangePager, Ranges, Window } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';

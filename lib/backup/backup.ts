@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
+import { Progress } from '../core/progress.js';
 import { BACKUP, type BackupOptions } from './backupOptions.js';
 import { identityOf } from './copies.js';
 import { type CopyWork, copyDisks, filesOf, removeLayer } from './copyDisks.js';
@@ -78,7 +79,8 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
     const { disks, pit } = session;
     const planned = await planDisks({ folder, owner, facts, disks, pit, full, as, signal, ofOneDisk });
     await pending.note({ files: [...filesOf(run, planned.plans), manifestName(run) + PART] });
-    const work = { folder, run, made, options, progress: { doneBytes: 0, totalBytes: 0 }, ofOneDisk };
+    const progress = new Progress('copy', options.onProgress);
+    const work = { folder, run, made, options, progress, ofOneDisk };
     const copied = await copyDisks(work, planned.plans);
     const failed = [...session.failed, ...planned.failed, ...copied.failed];
     const layers = await keepSound(work, copied.layers, await session.check(), failed);

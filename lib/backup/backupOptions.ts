@@ -11,6 +11,7 @@ import {
   required,
   text,
 } from '../core/options.js';
+import type { OnProgress } from '../core/progress.js';
 import { CLAIM, MAX_JOBS } from './options.js';
 import type { ClaimOptions } from './owner.js';
 
@@ -26,18 +27,11 @@ export interface BackupOptions extends ClaimOptions {
   bytesPerSecond?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Told as bytes are read. */
-  onProgress?: ((progress: BackupProgress) => void) | undefined;
+  onProgress?: OnProgress | undefined;
   /** Tells the verdict of each disk before its copying starts, and waits for what it gives back. */
   onDisk?: ((disk: DiskPlan) => void | Promise<void>) | undefined;
   /** The time, for manifests. */
   clock?: (() => Date) | undefined;
-}
-
-/** How far a run is. */
-export interface BackupProgress {
-  /** Bytes read so far, of those that are to be read; over all disks. */
-  doneBytes: number;
-  totalBytes: number;
 }
 
 /** What is going to be done with a disk, told before it is. */

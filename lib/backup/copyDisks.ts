@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
-import type { BackupOptions, BackupProgress } from './backupOptions.js';
+import type { Progress } from '../core/progress.js';
+import type { BackupOptions } from './backupOptions.js';
 import { copyLayer } from './copyLayer.js';
 import { removeFile } from './durable.js';
 import { onFile } from './fileFault.js';
@@ -26,7 +27,7 @@ export interface CopyWork {
   /** Names of files that this run made and that do not belong to a manifest yet. */
   made: Set<string>;
   options: BackupOptions;
-  progress: BackupProgress;
+  progress: Progress;
   ofOneDisk: (disk: string, error: unknown) => Promise<FailedDisk>;
 }
 
@@ -116,12 +117,8 @@ async function copyDisk(
         sums,
         ...limits,
         signal,
-        onBytes: (bytes) => {
-          progress.doneBytes += bytes;
-          // Ranges are widened to whole clusters, so more may be read than the map tells.
-          progress.totalBytes = Math.max(progress.totalBytes, progress.doneBytes);
-          options.onProgress?.(progress);
-        },
+        // Ranges are widened to whole clusters: more may be read than the map tells.
+        onBytes: (bytes) => progress.add(disk.disk, bytes),
       });
     });
     await layer.finish();

@@ -1,7 +1,7 @@
 /** The backup program as a library: runs into a folder, restores, checks and prunes, of a VM's disks or of images. */
 export type { BackupResult, DiskResult } from './backup.js';
 export { backup } from './backup.js';
-export type { BackupOptions, BackupProgress, DiskPlan } from './backupOptions.js';
+export type { BackupOptions, DiskPlan } from './backupOptions.js';
 export type { CheckMapOptions, CheckMapResult, ReadableDisk } from './checkMap.js';
 export { checkMap } from './checkMap.js';
 export type { DiskEstimate, EstimateOptions, EstimateOutcome } from './estimate.js';

@@ -15,6 +15,7 @@ import {
   shape,
   text,
 } from '../core/options.js';
+import { type OnProgress, Progress } from '../core/progress.js';
 import { isNoSpace } from '../linux/freeSpace.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder, type Layer } from './folder.js';
@@ -49,7 +50,7 @@ export interface PruneOptions {
   source?: BackupSource | undefined;
   signal?: AbortSignal | undefined;
   /** Told as bytes are merged, of all disks. */
-  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** What became, or would become, of a layer. */
@@ -100,15 +101,11 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
   const undone = await undoLeft(target.pending, forgetting, signal);
   await writePending(folder.path, undone.left);
   warnings.push(...undone.warnings);
-  const total = folder.runs
+  const totalBytes = folder.runs
     .filter(({ run }) => !keep.has(run))
     .flatMap(({ disks }) => disks)
     .reduce((sum, { storedBytes }) => sum + storedBytes, 0);
-  let done = 0;
-  const onBytes = (bytes: number): void => {
-    done += bytes;
-    options.onProgress?.(done, Math.max(done, total));
-  };
+  const progress = new Progress('merge', options.onProgress, { totalBytes });
   const layers: PrunedLayer[] = [];
   const unlisted = await UnlistedLayers.read(folder);
   let damage: CbtError | null = null;
@@ -143,6 +140,7 @@ export async function prune(options: PruneOptions): Promise<PruneResult> {
             continue;
           }
           await noteForgotten(folder.path, now);
+          const onBytes = (bytes: number): void => progress.add(now.disk.disk, bytes);
           await mergeLayers(folder, now, child, { signal, onBytes });
         }
         layers.push(told);

@@ -16,6 +16,7 @@ import {
   required,
   text,
 } from '../core/options.js';
+import { type OnProgress, Progress } from '../core/progress.js';
 import { type NbdTls, openData } from '../host/data.js';
 import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
@@ -38,7 +39,7 @@ export interface RestoreOptions extends Selection {
   force?: boolean | undefined;
   signal?: AbortSignal | undefined;
   /** Told as bytes are read, of those that the disk's layers hold. */
-  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** What was restored. */
@@ -123,13 +124,11 @@ async function fillTarget(
   const call = signal === undefined ? {} : { signal };
   const blocks = new BlockTarget(target, call);
   const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
-  let doneBytes = 0;
+  const progress = new Progress('restore', onProgress, { totalBytes });
+  const disk = layers.at(-1)?.disk.disk ?? '';
   let writtenBytes = 0;
   const pieces = async function* (): AsyncGenerator<{ offset: number; data: Buffer }, void, undefined> {
-    const onBytes = (bytes: number): void => {
-      doneBytes += bytes;
-      onProgress?.(doneBytes, totalBytes);
-    };
+    const onBytes = (bytes: number): void => progress.add(disk, bytes);
     for await (const piece of readLayers(folder, layers, { zeros: !blank, signal, onBytes })) {
       if (piece.data === null) await blocks.zero(piece.offset, piece.length);
       else {

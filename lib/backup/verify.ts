@@ -5,6 +5,7 @@
 
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { abortSignal, type Checks, callback, checkOptions, oneOf, required, text } from '../core/options.js';
+import { type OnProgress, Progress } from '../core/progress.js';
 import type { Layer } from './folder.js';
 import { checkLayer } from './layerFiles.js';
 import { MARK_NAME } from './mark.js';
@@ -22,7 +23,7 @@ export interface VerifyOptions {
   depth?: VerifyDepth | undefined;
   signal?: AbortSignal | undefined;
   /** Told as bytes are read, of all disks. */
-  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** Something that is not as its run wrote it; `disk` null where it is the whole run, `run` 0 where it is the folder's mark. */
@@ -79,14 +80,11 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   if (folder.markError !== null)
     problems.push({ run: 0, disk: null, file: MARK_NAME, error: folder.markError });
   const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
-  let checkedBytes = 0;
-  const onBytes = (bytes: number): void => {
-    checkedBytes += bytes;
-    options.onProgress?.(checkedBytes, totalBytes);
-  };
+  const progress = new Progress('verify', options.onProgress, { totalBytes });
   const notes: VerifyNote[] = [];
   for (const layer of layers) {
     const about = { run: layer.run.run, disk: layer.disk.disk, file: layer.disk.file };
+    const onBytes = (bytes: number): void => progress.add(about.disk, bytes);
     const onNote = (message: string): number => notes.push({ ...about, message });
     try {
       folder.below(layer);
@@ -98,5 +96,11 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
       problems.push({ ...about, error });
     }
   }
-  return { runs: folder.runs.length, layers: layers.length, checkedBytes, problems, notes };
+  return {
+    runs: folder.runs.length,
+    layers: layers.length,
+    checkedBytes: progress.doneBytes,
+    problems,
+    notes,
+  };
 }

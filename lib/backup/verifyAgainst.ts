@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import { type OnProgress, Progress } from '../core/progress.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
@@ -18,7 +19,7 @@ export interface VerifyAgainstOptions {
   from: string;
   signal?: AbortSignal | undefined;
   /** Told as bytes are compared, of all disks. */
-  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** What the comparison of a disk found; `error` with `ERR_CBT_MAP_MISMATCH` where the map missed a change, or why it could not be made. */
@@ -40,15 +41,11 @@ export async function verifyAgainst(
   const verdicts: MapVerdict[] = [];
   try {
     const totalBytes = session.disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    let doneBytes = 0;
-    const onBytes = (bytes: number): void => {
-      doneBytes += bytes;
-      options.onProgress?.(doneBytes, totalBytes);
-    };
+    const progress = new Progress('compare', options.onProgress, { totalBytes });
     verdicts.push(...session.failed);
     for (const disk of session.disks) {
       try {
-        verdicts.push(await compareDisk(folder, disk, signal, onBytes));
+        verdicts.push(await compareDisk(folder, disk, signal, progress));
       } catch (error) {
         throwIfAborted(signal);
         if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
@@ -73,7 +70,7 @@ async function compareDisk(
   folder: BackupFolder,
   disk: SourceDisk,
   signal: AbortSignal | undefined,
-  onBytes: (bytes: number) => void,
+  progress: Progress,
 ): Promise<MapVerdict> {
   const { base, map, message } = await chooseBase({
     folder,
@@ -96,6 +93,7 @@ async function compareDisk(
   }
   await using before = await RunReader.open(folder, folder.stack(base.run, base.disk));
   await using after = await disk.openData(signal);
+  const onBytes = (bytes: number): void => progress.add(disk.disk, bytes);
   const result = await checkMap({ before, after, map, signal, onBytes });
   const verdict = { disk: disk.disk, run: base.run.run, pit: base.run.pit, ...result };
   const [first] = result.differences;

@@ -1,4 +1,5 @@
 /** A progress bar on stderr, drawn only on a terminal and only when the work takes long enough to wonder. */
+import type { ProgressEvent } from '../core/progress.js';
 import type { CliIo } from './io.js';
 import { drawingOn } from './terminalText.js';
 
@@ -32,6 +33,10 @@ export class ProgressBar {
       `\r\x1b[K${this.#label} [${bar}] ${(100 * share).toFixed(0).padStart(3)} %  ${left}`,
     );
   };
+
+  /** The same, as maps tell it. */
+  readonly onProgress = ({ doneBytes, totalBytes }: ProgressEvent): void =>
+    this.update(doneBytes, totalBytes);
 
   /** Removes the bar; nothing of it stays on the screen. */
   end(): void {

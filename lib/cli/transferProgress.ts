@@ -2,6 +2,7 @@
  * Progress of work that moves bytes: a bar with rate and time left on a terminal, a line every few seconds elsewhere, or the
  * same as a JSON event. Always stderr, and nothing at all for work that is over at once.
  */
+import type { ProgressEvent } from '../core/progress.js';
 import type { CliIo } from './io.js';
 import { formatBytes } from './picture/units.js';
 import { drawingOn } from './terminalText.js';
@@ -10,8 +11,6 @@ const BAR_AFTER_MS = 700;
 const REDRAW_EVERY_MS = 200;
 const LINE_EVERY_MS = 5_000;
 const BAR_COLUMNS = 24;
-/** The rate is that of the last seconds, so that it follows a disk that slows down. */
-const RATE_WINDOW_MS = 5_000;
 
 export class TransferProgress {
   readonly #io: CliIo;
@@ -19,7 +18,6 @@ export class TransferProgress {
   readonly #json: boolean;
   readonly #now: () => number;
   readonly #startedAt: number;
-  readonly #samples: { at: number; done: number }[] = [];
   #toldAt: number | null = null;
   #drawn = false;
 
@@ -33,11 +31,10 @@ export class TransferProgress {
     this.#json = json;
     this.#now = now;
     this.#startedAt = now();
-    this.#samples.push({ at: this.#startedAt, done: 0 });
   }
 
-  /** Bytes done of all; cheap enough for every piece. */
-  readonly update = (doneBytes: number, totalBytes: number): void => {
+  /** Cheap enough for every piece. */
+  readonly update = ({ phase, disk, doneBytes, totalBytes, bytesPerSecond }: ProgressEvent): void => {
     if (totalBytes <= 0) return;
     const now = this.#now();
     const bar = Boolean(this.#io.stderr.isTTY) && !this.#json;
@@ -47,15 +44,16 @@ export class TransferProgress {
         : this.#toldAt + (bar ? REDRAW_EVERY_MS : LINE_EVERY_MS);
     if (now < due) return;
     this.#toldAt = now;
-    const bytesPerSecond = this.#rate(now, doneBytes);
-    const secondsLeft = bytesPerSecond > 0 ? Math.ceil((totalBytes - doneBytes) / bytesPerSecond) : null;
+    const secondsLeft = bytesPerSecond > 0 ? Math.round((totalBytes - doneBytes) / bytesPerSecond) : null;
     if (this.#json) {
       const event = {
         event: 'progress',
         work: this.#label,
+        phase,
+        disk,
         doneBytes,
         totalBytes,
-        bytesPerSecond: Math.round(bytesPerSecond),
+        bytesPerSecond,
         secondsLeft,
       };
       this.#io.stderr.write(`${JSON.stringify(event)}\n`);
@@ -64,7 +62,7 @@ export class TransferProgress {
     const share = Math.min(1, doneBytes / totalBytes);
     const percent = `${(100 * share).toFixed(0).padStart(3)} %`;
     const left = secondsLeft === null ? '' : `  ${formatSeconds(secondsLeft)} left`;
-    const text = `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}  ${formatBytes(Math.round(bytesPerSecond))}/s${left}`;
+    const text = `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}  ${formatBytes(bytesPerSecond)}/s${left}`;
     if (bar) {
       const filled = Math.round(share * BAR_COLUMNS);
       const drawn = '#'.repeat(filled) + '-'.repeat(BAR_COLUMNS - filled);
@@ -77,15 +75,6 @@ export class TransferProgress {
   end(): void {
     if (this.#drawn) drawingOn(this.#io.stderr).write('\r\x1b[K');
     this.#drawn = false;
-  }
-
-  #rate(now: number, done: number): number {
-    this.#samples.push({ at: now, done });
-    while (this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) > RATE_WINDOW_MS)
-      this.#samples.shift();
-    const first = this.#samples[0];
-    if (first === undefined || now <= first.at) return 0;
-    return (1000 * (done - first.done)) / (now - first.at);
   }
 }
 

@@ -6,6 +6,7 @@
 import { type AreaKinds, splitByKind } from './areaKinds.js';
 import type { BitmapKernel } from './bitmapKernel.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import { type OnProgress, Progress } from './progress.js';
 import {
   checkByteCount,
   checkGranularity,
@@ -46,7 +47,7 @@ export interface ChangeMapSelection {
   max?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Told after every page how far the reading is: bytes of the disk that are done, of all. */
-  onProgress?: ((doneBytes: number, sizeBytes: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** Ranges in one batch of a stream: 1 MiB of pairs. */
@@ -72,7 +73,7 @@ export class ChangeMap implements ChangeMapFacts {
   readonly #start: number;
   readonly #max: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #onProgress: ChangeMapSelection['onProgress'];
+  readonly #progress: Progress;
 
   /** @internal `data`: where the disk holds data at the map's later end, for `kinds()`. */
   constructor(
@@ -94,7 +95,7 @@ export class ChangeMap implements ChangeMapFacts {
     this.#kernel = kernel;
     this.#data = data;
     this.#signal = selection.signal;
-    this.#onProgress = selection.onProgress;
+    this.#progress = new Progress('map', selection.onProgress, { totalBytes: facts.sizeBytes });
     this.#max = checkCount('max', selection.max);
     this.#start = checkStart(selection.start, facts.sizeBytes);
   }
@@ -261,7 +262,7 @@ export class ChangeMap implements ChangeMapFacts {
     const window = this.#window(startBytes, maxRanges, endBytes);
     const page = await this.#named(() => this.#pager.page(window));
     checkProgress(window, page, `the map of ${this.disk}`);
-    this.#onProgress?.(page.nextBytes, this.sizeBytes);
+    this.#progress.tell(this.disk, page.nextBytes, this.sizeBytes);
     return page;
   }
 

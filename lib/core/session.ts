@@ -4,6 +4,7 @@
  */
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError, losesChain } from './errors.js';
+import type { OnProgress } from './progress.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { BeginOutcome, TrackingOutcome } from './tracking.js';
 
@@ -72,5 +73,5 @@ export function isContentGone(error: unknown): boolean {
 export interface EndSessionOptions {
   signal?: AbortSignal | undefined;
   /** Overlay mode: bytes that are back in the images, of all that have to be; the guest's new writes add to both. */
-  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }

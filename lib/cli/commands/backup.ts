@@ -54,7 +54,7 @@ export async function backupOnce(
       bytesPerSecond,
       signal: io.signal,
       onDisk: pictures.draw,
-      onProgress: ({ doneBytes, totalBytes }) => bar.update(doneBytes, totalBytes),
+      onProgress: bar.update,
     }),
   ).finally(() => bar.end());
   const seconds = (performance.now() - started) / 1000;

@@ -42,7 +42,7 @@ export async function changes(io: CliIo, disk: string, flags: ChangesFlags): Pro
       max: flags.max === undefined ? undefined : parseCount('--max', flags.max),
       kinds: flags.kinds,
       signal: io.signal,
-      onProgress: bar.update,
+      onProgress: bar.onProgress,
     });
     const kernel = await loadKernel({ kernel: flags.kernel ?? 'auto' });
     const printer = { io, map, kernel, kinds: flags.kinds === true };

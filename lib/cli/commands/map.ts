@@ -29,7 +29,12 @@ export async function map(io: CliIo, disk: string, flags: MapFlags): Promise<voi
       await writePage(io, opened, htmlFile, { from, to, onProgress: bar.update });
       return;
     }
-    const changed = await opened.changes({ from: from ?? '', to, signal: io.signal, onProgress: bar.update });
+    const changed = await opened.changes({
+      from: from ?? '',
+      to,
+      signal: io.signal,
+      onProgress: bar.onProgress,
+    });
     for (const warning of changed.warnings) warn(io, warning);
     if (svgFile !== undefined) {
       const svg = drawSvg(await bucketize(changed, SVG_CELLS), changed);

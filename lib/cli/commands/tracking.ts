@@ -1,5 +1,6 @@
 /** `enable`, `begin`, `commit`, `rollback`, `forget`, `reset`, `disable`: on a running VM, or on images that no VM uses. */
 import { CbtError, invalidArgument } from '../../core/errors.js';
+import type { OnProgress } from '../../core/progress.js';
 import type { Session, SessionDisk } from '../../core/session.js';
 import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions, Vm } from '../../core/vm.js';
@@ -123,7 +124,7 @@ async function act(
   name: string,
   flags: TrackingFlags,
   signal: AbortSignal,
-  onProgress: (doneBytes: number, totalBytes: number) => void,
+  onProgress: OnProgress,
 ): Promise<Outcome> {
   const { pit, session = '', disk: disks } = flags;
   const granularityBytes =

@@ -1,11 +1,16 @@
 /** Backups of images at rest: full, incremental, restore of every run, by us and by plain qemu-img. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import type { DiskRun } from '../../../lib/backup/manifest.js';
+import { prune } from '../../../lib/backup/prune.js';
 import { restore } from '../../../lib/backup/restore.js';
+import { verify } from '../../../lib/backup/verify.js';
+import { verifyAgainst } from '../../../lib/backup/verifyAgainst.js';
+import type { ProgressEvent } from '../../../lib/core/progress.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 
 let folder: TemporaryFolder;
@@ -57,6 +62,32 @@ describe('a backup of an image at rest', () => {
         await restore({ from: to, pit: String(i + 1), to: restored, format });
         expect((await content(restored)).equals(state), restored).toBe(true);
       }
+    }
+  });
+
+  test('tells how far each kind of work is, up to the end; a callback that throws ends none of them', async () => {
+    await write('write -P 1 0 1M', 'write -P 2 8M 300k');
+    const told: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent): void => {
+      told.push(event);
+      throw new Error('the caller is in trouble');
+    };
+    const warned = once(process, 'warning');
+    expect((await backup(imagesSource([image]), { to, onProgress })).run).toBe(1);
+    expect(await warned).toMatchObject([{ code: 'QEMU_CBT_CALLBACK' }]);
+    expect((await verify({ from: to, onProgress })).problems).toEqual([]);
+    await verifyAgainst(imagesSource([image]), { from: to, onProgress });
+    await write('write -P 3 4M 1M');
+    expect((await backup(imagesSource([image]), { to, onProgress })).run).toBe(2);
+    await restore({ from: to, to: join(folder.path, 'restored.raw'), onProgress });
+    await prune({ from: to, rules: { last: 1 }, onProgress });
+    const phases = [...new Set(told.map(({ phase }) => phase))];
+    expect(phases).toEqual(['copy', 'verify', 'compare', 'restore', 'merge']);
+    for (const phase of phases) {
+      const last = told.findLast((event) => event.phase === phase);
+      expect(last?.doneBytes, phase).toBeGreaterThan(0);
+      // What the next layer overwrote is not merged.
+      if (phase !== 'merge') expect(last, phase).toMatchObject({ disk: image, doneBytes: last?.totalBytes });
     }
   });
 });

@@ -22,9 +22,10 @@ function setUp(isTTY: boolean, json: boolean) {
   const progress = new TransferProgress(io, 'backup', { json, now: () => clock });
   return {
     progress,
-    at: (ms: number, done: number, total: number): void => {
+    at: (ms: number, doneBytes: number, totalBytes: number): void => {
       clock = ms;
-      progress.update(done, total);
+      const bytesPerSecond = Math.round((1000 * doneBytes) / ms);
+      progress.update({ phase: 'copy', disk: 'vda', doneBytes, totalBytes, bytesPerSecond });
     },
     said: (): string => text,
   };
@@ -61,6 +62,8 @@ describe('progress', () => {
     expect(JSON.parse(said())).toEqual({
       event: 'progress',
       work: 'backup',
+      phase: 'copy',
+      disk: 'vda',
       doneBytes: 500,
       totalBytes: 1000,
       bytesPerSecond: 100,

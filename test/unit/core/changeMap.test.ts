@@ -320,7 +320,7 @@ test('bytes are counted by the pager where it can, from the start, and its error
 test('progress is told after every page and ends at the size', async () => {
   const told: [number, number][] = [];
   const answer = map(cutPager(rangesOf([0, 100 * 512]), { cuts: [512, 5000] }), {
-    onProgress: (done, size) => told.push([done, size]),
+    onProgress: ({ doneBytes, totalBytes }) => told.push([doneBytes, totalBytes]),
   });
   await collect(answer.batches());
   expect(told).toEqual([

@@ -25,7 +25,8 @@ export interface CommitBackPlace {
   image?: string | undefined;
   /** The session's folder. */
   folder: string;
-  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Told bytes that are back, and all that have to be. */
+  onBytes?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /** Commits the overlay of a disk back; nothing to do where none takes writes. */
@@ -55,7 +56,7 @@ export async function commitBack(
     return;
   }
   await note('returning');
-  const ticker = whileItRuns(client, id, () => note('returning'), session.onProgress);
+  const ticker = whileItRuns(client, id, () => note('returning'), session.onBytes);
   try {
     if (covering !== null) await start(client, session, covering, options);
     job = await waitForJob(client, id, ['ready', 'concluded'], options);
@@ -126,12 +127,12 @@ function whileItRuns(
   client: QmpPort,
   id: string,
   look: () => Promise<void>,
-  onProgress: CommitBackPlace['onProgress'],
+  onBytes: CommitBackPlace['onBytes'],
 ): { stop(): Promise<void> } {
   const tell = async (): Promise<void> => {
     await look();
-    const job = onProgress && (await findJob(client, id));
-    if (job) onProgress?.(job['current-progress'], job['total-progress']);
+    const job = onBytes && (await findJob(client, id));
+    if (job) onBytes?.(job['current-progress'], job['total-progress']);
   };
   let telling = Promise.resolve();
   const timer = setInterval(() => {

@@ -5,6 +5,7 @@
  *   exports ─→ jobs (overlays are committed back) ─→ roll back the point in time ─→ NBD server ─→ nodes ─→ folder
  */
 import { CbtError } from '../../../core/errors.js';
+import { Progress } from '../../../core/progress.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { EndSessionOptions } from '../../../core/session.js';
 import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
@@ -49,10 +50,13 @@ export async function endSession(
   await note({ ending: how });
   await removeParts(client, tag, { exports: true, jobs: ({ part }) => part === 'create' }, options);
   if (lease.mode === 'overlay') {
+    const progress = new Progress('return', options?.onProgress);
     const failed: unknown[] = [];
     for (const [nth, { index, disk, node, image }] of lease.disks.entries()) {
-      const onProgress = shareOfProgress(nth, lease.disks.length, options?.onProgress);
-      const place = { tag, index, disk, node, image, folder, onProgress };
+      // One after the other, and each one's size is known when its turn comes: every one counts as much as the first.
+      const onBytes = (done: number, total: number): void =>
+        progress.tell(disk, nth * total + done, lease.disks.length * total);
+      const place = { tag, index, disk, node, image, folder, onBytes: options?.onProgress && onBytes };
       await commitBack(client, place, options).catch((e: unknown) => failed.push(e));
     }
     if (failed.length > 0) throw failed[0];
@@ -123,15 +127,6 @@ export async function rollBackPoint(
       return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk, details: AWAY }) };
     }),
   };
-}
-
-/** The disks come one after the other, and each one's size is known when its turn comes: every one counts as much as the first. */
-function shareOfProgress(
-  nth: number,
-  disks: number,
-  onProgress: EndSessionOptions['onProgress'],
-): EndSessionOptions['onProgress'] {
-  return onProgress && ((done, total) => onProgress(nth * total + done, disks * total));
 }
 
 /** Marks the error of a disk that is not on the VM any more. */

@@ -8,6 +8,7 @@ import type { ChangeMap } from '../../../core/changeMap.js';
 import type { Problem } from '../../../core/errors.js';
 import { CbtError, type CbtErrorCode, trackingLost } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
+import type { ProgressEvent } from '../../../core/progress.js';
 import type { ChangesOptions, PitList, TrackedDisk } from '../../../core/trackedDisk.js';
 import { type Cells, collectCells } from './cells.js';
 
@@ -43,6 +44,7 @@ export interface TimelineOptions {
   from?: string | undefined;
   to?: string | undefined;
   signal?: AbortSignal | undefined;
+  /** Intervals that are drawn, of all. */
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -88,8 +90,8 @@ export async function readTimeline(disk: TrackedDisk, options: TimelineOptions):
   const most = Math.min(MAX_CELLS_EACH, Math.floor(MAX_CELLS / questions.length));
   const intervals: Interval[] = [];
   for (const { from, to, ask } of questions) {
-    const progress = (done: number, total: number): void =>
-      onProgress?.(intervals.length + done / Math.max(1, total), questions.length);
+    const progress = ({ doneBytes, totalBytes }: ProgressEvent): void =>
+      onProgress?.(intervals.length + doneBytes / Math.max(1, totalBytes), questions.length);
     const answer =
       'error' in ask
         ? ({ known: false, error: ask.error } as const)
