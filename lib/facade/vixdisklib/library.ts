@@ -38,7 +38,7 @@ export class Library implements AsyncDisposable {
   /** @internal VMs that are kept as they are, between PrepareForAccess and EndAccess. */
   readonly holds = new Holds();
   /** What was said last about each code, for VixDiskLib_GetErrorText. */
-  readonly #reasons = new Map<VixError, string>();
+  readonly #reasons = new Map<number, string>();
   readonly #connections = new Set<Connection>();
   #log: VixDiskLibGenericLogFunc | null = null;
   #initialised = false;
@@ -70,12 +70,20 @@ export class Library implements AsyncDisposable {
     if (!this.#initialised) throw new VixFailure(VIX_E_DISK_NOINIT, 'VixDiskLib_InitEx has not been called');
   }
 
-  /** @internal The VM that a `vmxSpec` names: `moref=` and a reference, or whatever `findVm` takes; null where there is none. */
+  /**
+   * @internal The VM that a `vmxSpec` names: `moref=` and a reference, whatever `findVm` takes, or the path of a configuration with
+   * its datacenter and datastore, which is the VM of that name; null where there is none.
+   */
   async findVm(spec: string): Promise<VirtualMachine | null> {
     const { service } = this.settings;
     const moref = /^moref=(.*)$/s.exec(spec)?.[1];
-    const found = moref === undefined ? service?.findVm(spec) : service?.findByMoref(moref);
-    return (await found) ?? null;
+    if (moref !== undefined) return (await service?.findByMoref(moref)) ?? null;
+    const found = (await service?.findVm(spec)) ?? null;
+    const name = /(?:^|[/\]\s])([^/?]+)\.vmx\?dcPath=[^&]*&dsName=[^&]*$/.exec(spec)?.[1];
+    if (found !== null || name === undefined) return found;
+    const named = await service?.findVm(name);
+    // A name, and nothing else that findVm takes.
+    return named?.name === name ? named : null;
   }
 
   /** @internal Format of an image whose name does not say it. */
@@ -116,8 +124,13 @@ export class Library implements AsyncDisposable {
     return code;
   }
 
+  /** @internal A line of the log. */
+  say(message: string): void {
+    this.#log?.(message);
+  }
+
   /** @internal The newest reason for which this code was answered. */
-  lastReasonOf(code: VixError): string | undefined {
+  lastReasonOf(code: number): string | undefined {
     return this.#reasons.get(code);
   }
 

@@ -39,7 +39,7 @@ export const surface: readonly SurfaceEntry[] = [
   { name: 'VixDiskLib_FreeConnectParams', status: 'full' },
   { name: 'VixDiskLib_FreeErrorText', status: 'full' },
   { name: 'VixDiskLib_FreeInfo', status: 'full' },
-  { name: 'VixDiskLib_GetConnectParams', status: 'full' },
+  { name: 'VixDiskLib_GetConnectParams', status: 'partial', reason: 'without credentials (X7)' },
   { name: 'VixDiskLib_GetErrorText', status: 'full' },
   { name: 'VixDiskLib_GetInfo', status: 'full' },
   { name: 'VixDiskLib_GetMetadataKeys', status: 'partial', reason: 'kept beside the image, not in it (X1)' },

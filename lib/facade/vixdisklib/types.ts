@@ -1,4 +1,11 @@
 /** Structures of vixDiskLib.h as objects, with the fields' own names. Sizes and offsets are sectors of 512 bytes. */
+import type { VixError } from './constants/codes.js';
+import type {
+  VixDiskLibAdapterType,
+  VixDiskLibCredType,
+  VixDiskLibDiskType,
+  VixDiskLibSpecType,
+} from './constants/values.js';
 
 /** Cylinders, heads and sectors of a track; here always 255 heads and 63 sectors, as for a SCSI disk. */
 export interface VixDiskLibGeometry {
@@ -13,10 +20,11 @@ export interface VixDiskLibInfo {
   physGeo: VixDiskLibGeometry;
   /** Sectors. */
   capacity: number;
-  adapterType: number;
+  adapterType: VixDiskLibAdapterType;
   /** Layers of the disk's image. */
   numLinks: number;
   parentFileNameHint: string | null;
+  /** UUID that the snapshot's configuration gives the disk; null for files of this machine, which have none. */
   uuid: string | null;
   logicalSectorSize: number;
   physicalSectorSize: number;
@@ -38,32 +46,63 @@ export interface VixDiskLibBlockList {
 
 /** What `VixDiskLib_Create` makes. */
 export interface VixDiskLibCreateParams {
-  diskType: number;
-  adapterType: number;
+  diskType: VixDiskLibDiskType;
+  adapterType: VixDiskLibAdapterType;
   hwVersion: number;
   /** Sectors. */
   capacity: number;
-  logicalSectorSize?: number;
-  physicalSectorSize?: number;
+  logicalSectorSize?: number | undefined;
+  physicalSectorSize?: number | undefined;
+}
+
+/** Who logs in. Taken and not used: there is no host to log in to. */
+export interface VixDiskLibCreds {
+  uid?: { userName?: string | null | undefined; password?: string | null | undefined } | undefined;
+  sessionId?:
+    | {
+        cookie?: string | null | undefined;
+        userName?: string | null | undefined;
+        key?: string | null | undefined;
+      }
+    | undefined;
+  /** VMware's own. */
+  ticketId?: unknown;
 }
 
 /** Where a connection goes. Fields of a remote server (names, credentials, ports) are taken and not used: nothing leaves this machine. */
 export interface VixDiskLibConnectParams {
-  /** `moref=vm-1`, or the VM's name: a disk of a running VM; empty or null for files of this machine. */
-  vmxSpec?: string | null;
-  serverName?: string | null;
-  thumbPrint?: string | null;
-  credType?: number;
-  creds?: unknown;
-  port?: number;
-  nfcHostPort?: number;
-  vimApiVer?: string | null;
-  specType?: number;
+  /**
+   * The VM: `moref=vm-1`, its name or UUID, or the path of its configuration as a host has it, `folder/name.vmx?dcPath=…&dsName=…`, which is
+   * the VM of that name. Empty or null for files of this machine.
+   */
+  vmxSpec?: string | null | undefined;
+  serverName?: string | null | undefined;
+  thumbPrint?: string | null | undefined;
+  /** Not looked at, as in VDDK. */
+  privateUse?: number | undefined;
+  credType?: VixDiskLibCredType | undefined;
+  creds?: VixDiskLibCreds | null | undefined;
+  port?: number | undefined;
+  nfcHostPort?: number | undefined;
+  vimApiVer?: string | null | undefined;
+  /** VIXDISKLIB_SPEC_VSTORAGE_OBJECT is VIX_E_NOT_SUPPORTED: there are no disks without a VM or a file. */
+  specType?: VixDiskLibSpecType | undefined;
+  spec?:
+    | {
+        vStorageObjSpec?:
+          | {
+              id?: string | null | undefined;
+              datastoreMoRef?: string | null | undefined;
+              ssId?: string | null | undefined;
+            }
+          | undefined;
+      }
+    | undefined;
 }
 
-/** False stops the work. */
-export type VixDiskLibProgressFunc = (progressData: unknown, percentCompleted: number) => boolean;
-/** Called once when an asynchronous read or write has ended; `result` is a `VIX_` code. */
-export type VixDiskLibCompletionCB = (cbData: unknown, result: number) => void;
+/** Told how far the work is, 0 to 100. What it answers does not count. */
+export type VixDiskLibProgressFunc = (progressData: unknown, percentCompleted: number) => unknown;
+/** Called once when an asynchronous read or write has ended. */
+export type VixDiskLibCompletionCB = (cbData: unknown, result: VixError) => void;
 /** Takes one line of a log. */
 export type VixDiskLibGenericLogFunc = (message: string) => void;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { snapshot, startVm } from '../vsphere/support.js';
-import { READ_ONLY, ref, useLibrary, vix } from './support.js';
+import { makeImage, READ_ONLY, ref, useLibrary, vix } from './support.js';
 
 useLibrary();
 
@@ -20,6 +20,11 @@ describe('VixDiskLib_ConnectEx', () => {
     const { fileName } = vm.config.hardware.device.find((device) => device.key === key)!.backing;
     expect(await vix.VixDiskLib_Open(connection.value!, fileName, READ_ONLY, handle)).toBe(vix.VIX_OK);
     expect(vix.VixDiskLib_GetTransportMode(handle.value!)).toBe('nbd');
+    const info = ref<vix.VixDiskLibInfo>();
+    expect(vix.VixDiskLib_GetInfo(handle.value!, info)).toBe(vix.VIX_OK);
+    expect(info.value!.uuid).toBe(
+      vm.config.hardware.device.find((device) => device.key === key)!.backing.uuid,
+    );
     const buffer = Buffer.alloc(65536);
     expect(await vix.VixDiskLib_Read(handle.value!, 0, 128, buffer)).toBe(vix.VIX_OK);
     expect(buffer.every((byte) => byte === 1)).toBe(true);
@@ -42,6 +47,28 @@ describe('VixDiskLib_ConnectEx', () => {
     vix.configureVixDiskLib({ service });
     expect(await ask('moref=vm-9', 'snapshot-1')).toBe(vix.VIX_E_VM_NOT_FOUND);
     expect(await ask('moref=vm-1', 'snapshot-1')).toBe(vix.VIX_E_SNAPSHOT_NOTFOUND);
-    expect(await ask('', null, 'san:hotadd')).toBe(vix.VIX_E_INVALID_ARG);
+    // The configuration's path, as a host has it: the VM of that name, and of no other kind of name.
+    const vmx = (path: string) => ask(`${path}?dcPath=ha-datacenter&dsName=store`, 'snapshot-1');
+    expect(await vmx('web_1/web.vmx')).toBe(vix.VIX_E_SNAPSHOT_NOTFOUND);
+    expect(await vmx('web_1/webs.vmx')).toBe(vix.VIX_E_VM_NOT_FOUND);
+    expect(await vmx('web_1/vm-1.vmx')).toBe(vix.VIX_E_VM_NOT_FOUND);
+    const fcd: vix.VixDiskLibConnectParams = {
+      specType: vix.VIXDISKLIB_SPEC_VSTORAGE_OBJECT,
+      spec: { vStorageObjSpec: { id: 'fcd' } },
+    };
+    expect(await vix.VixDiskLib_ConnectEx(fcd, true, null, null, ref())).toBe(vix.VIX_E_NOT_SUPPORTED);
+    expect(await vix.VixDiskLib_PrepareForAccess(fcd, 'me')).toBe(vix.VIX_E_NOT_SUPPORTED);
+  });
+
+  test('modes that reach no disk connect, and open none', async () => {
+    const connection = ref<vix.VixDiskLibConnection>();
+    expect(await vix.VixDiskLib_ConnectEx(null, true, null, 'san:hotadd', connection)).toBe(vix.VIX_OK);
+    const file = await makeImage();
+    expect(await vix.VixDiskLib_Open(connection.value, file, READ_ONLY, ref())).toBe(vix.VIX_E_NOT_SUPPORTED);
+    await vix.VixDiskLib_Disconnect(connection.value);
+    expect(await vix.VixDiskLib_ConnectEx(null, true, null, 'san:nbd', connection)).toBe(vix.VIX_OK);
+    const handle = ref<vix.VixDiskLibHandle>();
+    expect(await vix.VixDiskLib_Open(connection.value, file, READ_ONLY, handle)).toBe(vix.VIX_OK);
+    await vix.VixDiskLib_Disconnect(connection.value);
   });
 });

@@ -5,7 +5,7 @@ useLibrary();
 
 describe('VixDiskLib_GetConnectParams', () => {
   test('gives a copy, without credentials', async () => {
-    const given = { serverName: 'here', creds: { password: 'secret' } };
+    const given = { serverName: 'here', creds: { uid: { password: 'secret' } } };
     const connection = ref<vix.VixDiskLibConnection>();
     await vix.VixDiskLib_Connect(given, connection);
     const params = ref<vix.VixDiskLibConnectParams>();

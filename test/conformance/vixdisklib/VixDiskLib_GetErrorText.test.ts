@@ -13,5 +13,8 @@ describe('VixDiskLib_GetErrorText', () => {
       'A file was not found: /no/such/disk is not there',
     );
     expect(vix.VixDiskLib_GetErrorText(54321)).toBe('Unknown error 54321');
+    // A code without words here is told by its name.
+    expect(vix.VixDiskLib_GetErrorText(14009)).toBe('VIX_E_HOST_NETWORK_CONN_REFUSED');
+    expect(vix.VixDiskLib_GetErrorText(14009n + (7n << 40n))).toBe('VIX_E_HOST_NETWORK_CONN_REFUSED');
   });
 });

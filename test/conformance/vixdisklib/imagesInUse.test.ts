@@ -96,7 +96,7 @@ test('a clone for which there is no room leaves the old file whole and nothing b
   }
 });
 
-test.each([1, 2])(
+test.each([1, 2] as const)(
   'of two that make an image of type %i of one name at once, one is told that it is there',
   async (diskType) => {
     const connection = await connect();

@@ -57,4 +57,9 @@ export async function open(file: string, flags = 0): Promise<vix.VixDiskLibHandl
 }
 
 export const READ_ONLY = vix.VIXDISKLIB_FLAG_OPEN_READ_ONLY;
-export const QCOW2 = { diskType: 1, adapterType: 3, hwVersion: 13, capacity: 2048 };
+export const QCOW2: vix.VixDiskLibCreateParams = {
+  diskType: vix.VIXDISKLIB_DISK_MONOLITHIC_SPARSE,
+  adapterType: vix.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
+  hwVersion: vix.VIXDISKLIB_HWVERSION_CURRENT,
+  capacity: 2048,
+};

@@ -1,5 +1,10 @@
 /** Enumerations, flags and limits of vixDiskLib.h. */
 
+/** Major version of the VixDiskLib that is spoken. */
+export const VIXDISKLIB_VERSION_MAJOR = 8;
+/** Minor version of the VixDiskLib that is spoken. */
+export const VIXDISKLIB_VERSION_MINOR = 0;
+
 /** Bytes of the sector that offsets, lengths and capacities count. */
 export const VIXDISKLIB_SECTOR_SIZE = 512;
 /** Smallest chunk of QueryAllocatedBlocks, sectors. */
@@ -20,6 +25,9 @@ export const VIXDISKLIB_FLAG_OPEN_COMPRESSION_FASTLZ = 32;
 /** Of no effect here: data does not cross a network. */
 export const VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ = 64;
 
+/** The bits of the three ways of compression. */
+export const VIXDISKLIB_FLAG_OPEN_COMPRESSION_MASK = 0x3f0;
+
 /** `credType` of connection parameters; of no effect here. */
 export const VIXDISKLIB_CRED_UID = 1;
 /** `credType` of connection parameters; of no effect here. */
@@ -31,9 +39,9 @@ export const VIXDISKLIB_CRED_SSPI = 4;
 /** `credType` of connection parameters; of no effect here. */
 export const VIXDISKLIB_CRED_UNKNOWN = 256;
 
-/** `specType`: a VM is named by `vmxSpec`. The only kind there is here; the field is not looked at. */
+/** `specType`: a VM is named by `vmxSpec`, or no VM is. */
 export const VIXDISKLIB_SPEC_VMX = 0;
-/** `specType` of a disk without a VM; of no effect here. */
+/** `specType` of a disk without a VM, which is VIX_E_NOT_SUPPORTED. */
 export const VIXDISKLIB_SPEC_VSTORAGE_OBJECT = 1;
 /** `specType`; of no effect here. */
 export const VIXDISKLIB_SPEC_UNKNOWN = 2;
@@ -86,3 +94,35 @@ export const VIXDISKLIB_HWVERSION_ESX55 = 10;
 export const VIXDISKLIB_HWVERSION_ESX60 = 11;
 /** `hwVersion`; of no effect here. */
 export const VIXDISKLIB_HWVERSION_ESX65 = 13;
+/** `hwVersion`: the newest of them. */
+export const VIXDISKLIB_HWVERSION_CURRENT = VIXDISKLIB_HWVERSION_ESX65;
+
+/** What kind of image: `VIXDISKLIB_DISK_…`. */
+export type VixDiskLibDiskType =
+  | typeof VIXDISKLIB_DISK_MONOLITHIC_SPARSE
+  | typeof VIXDISKLIB_DISK_MONOLITHIC_FLAT
+  | typeof VIXDISKLIB_DISK_SPLIT_SPARSE
+  | typeof VIXDISKLIB_DISK_SPLIT_FLAT
+  | typeof VIXDISKLIB_DISK_VMFS_FLAT
+  | typeof VIXDISKLIB_DISK_STREAM_OPTIMIZED
+  | typeof VIXDISKLIB_DISK_VMFS_THIN
+  | typeof VIXDISKLIB_DISK_VMFS_SPARSE
+  | typeof VIXDISKLIB_DISK_UNKNOWN;
+/** What a disk is attached to: `VIXDISKLIB_ADAPTER_…`. */
+export type VixDiskLibAdapterType =
+  | typeof VIXDISKLIB_ADAPTER_IDE
+  | typeof VIXDISKLIB_ADAPTER_SCSI_BUSLOGIC
+  | typeof VIXDISKLIB_ADAPTER_SCSI_LSILOGIC
+  | typeof VIXDISKLIB_ADAPTER_UNKNOWN;
+/** Which member of the credentials counts: `VIXDISKLIB_CRED_…`. */
+export type VixDiskLibCredType =
+  | typeof VIXDISKLIB_CRED_UID
+  | typeof VIXDISKLIB_CRED_SESSIONID
+  | typeof VIXDISKLIB_CRED_TICKETID
+  | typeof VIXDISKLIB_CRED_SSPI
+  | typeof VIXDISKLIB_CRED_UNKNOWN;
+/** What connection parameters name: `VIXDISKLIB_SPEC_…`. */
+export type VixDiskLibSpecType =
+  | typeof VIXDISKLIB_SPEC_VMX
+  | typeof VIXDISKLIB_SPEC_VSTORAGE_OBJECT
+  | typeof VIXDISKLIB_SPEC_UNKNOWN;

@@ -1,36 +1,27 @@
 import { callAsync } from '../call.js';
-import {
-  VIX_E_DISK_NEEDSREPAIR,
-  VIX_E_FILE_ALREADY_LOCKED,
-  VIX_E_FILE_NOT_FOUND,
-  type VixError,
-} from '../constants/codes.js';
-import { codeOf, VixFailure } from '../errors.js';
+import { VIX_E_DISK_CANTREPAIR, type VixError } from '../constants/codes.js';
+import { VixFailure } from '../errors.js';
 import { library } from '../library.js';
 import { VixDiskLibConnection } from '../objects/connection.js';
 import { checkImage, requireFile } from '../objects/image.js';
 import { requireLocal } from '../objects/parameters.js';
 
-/** Codes that say nothing about what is in the image. */
-const ITS_OWN: readonly VixError[] = [VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ALREADY_LOCKED];
-
 /**
- * Checks an image, and repairs it where asked to; VIX_E_DISK_NEEDSREPAIR where something is wrong with it still.
+ * Checks an image, and repairs it where asked to. The code tells whether that was done, not whether the image is sound: damage that is
+ * found, and is not to be repaired, is told to the log. Damage that is left by a repair is VIX_E_DISK_CANTREPAIR.
  */
 export async function VixDiskLib_CheckRepair(
-  connection: VixDiskLibConnection | null,
-  filename: string | null,
+  connection: VixDiskLibConnection | null | undefined,
+  filename: string | null | undefined,
   repair: boolean,
 ): Promise<VixError> {
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(connection));
     const file = library().fileOf(filename);
     await requireFile(file);
-    await checkImage(file, repair).catch((cause: unknown) => {
-      if (ITS_OWN.includes(codeOf(cause)) || cause instanceof VixFailure) throw cause;
-      throw new VixFailure(VIX_E_DISK_NEEDSREPAIR, cause instanceof Error ? cause.message : String(cause), {
-        cause,
-      });
-    });
+    const damage = await checkImage(file, repair);
+    if (damage === null) return;
+    if (repair) throw new VixFailure(VIX_E_DISK_CANTREPAIR, damage);
+    library().say(damage);
   });
 }

@@ -11,9 +11,9 @@ import type { VixDiskLibConnectParams } from '../types.js';
  * machine leave nothing to clean. Both outputs may be NULL.
  */
 export async function VixDiskLib_Cleanup(
-  connectParams: VixDiskLibConnectParams | null,
-  numCleanedUp: Ref<number | undefined> | null,
-  numRemaining: Ref<number | undefined> | null,
+  connectParams: VixDiskLibConnectParams | null | undefined,
+  numCleanedUp: Ref<number | undefined> | null | undefined,
+  numRemaining: Ref<number | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     library().requireInitialised();
@@ -21,9 +21,9 @@ export async function VixDiskLib_Cleanup(
       ['numCleanedUp', numCleanedUp],
       ['numRemaining', numRemaining],
     ] as const)
-      if (out !== null) requireRef(name, out);
+      if (out != null) requireRef(name, out);
     const { cleaned, remaining } = await cleanUp(connectParams);
-    if (numCleanedUp !== null) numCleanedUp.value = cleaned;
-    if (numRemaining !== null) numRemaining.value = remaining;
+    if (numCleanedUp != null) numCleanedUp.value = cleaned;
+    if (numRemaining != null) numRemaining.value = remaining;
   });
 }

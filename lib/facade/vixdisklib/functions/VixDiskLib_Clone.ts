@@ -12,12 +12,12 @@ import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js
  * Copies the content of an image, all its layers, into a new one. The target appears whole or not at all.
  */
 export async function VixDiskLib_Clone(
-  dstConnection: VixDiskLibConnection | null,
-  dstPath: string | null,
-  srcConnection: VixDiskLibConnection | null,
-  srcPath: string | null,
-  createParams: VixDiskLibCreateParams | null,
-  progressFunc: VixDiskLibProgressFunc | null = null,
+  dstConnection: VixDiskLibConnection | null | undefined,
+  dstPath: string | null | undefined,
+  srcConnection: VixDiskLibConnection | null | undefined,
+  srcPath: string | null | undefined,
+  createParams: VixDiskLibCreateParams | null | undefined,
+  progressFunc: VixDiskLibProgressFunc | null | undefined = null,
   progressCallbackData: unknown = null,
   overWrite = false,
 ): Promise<VixError> {

@@ -8,8 +8,8 @@ import { VixDiskLib_ConnectEx } from './VixDiskLib_ConnectEx.js';
  * As {@link VixDiskLib_ConnectEx}, for reading and writing, without a snapshot. NULL: the files of this machine.
  */
 export async function VixDiskLib_Connect(
-  connectParams: VixDiskLibConnectParams | null,
-  connection: Ref<VixDiskLibConnection | undefined> | null,
+  connectParams: VixDiskLibConnectParams | null | undefined,
+  connection: Ref<VixDiskLibConnection | undefined> | null | undefined,
 ): Promise<VixError> {
   return VixDiskLib_ConnectEx(connectParams, false, null, null, connection);
 }

@@ -9,15 +9,16 @@ import type { VixDiskLibConnectParams } from '../types.js';
 import { VixDiskLib_ListTransportModes } from './VixDiskLib_ListTransportModes.js';
 
 /**
- * Connects to the files of this machine, or, with `vmxSpec` (`moref=vm-1`, or the VM's name) and the reference of a snapshot, to the content of that
- * snapshot, read-only. Every other parameter may be NULL and does nothing: there is no host to log in to. Of `transportModes` one must be ours.
+ * Connects to the files of this machine, or, with `vmxSpec` (see {@link VixDiskLibConnectParams}) and the reference of a snapshot, to the
+ * content of that snapshot, read-only. Every other parameter may be NULL and does nothing: there is no host to log in to. Where none of
+ * `transportModes` is one of {@link VixDiskLib_ListTransportModes}, VixDiskLib_Open is VIX_E_NOT_SUPPORTED.
  */
 export async function VixDiskLib_ConnectEx(
-  connectParams: VixDiskLibConnectParams | null,
+  connectParams: VixDiskLibConnectParams | null | undefined,
   readOnly: boolean,
-  snapshotRef: string | null,
-  transportModes: string | null,
-  connection: Ref<VixDiskLibConnection | undefined> | null,
+  snapshotRef: string | null | undefined,
+  transportModes: string | null | undefined,
+  connection: Ref<VixDiskLibConnection | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     library().requireInitialised();
@@ -26,8 +27,8 @@ export async function VixDiskLib_ConnectEx(
       throw invalid('transportModes', 'a text');
     const ours = VixDiskLib_ListTransportModes().split(':');
     const asked = transportModes === null || transportModes === '' ? ours : transportModes.split(':');
-    if (!asked.some((mode) => ours.includes(mode) || mode === 'nbdssl'))
-      throw invalid('transportModes', `a list with one of ${ours.join(', ')}`);
-    out.value = await VixDiskLibConnection.open(connectParams, readOnly, snapshotRef);
+    const reachable = asked.some((mode) => ours.includes(mode) || mode === 'nbdssl');
+    const why = `none of the transport modes ${transportModes} reaches a disk: there are ${ours.join(', ')}`;
+    out.value = await VixDiskLibConnection.open(connectParams, readOnly, snapshotRef, reachable ? null : why);
   });
 }

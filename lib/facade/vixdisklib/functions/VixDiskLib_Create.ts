@@ -14,10 +14,10 @@ import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js
  * VIX_E_FILE_ALREADY_EXISTS.
  */
 export async function VixDiskLib_Create(
-  connection: VixDiskLibConnection | null,
-  path: string | null,
-  createParams: VixDiskLibCreateParams | null,
-  progressFunc: VixDiskLibProgressFunc | null = null,
+  connection: VixDiskLibConnection | null | undefined,
+  path: string | null | undefined,
+  createParams: VixDiskLibCreateParams | null | undefined,
+  progressFunc: VixDiskLibProgressFunc | null | undefined = null,
   progressCallbackData: unknown = null,
 ): Promise<VixError> {
   return callAsync(async () => {

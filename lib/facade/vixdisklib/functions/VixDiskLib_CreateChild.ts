@@ -1,6 +1,7 @@
 import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
+import type { VixDiskLibDiskType } from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import { library } from '../library.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
@@ -12,10 +13,10 @@ import type { VixDiskLibProgressFunc } from '../types.js';
  * Makes an empty image over the open disk: what is written to it leaves the disk below as it is.
  */
 export async function VixDiskLib_CreateChild(
-  diskHandle: VixDiskLibHandle | null,
-  childPath: string | null,
-  _diskType: number,
-  progressFunc: VixDiskLibProgressFunc | null = null,
+  diskHandle: VixDiskLibHandle | null | undefined,
+  childPath: string | null | undefined,
+  _diskType: VixDiskLibDiskType,
+  progressFunc: VixDiskLibProgressFunc | null | undefined = null,
   progressCallbackData: unknown = null,
 ): Promise<VixError> {
   return callAsync(async () => {

@@ -8,8 +8,8 @@ import type { VixDiskLibConnectParams } from '../types.js';
  * Ends what {@link VixDiskLib_PrepareForAccess} began, for the same VM and identity.
  */
 export async function VixDiskLib_EndAccess(
-  connectParams: VixDiskLibConnectParams | null,
-  identity: string | null,
+  connectParams: VixDiskLibConnectParams | null | undefined,
+  identity: string | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     library().requireInitialised();

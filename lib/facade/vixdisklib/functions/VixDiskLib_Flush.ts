@@ -5,6 +5,6 @@ import { VixDiskLibHandle } from '../objects/handle.js';
 /**
  * Everything written is on stable storage afterwards; waits for asynchronous calls first.
  */
-export async function VixDiskLib_Flush(diskHandle: VixDiskLibHandle | null): Promise<VixError> {
+export async function VixDiskLib_Flush(diskHandle: VixDiskLibHandle | null | undefined): Promise<VixError> {
   return callAsync(() => VixDiskLibHandle.of(diskHandle).flush());
 }

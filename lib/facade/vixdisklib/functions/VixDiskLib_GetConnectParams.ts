@@ -9,8 +9,8 @@ import type { VixDiskLibConnectParams } from '../types.js';
  * A copy of the parameters of a connection; without credentials.
  */
 export function VixDiskLib_GetConnectParams(
-  connection: VixDiskLibConnection | null,
-  connectParams: Ref<VixDiskLibConnectParams | undefined> | null,
+  connection: VixDiskLibConnection | null | undefined,
+  connectParams: Ref<VixDiskLibConnectParams | undefined> | null | undefined,
 ): VixError {
   return call(() => {
     const { creds: _, ...params } = VixDiskLibConnection.of(connection).params ?? {};

@@ -9,8 +9,8 @@ import type { VixDiskLibInfo } from '../types.js';
  * Facts about the disk. The geometry is worked out from the capacity.
  */
 export function VixDiskLib_GetInfo(
-  diskHandle: VixDiskLibHandle | null,
-  info: Ref<VixDiskLibInfo | undefined> | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
+  info: Ref<VixDiskLibInfo | undefined> | null | undefined,
 ): VixError {
   return call(() => {
     const { info: facts } = VixDiskLibHandle.of(diskHandle);

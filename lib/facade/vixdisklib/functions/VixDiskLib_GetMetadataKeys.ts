@@ -10,10 +10,10 @@ import { readMetadata } from '../objects/metadata.js';
  * The keys, each ended by NUL, and one more NUL behind the last. `requiredLen`, where given, becomes the bytes needed.
  */
 export async function VixDiskLib_GetMetadataKeys(
-  diskHandle: VixDiskLibHandle | null,
-  keys: Uint8Array | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
+  keys: Uint8Array | null | undefined,
   maxLen: number,
-  requiredLen: Ref<number | undefined> | null,
+  requiredLen: Ref<number | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     const metadata = await readMetadata(VixDiskLibHandle.of(diskHandle).disk.file);
@@ -22,8 +22,8 @@ export async function VixDiskLib_GetMetadataKeys(
         .map((key) => `${key}\0`)
         .join('')}\0`,
     );
-    if (requiredLen !== null) requiredLen.value = bytes.length;
-    if (keys === null || Math.min(requireCount('maxLen', maxLen), keys.length) < bytes.length)
+    if (requiredLen != null) requiredLen.value = bytes.length;
+    if (keys == null || Math.min(requireCount('maxLen', maxLen), keys.length) < bytes.length)
       throw new VixFailure(VIX_E_BUFFER_TOOSMALL, `the keys need ${bytes.length} bytes`);
     keys.set(bytes);
   });

@@ -13,11 +13,11 @@ import type { VixDiskLibProgressFunc } from '../types.js';
  * Makes an image that nobody has open larger, to `capacity` sectors; never smaller. The geometry follows the capacity by itself.
  */
 export async function VixDiskLib_Grow(
-  connection: VixDiskLibConnection | null,
-  path: string | null,
+  connection: VixDiskLibConnection | null | undefined,
+  path: string | null | undefined,
   capacity: number | bigint,
   _updateGeometry: boolean,
-  progressFunc: VixDiskLibProgressFunc | null = null,
+  progressFunc: VixDiskLibProgressFunc | null | undefined = null,
   progressCallbackData: unknown = null,
 ): Promise<VixError> {
   return callAsync(async () => {

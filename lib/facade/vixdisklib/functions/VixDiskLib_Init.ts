@@ -8,10 +8,10 @@ import { VixDiskLib_InitEx } from './VixDiskLib_InitEx.js';
 export function VixDiskLib_Init(
   majorVersion: number,
   minorVersion: number,
-  log: VixDiskLibGenericLogFunc | null,
-  warn: VixDiskLibGenericLogFunc | null,
-  panic: VixDiskLibGenericLogFunc | null,
-  libDir: string | null,
+  log: VixDiskLibGenericLogFunc | null | undefined,
+  warn: VixDiskLibGenericLogFunc | null | undefined,
+  panic: VixDiskLibGenericLogFunc | null | undefined,
+  libDir: string | null | undefined,
 ): VixError {
   return VixDiskLib_InitEx(majorVersion, minorVersion, log, warn, panic, libDir, null);
 }

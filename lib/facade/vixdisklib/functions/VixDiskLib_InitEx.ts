@@ -11,11 +11,11 @@ import type { VixDiskLibGenericLogFunc } from '../types.js';
 export function VixDiskLib_InitEx(
   majorVersion: number,
   minorVersion: number,
-  log: VixDiskLibGenericLogFunc | null,
-  _warn: VixDiskLibGenericLogFunc | null = null,
-  _panic: VixDiskLibGenericLogFunc | null = null,
-  _libDir: string | null = null,
-  _configFile: string | null = null,
+  log: VixDiskLibGenericLogFunc | null | undefined,
+  _warn: VixDiskLibGenericLogFunc | null | undefined = null,
+  _panic: VixDiskLibGenericLogFunc | null | undefined = null,
+  _libDir: string | null | undefined = null,
+  _configFile: string | null | undefined = null,
 ): VixError {
-  return call(() => library().initialise({ major: majorVersion, minor: minorVersion, log }));
+  return call(() => library().initialise({ major: majorVersion, minor: minorVersion, log: log ?? null }));
 }

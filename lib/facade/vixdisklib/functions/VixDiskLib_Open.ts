@@ -11,10 +11,10 @@ import { openDisk } from '../objects/openDisk.js';
  * snapshot's configuration. Flags: read-only, single link (what the layers below hold is left out); the others do nothing.
  */
 export async function VixDiskLib_Open(
-  connection: VixDiskLibConnection | null,
-  path: string | null,
+  connection: VixDiskLibConnection | null | undefined,
+  path: string | null | undefined,
   flags: number,
-  diskHandle: Ref<VixDiskLibHandle | undefined> | null,
+  diskHandle: Ref<VixDiskLibHandle | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     const opened = VixDiskLibConnection.of(connection);

@@ -9,8 +9,8 @@ import type { VixDiskLibConnectParams } from '../types.js';
  * `identity` says who, to whoever is refused.
  */
 export async function VixDiskLib_PrepareForAccess(
-  connectParams: VixDiskLibConnectParams | null,
-  identity: string | null,
+  connectParams: VixDiskLibConnectParams | null | undefined,
+  identity: string | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     library().requireInitialised();

@@ -11,11 +11,11 @@ import type { VixDiskLibBlockList } from '../types.js';
  * sectors, at most 524288 chunks a call. A window that passes the end of the disk is cut there, so a rounded tail needs no care.
  */
 export async function VixDiskLib_QueryAllocatedBlocks(
-  diskHandle: VixDiskLibHandle | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
   startSector: number | bigint,
   numSectors: number | bigint,
   chunkSize: number | bigint,
-  blockList: Ref<VixDiskLibBlockList | undefined> | null,
+  blockList: Ref<VixDiskLibBlockList | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     const handle = VixDiskLibHandle.of(diskHandle);

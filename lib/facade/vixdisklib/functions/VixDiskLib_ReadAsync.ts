@@ -8,11 +8,11 @@ import type { VixDiskLibCompletionCB } from '../types.js';
  * is on its way is bounded; the rest waits its turn.
  */
 export function VixDiskLib_ReadAsync(
-  diskHandle: VixDiskLibHandle | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
   startSector: number | bigint,
   numSectors: number | bigint,
-  readBuffer: Uint8Array | null,
-  callback: VixDiskLibCompletionCB | null,
+  readBuffer: Uint8Array | null | undefined,
+  callback: VixDiskLibCompletionCB | null | undefined,
   cbData: unknown,
 ): VixError {
   return startAsync(diskHandle, numSectors, callback, cbData, (handle) =>

@@ -11,11 +11,11 @@ import { readMetadata } from '../objects/metadata.js';
  * given, becomes the bytes needed.
  */
 export async function VixDiskLib_ReadMetadata(
-  diskHandle: VixDiskLibHandle | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
   key: string,
-  buffer: Uint8Array | null,
+  buffer: Uint8Array | null | undefined,
   bufLen: number,
-  requiredLen: Ref<number | undefined> | null,
+  requiredLen: Ref<number | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     const metadata = await readMetadata(VixDiskLibHandle.of(diskHandle).disk.file);
@@ -23,8 +23,8 @@ export async function VixDiskLib_ReadMetadata(
     if (value === undefined)
       throw new VixFailure(VIX_E_DISK_KEY_NOTFOUND, `there is no key ${JSON.stringify(key)}`);
     const bytes = Buffer.from(`${value}\0`);
-    if (requiredLen !== null) requiredLen.value = bytes.length;
-    if (buffer === null || Math.min(requireCount('bufLen', bufLen), buffer.length) < bytes.length)
+    if (requiredLen != null) requiredLen.value = bytes.length;
+    if (buffer == null || Math.min(requireCount('bufLen', bufLen), buffer.length) < bytes.length)
       throw new VixFailure(VIX_E_BUFFER_TOOSMALL, `the text needs ${bytes.length} bytes`);
     buffer.set(bytes);
   });

@@ -7,8 +7,8 @@ import { renameImage } from '../objects/image.js';
  * Renames an image, on one file system. Extents of a VMDK that lie in files of their own are not renamed.
  */
 export async function VixDiskLib_Rename(
-  srcFileName: string | null,
-  dstFileName: string | null,
+  srcFileName: string | null | undefined,
+  dstFileName: string | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     library().requireInitialised();

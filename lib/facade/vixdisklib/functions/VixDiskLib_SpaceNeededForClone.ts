@@ -3,17 +3,19 @@ import { requireRef } from '../arguments.js';
 import { callAsync } from '../call.js';
 import type { VixError } from '../constants/codes.js';
 import { VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
+import type { VixDiskLibDiskType } from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import { VixDiskLibHandle } from '../objects/handle.js';
 import { spaceForClone } from '../objects/image.js';
 
 /**
- * Bytes that a clone of this disk type needs, about; for sparse types what qemu-img measures for a qcow2.
+ * Bytes that a clone of this disk type needs, about; for sparse types what qemu-img measures for a qcow2. VIXDISKLIB_DISK_UNKNOWN is
+ * the type that the disk has itself.
  */
 export async function VixDiskLib_SpaceNeededForClone(
-  diskHandle: VixDiskLibHandle | null,
-  diskType: number,
-  spaceNeeded: Ref<number | undefined> | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
+  diskType: VixDiskLibDiskType,
+  spaceNeeded: Ref<number | undefined> | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     const { file } = VixDiskLibHandle.of(diskHandle).disk;

@@ -9,8 +9,8 @@ import { requireLocal } from '../objects/parameters.js';
  * Removes an image; what is no image is left alone.
  */
 export async function VixDiskLib_Unlink(
-  connection: VixDiskLibConnection | null,
-  path: string | null,
+  connection: VixDiskLibConnection | null | undefined,
+  path: string | null | undefined,
 ): Promise<VixError> {
   return callAsync(async () => {
     requireLocal(VixDiskLibConnection.of(connection));

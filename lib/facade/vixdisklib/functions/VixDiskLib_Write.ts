@@ -6,10 +6,10 @@ import { VixDiskLibHandle } from '../objects/handle.js';
  * Writes whole sectors from the buffer; past the end of the disk is VIX_E_DISK_OUTOFRANGE.
  */
 export async function VixDiskLib_Write(
-  diskHandle: VixDiskLibHandle | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
   startSector: number | bigint,
   numSectors: number | bigint,
-  writeBuffer: Uint8Array | null,
+  writeBuffer: Uint8Array | null | undefined,
 ): Promise<VixError> {
   return callAsync(() => VixDiskLibHandle.of(diskHandle).write(startSector, numSectors, writeBuffer));
 }

@@ -8,7 +8,7 @@ import { writeMetadata } from '../objects/metadata.js';
  * Sets the text of a key.
  */
 export async function VixDiskLib_WriteMetadata(
-  diskHandle: VixDiskLibHandle | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
   key: string,
   val: string,
 ): Promise<VixError> {

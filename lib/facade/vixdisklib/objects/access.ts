@@ -4,10 +4,11 @@ import { VIX_E_NOT_FOUND, VIX_E_OBJECT_IS_BUSY, VIX_E_VM_NOT_FOUND } from '../co
 import { invalid, VixFailure } from '../errors.js';
 import { library } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
+import { vmSpecOf } from './vmSpec.js';
 
 export async function prepareAccess(
-  params: VixDiskLibConnectParams | null,
-  identity: string | null,
+  params: VixDiskLibConnectParams | null | undefined,
+  identity: string | null | undefined,
 ): Promise<void> {
   const vm = await vmOf(params);
   if (vm === null) return;
@@ -18,8 +19,8 @@ export async function prepareAccess(
 }
 
 export async function endAccess(
-  params: VixDiskLibConnectParams | null,
-  identity: string | null,
+  params: VixDiskLibConnectParams | null | undefined,
+  identity: string | null | undefined,
 ): Promise<void> {
   const vm = await vmOf(params);
   if (vm === null) return;
@@ -30,13 +31,13 @@ export async function endAccess(
 
 /** Frees what processes that died held, and ends the snapshots that they were taking. */
 export async function cleanUp(
-  params: VixDiskLibConnectParams | null,
+  params: VixDiskLibConnectParams | null | undefined,
 ): Promise<{ cleaned: number; remaining: number }> {
   const vm = await vmOf(params);
   return vm === null ? { cleaned: 0, remaining: 0 } : vm.cleanUp();
 }
 
-function requireIdentity(identity: string | null): string {
+function requireIdentity(identity: string | null | undefined): string {
   if (typeof identity !== 'string' || identity === '' || identity.length > MAX_IDENTITY)
     throw invalid('identity', `a name of 1 to ${MAX_IDENTITY} characters`);
   return identity;
@@ -45,9 +46,8 @@ function requireIdentity(identity: string | null): string {
 const MAX_IDENTITY = 256;
 
 /** Null for files of this machine: nobody changes those behind the caller's back. */
-async function vmOf(params: VixDiskLibConnectParams | null): Promise<VirtualMachine | null> {
-  const spec = params?.vmxSpec ?? '';
-  if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
+async function vmOf(params: VixDiskLibConnectParams | null | undefined): Promise<VirtualMachine | null> {
+  const spec = vmSpecOf(params);
   if (spec === '') return null;
   const found = await library().findVm(spec);
   if (found === null) throw new VixFailure(VIX_E_VM_NOT_FOUND, `there is no VM ${spec}`);

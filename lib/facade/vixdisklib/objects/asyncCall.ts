@@ -6,9 +6,9 @@ import type { VixDiskLibCompletionCB } from '../types.js';
 import { VixDiskLibHandle } from './handle.js';
 
 export function startAsync(
-  diskHandle: VixDiskLibHandle | null,
+  diskHandle: VixDiskLibHandle | null | undefined,
   numSectors: number | bigint,
-  callback: VixDiskLibCompletionCB | null,
+  callback: VixDiskLibCompletionCB | null | undefined,
   cbData: unknown,
   work: (handle: VixDiskLibHandle) => Promise<void>,
 ): VixError {

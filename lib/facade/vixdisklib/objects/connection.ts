@@ -9,10 +9,11 @@ import {
   VIX_E_SNAPSHOT_NOTFOUND,
   VIX_E_VM_NOT_FOUND,
 } from '../constants/codes.js';
-import { invalid, VixFailure } from '../errors.js';
+import { VixFailure } from '../errors.js';
 import { library } from '../library.js';
 import type { VixDiskLibConnectParams } from '../types.js';
 import type { VixDiskLibHandle } from './handle.js';
+import { vmSpecOf } from './vmSpec.js';
 
 const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotRef';
 
@@ -29,6 +30,7 @@ export class VixDiskLibConnection {
   /** @internal */
   readonly handles = new Set<VixDiskLibHandle>();
   readonly #library = library();
+  #unreachable: string | null = null;
   #closed = false;
 
   private constructor(
@@ -41,13 +43,15 @@ export class VixDiskLibConnection {
     this.remote = remote;
   }
 
-  /** @internal Connects; failures are `VIX_` codes. */
+  /** @internal Connects; failures are `VIX_` codes. `unreachable`: why no disk can be opened through it. */
   static async open(
-    params: VixDiskLibConnectParams | null,
+    params: VixDiskLibConnectParams | null | undefined,
     readOnly: boolean,
-    snapshotRef: string | null,
+    snapshotRef: string | null | undefined,
+    unreachable: string | null,
   ): Promise<VixDiskLibConnection> {
-    const made = await VixDiskLibConnection.#make(params, readOnly, snapshotRef);
+    const made = await VixDiskLibConnection.#make(params ?? null, readOnly, snapshotRef ?? null);
+    made.#unreachable = unreachable;
     await made.#library.keep(made);
     return made;
   }
@@ -57,8 +61,7 @@ export class VixDiskLibConnection {
     readOnly: boolean,
     snapshotRef: string | null,
   ): Promise<VixDiskLibConnection> {
-    const spec = params?.vmxSpec ?? '';
-    if (typeof spec !== 'string') throw invalid('vmxSpec', 'a text');
+    const spec = vmSpecOf(params);
     if (spec === '') return new VixDiskLibConnection(params, readOnly, null);
     const named = snapshotRef !== null && snapshotRef !== '';
     if (library().settings.service === undefined && !named)
@@ -94,6 +97,11 @@ export class VixDiskLibConnection {
     )
       return argument;
     throw new VixFailure(VIX_E_DISK_INVALID_CONNECTION, 'connection is not one that is open');
+  }
+
+  /** @internal Why no disk can be opened through it; null where disks can. */
+  get unreachable(): string | null {
+    return this.#unreachable;
   }
 
   /** Whether VixDiskLib_Disconnect has been called. */

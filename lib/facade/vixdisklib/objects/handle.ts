@@ -11,7 +11,7 @@ import {
   VIX_E_FILE_READ_ONLY,
   VIX_E_INVALID_HANDLE,
 } from '../constants/codes.js';
-import { VIXDISKLIB_SECTOR_SIZE } from '../constants/values.js';
+import { VIXDISKLIB_SECTOR_SIZE, type VixDiskLibAdapterType } from '../constants/values.js';
 import { invalid, VixFailure } from '../errors.js';
 import { library } from '../library.js';
 import type { VixDiskLibInfo } from '../types.js';
@@ -34,10 +34,11 @@ export interface OpenedDisk {
   path: string;
   /** The image file; null for a disk of a snapshot. */
   file: string | null;
+  uuid: string | null;
   transport: 'file' | 'nbd';
   numLinks: number;
   parent: string | null;
-  adapterType: number;
+  adapterType: VixDiskLibAdapterType;
   /**
    * Of a snapshot, whose content never changes: throws when what was read before is not that content. Null for files of this
    * machine, which are what they are.
@@ -94,7 +95,7 @@ export class VixDiskLibHandle {
 
   /** @internal What VixDiskLib_GetInfo tells. */
   get info(): VixDiskLibInfo {
-    const { numLinks, parent, adapterType } = this.disk;
+    const { numLinks, parent, adapterType, uuid } = this.disk;
     const cylinders = Math.min(Math.floor(this.capacity / (HEADS * TRACK_SECTORS)), 2 ** 32 - 1);
     const geometry = { cylinders, heads: HEADS, sectors: TRACK_SECTORS };
     return {
@@ -104,7 +105,7 @@ export class VixDiskLibHandle {
       adapterType,
       numLinks,
       parentFileNameHint: parent,
-      uuid: null,
+      uuid,
       logicalSectorSize: VIXDISKLIB_SECTOR_SIZE,
       physicalSectorSize: VIXDISKLIB_SECTOR_SIZE,
     };

@@ -2,6 +2,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { CbtError } from '../../../core/errors.js';
 import { imageName } from '../../../host/imageName.js';
 import { qemuImg } from '../../../host/imageTool.js';
 import { requireRoomToWrite } from '../../../host/roomForBitmaps.js';
@@ -28,6 +29,7 @@ const infoSchema = z.looseObject({
   'format-specific': z
     .looseObject({
       data: z.looseObject({
+        'create-type': z.string().optional(),
         extents: z.array(z.looseObject({ filename: z.string() })).optional(),
         'data-file': z.string().optional(),
       }),
@@ -52,6 +54,8 @@ export interface ImageInfo {
   /** Every file of every layer. */
   files: readonly string[];
   parent: string | null;
+  /** All of its space is taken from the start. */
+  flat: boolean;
 }
 
 /**
@@ -103,7 +107,9 @@ export async function readImageInfo(file: string, given?: string): Promise<Image
   const [top] = layers;
   if (top === undefined) throw new VixFailure(VIX_E_INCORRECT_FILE_TYPE, `${file} has no layer`);
   const { format, 'virtual-size': sizeBytes, 'full-backing-filename': parent = null } = top;
-  return { format, sizeBytes, links: layers.length, files: layers.flatMap(filesOf), parent };
+  const createType = top['format-specific']?.data['create-type'];
+  const flat = format === 'raw' || /flat/i.test(createType ?? '');
+  return { format, sizeBytes, links: layers.length, files: layers.flatMap(filesOf), parent, flat };
 }
 
 export async function growImage(file: string, sizeBytes: number): Promise<void> {
@@ -120,24 +126,38 @@ export async function growImage(file: string, sizeBytes: number): Promise<void> 
 
 const measureSchema = z.looseObject({ required: z.number() });
 
-/** Bytes that a copy of this type needs. */
+const FLAT: readonly number[] = [
+  v.VIXDISKLIB_DISK_MONOLITHIC_FLAT,
+  v.VIXDISKLIB_DISK_SPLIT_FLAT,
+  v.VIXDISKLIB_DISK_VMFS_FLAT,
+];
+
+/** Bytes that a copy of this type needs; VIXDISKLIB_DISK_UNKNOWN is the type that the image has itself. */
 export async function spaceForClone(file: string, diskType: number): Promise<number> {
-  const { sizeBytes } = await readImageInfo(file);
+  const { sizeBytes, flat } = await readImageInfo(file);
   // What QEMU can measure is qcow2 and raw; a VMDK needs about as much as a qcow2.
-  const flat = diskType === v.VIXDISKLIB_DISK_MONOLITHIC_FLAT || diskType === v.VIXDISKLIB_DISK_SPLIT_FLAT;
-  if (flat || diskType === v.VIXDISKLIB_DISK_VMFS_FLAT) return sizeBytes;
+  if (FLAT.includes(diskType) || (diskType === v.VIXDISKLIB_DISK_UNKNOWN && flat)) return sizeBytes;
   const text = await qemuImg(['measure', '--output=json', '-O', 'qcow2', await nameOf(file)]);
   return measureSchema.parse(JSON.parse(text)).required;
 }
 
-/** Throws what is wrong with the image. */
-export async function checkImage(file: string, repair: boolean): Promise<void> {
+/** What `qemu-img check` ends with when it has looked, and found errors, or nothing but leaks. */
+const FOUND = [2, 3];
+
+/** What is wrong with the image, after the repair where one was asked for; null where nothing is. */
+export async function checkImage(file: string, repair: boolean): Promise<string | null> {
   const { format } = await readImageInfo(file);
   if (format === 'raw')
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `${file} is raw: there is nothing to check`);
   if (repair) await requireNoHolder(file, 'write');
   if (repair && format === 'qcow2') await requireRoomToWrite(file);
-  await qemuImg(['check', '-q', ...(repair ? ['-r', 'all'] : []), await nameOf(file)]);
+  try {
+    await qemuImg(['check', '-q', ...(repair ? ['-r', 'all'] : []), await nameOf(file)]);
+    return null;
+  } catch (error) {
+    if (error instanceof CbtError && FOUND.includes(Number(error.details['exitCode']))) return error.message;
+    throw error;
+  }
 }
 
 /** Removes the name; an image that anybody has open keeps it. */

@@ -6,6 +6,7 @@ import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
   VIX_E_FILE_NOT_FOUND,
+  VIX_E_NOT_SUPPORTED,
   VIX_E_SNAPSHOT_NOTFOUND,
 } from '../constants/codes.js';
 import * as v from '../constants/values.js';
@@ -22,6 +23,7 @@ export async function openDisk(
   path: unknown,
   flags: number,
 ): Promise<VixDiskLibHandle> {
+  if (connection.unreachable !== null) throw new VixFailure(VIX_E_NOT_SUPPORTED, connection.unreachable);
   const disk =
     connection.remote === null
       ? await openFile(connection, path, flags)
@@ -40,7 +42,7 @@ export async function openDisk(
 
 async function openFile(connection: VixDiskLibConnection, path: unknown, flags: number): Promise<OpenedDisk> {
   const file = library().fileOf(path);
-  return openLocal(connection, { path: String(path), file, given: undefined }, flags);
+  return openLocal(connection, { path: String(path), file, given: undefined, uuid: null }, flags);
 }
 
 async function openRemote(
@@ -59,17 +61,18 @@ async function openRemote(
   const what = content === null ? 'VM' : 'snapshot';
   if (device === undefined)
     throw new VixFailure(VIX_E_FILE_NOT_FOUND, `the ${what} has no disk ${String(name)}; it has ${known}`);
-  const path = device.backing.fileName;
+  const { fileName: path, uuid } = device.backing;
   const disk = device.deviceInfo.label;
   // Of one that is off: the layers are files of this machine.
   const file = vm.running ? null : ((await vm.disks({ disks: [disk] }))[0]?.filename ?? null);
-  if (content === null) return openLocal(connection, { path, file: file ?? '', given: 'qcow2' }, flags);
+  if (content === null) return openLocal(connection, { path, file: file ?? '', given: 'qcow2', uuid }, flags);
   const { session, snapshot } = content;
   const layers = file === null ? { links: 1, parent: null } : await readImageInfo(file, 'qcow2');
   return {
     data: await readContent(session, snapshot, disk),
     path,
     file,
+    uuid,
     transport: vm.running ? 'nbd' : 'file',
     numLinks: layers.links,
     parent: layers.parent,
@@ -109,7 +112,7 @@ function byName<D>(
 
 async function openLocal(
   connection: VixDiskLibConnection,
-  { path, file, given }: { path: string; file: string; given: string | undefined },
+  { path, file, given, uuid }: { path: string; file: string; given: string | undefined; uuid: string | null },
   flags: number,
 ): Promise<OpenedDisk> {
   await requireFile(file);
@@ -121,6 +124,7 @@ async function openLocal(
     data,
     path,
     file,
+    uuid,
     transport: 'file',
     numLinks: withoutBacking ? 1 : links,
     parent,

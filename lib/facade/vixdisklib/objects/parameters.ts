@@ -4,7 +4,9 @@ import { invalid, VixFailure } from '../errors.js';
 import type { VixDiskLibCreateParams } from '../types.js';
 import type { VixDiskLibConnection } from './connection.js';
 
-export function requireCreateParams(params: VixDiskLibCreateParams | null): VixDiskLibCreateParams {
+export function requireCreateParams(
+  params: VixDiskLibCreateParams | null | undefined,
+): VixDiskLibCreateParams {
   if (typeof params !== 'object' || params === null) throw invalid('createParams', 'VixDiskLibCreateParams');
   return params;
 }

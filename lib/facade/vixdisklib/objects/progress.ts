@@ -1,14 +1,12 @@
-/** Progress of work that qemu-img does as a whole: told before it, where it can still be cancelled, and after it. */
-import { VIX_E_CANCELLED } from '../constants/codes.js';
-import { VixFailure } from '../errors.js';
+/** Progress of work that qemu-img does as a whole: told before it and after it. */
 import type { VixDiskLibProgressFunc } from '../types.js';
 
 export async function withProgress(
-  progress: VixDiskLibProgressFunc | null,
+  progress: VixDiskLibProgressFunc | null | undefined,
   data: unknown,
   work: () => Promise<void>,
 ): Promise<void> {
-  if (progress?.(data, 0) === false) throw new VixFailure(VIX_E_CANCELLED, 'cancelled by the caller');
+  progress?.(data, 0);
   await work();
   progress?.(data, 100);
 }
