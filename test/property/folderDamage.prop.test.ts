@@ -14,8 +14,10 @@ import { prune } from '../../lib/backup/prune.js';
 import { verify } from '../../lib/backup/verify.js';
 import { CbtError } from '../../lib/core/errors.js';
 import { runs } from '../helpers/effort.js';
+import { seededRandom } from '../helpers/guestWriter.js';
 import { makeLayerFolder, type RunSpec, readRuns } from '../helpers/layerFolder.js';
 import { makeTemporaryFolder, qemuImg, type TemporaryFolder } from '../helpers/qemuTools.js';
+import { SEED } from '../helpers/seed.js';
 
 const C = 65_536;
 const MOST = 24;
@@ -245,11 +247,11 @@ describe('damage', () => {
       for (const { name, bits } of files) for (let bit = 0; bit < bits; bit += 1) await at(name, bit);
     else {
       // As many in each file as in any other, and the headers and tables of layers as often as their data.
+      const random = seededRandom(SEED);
       for (let i = 0; i < runs(40); i += 1) {
         const { name, bits } = files[i % files.length] ?? { name: '', bits: 0 };
-        const random = Math.random();
         const end = i % 2 === 0 && name.endsWith('.qcow2') ? 8 * 128 : bits;
-        await at(name, Math.floor(random * Math.min(end, bits)));
+        await at(name, random(Math.min(end, bits)));
       }
     }
     for (const name of names.filter((one) => !one.endsWith('.qcow2')))

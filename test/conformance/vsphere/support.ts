@@ -1,6 +1,6 @@
 /** What the conformance tests of this facade share: a VM of a real QEMU, and the ways of a client. */
 import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import {
   connect,
   type DiskChangeExtent,
@@ -27,18 +27,13 @@ export interface TestVm {
   again(): Promise<VirtualMachine>;
 }
 
-const ends: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
-
-/** A running QEMU with a disk `d` of so many bytes, not tracked yet. */
+/** A running QEMU with a disk `d` of so many bytes, not tracked yet; gone when the test has ended. */
 export async function startVm(
   options: ServiceOptions & { sizeBytes?: number; discard?: boolean; folder?: string } = {},
 ): Promise<TestVm> {
   const { sizeBytes = 64 * MIB, discard = false, ...service } = options;
   const folder: TemporaryFolder = await makeTemporaryFolder();
-  ends.push(() => folder.remove());
+  onTestFinished(() => folder.remove());
   const file = join(folder.path, 'd.qcow2');
   await qemuImg('create', '-q', '-f', 'qcow2', file, String(sizeBytes));
   return { ...(await startOn(folder.path, service, discard)), folder: folder.path };
@@ -53,7 +48,7 @@ export async function startOn(
   const file = join(folder, 'd.qcow2');
   const disk = { node: 'd', file, ...(discard && { options: { discard: 'unmap' } }) };
   const daemon = await StorageDaemon.start({ disks: [disk] });
-  ends.push(() => daemon[Symbol.asyncDispose]());
+  onTestFinished(() => daemon[Symbol.asyncDispose]());
   await daemon.exportWritable('d');
   const vms = [
     {

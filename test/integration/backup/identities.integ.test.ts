@@ -19,6 +19,7 @@ import { CbtError } from '../../../lib/core/errors.js';
 import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { SEED } from '../../helpers/seed.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { pretendVm } from './pretendVm.js';
 import { ShadowDisk, sumOf } from './shadowDisk.js';
@@ -228,11 +229,10 @@ class Life {
 }
 
 describe('disks in one folder', () => {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
-  test(`are restored as what they were, whatever became of their names (SEED=${seed})`, {
+  test(`are restored as what they were, whatever became of their names (SEED=${SEED})`, {
     timeout: 900_000,
   }, async () => {
-    const life = new Life(folder.path, seededRandom(seed));
+    const life = new Life(folder.path, seededRandom(SEED));
     await mkdir(life.to);
     for (const name of STRANGERS) await writeFile(join(life.to, name), name);
     for (let i = 0; i < 3; i += 1) await life.add();

@@ -22,6 +22,7 @@ import { seededRandom } from '../../helpers/guestWriter.js';
 import { startQemuNbd } from '../../helpers/nbdServers.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
+import { SEED } from '../../helpers/seed.js';
 import { Doomed } from './doomedProcess.js';
 import { ShadowDisk, sumOf } from './shadowDisk.js';
 
@@ -32,7 +33,6 @@ const RUNS = 5;
 const RULES = { last: 3 };
 /** Every how manieth change a kill comes before; the seed says with which one it begins. */
 const STRIDE = Number(process.env['STRIDE'] ?? 4);
-const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
 
 let folder: TemporaryFolder;
 let built: TemporaryFolder;
@@ -51,7 +51,7 @@ beforeAll(async () => {
   await mkdir(readOnly);
   await qemuImg('create', '-q', '-f', 'qcow2', image, String(SIZE));
   const shadow = new ShadowDisk(SIZE);
-  const random = seededRandom(seed);
+  const random = seededRandom(SEED);
   for (let number = 1; number <= RUNS; number += 1) {
     await qemuIo(['-f', 'qcow2', image], ...shadow.randomWrites(random, 4));
     const { disks } = await backup(imagesSource([image]), { to });
@@ -110,10 +110,10 @@ async function finishes(others: readonly string[] = []): Promise<void> {
   expect(left).toEqual(others);
 }
 
-test(`killed before each of its changes to the folder (SEED=${seed})`, { timeout: 900_000 }, async () => {
+test(`killed before each of its changes to the folder (SEED=${SEED})`, { timeout: 900_000 }, async () => {
   let next = new Doomed(built.path);
   const seen = new Set<string>();
-  for (let changes = 1 + (seed % STRIDE); ; changes += STRIDE) {
+  for (let changes = 1 + (SEED % STRIDE); ; changes += STRIDE) {
     const doomed = next;
     next = new Doomed(built.path);
     const done = await doomed.work({ op: 'prune', image, to, changes, afterChange: false }, 60_000);

@@ -20,6 +20,7 @@ import { openDisk } from '../../../lib/host/open.js';
 import { libraryWithoutGuard } from '../../helpers/builtCommand.js';
 import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { SEED } from '../../helpers/seed.js';
 import { Doomed } from './doomedProcess.js';
 import { ShadowDisk, sumOf } from './shadowDisk.js';
 
@@ -145,13 +146,12 @@ class Lane {
 }
 
 describe('backups that are killed', () => {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
-  test(`${ROUNDS} kills lose nothing (SEED=${seed})`, { timeout: 1_200_000 }, async () => {
+  test(`${ROUNDS} kills lose nothing (SEED=${SEED})`, { timeout: 1_200_000 }, async () => {
     const lanes: Lane[] = [];
     for (const index of [0, 1]) {
       const path = join(folder.path, String(index));
       await mkdir(path);
-      const lane = new Lane(path, seededRandom(seed + index));
+      const lane = new Lane(path, seededRandom(SEED + index));
       await qemuImg('create', '-q', '-f', 'qcow2', lane.image, String(SIZE));
       lanes.push(lane);
     }

@@ -19,6 +19,7 @@ import type { Vm } from '../../../lib/core/vm.js';
 import { connectVm } from '../../../lib/host/vm.js';
 import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { SEED } from '../../helpers/seed.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { ShadowDisk, sumOf } from './shadowDisk.js';
 
@@ -132,9 +133,8 @@ function verdicts({ disks }: BackupResult): string[] {
 }
 
 describe('a week of a VM', () => {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 100_000);
-  test(`every run restores what it saw (SEED=${seed})`, async () => {
-    const life = new Life(folder.path, seededRandom(seed));
+  test(`every run restores what it saw (SEED=${SEED})`, async () => {
+    const life = new Life(folder.path, seededRandom(SEED));
     for (const node of NODES) await qemuImg('create', '-q', '-f', 'qcow2', life.image(node), String(SIZE));
     await life.start();
     await life.write(8);

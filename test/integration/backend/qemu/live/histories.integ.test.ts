@@ -5,14 +5,17 @@
  * makes them longer.
  */
 import { describe, test } from 'vitest';
+import { seededRandom } from '../../../../helpers/guestWriter.js';
+import { SEED } from '../../../../helpers/seed.js';
 import { makeTemporaryFolder } from '../../../../helpers/temporaryFolder.js';
 import { History } from './history.js';
 
 const fixed = process.env['LIVE_SEED'];
 const count = Number(process.env['LIVE_HISTORIES'] ?? 2);
+const random = seededRandom(SEED);
 const seeds = fixed
   ? [Number(fixed)]
-  : Array.from({ length: count }, (_, i) => (i === 0 ? 1 : Math.floor(Math.random() * 2 ** 31)));
+  : Array.from({ length: count }, (_, i) => (i === 0 ? 1 : random(2 ** 31)));
 
 describe('a random history of a running QEMU', () => {
   test.each(seeds)('seed %i: no change is missed, sessions show what was there', async (seed) => {

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { openImage } from '../../../../../lib/backend/image/imageSource.js';
 import type { BitmapKernel, LockState } from '../../../../../lib/core/bitmapKernel.js';
 import type { DiskSource, DiskState } from '../../../../../lib/core/diskSource.js';
@@ -11,24 +11,16 @@ import type { RangePager } from '../../../../../lib/core/rangePage.js';
 import { TrackedDisk } from '../../../../../lib/core/trackedDisk.js';
 import { createScriptKernel } from '../../../../../lib/kernel/scriptKernel.js';
 
-const folders: string[] = [];
-const sources: DiskSource[] = [];
-
-/** A new folder, removed after the test with every source that `openDisk` opened. */
+/** A new folder, removed after the test, when every source that `openDisk` opened in it is closed. */
 export function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), 'prl-'));
-  folders.push(folder);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-afterEach(async () => {
-  for (const source of sources.splice(0)) await source.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
 export async function openDisk(path: string, kernel: BitmapKernel = kernelWith()): Promise<DiskSource> {
   const source = await openImage(path, { kernel, format: 'parallels' });
-  sources.push(source);
+  onTestFinished(() => source.close());
   return source;
 }
 
