@@ -25,7 +25,7 @@ import {
   type VixDiskLibConnection,
   type VixDiskLibHandle,
 } from 'qemu-cbt/vixdisklib';
-import { connect, VimFault, type VirtualDisk, type VirtualMachine } from 'qemu-cbt/vsphere';
+import { connect, FileFault, type VirtualDisk, type VirtualMachine } from 'qemu-cbt/vsphere';
 
 /** Read at a time; any size is fine here. */
 const CHUNK_BYTES = 1 << 20;
@@ -50,7 +50,7 @@ async function changedAreas(
     }
     return areas;
   } catch (fault) {
-    if (!(fault instanceof VimFault) || fault.name !== 'FileFault' || changeId === '*') throw fault;
+    if (!(fault instanceof FileFault) || changeId === '*') throw fault;
     console.error(`disk ${disk.key}: full backup, because ${fault.faultMessage[0]?.message}`);
     return null;
   }

@@ -5,7 +5,7 @@ import type { Instant } from '../../core/pointInTime.js';
 import { isContentGone, type Session } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import type { DiskRecord, SnapshotRecord } from '../../host/vmRecord.js';
-import { VimFault } from './faults.js';
+import { SnapshotFault } from './faultClasses.js';
 
 /** The session of a snapshot. */
 export function resumeSnapshot(connected: Vm, { session }: SnapshotRecord): Promise<Session> {
@@ -34,5 +34,5 @@ export function isWrittenOrEnded(error: unknown): error is CbtError {
 export function requireInstant(disk: string, changeId: string, pit: string): Instant {
   const instant = instantOf(changeId, pit);
   if (instant !== null) return instant;
-  throw new VimFault('SnapshotFault', `${disk} got no point in time ${pit}`);
+  throw new SnapshotFault(`${disk} got no point in time ${pit}`);
 }

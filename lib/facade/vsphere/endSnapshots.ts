@@ -4,7 +4,7 @@ import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { resumeSnapshot } from './content.js';
-import { VimFault } from './faults.js';
+import { SnapshotFault } from './faultClasses.js';
 import type { VmContext } from './vmContext.js';
 
 export async function endSnapshots(
@@ -19,7 +19,7 @@ export async function endSnapshots(
         await endSession(connected, snapshot);
       } catch (thrown) {
         const what = `snapshot ${snapshot.name} could not be ended in order`;
-        throw new VimFault('SnapshotFault', what, {}, thrown);
+        throw new SnapshotFault(what, {}, thrown);
       }
     });
     await vm.records.update((known) => {

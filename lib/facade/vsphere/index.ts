@@ -4,7 +4,8 @@
  */
 export { Holds } from '../../host/holds.js';
 export type { VmEntry } from '../../host/hostVm.js';
-export { type FaultName, type FaultProperties, type LocalizableMessage, VimFault } from './faults.js';
+export * from './faultClasses.js';
+export { type LocalizableMessage, MethodFault } from './methodFault.js';
 export {
   type AboutInfo,
   type ConnectHostOptions,

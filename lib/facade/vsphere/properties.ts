@@ -1,7 +1,8 @@
 /** The properties of a VM, read from QEMU or its images and from what is remembered, as plain data. */
 import { keyOf, type VmRecord } from '../../host/vmRecord.js';
 import { readDisks } from './diskFacts.js';
-import { toFault, VimFault } from './faults.js';
+import { InvalidState } from './faultClasses.js';
+import { toFault } from './faults.js';
 import { layoutOf } from './layout.js';
 import { ctkOptionOf, deviceOf, treeOf, uuidOf } from './shapes.js';
 import type {
@@ -87,8 +88,7 @@ function powerState(running: boolean, status: string | null): VirtualMachineRunt
 function requireSameVm(name: string, { uuid, snapshots, pending }: VmRecord, now: string | null): void {
   if (now === null || uuid === undefined || uuid === now || snapshots.length + pending.length === 0) return;
   const kept = snapshots.map((snapshot) => JSON.stringify(snapshot.name)).join(', ') || 'one that was begun';
-  throw new VimFault(
-    'InvalidState',
+  throw new InvalidState(
     `${name} is the VM ${now} now, and there are snapshots (${kept}) of the VM ${uuid} under this name: remove them there, or give one of the two another name`,
   );
 }

@@ -1,6 +1,6 @@
 /** Finding what is remembered of a snapshot by its reference. */
 import type { SnapshotRecord, VmRecord } from '../../host/vmRecord.js';
-import { VimFault } from './faults.js';
+import { ManagedObjectNotFound } from './faultClasses.js';
 import { snapshotMoref } from './shapes.js';
 import type { ManagedObjectReference } from './types.js';
 
@@ -13,5 +13,5 @@ export function findSnapshot(
   const found = snapshots.find(({ id }) => snapshotMoref(id).value === value);
   if (found !== undefined) return found;
   const what = `The object '${value}' has already been deleted or has not been completely created`;
-  throw new VimFault('ManagedObjectNotFound', what, { obj: value });
+  throw new ManagedObjectNotFound(what, { obj: { type: 'VirtualMachineSnapshot', value } });
 }

@@ -7,7 +7,9 @@ import { type DiskRecord, keyOf } from '../../host/vmRecord.js';
 import { dropPending, endPending } from './cleanUp.js';
 import { requireInstant } from './content.js';
 import { readDisks } from './diskFacts.js';
-import { toFault, VimFault } from './faults.js';
+import { ApplicationQuiesceFault, InvalidName, NotSupported, SnapshotFault } from './faultClasses.js';
+import { taskInProgress, toFault } from './faults.js';
+import type { MethodFault } from './methodFault.js';
 import { fileNameOf, snapshotMoref } from './shapes.js';
 import type { ManagedObjectReference } from './types.js';
 import type { VmContext } from './vmContext.js';
@@ -29,8 +31,8 @@ export async function takeSnapshot(
 ): Promise<ManagedObjectReference> {
   const { name, memory } = request;
   if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
-    throw new VimFault('InvalidName', `a snapshot's name has 1 to ${MAX_NAME} characters`);
-  if (memory) throw new VimFault('NotSupported', 'the memory of the guest is not part of a snapshot here');
+    throw new InvalidName(`a snapshot's name has 1 to ${MAX_NAME} characters`, { name: String(name) });
+  if (memory) throw new NotSupported('the memory of the guest is not part of a snapshot here');
   return vm.withVm((connected) => begin(vm, connected, request, signal), signal);
 }
 
@@ -41,8 +43,7 @@ async function begin(
   signal: AbortSignal,
 ): Promise<ManagedObjectReference> {
   await using beginning = await vm.records.tryLock('begin');
-  if (beginning === null)
-    throw new VimFault('TaskInProgress', `${vm.name}: another process is taking a snapshot`, { task: name });
+  if (beginning === null) throw taskInProgress(`${vm.name}: another process is taking a snapshot`, name);
   await endPending(vm, connected);
   const { agent, scratch, nbdSocket, allowUnwatchedScratch } = vm.entry;
   const infos = await vm.disksOf(connected);
@@ -73,7 +74,7 @@ async function begin(
     });
   try {
     const failed = session.disks.find(({ error }) => error !== undefined)?.error;
-    if (failed !== undefined) throw new VimFault('SnapshotFault', failed.message, {}, failed);
+    if (failed !== undefined) throw new SnapshotFault(failed.message, {}, failed);
     let id = 0;
     await vm.records.update((record) => {
       dropPending(record, pit);
@@ -115,24 +116,23 @@ async function isTracked(vm: VmContext, connected: Vm): Promise<boolean> {
   const found = await readDisks(vm, connected);
   const untracked = found.find(({ epoch }) => epoch === null);
   if (!connected.running && untracked !== undefined)
-    throw new VimFault(
-      'NotSupported',
+    throw new NotSupported(
       `${untracked.disk} is not tracked: of a VM that is off nothing else would tell whether its content is still the snapshot's`,
     );
   return trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
 }
 
 /** `open`: the name of a snapshot whose session may be in the way. */
-function beginFault(thrown: unknown, open: string | undefined, frozen: boolean): VimFault {
+function beginFault(thrown: unknown, open: string | undefined, frozen: boolean): MethodFault {
   if (!(thrown instanceof CbtError) || thrown.code === 'ERR_CBT_ABORTED') return toFault(thrown);
   if (thrown.reason === 'BUSY') {
     const what =
       open === undefined
         ? thrown.message
         : `snapshot ${JSON.stringify(open)} is still there: remove it first`;
-    return new VimFault('TaskInProgress', what, { task: thrown.message }, thrown);
+    return taskInProgress(what, thrown.message, thrown);
   }
   if (frozen && /agent|guest|freeze|frozen/i.test(thrown.message))
-    return new VimFault('ApplicationQuiesceFault', thrown.message, {}, thrown);
-  return new VimFault('SnapshotFault', thrown.message, {}, thrown);
+    return new ApplicationQuiesceFault(thrown.message, {}, thrown);
+  return new SnapshotFault(thrown.message, {}, thrown);
 }

@@ -1,6 +1,7 @@
 /** A task: work that goes on after the call that began it. Its `info` is the API's TaskInfo, as far as clients read it. */
 import { randomUUID } from 'node:crypto';
-import { toFault, type VimFault } from './faults.js';
+import { toFault } from './faults.js';
+import type { MethodFault } from './methodFault.js';
 import type { ManagedObjectReference } from './types.js';
 
 /** State of a task. Times are ISO 8601; `error` once it is `error`, `result` once it is `success`. */
@@ -17,7 +18,7 @@ export interface TaskInfo<T> {
   /** Per cent, while it runs. */
   progress?: number;
   result?: T;
-  error?: { fault: VimFault; localizedMessage: string };
+  error?: { fault: MethodFault; localizedMessage: string };
   queueTime: string;
   startTime?: string;
   completeTime?: string;

@@ -5,7 +5,9 @@
 import type { Holds } from '../../host/holds.js';
 import { type HostVm, idText, type VmEntry } from '../../host/hostVm.js';
 import { cleanUpVm } from './cleanUp.js';
-import { toFault, VimFault } from './faults.js';
+import { InvalidState } from './faultClasses.js';
+import { toFault } from './faults.js';
+import type { MethodFault } from './methodFault.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
 import { CreateSnapshot_Task } from './methods/CreateSnapshot_Task.js';
 import { CreateSnapshotEx_Task } from './methods/CreateSnapshotEx_Task.js';
@@ -233,14 +235,11 @@ export class VirtualMachine {
 
   #known<T>(read: T | null): T {
     if (read !== null) return read;
-    throw new VimFault(
-      'InvalidState',
-      `the properties of ${this.name} have not been read: call refresh() first`,
-    );
+    throw new InvalidState(`the properties of ${this.name} have not been read: call refresh() first`);
   }
 }
 
 /** By what name it is not reached. */
-function notReached({ notServed }: HostVm): VimFault {
+function notReached({ notServed }: HostVm): MethodFault {
   return toFault(notServed);
 }

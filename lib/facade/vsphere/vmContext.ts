@@ -3,7 +3,8 @@ import type { Vm } from '../../core/vm.js';
 import type { HoldStore } from '../../host/holdStore.js';
 import type { HostVm, VmEntry } from '../../host/hostVm.js';
 import type { RecordStore } from '../../host/recordStore.js';
-import { toFault, VimFault } from './faults.js';
+import { InvalidState } from './faultClasses.js';
+import { toFault } from './faults.js';
 
 /** How the service answers, and where it remembers. */
 export interface ServiceOptions {
@@ -80,8 +81,7 @@ export class VmContext {
     const missing = disks.find((disk) => !Object.hasOwn(images, disk));
     if (missing === undefined) return;
     const known = Object.keys(images).join(', ');
-    throw new VimFault(
-      'InvalidState',
+    throw new InvalidState(
       `${this.name} is off, and its configuration names no image of disk ${missing}; it names those of ${known}`,
     );
   }

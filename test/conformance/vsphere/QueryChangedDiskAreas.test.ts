@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { FileFault } from '../../../lib/facade/vsphere/index.js';
 import { enable, faultOf, KIB64, MIB, pairs, pointInTime, snapshot, startOn, startVm } from './support.js';
 
 describe('QueryChangedDiskAreas', () => {
@@ -109,7 +110,10 @@ describe('QueryChangedDiskAreas', () => {
         )
       ).name,
     ).toBe('ManagedObjectNotFound');
-    expect(JSON.parse(JSON.stringify(lost))).toMatchObject({ _type: 'FileFault', file: lost.file });
+    expect(JSON.parse(JSON.stringify(lost))).toMatchObject({
+      _type: 'FileFault',
+      file: (lost as FileFault).file,
+    });
     expect(daemon.process.pid).toBeGreaterThan(0);
   });
   test('a disk that was not tracked at the snapshot is a FileFault', async () => {

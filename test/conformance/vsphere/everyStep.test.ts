@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { VimFault } from '../../../lib/facade/vsphere/index.js';
+import { MethodFault } from '../../../lib/facade/vsphere/index.js';
 import { atEveryStep } from '../../helpers/atEveryStep.js';
 import { QMP_FAULTS, qmpFaults } from '../../helpers/qmpFaults.js';
 import { enable, KIB64, pairs, pointInTime, snapshot, startVm } from './support.js';
@@ -35,7 +35,7 @@ describe.each(KINDS)('%s', (kind) => {
           ? vm.CreateSnapshot_Task('backup', '', false, false).wait()
           : taken.RemoveSnapshot_Task(false).wait(),
       async ({ error, result }) => {
-        if (error !== undefined) expect(error).toBeInstanceOf(VimFault);
+        if (error !== undefined) expect(error).toBeInstanceOf(MethodFault);
         // Who was told of a snapshot finds it; who was told of its end does not.
         const names = (await vm.context.records.read()).snapshots.length;
         if (error === undefined) expect(names).toBe(result === undefined ? 0 : 1);

@@ -4,9 +4,9 @@ import { expect, onTestFinished } from 'vitest';
 import {
   connect,
   type DiskChangeExtent,
+  MethodFault,
   type ServiceInstance,
   type ServiceOptions,
-  VimFault,
   type VirtualMachine,
 } from '../../../lib/facade/vsphere/index.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
@@ -91,12 +91,12 @@ export function pairs(areas: readonly DiskChangeExtent[]): [number, number][] {
 }
 
 /** The fault that this ends with. */
-export async function faultOf(work: Promise<unknown>): Promise<VimFault> {
+export async function faultOf(work: Promise<unknown>): Promise<MethodFault> {
   try {
     await work;
   } catch (thrown) {
-    expect(thrown).toBeInstanceOf(VimFault);
-    return thrown as VimFault;
+    expect(thrown).toBeInstanceOf(MethodFault);
+    return thrown as MethodFault;
   }
   throw new Error('no fault');
 }

@@ -1,5 +1,5 @@
 /** Holding a VM as it is while its disks are read: services of every process refuse to change it until the holder ends. */
-import { VimFault, type VirtualMachine } from '../../vsphere/index.js';
+import { TaskInProgress, type VirtualMachine } from '../../vsphere/index.js';
 import { VIX_E_NOT_FOUND, VIX_E_OBJECT_IS_BUSY, VIX_E_VM_NOT_FOUND } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
 import { library } from '../library.js';
@@ -13,7 +13,7 @@ export async function prepareAccess(
   const vm = await vmOf(params);
   if (vm === null) return;
   await vm.hold(requireIdentity(identity), library().holds).catch((cause: unknown) => {
-    if (!(cause instanceof VimFault && cause.name === 'TaskInProgress')) throw cause;
+    if (!(cause instanceof TaskInProgress)) throw cause;
     throw new VixFailure(VIX_E_OBJECT_IS_BUSY, cause.message, { cause });
   });
 }

@@ -7,7 +7,8 @@ import type { Vm } from '../../../core/vm.js';
 import type { DiskRecord, SnapshotRecord } from '../../../host/vmRecord.js';
 import { isWrittenOrEnded, requireDiskOf, resumeSnapshot } from '../content.js';
 import { readDisks } from '../diskFacts.js';
-import { fileFault, invalidArgument, toFault, type VimFault } from '../faults.js';
+import { fileFault, invalidArgument, toFault } from '../faults.js';
+import type { MethodFault } from '../methodFault.js';
 import { findSnapshot } from '../snapshotRecords.js';
 import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
 import type { VmContext } from '../vmContext.js';
@@ -125,7 +126,7 @@ function byKey<D extends { key: number }>(what: string, disks: readonly D[], dev
   throw invalidArgument('deviceKey', `the ${what} has no disk with key ${deviceKey}; it has ${keys}`);
 }
 
-function runsFault(vm: VmContext): VimFault {
+function runsFault(vm: VmContext): MethodFault {
   return fileFault(vm.name, 'the VM runs: what changed can be asked of a snapshot only');
 }
 

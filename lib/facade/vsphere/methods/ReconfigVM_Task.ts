@@ -1,6 +1,7 @@
 import type { Vm } from '../../../core/vm.js';
 import { readDisks } from '../diskFacts.js';
-import { invalidArgument, toFault, VimFault } from '../faults.js';
+import { InvalidState, NotSupported } from '../faultClasses.js';
+import { invalidArgument, toFault } from '../faults.js';
 import type { VirtualMachineConfigSpec } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
@@ -19,7 +20,7 @@ export async function ReconfigVM_Task(
   const { snapshots } = await vm.records.read();
   if (snapshots.length > 0) {
     const names = snapshots.map(({ name }) => name).join(', ');
-    throw new VimFault('InvalidState', `tracking is not switched while there are snapshots: ${names}`);
+    throw new InvalidState(`tracking is not switched while there are snapshots: ${names}`);
   }
   await vm.withVm((connected) => switchTracking(vm, connected, wanted, signal), signal);
   await vm.records.update((record) => {
@@ -51,10 +52,10 @@ function wantedTracking(spec: VirtualMachineConfigSpec): boolean | undefined {
     throw invalidArgument('spec.changeTrackingEnabled', 'changeTrackingEnabled is neither true nor false');
   const known = new Set(['changeTrackingEnabled', 'extraConfig']);
   const other = Object.keys(spec).find((key) => !known.has(key));
-  if (other !== undefined) throw new VimFault('NotSupported', `${other} cannot be reconfigured here`);
+  if (other !== undefined) throw new NotSupported(`${other} cannot be reconfigured here`);
   let wanted = changeTrackingEnabled;
   for (const { key, value } of spec.extraConfig ?? []) {
-    if (key !== 'ctkEnabled') throw new VimFault('NotSupported', `extraConfig ${key} cannot be changed here`);
+    if (key !== 'ctkEnabled') throw new NotSupported(`extraConfig ${key} cannot be changed here`);
     if (!/^(true|false)$/i.test(value))
       throw invalidArgument('spec.extraConfig', `ctkEnabled is ${JSON.stringify(value)}`);
     wanted ??= /^true$/i.test(value);

@@ -1,15 +1,20 @@
 /** What `connect` and `connectHost` are given is checked before anything is begun. */
 import { describe, expect, test } from 'vitest';
-import { type ConnectOptions, connect, connectHost, VimFault } from '../../../../lib/facade/vsphere/index.js';
+import {
+  type ConnectOptions,
+  connect,
+  connectHost,
+  InvalidArgument,
+} from '../../../../lib/facade/vsphere/index.js';
 
 const VM = { name: 'web', qmp: '/run/web.qmp' };
 
-function faultOf(options: unknown): VimFault {
+function faultOf(options: unknown): InvalidArgument {
   try {
     connect(options as ConnectOptions);
   } catch (thrown) {
-    expect(thrown).toBeInstanceOf(VimFault);
-    return thrown as VimFault;
+    expect(thrown).toBeInstanceOf(InvalidArgument);
+    return thrown as InvalidArgument;
   }
   throw new Error('no fault');
 }

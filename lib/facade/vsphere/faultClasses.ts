@@ -1,0 +1,279 @@
+/** The faults of the vSphere API as classes that inherit as they do there. Made by scripts/make-faults.mjs; do not edit. */
+import { MethodFault } from './methodFault.js';
+import type { ManagedObjectReference } from './types.js';
+
+/** As the API’s. */
+export class VimFault extends MethodFault {
+  static override readonly type: string = 'VimFault';
+}
+
+/** As the API’s. */
+export class SnapshotFault extends VimFault {
+  static override readonly type: string = 'SnapshotFault';
+}
+
+/** As the API’s. */
+export class ApplicationQuiesceFault extends SnapshotFault {
+  static override readonly type: string = 'ApplicationQuiesceFault';
+}
+
+/** As the API’s, with `name`, `object`. */
+export class DuplicateName extends VimFault {
+  static override readonly type: string = 'DuplicateName';
+  declare name: string;
+  declare readonly object: ManagedObjectReference;
+
+  /** As {@link MethodFault}. */
+  constructor(
+    message: string,
+    properties: { name: string; object: ManagedObjectReference },
+    cause?: unknown,
+  ) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s, with `file`. */
+export class FileFault extends VimFault {
+  static override readonly type: string = 'FileFault';
+  declare readonly file: string;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { file: string }, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class FileLocked extends FileFault {
+  static override readonly type: string = 'FileLocked';
+}
+
+/** As the API’s. */
+export class FileNotFound extends FileFault {
+  static override readonly type: string = 'FileNotFound';
+}
+
+/** As the API’s. */
+export class VmConfigFault extends VimFault {
+  static override readonly type: string = 'VmConfigFault';
+}
+
+/** As the API’s, with `reason`. */
+export class GenericVmConfigFault extends VmConfigFault {
+  static override readonly type: string = 'GenericVmConfigFault';
+  declare readonly reason: string;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { reason: string }, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class RuntimeFault extends MethodFault {
+  static override readonly type: string = 'RuntimeFault';
+}
+
+/** As the API’s, with `invalidProperty`. */
+export class InvalidArgument extends RuntimeFault {
+  static override readonly type: string = 'InvalidArgument';
+  declare readonly invalidProperty?: string | undefined;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { invalidProperty?: string | undefined } = {}, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class InvalidCollectorVersion extends MethodFault {
+  static override readonly type: string = 'InvalidCollectorVersion';
+}
+
+/** As the API’s. */
+export class InvalidLogin extends VimFault {
+  static override readonly type: string = 'InvalidLogin';
+}
+
+/** As the API’s, with `name`, `entity`. */
+export class InvalidName extends VimFault {
+  static override readonly type: string = 'InvalidName';
+  declare name: string;
+  declare readonly entity?: ManagedObjectReference | undefined;
+
+  /** As {@link MethodFault}. */
+  constructor(
+    message: string,
+    properties: { name: string; entity?: ManagedObjectReference | undefined },
+    cause?: unknown,
+  ) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class InvalidState extends VimFault {
+  static override readonly type: string = 'InvalidState';
+}
+
+/** As the API’s, with `requestedState`, `existingState`. */
+export class InvalidPowerState extends InvalidState {
+  static override readonly type: string = 'InvalidPowerState';
+  declare readonly requestedState?: 'poweredOff' | 'poweredOn' | 'suspended' | undefined;
+  declare readonly existingState: 'poweredOff' | 'poweredOn' | 'suspended';
+
+  /** As {@link MethodFault}. */
+  constructor(
+    message: string,
+    properties: {
+      requestedState?: 'poweredOff' | 'poweredOn' | 'suspended' | undefined;
+      existingState: 'poweredOff' | 'poweredOn' | 'suspended';
+    },
+    cause?: unknown,
+  ) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s, with `name`. */
+export class InvalidProperty extends MethodFault {
+  static override readonly type: string = 'InvalidProperty';
+  declare name: string;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { name: string }, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class InvalidRequest extends RuntimeFault {
+  static override readonly type: string = 'InvalidRequest';
+}
+
+/** As the API’s, with `obj`. */
+export class ManagedObjectNotFound extends RuntimeFault {
+  static override readonly type: string = 'ManagedObjectNotFound';
+  declare readonly obj: ManagedObjectReference;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { obj: ManagedObjectReference }, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s, with `receiver`, `method`. */
+export class MethodNotFound extends InvalidRequest {
+  static override readonly type: string = 'MethodNotFound';
+  declare readonly receiver: ManagedObjectReference;
+  declare readonly method: string;
+
+  /** As {@link MethodFault}. */
+  constructor(
+    message: string,
+    properties: { receiver: ManagedObjectReference; method: string },
+    cause?: unknown,
+  ) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class SecurityError extends RuntimeFault {
+  static override readonly type: string = 'SecurityError';
+}
+
+/** As the API’s, with `object`, `privilegeId`. */
+export class NoPermission extends SecurityError {
+  static override readonly type: string = 'NoPermission';
+  declare readonly object?: ManagedObjectReference | undefined;
+  declare readonly privilegeId?: string | undefined;
+
+  /** As {@link MethodFault}. */
+  constructor(
+    message: string,
+    properties: { object?: ManagedObjectReference | undefined; privilegeId?: string | undefined } = {},
+    cause?: unknown,
+  ) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class NotAuthenticated extends NoPermission {
+  static override readonly type: string = 'NotAuthenticated';
+}
+
+/** As the API’s. */
+export class NotFound extends VimFault {
+  static override readonly type: string = 'NotFound';
+}
+
+/** As the API’s. */
+export class NotImplemented extends RuntimeFault {
+  static override readonly type: string = 'NotImplemented';
+}
+
+/** As the API’s. */
+export class NotSupported extends RuntimeFault {
+  static override readonly type: string = 'NotSupported';
+}
+
+/** As the API’s. */
+export class RequestCanceled extends RuntimeFault {
+  static override readonly type: string = 'RequestCanceled';
+}
+
+/** As the API’s, with `reason`. */
+export class SystemError extends RuntimeFault {
+  static override readonly type: string = 'SystemError';
+  declare readonly reason: string;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { reason: string }, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s, with `task`. */
+export class TaskInProgress extends VimFault {
+  static override readonly type: string = 'TaskInProgress';
+  declare readonly task: ManagedObjectReference;
+
+  /** As {@link MethodFault}. */
+  constructor(message: string, properties: { task: ManagedObjectReference }, cause?: unknown) {
+    super(message, properties, cause);
+  }
+}
+
+/** As the API’s. */
+export class Timedout extends VimFault {
+  static override readonly type: string = 'Timedout';
+}
+
+/** As the API’s. */
+export class ConcurrentAccess extends VimFault {
+  static override readonly type: string = 'ConcurrentAccess';
+}
+
+/** As the API’s. */
+export class InsufficientResourcesFault extends VimFault {
+  static override readonly type: string = 'InsufficientResourcesFault';
+}
+
+/** As the API’s, with `datastore`, `name`. */
+export class InvalidDatastore extends VimFault {
+  static override readonly type: string = 'InvalidDatastore';
+  declare readonly datastore?: ManagedObjectReference | undefined;
+  declare name: string;
+
+  /** As {@link MethodFault}. */
+  constructor(
+    message: string,
+    properties: { datastore?: ManagedObjectReference | undefined; name?: string | undefined } = {},
+    cause?: unknown,
+  ) {
+    super(message, properties, cause);
+  }
+}
