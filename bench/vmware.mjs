@@ -42,11 +42,11 @@ export async function vmwareCases(work, only = '') {
     const changeId = vm.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'big').backing
       .changeId;
     await scatter(daemon.nbd);
-    const reference = await vm.CreateSnapshot_Task('bench', '', false, false).wait();
+    const snapshot = await vm.CreateSnapshot_Task('bench', '', false, false).wait();
     const rows = [
-      await queryCase(vm, reference, changeId, daemon),
-      ...(await readCases(vm, service, reference, daemon)),
-      await roundsCase(serviceOf(['data']), reference, daemon),
+      await queryCase(vm, snapshot, changeId, daemon),
+      ...(await readCases(service, snapshot)),
+      await roundsCase(serviceOf(['data']), snapshot, daemon),
     ];
     await vm.RemoveAllSnapshots_Task().wait();
     return rows;
@@ -115,10 +115,9 @@ async function scatter(nbd) {
   await big.close();
 }
 
-async function queryCase(vm, reference, changeId, { qmp, nbd }) {
+async function queryCase(vm, snapshot, changeId, { qmp, nbd }) {
   const { key } = vm.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'big');
-  const snapshot = await vm.findSnapshot(reference);
-  const ours = await timed(() => vm.QueryChangedDiskAreas(reference, key, 0, changeId), {
+  const ours = await timed(() => vm.QueryChangedDiskAreas(snapshot, key, 0, changeId), {
     runs: 7,
     consume: ({ changedArea }) => expectCount(changedArea.length),
   });
@@ -148,12 +147,11 @@ function expectCount(count) {
   if (count !== AREAS) throw new Error(`${count} areas, expected ${AREAS}`);
 }
 
-async function readCases(vm, service, reference) {
+async function readCases(service, snapshot) {
   vix.VixDiskLib_InitEx(8, 0, null, null, null, null, null);
   vix.configureVixDiskLib({ service });
   const connection = vix.ref();
-  must(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'vm' }, true, reference.value, null, connection));
-  const snapshot = await vm.findSnapshot(reference);
+  must(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'vm' }, true, snapshot._moId, null, connection));
   const disk = snapshot.config.hardware.device.find(({ deviceInfo }) => deviceInfo.label === 'data');
   const handle = vix.ref();
   must(
@@ -201,14 +199,14 @@ const ROUNDS = 10_000;
 const FEW = 500;
 
 /** Connect, open, read a little, close: nothing may be left of a round. Counted after a few, when every pool has its size. */
-async function roundsCase(service, reference, { qmp }) {
+async function roundsCase(service, snapshot, { qmp }) {
   vix.configureVixDiskLib({ service });
   // As in a program that uses the VM all the time: connecting anew to QEMU each time would be most of a round.
   const kept = await connectVm(qmp);
-  for (let i = 0; i < FEW; i += 1) await round(reference);
+  for (let i = 0; i < FEW; i += 1) await round(snapshot);
   const before = held();
   const started = performance.now();
-  for (let i = 0; i < ROUNDS; i += 1) await round(reference);
+  for (let i = 0; i < ROUNDS; i += 1) await round(snapshot);
   const ms = performance.now() - started;
   const after = held();
   await kept.close();
@@ -222,9 +220,9 @@ async function roundsCase(service, reference, { qmp }) {
   };
 }
 
-async function round(reference) {
+async function round(snapshot) {
   const connection = vix.ref();
-  must(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'vm' }, true, reference.value, null, connection));
+  must(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'vm' }, true, snapshot._moId, null, connection));
   const handle = vix.ref();
   must(await vix.VixDiskLib_Open(connection.value, 'data', vix.VIXDISKLIB_FLAG_OPEN_READ_ONLY, handle));
   must(await vix.VixDiskLib_Read(handle.value, 0, 128, Buffer.alloc(65536)));

@@ -25,7 +25,7 @@ import {
   type VixDiskLibConnection,
   type VixDiskLibHandle,
 } from 'qemu-cbt/vixdisklib';
-import { connect, FileFault, type VirtualDisk, type VirtualMachine } from 'qemu-cbt/vsphere';
+import { connect, FileFault, VirtualDisk, type VirtualMachine } from 'qemu-cbt/vsphere';
 
 /** Read at a time; any size is fine here. */
 const CHUNK_BYTES = 1 << 20;
@@ -105,21 +105,18 @@ export async function backup(configuration: string, vmName: string, folder: stri
 
   check(VixDiskLib_InitEx(8, 0, null, null, null, null, null), 'VixDiskLib_InitEx');
   configureVixDiskLib({ service });
-  const reference = await vm.CreateSnapshot_Task('backup', '', false, false).wait();
-  const snapshot = await vm.findSnapshot(reference);
+  const snapshot = await vm.CreateSnapshot_Task('backup', '', false, false).wait();
   const after: Record<string, string> = {};
   try {
     const connection = ref<VixDiskLibConnection>();
-    const params = { vmxSpec: `moref=${vm.moref.value}` };
-    check(
-      await VixDiskLib_ConnectEx(params, true, reference.value, null, connection),
-      'VixDiskLib_ConnectEx',
-    );
+    const params = { vmxSpec: `moref=${vm._moId}` };
+    check(await VixDiskLib_ConnectEx(params, true, snapshot._moId, null, connection), 'VixDiskLib_ConnectEx');
     try {
       for (const disk of snapshot.config.hardware.device) {
+        if (!(disk instanceof VirtualDisk)) continue;
         const last = before[disk.key];
-        const changed = last === undefined ? null : await changedAreas(vm, reference, disk, last);
-        const areas = changed ?? (await changedAreas(vm, reference, disk, '*'));
+        const changed = last === undefined ? null : await changedAreas(vm, snapshot, disk, last);
+        const areas = changed ?? (await changedAreas(vm, snapshot, disk, '*'));
         const path = join(folder, `${disk.key}.raw`);
         // A full run starts from an empty file: what it does not name is zeros.
         if (changed === null) await writeFile(path, '');

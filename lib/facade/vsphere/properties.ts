@@ -4,15 +4,15 @@ import { readDisks } from './diskFacts.js';
 import { InvalidState } from './faultClasses.js';
 import { toFault } from './faults.js';
 import { layoutOf } from './layout.js';
-import { ctkOptionOf, deviceOf, treeOf, uuidOf } from './shapes.js';
+import { ctkOptionOf, devicesOf, uuidOf, vmPathNameOf } from './shapes.js';
+import { treeOf } from './snapshotTree.js';
 import type {
-  ManagedObjectReference,
   VirtualMachineConfigInfo,
   VirtualMachineFileLayoutEx,
   VirtualMachineRuntimeInfo,
   VirtualMachineSnapshotInfo,
 } from './types.js';
-import type { VmContext } from './vmContext.js';
+import type { VirtualMachine } from './virtualMachine.js';
 
 export interface VmProperties {
   config: VirtualMachineConfigInfo;
@@ -22,15 +22,16 @@ export interface VmProperties {
 }
 
 /** A VM that cannot be asked is `InvalidState`. */
-export async function readProperties(vm: VmContext, moref: ManagedObjectReference): Promise<VmProperties> {
+export async function readProperties(vm: VirtualMachine): Promise<VmProperties> {
   try {
-    return await readAll(vm, moref);
+    return await readAll(vm);
   } catch (thrown) {
     throw toFault(thrown);
   }
 }
 
-async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<VmProperties> {
+async function readAll(owner: VirtualMachine): Promise<VmProperties> {
+  const vm = owner.context;
   const { facts, running, found } = await vm.withVm(async (connected) => ({
     facts: await connected.facts(),
     running: connected.running,
@@ -50,6 +51,7 @@ async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<Vm
       instanceUuid: uuid,
       template: false,
       version: 'vmx-13',
+      files: { vmPathName: vmPathNameOf(vm.name) },
       changeTrackingEnabled: tracked,
       extraConfig: [
         { key: 'ctkEnabled', value: String(tracked) },
@@ -59,13 +61,15 @@ async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<Vm
         })),
       ],
       hardware: {
-        device: found.map(({ newest, parents, ...disk }) =>
-          deviceOf({
-            ...disk,
+        device: devicesOf(
+          found.map(({ disk, fileName, capacityInBytes, parents, newest }) => ({
+            disk,
+            fileName,
+            capacityInBytes,
             parents: [...parents],
-            key: keyOf(record, disk.disk),
-            ...(tracked && newest !== undefined && { changeId: newest.changeId }),
-          }),
+            key: keyOf(record, disk),
+            changeId: tracked ? newest?.changeId : undefined,
+          })),
         ),
       },
     },
@@ -75,7 +79,7 @@ async function readAll(vm: VmContext, moref: ManagedObjectReference): Promise<Vm
       consolidationNeeded: false,
     },
     layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
-    snapshot: treeOf(moref, record.snapshots) ?? undefined,
+    snapshot: treeOf(owner, record.snapshots),
   };
 }
 

@@ -5,7 +5,9 @@ import type { VmEntry } from '../../host/hostVm.js';
 import { Inventory } from '../../host/inventory.js';
 import { vmEntries } from '../../host/vmEntryChecks.js';
 import { invalidArgument, toFault } from './faults.js';
-import type { ManagedObjectReference } from './types.js';
+import { type Datacenter, type Folder, rootOf } from './folders.js';
+import { ManagedObject } from './managedObject.js';
+import { SearchIndex } from './searchIndex.js';
 import { VirtualMachine } from './virtualMachine.js';
 import type { ServiceOptions } from './vmContext.js';
 
@@ -22,32 +24,10 @@ export interface AboutInfo {
   apiVersion: string;
 }
 
-/** The folder of all VMs. */
-export interface Folder {
-  moref: ManagedObjectReference;
-  name: string;
-  childEntity: readonly VirtualMachine[];
-}
-
-/** The one data centre of a host. */
-export interface Datacenter {
-  moref: ManagedObjectReference;
-  name: string;
-  vmFolder: Folder;
-}
-
-/** Finding a VM; null where there is none. A VM that cannot be asked is a fault when found by path, and passed over by UUID. */
-export interface SearchIndex {
-  /** By `config.uuid`, in any case; `datacenter` is not looked at, and anything but VMs is not found. */
-  FindByUuid(datacenter: unknown, uuid: string, vmSearch: boolean): Promise<VirtualMachine | null>;
-  /** By `ha-datacenter/vm/<name>`. */
-  FindByInventoryPath(path: string): Promise<VirtualMachine | null>;
-}
-
 /** Where everything starts from. */
 export interface ServiceContent {
+  rootFolder: Folder<Datacenter>;
   about: AboutInfo;
-  rootFolder: { moref: ManagedObjectReference; name: string; childEntity: readonly Datacenter[] };
   searchIndex: SearchIndex;
 }
 
@@ -77,37 +57,24 @@ const ABOUT: AboutInfo = {
   apiType: 'HostAgent',
   apiVersion: '6.7.1',
 };
-const DATACENTER = 'ha-datacenter';
 
 /** The service: an inventory of one host. It holds no connection; each call makes its own. */
-export class ServiceInstance {
+export class ServiceInstance extends ManagedObject {
+  readonly type = 'ServiceInstance';
+  readonly value = 'ServiceInstance';
   readonly content: ServiceContent;
   readonly #inventory: Inventory;
   readonly #vms: readonly VirtualMachine[];
 
   /** InvalidArgument, with the option in `invalidProperty`: anything that is not what its option must be, or two VMs of one name. */
   constructor(options: ConnectOptions) {
+    super();
     checked('connect', options, CONNECT);
     const { vms, stateFolder, maxAreasPerCall } = options;
     this.#inventory = new Inventory({ vms, stateFolder });
     this.#vms = this.#inventory.passed.map((host) => new VirtualMachine(host, { maxAreasPerCall }));
-    const vmFolder: Folder = {
-      moref: { type: 'Folder', value: 'ha-folder-vm' },
-      name: 'vm',
-      childEntity: this.#vms,
-    };
-    this.content = {
-      about: ABOUT,
-      rootFolder: {
-        moref: { type: 'Folder', value: 'ha-folder-root' },
-        name: 'ha-folder-root',
-        childEntity: [{ moref: { type: 'Datacenter', value: DATACENTER }, name: DATACENTER, vmFolder }],
-      },
-      searchIndex: {
-        FindByUuid: (_datacenter, uuid) => this.findByUuid(uuid),
-        FindByInventoryPath: async (path) => (await this.#byPath(path)?.refresh()) ?? null,
-      },
-    };
+    const rootFolder = rootOf(this.#vms);
+    this.content = { rootFolder, about: ABOUT, searchIndex: new SearchIndex(rootFolder) };
   }
 
   /** The content of the service, as over the wire. */
@@ -125,27 +92,16 @@ export class ServiceInstance {
    * Whoever knows what kind of name he has asks for that: one VM may be called as another's reference.
    */
   async findVm(search: string): Promise<VirtualMachine | null> {
-    const found =
-      this.#vms.find(({ name }) => name === search) ?? (await this.#byMoref(search)) ?? this.#byPath(search);
-    return found === undefined ? this.findByUuid(search) : found.refresh();
+    const found = this.#vms.find(({ name }) => name === search) ?? (await this.#byMoref(search));
+    if (found !== undefined) return found.refresh();
+    const { searchIndex } = this.content;
+    const byPath = await searchIndex.FindByInventoryPath(search);
+    return byPath?.type === 'VirtualMachine' ? byPath : searchIndex.FindByUuid(null, search, true);
   }
 
   /** A VM by the value of its reference alone. */
   async findByMoref(value: string): Promise<VirtualMachine | null> {
     return (await (await this.#byMoref(value))?.refresh()) ?? null;
-  }
-
-  /** VMs that cannot be asked are passed over: they may be off. InvalidArgument where two have it, as a copy of a VM has. */
-  async findByUuid(uuid: string): Promise<VirtualMachine | null> {
-    const wanted = uuid.toLowerCase();
-    const found: VirtualMachine[] = [];
-    for (const vm of this.#vms) {
-      if ((await uuidOf(vm))?.toLowerCase() === wanted) found.push(vm);
-    }
-    const [first] = found;
-    if (first === undefined || found.length === 1) return first ?? null;
-    const names = found.map(({ name }) => name).join(', ');
-    throw invalidArgument('uuid', `${uuid} is the UUID of ${found.length} VMs: ${names}`);
   }
 
   async #byMoref(value: string): Promise<VirtualMachine | undefined> {
@@ -154,19 +110,6 @@ export class ServiceInstance {
     });
     return this.#vms.find(({ context }) => context.host === found);
   }
-
-  #byPath(path: string): VirtualMachine | undefined {
-    return this.#vms.find(({ name }) => path.replace(/^\//, '') === `${DATACENTER}/vm/${name}`);
-  }
-}
-
-/** The UUID of a VM with its properties read anew; null where it cannot be asked. */
-async function uuidOf(vm: VirtualMachine): Promise<string | null> {
-  if (!vm.context.host.served) return vm.entry.uuid ?? null;
-  return vm.refresh().then(
-    ({ config }) => config.uuid,
-    () => null,
-  );
 }
 
 function checked<Options>(what: string, options: unknown, checks: Checks<Options>): void {

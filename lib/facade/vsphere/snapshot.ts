@@ -3,9 +3,10 @@ import { formatChangeId } from '../../core/changeId.js';
 import type { Session } from '../../core/session.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { requireDiskOf } from './content.js';
-import { deviceOf, snapshotMoref } from './shapes.js';
+import { ManagedObject } from './managedObject.js';
+import { devicesOf } from './shapes.js';
 import type { Task } from './task.js';
-import type { ManagedObjectReference, VirtualDisk } from './types.js';
+import type { ManagedObjectReference, SnapshotConfigInfo } from './types.js';
 
 /** The VM of a snapshot, as far as the snapshot needs it. */
 export interface SnapshotOwner {
@@ -13,30 +14,52 @@ export interface SnapshotOwner {
   removeSnapshot(snapshot: ManagedObjectReference, removeChildren: boolean): Task<void>;
   /** @internal */
   revertToSnapshot(): Task<void>;
+  /** @internal */
+  renameSnapshot(
+    snapshot: ManagedObjectReference,
+    name: string | undefined,
+    description: string | undefined,
+  ): Promise<void>;
 }
 
 /** A snapshot of a VM. */
-export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> {
-  readonly moref: ManagedObjectReference;
+export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> extends ManagedObject {
+  readonly type = 'VirtualMachineSnapshot';
+  readonly value: string;
+  /** Of those taken after it, the next first. */
+  readonly #later: readonly SnapshotRecord[];
 
-  /** @internal VirtualMachine.findSnapshot makes them. */
+  /** @internal VirtualMachine makes them. */
   constructor(
     readonly vm: Vm,
+    /** @internal What is remembered of it. */
     readonly record: SnapshotRecord,
+    later: readonly SnapshotRecord[],
   ) {
-    this.moref = snapshotMoref(record.id);
+    super();
+    this.#later = later;
+    this.value = snapshotValue(record.id);
   }
 
   /** The VM's configuration at the instant; each tracked disk with the changeId that names it. */
-  get config(): { hardware: { device: VirtualDisk[] }; changeTrackingEnabled: boolean } {
+  get config(): SnapshotConfigInfo {
+    const { tracked, disks } = this.record;
     return {
-      changeTrackingEnabled: this.record.tracked,
+      changeTrackingEnabled: tracked,
       hardware: {
-        device: this.record.disks.map(({ instant, ...disk }) =>
-          deviceOf(this.record.tracked ? { ...disk, changeId: formatChangeId(instant) } : disk),
+        device: devicesOf(
+          disks.map(({ instant, ...disk }) =>
+            tracked ? { ...disk, changeId: formatChangeId(instant) } : disk,
+          ),
         ),
       },
     };
+  }
+
+  /** The one taken next after it, or none. */
+  get childSnapshot(): VirtualMachineSnapshot<Vm>[] {
+    const [next, ...later] = this.#later;
+    return next === undefined ? [] : [new VirtualMachineSnapshot(this.vm, next, later)];
   }
 
   /** Id of the session that serves its content; what VixDiskLib reads from. */
@@ -52,11 +75,21 @@ export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> {
 
   /** Removes the snapshot; its changeIds go on answering. `removeChildren` removes those taken after it as well. */
   RemoveSnapshot_Task(removeChildren: boolean, _consolidate = true): Task<void> {
-    return this.vm.removeSnapshot(this.moref, removeChildren);
+    return this.vm.removeSnapshot(this, removeChildren);
+  }
+
+  /** Gives it another name, another description, or both; `InvalidName` for a name that is empty or longer than 80 characters. */
+  async RenameSnapshot(name?: string, description?: string): Promise<void> {
+    await this.vm.renameSnapshot(this, name, description);
   }
 
   /** Always ends with `NotSupported`: see docs/coverage.md. */
-  RevertToSnapshot_Task(): Task<void> {
+  RevertToSnapshot_Task(_host?: ManagedObjectReference | null, _suppressPowerOn?: boolean): Task<void> {
     return this.vm.revertToSnapshot();
   }
+}
+
+/** The value of a snapshot's reference. */
+export function snapshotValue(id: number): string {
+  return `snapshot-${id}`;
 }

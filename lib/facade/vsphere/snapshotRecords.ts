@@ -1,7 +1,7 @@
 /** Finding what is remembered of a snapshot by its reference. */
 import type { SnapshotRecord, VmRecord } from '../../host/vmRecord.js';
 import { ManagedObjectNotFound } from './faultClasses.js';
-import { snapshotMoref } from './shapes.js';
+import { snapshotValue } from './snapshot.js';
 import type { ManagedObjectReference } from './types.js';
 
 /** ManagedObjectNotFound where it is gone. */
@@ -10,7 +10,7 @@ export function findSnapshot(
   reference: ManagedObjectReference | string,
 ): SnapshotRecord {
   const value = typeof reference === 'string' ? reference : reference.value;
-  const found = snapshots.find(({ id }) => snapshotMoref(id).value === value);
+  const found = snapshots.find(({ id }) => snapshotValue(id) === value);
   if (found !== undefined) return found;
   const what = `The object '${value}' has already been deleted or has not been completely created`;
   throw new ManagedObjectNotFound(what, { obj: { type: 'VirtualMachineSnapshot', value } });

@@ -7,11 +7,12 @@ import { type DiskRecord, keyOf } from '../../host/vmRecord.js';
 import { dropPending, endPending } from './cleanUp.js';
 import { requireInstant } from './content.js';
 import { readDisks } from './diskFacts.js';
-import { ApplicationQuiesceFault, InvalidName, NotSupported, SnapshotFault } from './faultClasses.js';
+import { ApplicationQuiesceFault, NotSupported, SnapshotFault } from './faultClasses.js';
 import { taskInProgress, toFault } from './faults.js';
 import type { MethodFault } from './methodFault.js';
-import { fileNameOf, snapshotMoref } from './shapes.js';
-import type { ManagedObjectReference } from './types.js';
+import { fileNameOf } from './shapes.js';
+import { snapshotValue } from './snapshot.js';
+import { requireName } from './snapshotName.js';
 import type { VmContext } from './vmContext.js';
 
 export interface SnapshotRequest {
@@ -22,16 +23,14 @@ export interface SnapshotRequest {
   quiesceTimeoutMs?: number;
 }
 
-const MAX_NAME = 80;
-
+/** The value of the new snapshot's reference. */
 export async function takeSnapshot(
   vm: VmContext,
   signal: AbortSignal,
   request: SnapshotRequest,
-): Promise<ManagedObjectReference> {
+): Promise<string> {
   const { name, memory } = request;
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
-    throw new InvalidName(`a snapshot's name has 1 to ${MAX_NAME} characters`, { name: String(name) });
+  requireName(name);
   if (memory) throw new NotSupported('the memory of the guest is not part of a snapshot here');
   return vm.withVm((connected) => begin(vm, connected, request, signal), signal);
 }
@@ -41,7 +40,7 @@ async function begin(
   connected: Vm,
   { name, description = '', quiesce, quiesceTimeoutMs }: SnapshotRequest,
   signal: AbortSignal,
-): Promise<ManagedObjectReference> {
+): Promise<string> {
   await using beginning = await vm.records.tryLock('begin');
   if (beginning === null) throw taskInProgress(`${vm.name}: another process is taking a snapshot`, name);
   await endPending(vm, connected);
@@ -101,7 +100,7 @@ async function begin(
         }),
       });
     });
-    return snapshotMoref(id);
+    return snapshotValue(id);
   } catch (thrown) {
     await session.rollback().catch(() => undefined);
     await vm.records.update((record) => dropPending(record, pit)).catch(() => undefined);

@@ -1,53 +1,74 @@
 /** A task: work that goes on after the call that began it. Its `info` is the API's TaskInfo, as far as clients read it. */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
+import { userInfo } from 'node:os';
 import { toFault } from './faults.js';
+import { ManagedObject } from './managedObject.js';
 import type { MethodFault } from './methodFault.js';
+import { METHODS, TYPES } from './schema/schema.js';
 import type { ManagedObjectReference } from './types.js';
 
 /** State of a task. Times are ISO 8601; `error` once it is `error`, `result` once it is `success`. */
 export interface TaskInfo<T> {
   key: string;
+  task: Task<T>;
   /** Name of the method, as on the wire. */
   name: string;
+  /** As in reports: `VirtualMachine.createSnapshot`. */
   descriptionId: string;
   /** The VM, also where the method is one of a snapshot. */
   entity: ManagedObjectReference;
+  entityName: string;
   state: 'queued' | 'running' | 'success' | 'error';
   cancelled: boolean;
   cancelable: boolean;
+  error?: MethodFault;
+  result?: T;
   /** Per cent, while it runs. */
   progress?: number;
-  result?: T;
-  error?: { fault: MethodFault; localizedMessage: string };
+  /** Who began it: the user that this process runs as. */
+  reason: { _type: 'TaskReasonUser'; userName: string };
   queueTime: string;
   startTime?: string;
   completeTime?: string;
+  /** The same for all that this task causes: nothing but itself here. */
+  eventChainId: number;
+}
+
+/** What a task is about. */
+export interface TaskSubject {
+  /** `<type>.<method>`. */
+  method: string;
+  entity: ManagedObjectReference;
+  entityName: string;
 }
 
 /** A task that has begun. It never rejects by itself: look at `info`, or `wait` for it. */
-export class Task<T> {
-  readonly moref: ManagedObjectReference;
+export class Task<T> extends ManagedObject {
+  readonly type = 'Task';
+  readonly value: string = `task-${randomUUID()}`;
   readonly info: TaskInfo<T>;
   readonly #cancel = new AbortController();
   readonly #done: Promise<void>;
 
   /** @internal */
   constructor(
-    name: string,
-    entity: ManagedObjectReference,
+    { method, entity, entityName }: TaskSubject,
     work: (signal: AbortSignal, progress: (percent: number) => void) => Promise<T>,
   ) {
-    const key = `task-${randomUUID()}`;
-    this.moref = { type: 'Task', value: key };
+    super();
     this.info = {
-      key,
-      name,
-      descriptionId: name,
+      key: this.value,
+      task: this,
+      name: method.slice(method.indexOf('.') + 1),
+      descriptionId: descriptionOf(method),
       entity,
+      entityName,
       state: 'queued',
       cancelled: false,
       cancelable: true,
+      reason: { _type: 'TaskReasonUser', userName: userName() },
       queueTime: new Date().toISOString(),
+      eventChainId: randomInt(1, 2 ** 31),
     };
     this.#done = this.#run(work);
   }
@@ -56,7 +77,7 @@ export class Task<T> {
   async wait(): Promise<T> {
     await this.#done;
     const { error, result } = this.info;
-    if (error !== undefined) throw error.fault;
+    if (error !== undefined) throw error;
     return result as T;
   }
 
@@ -79,11 +100,25 @@ export class Task<T> {
       });
       info.state = 'success';
     } catch (thrown) {
-      const fault = toFault(thrown);
-      info.error = { fault, localizedMessage: fault.faultMessage[0]?.message ?? fault.message };
+      info.error = toFault(thrown);
       info.state = 'error';
     }
     info.completeTime = new Date().toISOString();
     delete info.progress;
+  }
+}
+
+/** `VirtualMachine.createSnapshot` of `VirtualMachine.CreateSnapshot_Task`: by the names that the API has inside. */
+function descriptionOf(method: string): string {
+  const { owner = '', inner = '' } = METHODS.get(method) ?? {};
+  return `${TYPES.get(owner)?.inner.replace(/^vim\./, '')}.${inner}`;
+}
+
+/** A user without an entry in the system's list has his number. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? '');
   }
 }

@@ -1,42 +1,12 @@
 /** Data objects of the vSphere API, as far as clients of changed-block tracking read them; property names are the API's. */
+import type { VirtualDevice } from './devices.js';
+import type { VirtualMachineSnapshot } from './snapshot.js';
+import type { VirtualMachine } from './virtualMachine.js';
 
 /** Names an object of the service, such as `{ type: 'VirtualMachine', value: 'vm-1' }`. */
 export interface ManagedObjectReference {
-  type: string;
-  value: string;
-}
-
-/** A lower layer of a disk. */
-export interface VirtualDiskBackingParent {
-  fileName: string;
-  uuid: string;
-  parent?: VirtualDiskBackingParent;
-}
-
-/** What a disk is stored in (`VirtualDiskFlatVer2BackingInfo`); `changeId` as of when the properties were read. */
-export interface VirtualDiskBacking {
-  /** `[local] <path>`. */
-  fileName: string;
-  uuid: string;
-  /** What the disk's image stands on; absent where it stands alone. */
-  parent?: VirtualDiskBackingParent;
-  /** The instant of the snapshot whose configuration this is; absent where the disk is not tracked. */
-  changeId?: string;
-  diskMode: 'persistent';
-  thinProvisioned: boolean;
-}
-
-/** A disk of the VM, or of a snapshot's configuration. */
-export interface VirtualDisk {
-  /** Stays the same for the life of the VM's record here. */
-  key: number;
-  controllerKey: number;
-  unitNumber: number;
-  deviceInfo: { label: string; summary: string };
-  backing: VirtualDiskBacking;
-  capacityInKB: number;
-  capacityInBytes: number;
-  diskObjectId: string;
+  readonly type: string;
+  readonly value: string;
 }
 
 /** One line of a VM's extra configuration. */
@@ -53,9 +23,25 @@ export interface VirtualMachineConfigInfo {
   template: boolean;
   version: string;
   changeTrackingEnabled: boolean;
+  files: VirtualMachineFileInfo;
   extraConfig: OptionValue[];
-  hardware: { device: VirtualDisk[] };
+  hardware: VirtualHardware;
 }
+
+/** What a VM consists of. */
+export interface VirtualHardware {
+  /** Controllers and disks; `instanceof VirtualDisk` tells the disks. */
+  device: VirtualDevice[];
+}
+
+/** The VM's own file, by a name that FindByDatastorePath finds. */
+export interface VirtualMachineFileInfo {
+  /** `[local] <name>/<name>.vmx`; there is no such file. */
+  vmPathName: string;
+}
+
+/** Configuration of a VM at a snapshot. */
+export type SnapshotConfigInfo = Pick<VirtualMachineConfigInfo, 'changeTrackingEnabled' | 'hardware'>;
 
 /** The files of a VM. Sizes in bytes: `size` is the file's length, `uniqueSize` what it takes on its file system. */
 export interface VirtualMachineFileLayoutEx {
@@ -88,8 +74,8 @@ export interface VirtualMachineRuntimeInfo {
 
 /** A snapshot with those taken after it. */
 export interface VirtualMachineSnapshotTree {
-  snapshot: ManagedObjectReference;
-  vm: ManagedObjectReference;
+  snapshot: VirtualMachineSnapshot<VirtualMachine>;
+  vm: VirtualMachine;
   name: string;
   description: string;
   id: number;
@@ -98,12 +84,15 @@ export interface VirtualMachineSnapshotTree {
   /** Without memory a snapshot holds a VM that is off. */
   state: 'poweredOff';
   quiesced: boolean;
+  /** Guests here leave no manifest of what was quiesced. */
+  backupManifest: undefined;
   childSnapshotList: VirtualMachineSnapshotTree[];
+  replaySupported: false;
 }
 
 /** The snapshots of a VM, oldest first down the tree. */
 export interface VirtualMachineSnapshotInfo {
-  currentSnapshot: ManagedObjectReference;
+  currentSnapshot: VirtualMachineSnapshot<VirtualMachine>;
   rootSnapshotList: VirtualMachineSnapshotTree[];
 }
 

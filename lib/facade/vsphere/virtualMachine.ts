@@ -2,11 +2,10 @@
  * A VM as the vSphere API shows it. Properties are what {@link VirtualMachine.refresh} read last, plain data; methods act on QEMU as it
  * is now. What a method does is in its file; here it gets a task, its turn, and the properties read anew.
  */
-import type { Holds } from '../../host/holds.js';
 import { type HostVm, idText, type VmEntry } from '../../host/hostVm.js';
-import { cleanUpVm } from './cleanUp.js';
 import { InvalidState } from './faultClasses.js';
 import { toFault } from './faults.js';
+import { ManagedObject } from './managedObject.js';
 import type { MethodFault } from './methodFault.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
 import { CreateSnapshot_Task } from './methods/CreateSnapshot_Task.js';
@@ -15,12 +14,14 @@ import { QueryChangedDiskAreas } from './methods/QueryChangedDiskAreas.js';
 import { ReconfigVM_Task } from './methods/ReconfigVM_Task.js';
 import { RemoveAllSnapshots_Task } from './methods/RemoveAllSnapshots_Task.js';
 import { RemoveSnapshot_Task } from './methods/RemoveSnapshot_Task.js';
+import { RenameSnapshot } from './methods/RenameSnapshot.js';
 import { RevertToCurrentSnapshot_Task } from './methods/RevertToCurrentSnapshot_Task.js';
 import { RevertToSnapshot_Task } from './methods/RevertToSnapshot_Task.js';
 import { readProperties, type VmProperties } from './properties.js';
+import { LOCAL_STORE } from './shapes.js';
 import { VirtualMachineSnapshot } from './snapshot.js';
 import { findSnapshot } from './snapshotRecords.js';
-import { Task } from './task.js';
+import { Task, type TaskSubject } from './task.js';
 import type {
   DiskChangeInfo,
   ManagedObjectReference,
@@ -44,14 +45,16 @@ const UNREACHED: VirtualMachineRuntimeInfo = {
 type Work<T> = (signal: AbortSignal) => Promise<T>;
 
 /** A VM. Reading a property before `refresh` is `InvalidState`; finding a VM refreshes it. */
-export class VirtualMachine {
+export class VirtualMachine extends ManagedObject {
+  readonly type = 'VirtualMachine';
   /** @internal What the methods work on. */
   readonly context: VmContext;
-  #moref: ManagedObjectReference | null = null;
+  #value: string | null = null;
   #properties: VmProperties | null = null;
 
   /** @internal A service makes them. */
   constructor(host: HostVm, options: Pick<ServiceOptions, 'maxAreasPerCall'>) {
+    super();
     this.context = new VmContext(host, options);
   }
 
@@ -61,8 +64,8 @@ export class VirtualMachine {
   }
 
   /** Given to the VM once, and the same in every process and for ever: it stays when other VMs come and go. */
-  get moref(): ManagedObjectReference {
-    return this.#known(this.#moref);
+  get value(): string {
+    return this.#known(this.#value);
   }
 
   /** As its owner configured it. */
@@ -78,6 +81,11 @@ export class VirtualMachine {
   /** Always that tracking is supported; needs no {@link refresh}. */
   get capability(): VirtualMachineCapability {
     return { changeTrackingSupported: true };
+  }
+
+  /** Where its files are: the one datastore of this machine. */
+  get datastore(): readonly ManagedObjectReference[] {
+    return [LOCAL_STORE];
   }
 
   /** The files of its disks. */
@@ -100,40 +108,44 @@ export class VirtualMachine {
    * version does not reach has its reference and `runtime`, and everything else of it is `NotSupported`.
    */
   async refresh(): Promise<this> {
-    const moref = await this.identify();
-    if (this.context.host.served) this.#properties = await readProperties(this.context, moref);
+    this.#value ??= await this.context.host.id().then(idText, (thrown: unknown) => {
+      throw toFault(thrown);
+    });
+    if (this.context.host.served) this.#properties = await readProperties(this);
     return this;
   }
 
-  /** @internal Reads {@link moref} alone, of a VM that cannot be asked too. */
-  async identify(): Promise<ManagedObjectReference> {
-    this.#moref ??= {
-      type: 'VirtualMachine',
-      value: await this.context.host.id().then(idText, (thrown: unknown) => {
-        throw toFault(thrown);
-      }),
-    };
-    return this.#moref;
+  /** @internal Whether this is its reference. Of one that was not read yet nobody knows it. */
+  isKnownAs({ type, value }: ManagedObjectReference): boolean {
+    return type === this.type && value === this.#value;
   }
 
   /** A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone. */
   async findSnapshot(reference: ManagedObjectReference | string): Promise<VirtualMachineSnapshot<this>> {
-    return new VirtualMachineSnapshot(this, findSnapshot(await this.context.records.read(), reference));
+    const record = await this.context.records.read();
+    const found = findSnapshot(record, reference);
+    return new VirtualMachineSnapshot(
+      this,
+      found,
+      record.snapshots.slice(record.snapshots.indexOf(found) + 1),
+    );
   }
 
   /** Switches change tracking of all disks on or off; `InvalidState` while there are snapshots. */
   ReconfigVM_Task(spec: VirtualMachineConfigSpec): Task<void> {
-    return this.#changing('ReconfigVM_Task', (signal) => ReconfigVM_Task(this.context, signal, spec));
+    return this.#changing('VirtualMachine.ReconfigVM_Task', (signal) =>
+      ReconfigVM_Task(this.context, signal, spec),
+    );
   }
 
-  /** Takes a snapshot of all disks at one instant; its reference. `memory` is refused with `NotSupported`. */
+  /** Takes a snapshot of all disks at one instant: the result. `memory` is refused with `NotSupported`. */
   CreateSnapshot_Task(
     name: string,
     description: string | undefined,
     memory: boolean,
     quiesce: boolean,
-  ): Task<ManagedObjectReference> {
-    return this.#changing('CreateSnapshot_Task', (signal) =>
+  ): Task<VirtualMachineSnapshot<this>> {
+    return this.#taking('CreateSnapshot_Task', (signal) =>
       CreateSnapshot_Task(this.context, signal, name, description, memory, quiesce),
     );
   }
@@ -144,25 +156,30 @@ export class VirtualMachine {
     description: string | undefined,
     memory: boolean,
     quiesceSpec?: VirtualMachineGuestQuiesceSpec,
-  ): Task<ManagedObjectReference> {
-    return this.#changing('CreateSnapshotEx_Task', (signal) =>
+  ): Task<VirtualMachineSnapshot<this>> {
+    return this.#taking('CreateSnapshotEx_Task', (signal) =>
       CreateSnapshotEx_Task(this.context, signal, name, description, memory, quiesceSpec),
     );
   }
 
   /** Removes every snapshot; their changeIds go on answering. */
   RemoveAllSnapshots_Task(_consolidate = true): Task<void> {
-    return this.#changing('RemoveAllSnapshots_Task', () => RemoveAllSnapshots_Task(this.context));
+    return this.#changing('VirtualMachine.RemoveAllSnapshots_Task', () =>
+      RemoveAllSnapshots_Task(this.context),
+    );
   }
 
   /** Nothing ever has to be consolidated here; succeeds at once. */
   ConsolidateVMDisks_Task(): Task<void> {
-    return this.#task('ConsolidateVMDisks_Task', ConsolidateVMDisks_Task);
+    return this.#task('VirtualMachine.ConsolidateVMDisks_Task', ConsolidateVMDisks_Task);
   }
 
   /** Always ends with `NotSupported`: see docs/coverage.md. */
-  RevertToCurrentSnapshot_Task(): Task<void> {
-    return this.#task('RevertToCurrentSnapshot_Task', RevertToCurrentSnapshot_Task);
+  RevertToCurrentSnapshot_Task(
+    _host?: ManagedObjectReference | null,
+    _suppressPowerOn?: boolean,
+  ): Task<void> {
+    return this.#task('VirtualMachine.RevertToCurrentSnapshot_Task', RevertToCurrentSnapshot_Task);
   }
 
   /**
@@ -178,43 +195,44 @@ export class VirtualMachine {
     return QueryChangedDiskAreas(this.context, snapshot, deviceKey, startOffset, changeId);
   }
 
-  /**
-   * Keeps the VM as it is until {@link letGo}: no process of this machine takes or removes a snapshot or switches tracking. `identity`
-   * says who, to whoever is refused; with `client` it is held for that client of several. `TaskInProgress` while another holds or
-   * changes it.
-   */
-  async hold(identity: string, client?: Holds): Promise<void> {
-    await this.context.host.hold(identity, client).catch((thrown: unknown) => {
-      throw toFault(thrown);
-    });
-  }
-
-  /** Ends {@link hold}; false where this identity does not hold it. What another client or process that still runs holds stays held. */
-  async letGo(identity: string, client?: Holds): Promise<boolean> {
-    return this.context.host.letGo(identity, client);
-  }
-
-  /** Frees what processes that died held, and ends the snapshots that they had only begun: how many, and how many are left. */
-  async cleanUp(): Promise<{ cleaned: number; remaining: number }> {
-    return cleanUpVm(this.context);
-  }
-
   /** @internal For its snapshots. */
   removeSnapshot(snapshot: ManagedObjectReference, removeChildren: boolean): Task<void> {
-    return this.#changing('RemoveSnapshot_Task', (signal) =>
+    return this.#changing('VirtualMachineSnapshot.RemoveSnapshot_Task', (signal) =>
       RemoveSnapshot_Task(this.context, signal, snapshot, removeChildren),
     );
   }
 
   /** @internal For its snapshots. */
+  async renameSnapshot(
+    snapshot: ManagedObjectReference,
+    name: string | undefined,
+    description: string | undefined,
+  ): Promise<void> {
+    await this.context
+      .inTurn('RenameSnapshot', () => RenameSnapshot(this.context, snapshot, name, description))
+      .catch((thrown: unknown) => {
+        throw toFault(thrown);
+      });
+    await this.refresh();
+  }
+
+  /** @internal For its snapshots. */
   revertToSnapshot(): Task<void> {
-    return this.#task('RevertToSnapshot_Task', RevertToSnapshot_Task);
+    return this.#task('VirtualMachineSnapshot.RevertToSnapshot_Task', RevertToSnapshot_Task);
+  }
+
+  /** One of the two that take a snapshot. */
+  #taking(method: string, work: Work<string>): Task<VirtualMachineSnapshot<this>> {
+    return this.#changing(`VirtualMachine.${method}`, async (signal) =>
+      this.findSnapshot(await work(signal)),
+    );
   }
 
   /** A task that changes the VM: in its turn, refused while the VM is held, and the properties read anew after it. */
   #changing<T>(method: string, work: Work<T>): Task<T> {
-    return new Task(method, this.moref, (signal, progress) =>
-      this.context.inTurn(method, async () => {
+    const name = method.slice(method.indexOf('.') + 1);
+    return new Task(this.#subject(method), (signal, progress) =>
+      this.context.inTurn(name, async () => {
         const result = await work(signal);
         progress(90);
         await this.refresh();
@@ -225,7 +243,13 @@ export class VirtualMachine {
 
   /** A task that changes nothing. */
   #task<T>(method: string, work: () => Promise<T>): Task<T> {
-    return new Task(method, this.moref, work);
+    return new Task(this.#subject(method), work);
+  }
+
+  #subject(method: string): TaskSubject {
+    // A VM that was not read yet has no reference to be told by.
+    this.#known(this.#value);
+    return { method, entity: this, entityName: this.name };
   }
 
   #read<P extends keyof VmProperties>(property: P): VmProperties[P] {

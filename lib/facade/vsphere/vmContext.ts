@@ -1,6 +1,7 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
 import type { Vm } from '../../core/vm.js';
 import type { HoldStore } from '../../host/holdStore.js';
+import type { Holds } from '../../host/holds.js';
 import type { HostVm, VmEntry } from '../../host/hostVm.js';
 import type { RecordStore } from '../../host/recordStore.js';
 import { InvalidState } from './faultClasses.js';
@@ -65,6 +66,22 @@ export class VmContext {
   async disksOf(vm: Vm) {
     const found = await vm.disks({ disks: this.entry.disks });
     return found.filter(({ trackable }) => trackable);
+  }
+
+  /**
+   * Keeps the VM as it is until {@link letGo}: no process of this machine takes or removes a snapshot or switches tracking. `identity`
+   * says who, to whoever is refused; with `client` it is held for that client of several. `TaskInProgress` while another holds or
+   * changes it.
+   */
+  async hold(identity: string, client?: Holds): Promise<void> {
+    await this.host.hold(identity, client).catch((thrown: unknown) => {
+      throw toFault(thrown);
+    });
+  }
+
+  /** Ends {@link hold}; false where this identity does not hold it. What another client or process that still runs holds stays held. */
+  async letGo(identity: string, client?: Holds): Promise<boolean> {
+    return this.host.letGo(identity, client);
   }
 
   /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */

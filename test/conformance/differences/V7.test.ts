@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { connect } from '../../../lib/facade/vsphere/index.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
-import { faultOf, snapshot } from '../vsphere/support.js';
+import { disks, faultOf, snapshot } from '../vsphere/support.js';
 
 test('V7: the content of a snapshot of a VM that is off is its images, while nothing writes', async () => {
   const folder = await makeTemporaryFolder();
@@ -17,7 +17,7 @@ test('V7: the content of a snapshot of a VM that is off is its images, while not
       vms: [{ name: 'off', qmp: join(folder.path, 'q'), images: { d: file } }],
     });
     const vm = (await service.findVm('off'))!;
-    const { key } = vm.config.hardware.device[0]!;
+    const { key } = disks(vm)[0]!;
     expect((await faultOf(vm.CreateSnapshot_Task('x', '', false, false).wait())).name).toBe('NotSupported');
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
     const { reference, changeId } = await snapshot(vm);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { connect } from '../../../lib/facade/vsphere/index.js';
 import { openData } from '../../../lib/host/data.js';
 import { FakeGuestAgent } from '../../helpers/fakeGuestAgent.js';
-import { MIB, startVm } from '../vsphere/support.js';
+import { disks, MIB, startVm } from '../vsphere/support.js';
 
 test('quiesced snapshots under write load', async () => {
   const { vm: plain, daemon, folder } = await startVm({ sizeBytes: 8 * MIB });
@@ -13,7 +13,7 @@ test('quiesced snapshots under write load', async () => {
     const entry = { ...plain.entry, agent: agent.path };
     const vm = (await connect({ vms: [entry], stateFolder: `${folder}/quiesced` }).findVm('web'))!;
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    const { key } = vm.config.hardware.device[0]!;
+    const { key } = disks(vm)[0]!;
     await using guest = await openData({ kind: 'unix', path: daemon.nbdPath, exportName: 'd' });
     let going = true;
     const writing = (async () => {
@@ -32,7 +32,7 @@ test('quiesced snapshots under write load', async () => {
       expect(agent.frozen).toBe(false);
       const taken = await vm.findSnapshot(reference);
       const { changedArea } = await vm.QueryChangedDiskAreas(reference, key, 0, base);
-      base = taken.config.hardware.device[0]!.backing.changeId!;
+      base = disks(taken)[0]!.backing.changeId!;
       const uri = await vm.context.withVm(
         async (connected) => (await connected.resume(taken.session)).disks[0]!.export!,
       );

@@ -7,7 +7,7 @@ import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { sequenceOf } from '../../helpers/states.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
-import { startOn } from '../vsphere/support.js';
+import { disks, startOn } from '../vsphere/support.js';
 
 test('a tracked disk in a VM that knew nothing of it', async () => {
   const folder = await makeTemporaryFolder();
@@ -17,7 +17,7 @@ test('a tracked disk in a VM that knew nothing of it', async () => {
     await new ImageTracking([file]).enable();
     const { vm } = await startOn(folder.path);
     expect(vm.config.changeTrackingEnabled).toBe(true);
-    expect(sequenceOf(vm.config.hardware.device[0]!.backing.changeId)).toBe(1);
+    expect(sequenceOf(disks(vm)[0]!.backing.changeId)).toBe(1);
   } finally {
     await folder.remove();
   }

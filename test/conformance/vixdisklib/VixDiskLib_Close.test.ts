@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { snapshot, startVm } from '../vsphere/support.js';
+import { disks, snapshot, startVm } from '../vsphere/support.js';
 import { makeImage, open, ref, useLibrary, vix } from './support.js';
 
 useLibrary();
@@ -34,7 +34,7 @@ describe('VixDiskLib_Close', () => {
     expect(await vix.VixDiskLib_ConnectEx({ vmxSpec: 'web' }, true, reference.value, null, connection)).toBe(
       vix.VIX_OK,
     );
-    const { fileName } = vm.config.hardware.device[0]!.backing;
+    const { fileName } = disks(vm)[0]!.backing;
     const rounds = async (n: number): Promise<void> => {
       for (let i = 0; i < n; i += 1) {
         const handle = ref<vix.VixDiskLibHandle>();

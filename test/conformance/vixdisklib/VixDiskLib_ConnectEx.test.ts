@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { snapshot, startVm } from '../vsphere/support.js';
+import { disks, snapshot, startVm } from '../vsphere/support.js';
 import { makeImage, READ_ONLY, ref, useLibrary, vix } from './support.js';
 
 useLibrary();
@@ -12,19 +12,17 @@ describe('VixDiskLib_ConnectEx', () => {
     await daemon.guestIo('d', 'write -P 2 0 64k');
     vix.configureVixDiskLib({ service });
     const connection = ref<vix.VixDiskLibConnection>();
-    const params = { vmxSpec: `moref=${vm.moref.value}`, thumbPrint: null };
+    const params = { vmxSpec: `moref=${vm.value}`, thumbPrint: null };
     expect(
       await vix.VixDiskLib_ConnectEx(params, true, reference.value, 'file:san:hotadd:nbd', connection),
     ).toBe(vix.VIX_OK);
     const handle = ref<vix.VixDiskLibHandle>();
-    const { fileName } = vm.config.hardware.device.find((device) => device.key === key)!.backing;
+    const { fileName } = disks(vm).find((device) => device.key === key)!.backing;
     expect(await vix.VixDiskLib_Open(connection.value!, fileName, READ_ONLY, handle)).toBe(vix.VIX_OK);
     expect(vix.VixDiskLib_GetTransportMode(handle.value!)).toBe('nbd');
     const info = ref<vix.VixDiskLibInfo>();
     expect(vix.VixDiskLib_GetInfo(handle.value!, info)).toBe(vix.VIX_OK);
-    expect(info.value!.uuid).toBe(
-      vm.config.hardware.device.find((device) => device.key === key)!.backing.uuid,
-    );
+    expect(info.value!.uuid).toBe(disks(vm).find((device) => device.key === key)!.backing.uuid);
     const buffer = Buffer.alloc(65536);
     expect(await vix.VixDiskLib_Read(handle.value!, 0, 128, buffer)).toBe(vix.VIX_OK);
     expect(buffer.every((byte) => byte === 1)).toBe(true);

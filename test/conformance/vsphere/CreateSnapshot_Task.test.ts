@@ -1,31 +1,37 @@
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { sequenceOf } from '../../helpers/states.js';
-import { enable, faultOf, MIB, snapshot, startVm } from './support.js';
+import { disks, enable, faultOf, MIB, snapshot, startVm } from './support.js';
 
 describe('CreateSnapshot_Task', () => {
-  test('gives a reference; the snapshot names the instant of each disk', async () => {
+  test('gives the snapshot, which names the instant of each disk', async () => {
     const { vm, again } = await startVm();
     await enable(vm);
     const task = vm.CreateSnapshot_Task('one', 'the first', false, false);
-    const reference = await task.wait();
-    expect(task.info.result).toEqual({ type: 'VirtualMachineSnapshot', value: 'snapshot-1' });
-    expect(vm.snapshot).toMatchObject({
-      currentSnapshot: reference,
-      rootSnapshotList: [
-        { snapshot: reference, name: 'one', description: 'the first', state: 'poweredOff', quiesced: false },
-      ],
+    const taken = await task.wait();
+    expect(task.info.result).toBe(taken);
+    const reference = { type: 'VirtualMachineSnapshot', value: 'snapshot-1' };
+    expect([taken.toJSON(), taken._moId, taken.vm]).toEqual([reference, 'snapshot-1', vm]);
+    const [first] = vm.snapshot!.rootSnapshotList;
+    expect(first).toMatchObject({
+      name: 'one',
+      description: 'the first',
+      state: 'poweredOff',
+      quiesced: false,
     });
-    const device = (await vm.findSnapshot(reference)).config.hardware.device[0]!;
+    expect(first).toMatchObject({ replaySupported: false, vm });
+    for (const one of [first!.snapshot, vm.snapshot!.currentSnapshot])
+      expect(one.toJSON()).toEqual(reference);
+    const device = disks(taken)[0]!;
     expect(device).toMatchObject({
-      key: vm.config.hardware.device[0]!.key,
+      key: disks(vm)[0]!.key,
       capacityInBytes: 64 * MIB,
       diskObjectId: `1-${device.key}`,
     });
     expect(sequenceOf(device.backing.changeId)).toBe(2);
     // Another process sees the same, and can end it.
     const other = await again();
-    expect(other.snapshot).toEqual(vm.snapshot);
+    expect(JSON.stringify(other.snapshot)).toBe(JSON.stringify(vm.snapshot));
     await (await other.findSnapshot('snapshot-1')).RemoveSnapshot_Task(false).wait();
     expect(other.snapshot).toBeUndefined();
     expect(JSON.parse(JSON.stringify(other.config))).toEqual(other.config);
@@ -41,7 +47,7 @@ describe('CreateSnapshot_Task', () => {
     const { vm } = await startVm();
     await enable(vm);
     expect((await faultOf(vm.CreateSnapshot_Task('x', '', true, false).wait())).name).toBe('NotSupported');
-    expect((await faultOf(vm.CreateSnapshot_Task('', '', false, false).wait())).name).toBe('InvalidName');
+    expect((await faultOf(vm.CreateSnapshot_Task('', '', false, false).wait()))._type).toBe('InvalidName');
     const cancelled = vm.CreateSnapshot_Task('x', '', false, false);
     cancelled.CancelTask();
     expect((await faultOf(cancelled.wait())).name).toBe('RequestCanceled');
@@ -63,7 +69,7 @@ describe('CreateSnapshot_Task', () => {
     const reference = await creating;
     going = false;
     await looking;
-    expect((await others[0]!.refresh()).snapshot?.currentSnapshot).toEqual(reference);
+    expect((await others[0]!.refresh()).snapshot?.currentSnapshot.value).toBe(reference!.value);
     await others[1]!.RemoveAllSnapshots_Task().wait();
     await snapshot(vm);
   });

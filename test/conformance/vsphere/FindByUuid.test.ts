@@ -47,6 +47,9 @@ describe('FindByUuid', () => {
     const { service, vm } = await startVm();
     const { searchIndex } = service.content;
     expect(await searchIndex.FindByUuid(null, vm.config.uuid.toUpperCase(), true)).toBe(vm);
+    expect(await searchIndex.FindByUuid(null, vm.config.instanceUuid, true, true)).toBe(vm);
+    // A host is looked for, and there is none.
+    expect(await searchIndex.FindByUuid(null, vm.config.uuid, false)).toBeNull();
     expect(await searchIndex.FindByUuid(null, '00000000-0000-4000-8000-000000000000', true)).toBeNull();
   });
 });

@@ -1,14 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { enable, faultOf, snapshot, startVm } from './support.js';
+import { disks, enable, faultOf, snapshot, startVm } from './support.js';
 
 describe('ReconfigVM_Task', () => {
   test('switches tracking on and off, with the states of a task', async () => {
     const { vm } = await startVm();
     expect(vm.capability.changeTrackingSupported).toBe(true);
     expect(vm.config.changeTrackingEnabled).toBe(false);
-    expect(vm.config.hardware.device[0]!.backing.changeId).toBeUndefined();
+    expect(disks(vm)[0]!.backing.changeId).toBeUndefined();
     const task = vm.ReconfigVM_Task({ changeTrackingEnabled: true });
-    expect(task.info).toMatchObject({ state: 'queued', name: 'ReconfigVM_Task', entity: vm.moref });
+    expect(task.info.descriptionId).toBe('VirtualMachine.reconfigure');
+    expect(task.info.reason).toEqual({ _type: 'TaskReasonUser', userName: expect.any(String) });
+    expect(task.info.eventChainId).toBeGreaterThan(0);
+    expect(task.info).toMatchObject({
+      state: 'queued',
+      name: 'ReconfigVM_Task',
+      entity: vm,
+      entityName: 'web',
+      task,
+    });
     await task.wait();
     expect(task.info).toMatchObject({ state: 'success' });
     expect(vm.config.changeTrackingEnabled).toBe(true);
@@ -16,21 +25,19 @@ describe('ReconfigVM_Task', () => {
       { key: 'ctkEnabled', value: 'true' },
       { key: 'scsi0:0.ctkEnabled', value: 'true' },
     ]);
-    expect(vm.config.hardware.device[0]!.backing.changeId).toMatch(
-      /^([0-9a-f]{2}[ -]){15}[0-9a-f]{2}\/\d{10,16}$/,
-    );
+    expect(disks(vm)[0]!.backing.changeId).toMatch(/^([0-9a-f]{2}[ -]){15}[0-9a-f]{2}\/\d{10,16}$/);
     await vm.ReconfigVM_Task({ extraConfig: [{ key: 'ctkEnabled', value: 'FALSE' }] }).wait();
     expect(vm.config.changeTrackingEnabled).toBe(false);
   });
   test('twice on changes nothing; off and on again is another history', async () => {
     const { vm } = await startVm();
     await enable(vm);
-    const id = vm.config.hardware.device[0]!.backing.changeId!;
+    const id = disks(vm)[0]!.backing.changeId!;
     await enable(vm);
-    expect(vm.config.hardware.device[0]!.backing.changeId).toBe(id);
+    expect(disks(vm)[0]!.backing.changeId).toBe(id);
     await vm.ReconfigVM_Task({ changeTrackingEnabled: false }).wait();
     await enable(vm);
-    expect(vm.config.hardware.device[0]!.backing.changeId!.split('/')[0]).not.toBe(id.split('/')[0]);
+    expect(disks(vm)[0]!.backing.changeId!.split('/')[0]).not.toBe(id.split('/')[0]);
   });
   test('is refused while there are snapshots, and for what it cannot do', async () => {
     const { vm } = await startVm();

@@ -28,7 +28,7 @@ describe('RemoveSnapshot_Task', () => {
     await taken.RemoveSnapshot_Task(false, true).wait();
     expect(await faultOf(taken.RemoveSnapshot_Task(false).wait())).toMatchObject({
       name: 'ManagedObjectNotFound',
-      obj: reference.value,
+      obj: reference,
     });
     expect((await faultOf(vm.findSnapshot(reference))).name).toBe('ManagedObjectNotFound');
   });

@@ -8,7 +8,7 @@ import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 import { READ_ONLY, ref, useLibrary, vix } from '../vixdisklib/support.js';
-import { enable, faultOf, KIB64, MIB, pairs } from './support.js';
+import { disks, enable, faultOf, KIB64, MIB, pairs } from './support.js';
 
 useLibrary();
 
@@ -68,7 +68,7 @@ async function on(disk0: string, disk1: string): Promise<VirtualMachine> {
 async function take(vm: VirtualMachine) {
   const reference = await vm.CreateSnapshot_Task('s', '', false, false).wait();
   const taken = await vm.findSnapshot(reference);
-  const [zero, one] = taken.config.hardware.device;
+  const [zero, one] = disks(taken);
   return {
     reference,
     remove: () => taken.RemoveSnapshot_Task(false).wait(),

@@ -5,7 +5,7 @@ import { connect, type VirtualMachine } from '../../../lib/facade/vsphere/index.
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { sequenceOf } from '../../helpers/states.js';
 import { READ_ONLY, ref, useLibrary, vix } from '../vixdisklib/support.js';
-import { faultOf, KIB64, MIB, pairs, snapshot, startOn, startVm, type TestVm } from './support.js';
+import { disks, faultOf, KIB64, MIB, pairs, snapshot, startOn, startVm, type TestVm } from './support.js';
 
 useLibrary();
 
@@ -49,15 +49,15 @@ describe('a VM that is off', () => {
   test('has its configuration, and tracking is switched on its images', async () => {
     const { vm, find, key, file } = await offVm();
     expect(vm.runtime.powerState).toBe('poweredOff');
-    expect(vm.config.hardware.device[0]).toMatchObject({ key, capacityInBytes: 64 * MIB });
+    expect(disks(vm)[0]).toMatchObject({ key, capacityInBytes: 64 * MIB });
     expect(vm.config.changeTrackingEnabled).toBe(false);
     const off = await faultOf(vm.CreateSnapshot_Task('x', '', false, false).wait());
     expect(off).toMatchObject({ name: 'NotSupported', message: expect.stringContaining('not tracked') });
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    expect(sequenceOf((await find()).config.hardware.device[0]!.backing.changeId)).toBe(1);
+    expect(sequenceOf(disks(await find())[0]!.backing.changeId)).toBe(1);
     await write(file, `write ${5 * KIB64} 512`);
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    const { changeId } = vm.config.hardware.device[0]!.backing;
+    const { changeId } = disks(vm)[0]!.backing;
     const answer = await vm.QueryChangedDiskAreas(null, key, 0, changeId!);
     expect(pairs(answer.changedArea)).toEqual([[5 * KIB64, KIB64]]);
     expect(answer).toMatchObject({ startOffset: 0, length: 64 * MIB });
@@ -76,7 +76,7 @@ describe('a VM that is off', () => {
     const { vm, key, file } = await offVm();
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
     await write(file, 'write -P 7 0 64k');
-    const before = vm.config.hardware.device[0]!.backing.changeId!;
+    const before = disks(vm)[0]!.backing.changeId!;
     const { reference, taken, changeId } = await snapshot(vm);
     expect(pairs((await vm.QueryChangedDiskAreas(reference, key, 0, before)).changedArea)).toEqual([
       [0, KIB64],
@@ -106,7 +106,7 @@ describe('a VM that is off', () => {
   test('its disks are written without a snapshot, and the writes are tracked', async () => {
     const { vm, key } = await offVm();
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    const { changeId } = vm.config.hardware.device[0]!.backing;
+    const { changeId } = disks(vm)[0]!.backing;
     const { code, handle, end } = await openVm(null);
     expect(code).toBe(vix.VIX_OK);
     expect(await vix.VixDiskLib_Write(handle!, 256, 1, Buffer.alloc(512, 3))).toBe(vix.VIX_OK);
@@ -148,7 +148,7 @@ describe('the files of a VM', () => {
       { key: 0, name: `[local] ${join(folder, 'd.qcow2')}`, accessible: true },
     ]);
     expect(vm.layoutEx.file[0]!.size).toBeGreaterThan(0);
-    expect(vm.config.hardware.device[0]!.backing.parent).toBeUndefined();
+    expect(disks(vm)[0]!.backing.parent).toBeUndefined();
     await daemon[Symbol.asyncDispose]();
     const base = join(folder, 'd.qcow2');
     const top = join(folder, 'top.qcow2');
@@ -159,7 +159,7 @@ describe('the files of a VM', () => {
     });
     const over = await service.content.rootFolder.childEntity[0]!.vmFolder.childEntity[0]!;
     await over.refresh();
-    const [device] = over.config.hardware.device;
+    const [device] = disks(over);
     expect(device!.backing.parent).toMatchObject({ fileName: `[local] ${base}` });
     expect(device).toMatchObject({ controllerKey: 1000, unitNumber: 0 });
     expect(over.layoutEx.disk).toEqual([{ key: device!.key, chain: [{ fileKey: [0] }, { fileKey: [1] }] }]);

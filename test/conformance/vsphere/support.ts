@@ -7,6 +7,8 @@ import {
   MethodFault,
   type ServiceInstance,
   type ServiceOptions,
+  VirtualDisk,
+  type VirtualHardware,
   type VirtualMachine,
 } from '../../../lib/facade/vsphere/index.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
@@ -15,6 +17,11 @@ import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/tempora
 
 export const MIB = 1 << 20;
 export const KIB64 = 65_536;
+
+/** The disks of a VM, or of a snapshot. */
+export function disks(of: { config: { hardware: VirtualHardware } }): VirtualDisk[] {
+  return of.config.hardware.device.filter((device) => device instanceof VirtualDisk);
+}
 
 export interface TestVm {
   service: ServiceInstance;
@@ -64,7 +71,7 @@ export async function startOn(
   const found = async (from: ServiceInstance): Promise<VirtualMachine> => (await from.findVm('web'))!;
   const one = make();
   const vm = await found(one);
-  const key = vm.config.hardware.device[0]!.key;
+  const key = disks(vm)[0]!.key;
   return { service: one, vm, daemon, folder, key, again: () => found(make()) };
 }
 
@@ -72,11 +79,10 @@ export async function enable(vm: VirtualMachine): Promise<void> {
   await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
 }
 
-/** Takes a snapshot; its reference and the changeId of the first disk. */
+/** Takes a snapshot; it, its reference and the changeId of the first disk. */
 export async function snapshot(vm: VirtualMachine, name = 'backup') {
-  const reference = await vm.CreateSnapshot_Task(name, '', false, false).wait();
-  const taken = await vm.findSnapshot(reference);
-  return { reference, taken, changeId: taken.config.hardware.device[0]!.backing.changeId! };
+  const taken = await vm.CreateSnapshot_Task(name, '', false, false).wait();
+  return { reference: taken.toJSON(), taken, changeId: disks(taken)[0]!.backing.changeId! };
 }
 
 /** Takes a snapshot, removes it, and keeps its changeId: a point in time. */

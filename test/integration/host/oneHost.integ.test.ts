@@ -50,7 +50,7 @@ test('the numbers are the same for Parallels, vSphere and the command, also when
     expect((await (await login()).findVm(id)).name).toBe(name);
     expect(shown.find((vm) => vm.name === name)!.context.host).toMatchObject({ name });
   }
-  expect((await service.findByMoref(numbers.get('far')!))!.moref.value).toBe(numbers.get('far'));
+  expect((await service.findByMoref(numbers.get('far')!))!._moId).toBe(numbers.get('far'));
 
   await writeFile(
     host,
@@ -62,7 +62,7 @@ test('the numbers are the same for Parallels, vSphere and the command, also when
   prl.configureLocalServer(host);
   const server = await login();
   for (const vm of await server.vms()) expect(`vm-${await vm.id()}`).toBe(after.get(vm.name));
-  expect((await (await connectHost({ file: host })).findVm('far'))!.moref.value).toBe(after.get('far'));
+  expect((await (await connectHost({ file: host })).findVm('far'))!._moId).toBe(after.get('far'));
 });
 
 describe('a VM that is not served', () => {
@@ -94,7 +94,7 @@ describe('a VM that is not served', () => {
     for (const used of [
       () => vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait(),
       () => vm.CreateSnapshot_Task('one', '', false, false).wait(),
-      () => vm.hold('me'),
+      () => vm.context.hold('me'),
     ])
       await expect(used()).rejects.toMatchObject({ name: 'NotSupported', message: byName });
 

@@ -1,4 +1,5 @@
 /** Holding a VM as it is while its disks are read: services of every process refuse to change it until the holder ends. */
+import { cleanUpVm } from '../../vsphere/cleanUp.js';
 import { TaskInProgress, type VirtualMachine } from '../../vsphere/index.js';
 import { VIX_E_NOT_FOUND, VIX_E_OBJECT_IS_BUSY, VIX_E_VM_NOT_FOUND } from '../constants/codes.js';
 import { invalid, VixFailure } from '../errors.js';
@@ -12,7 +13,7 @@ export async function prepareAccess(
 ): Promise<void> {
   const vm = await vmOf(params);
   if (vm === null) return;
-  await vm.hold(requireIdentity(identity), library().holds).catch((cause: unknown) => {
+  await vm.context.hold(requireIdentity(identity), library().holds).catch((cause: unknown) => {
     if (!(cause instanceof TaskInProgress)) throw cause;
     throw new VixFailure(VIX_E_OBJECT_IS_BUSY, cause.message, { cause });
   });
@@ -25,7 +26,7 @@ export async function endAccess(
   const vm = await vmOf(params);
   if (vm === null) return;
   const holder = requireIdentity(identity);
-  if (!(await vm.letGo(holder, library().holds)))
+  if (!(await vm.context.letGo(holder, library().holds)))
     throw new VixFailure(VIX_E_NOT_FOUND, `${vm.name} is not held by ${holder} of this client`);
 }
 
@@ -34,7 +35,7 @@ export async function cleanUp(
   params: VixDiskLibConnectParams | null | undefined,
 ): Promise<{ cleaned: number; remaining: number }> {
   const vm = await vmOf(params);
-  return vm === null ? { cleaned: 0, remaining: 0 } : vm.cleanUp();
+  return vm === null ? { cleaned: 0, remaining: 0 } : cleanUpVm(vm.context);
 }
 
 function requireIdentity(identity: string | null | undefined): string {

@@ -1,6 +1,7 @@
 /** A connection: to the files of this machine, or to a VM and one of its snapshots. */
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
+import { disksAmong } from '../../vsphere/devices.js';
 import type { VirtualDisk, VirtualMachine, VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
@@ -77,7 +78,7 @@ export class VixDiskLibConnection {
     try {
       if (snapshot === null && vm.running) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
       const content = snapshot && { snapshot, session: await vm.resume(snapshot.session) };
-      const disks = (snapshot ?? found).config.hardware.device;
+      const disks = disksAmong((snapshot ?? found).config.hardware.device);
       return new VixDiskLibConnection(params, readOnly || named, { vm, disks, content });
     } catch (cause) {
       await vm.close();

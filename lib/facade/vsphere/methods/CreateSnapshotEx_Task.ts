@@ -1,6 +1,6 @@
 import { invalidArgument } from '../faults.js';
 import { takeSnapshot } from '../takeSnapshot.js';
-import type { ManagedObjectReference, VirtualMachineGuestQuiesceSpec } from '../types.js';
+import type { VirtualMachineGuestQuiesceSpec } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
 const MINUTE_MS = 60_000;
@@ -14,7 +14,7 @@ export async function CreateSnapshotEx_Task(
   description: string | undefined,
   memory: boolean,
   quiesceSpec?: VirtualMachineGuestQuiesceSpec,
-): Promise<ManagedObjectReference> {
+): Promise<string> {
   const minutes = quiesceSpec?.timeout ?? DEFAULT_MINUTES;
   if (!Number.isInteger(minutes) || minutes < 5 || minutes > 240)
     throw invalidArgument('quiesceSpec.timeout', `timeout is ${minutes} minutes, expected 5 to 240`);

@@ -1,5 +1,4 @@
 import { takeSnapshot } from '../takeSnapshot.js';
-import type { ManagedObjectReference } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
 /**
@@ -13,6 +12,6 @@ export function CreateSnapshot_Task(
   description: string | undefined,
   memory: boolean,
   quiesce: boolean,
-): Promise<ManagedObjectReference> {
+): Promise<string> {
   return takeSnapshot(vm, signal, { name, description, memory, quiesce });
 }

@@ -1,0 +1,167 @@
+/** Finding an object of the inventory. */
+import { InvalidDatastore, ManagedObjectNotFound } from './faultClasses.js';
+import { invalidArgument } from './faults.js';
+import type { Datacenter, Folder, ManagedEntity } from './folders.js';
+import { isSame, ManagedObject } from './managedObject.js';
+import { LOCAL, vmPathNameOf } from './shapes.js';
+import type { ManagedObjectReference } from './types.js';
+import type { VirtualMachine } from './virtualMachine.js';
+
+/**
+ * Finding a VM, with its properties read; null where there is none. A VM that cannot be asked is a fault when found by what its owner
+ * calls it, and passed over by UUID: it may be off. `datacenter` is the one there is, or left out; another one is
+ * ManagedObjectNotFound.
+ */
+export class SearchIndex extends ManagedObject {
+  readonly type = 'SearchIndex';
+  readonly value = 'ha-searchindex';
+  readonly #root: Folder<Datacenter>;
+
+  /** @internal */
+  constructor(root: Folder<Datacenter>) {
+    super();
+    this.#root = root;
+  }
+
+  /**
+   * By `config.uuid`, in any case; with `instanceUuid` by `config.instanceUuid`. `vmSearch` false looks for a host, and there is none
+   * in this inventory. InvalidArgument where two VMs have it, as a copy of a VM has.
+   */
+  async FindByUuid(
+    datacenter: ManagedObjectReference | null | undefined,
+    uuid: string,
+    vmSearch: boolean,
+    instanceUuid?: boolean,
+  ): Promise<VirtualMachine | null> {
+    const found = await this.FindAllByUuid(datacenter, uuid, vmSearch, instanceUuid);
+    const [first = null] = found;
+    if (found.length < 2) return first;
+    const names = found.map(({ name }) => name).join(', ');
+    throw invalidArgument('uuid', `${uuid} is the UUID of ${found.length} VMs: ${names}`);
+  }
+
+  /** The same, all that have it. */
+  async FindAllByUuid(
+    datacenter: ManagedObjectReference | null | undefined,
+    uuid: string,
+    vmSearch: boolean,
+    instanceUuid = false,
+  ): Promise<VirtualMachine[]> {
+    this.#requireDatacenter(datacenter);
+    const wanted = requireText('uuid', uuid).toLowerCase();
+    const found: VirtualMachine[] = [];
+    for (const vm of requireFlag('vmSearch', vmSearch) ? this.#vms : []) {
+      if ((await uuidOf(vm, requireFlag('instanceUuid', instanceUuid)))?.toLowerCase() === wanted)
+        found.push(vm);
+    }
+    return found;
+  }
+
+  /** By `ha-datacenter/vm/<name>`, and the folders above by theirs; a leading `/` is free. */
+  async FindByInventoryPath(inventoryPath: string): Promise<ManagedEntity | null> {
+    const steps = requireText('inventoryPath', inventoryPath).replace(/^\//, '').split('/');
+    let at: ManagedEntity = this.#root;
+    while (steps.length > 0) {
+      // A name may hold slashes: the VM that has all that is left is meant.
+      const rest: ManagedEntity | undefined = childrenOf(at).find(({ name }) => name === steps.join('/'));
+      if (rest !== undefined) return read(rest);
+      const step = steps.shift();
+      const next: ManagedEntity | undefined = childrenOf(at).find(({ name }) => name === step);
+      if (next === undefined) return null;
+      at = next;
+    }
+    return read(at);
+  }
+
+  /** By the name of the VM's own file, `[local] <name>/<name>.vmx`. InvalidDatastore for another store than `local`. */
+  async FindByDatastorePath(
+    datacenter: ManagedObjectReference,
+    path: string,
+  ): Promise<VirtualMachine | null> {
+    this.#requireDatacenter(datacenter);
+    const store = /^\[([^\]]*)\]/.exec(requireText('path', path))?.[1];
+    if (store !== LOCAL)
+      throw new InvalidDatastore(`${path} is not in a datastore of this host: [${LOCAL}]`, {
+        name: store ?? path,
+      });
+    const found = this.#vms.find(({ name }) => vmPathNameOf(name) === path);
+    return (await found?.refresh()) ?? null;
+  }
+
+  /** By the name that the guest gives itself. Guests are not asked for it here: never found. */
+  async FindByDnsName(
+    datacenter: ManagedObjectReference | null | undefined,
+    dnsName: string,
+    vmSearch: boolean,
+  ): Promise<VirtualMachine | null> {
+    this.#requireDatacenter(datacenter);
+    requireText('dnsName', dnsName);
+    requireFlag('vmSearch', vmSearch);
+    return null;
+  }
+
+  /** By its name in a folder or data centre. ManagedObjectNotFound for an entity that is not there. */
+  async FindChild(entity: ManagedObjectReference, name: string): Promise<ManagedEntity | null> {
+    const wanted = requireText('name', name);
+    const [datacenter] = this.#root.childEntity;
+    const parent = [this.#root, datacenter, datacenter?.vmFolder].find(
+      (one) => one !== undefined && isSame(one, requireReference('entity', entity)),
+    );
+    if (parent !== undefined) {
+      const found = childrenOf(parent).find((child) => child.name === wanted);
+      return found === undefined ? null : read(found);
+    }
+    if (this.#vms.some((vm) => vm.isKnownAs(entity))) return null;
+    throw notFound(entity);
+  }
+
+  get #vms(): readonly VirtualMachine[] {
+    return this.#root.childEntity.flatMap(({ vmFolder }) => vmFolder.childEntity);
+  }
+
+  #requireDatacenter(given: ManagedObjectReference | null | undefined): void {
+    if (given === undefined || given === null) return;
+    const reference = requireReference('datacenter', given);
+    if (!this.#root.childEntity.some((one) => isSame(one, reference))) throw notFound(reference);
+  }
+}
+
+function childrenOf(entity: ManagedEntity): readonly ManagedEntity[] {
+  if (entity.type === 'Folder') return entity.childEntity;
+  return entity.type === 'Datacenter' ? [entity.vmFolder] : [];
+}
+
+async function read<E extends ManagedEntity>(entity: E): Promise<E> {
+  if (entity.type === 'VirtualMachine') await entity.refresh();
+  return entity;
+}
+
+/** The UUID of a VM with its properties read anew; null where it cannot be asked. */
+async function uuidOf(vm: VirtualMachine, instance: boolean): Promise<string | null> {
+  if (!vm.context.host.served) return vm.context.entry.uuid ?? null;
+  return vm.refresh().then(
+    ({ config }) => (instance ? config.instanceUuid : config.uuid),
+    () => null,
+  );
+}
+
+function notFound(reference: ManagedObjectReference): ManagedObjectNotFound {
+  const what = `The object '${reference.value}' has already been deleted or has not been completely created`;
+  return new ManagedObjectNotFound(what, { obj: { type: reference.type, value: reference.value } });
+}
+
+function requireText(name: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw invalidArgument(name, `${name} is no text`);
+}
+
+function requireFlag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalidArgument(name, `${name} is neither true nor false`);
+}
+
+function requireReference(name: string, value: unknown): ManagedObjectReference {
+  const { type, value: text } = (value ?? {}) as Partial<ManagedObjectReference>;
+  if (typeof type === 'string' && typeof text === 'string') return { type, value: text };
+  throw invalidArgument(name, `${name} is neither an object nor a reference`);
+}
