@@ -1,5 +1,5 @@
 /** The devices of a VM: a PCI controller, SCSI controllers, disks. Classes, so that `instanceof` tells which, as in the API. */
-import type { ManagedObjectReference } from './types.js';
+import type { ManagedObjectReference } from './reference.js';
 
 /** The properties of a data object without the name of its type. */
 export type DataOf<T> = Omit<T, '_type'>;

@@ -1,6 +1,6 @@
 /** The faults of the vSphere API as classes that inherit as they do there. Made by scripts/make-faults.mjs; do not edit. */
 import { MethodFault } from './methodFault.js';
-import type { ManagedObjectReference } from './types.js';
+import type { ManagedObjectReference } from './reference.js';
 
 /** As the API’s. */
 export class VimFault extends MethodFault {

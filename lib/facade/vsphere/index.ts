@@ -17,6 +17,7 @@ export * from './faultClasses.js';
 export { Datacenter, Folder, type ManagedEntity } from './folders.js';
 export { ManagedObject } from './managedObject.js';
 export { type LocalizableMessage, MethodFault } from './methodFault.js';
+export type { ManagedObjectReference } from './reference.js';
 export { SearchIndex } from './searchIndex.js';
 export {
   type AboutInfo,
@@ -28,6 +29,7 @@ export {
   ServiceInstance,
 } from './serviceInstance.js';
 export { type SnapshotOwner, VirtualMachineSnapshot } from './snapshot.js';
+export type { VirtualMachineSnapshotInfo, VirtualMachineSnapshotTree } from './snapshotTree.js';
 export { Task, type TaskInfo, type TaskSubject } from './task.js';
 export type * from './types.js';
 export { VirtualMachine } from './virtualMachine.js';

@@ -1,5 +1,5 @@
 /** Objects of the service: each is named by its reference, and is that reference itself. */
-import type { ManagedObjectReference } from './types.js';
+import type { ManagedObjectReference } from './reference.js';
 
 /** An object with methods. It goes wherever a reference goes, and is one in JSON. */
 export abstract class ManagedObject implements ManagedObjectReference {

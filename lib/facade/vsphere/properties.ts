@@ -5,33 +5,35 @@ import { InvalidState } from './faultClasses.js';
 import { toFault } from './faults.js';
 import { layoutOf } from './layout.js';
 import { ctkOptionOf, devicesOf, uuidOf, vmPathNameOf } from './shapes.js';
-import { treeOf } from './snapshotTree.js';
+import type { SnapshotOwner } from './snapshot.js';
+import { treeOf, type VirtualMachineSnapshotInfo } from './snapshotTree.js';
 import type {
   VirtualMachineConfigInfo,
   VirtualMachineFileLayoutEx,
   VirtualMachineRuntimeInfo,
-  VirtualMachineSnapshotInfo,
 } from './types.js';
-import type { VirtualMachine } from './virtualMachine.js';
+import type { VmContext } from './vmContext.js';
 
-export interface VmProperties {
+export interface VmProperties<Vm extends SnapshotOwner> {
   config: VirtualMachineConfigInfo;
   layoutEx: VirtualMachineFileLayoutEx;
   runtime: VirtualMachineRuntimeInfo;
-  snapshot: VirtualMachineSnapshotInfo | undefined;
+  snapshot: VirtualMachineSnapshotInfo<Vm> | undefined;
 }
 
 /** A VM that cannot be asked is `InvalidState`. */
-export async function readProperties(vm: VirtualMachine): Promise<VmProperties> {
+export async function readProperties<Vm extends SnapshotOwner>(
+  owner: Vm,
+  vm: VmContext,
+): Promise<VmProperties<Vm>> {
   try {
-    return await readAll(vm);
+    return await readAll(owner, vm);
   } catch (thrown) {
     throw toFault(thrown);
   }
 }
 
-async function readAll(owner: VirtualMachine): Promise<VmProperties> {
-  const vm = owner.context;
+async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Promise<VmProperties<Vm>> {
   const { facts, running, found } = await vm.withVm(async (connected) => ({
     facts: await connected.facts(),
     running: connected.running,

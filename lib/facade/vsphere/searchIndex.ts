@@ -3,8 +3,8 @@ import { InvalidDatastore, ManagedObjectNotFound } from './faultClasses.js';
 import { invalidArgument } from './faults.js';
 import type { Datacenter, Folder, ManagedEntity } from './folders.js';
 import { isSame, ManagedObject } from './managedObject.js';
+import type { ManagedObjectReference } from './reference.js';
 import { LOCAL, vmPathNameOf } from './shapes.js';
-import type { ManagedObjectReference } from './types.js';
 import type { VirtualMachine } from './virtualMachine.js';
 
 /**

@@ -8,7 +8,7 @@ import {
   VirtualDiskFlatVer2BackingInfo,
   VirtualPCIController,
 } from './devices.js';
-import type { ManagedObjectReference } from './types.js';
+import type { ManagedObjectReference } from './reference.js';
 
 /** The one datastore: the file system of this machine. */
 export const LOCAL = 'local';

@@ -4,9 +4,10 @@ import type { Session } from '../../core/session.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { requireDiskOf } from './content.js';
 import { ManagedObject } from './managedObject.js';
+import type { ManagedObjectReference } from './reference.js';
 import { devicesOf } from './shapes.js';
 import type { Task } from './task.js';
-import type { ManagedObjectReference, SnapshotConfigInfo } from './types.js';
+import type { SnapshotConfigInfo } from './types.js';
 
 /** The VM of a snapshot, as far as the snapshot needs it. */
 export interface SnapshotOwner {

@@ -1,8 +1,8 @@
 /** Finding what is remembered of a snapshot by its reference. */
 import type { SnapshotRecord, VmRecord } from '../../host/vmRecord.js';
 import { ManagedObjectNotFound } from './faultClasses.js';
+import type { ManagedObjectReference } from './reference.js';
 import { snapshotValue } from './snapshot.js';
-import type { ManagedObjectReference } from './types.js';
 
 /** ManagedObjectNotFound where it is gone. */
 export function findSnapshot(

@@ -4,8 +4,8 @@ import { userInfo } from 'node:os';
 import { toFault } from './faults.js';
 import { ManagedObject } from './managedObject.js';
 import type { MethodFault } from './methodFault.js';
+import type { ManagedObjectReference } from './reference.js';
 import { METHODS, TYPES } from './schema/schema.js';
-import type { ManagedObjectReference } from './types.js';
 
 /** State of a task. Times are ISO 8601; `error` once it is `error`, `result` once it is `success`. */
 export interface TaskInfo<T> {

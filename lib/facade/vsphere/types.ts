@@ -1,13 +1,5 @@
 /** Data objects of the vSphere API, as far as clients of changed-block tracking read them; property names are the API's. */
 import type { VirtualDevice } from './devices.js';
-import type { VirtualMachineSnapshot } from './snapshot.js';
-import type { VirtualMachine } from './virtualMachine.js';
-
-/** Names an object of the service, such as `{ type: 'VirtualMachine', value: 'vm-1' }`. */
-export interface ManagedObjectReference {
-  readonly type: string;
-  readonly value: string;
-}
 
 /** One line of a VM's extra configuration. */
 export interface OptionValue {
@@ -70,30 +62,6 @@ export interface VirtualMachineRuntimeInfo {
   connectionState: 'connected' | 'disconnected';
   powerState: 'poweredOn' | 'poweredOff' | 'suspended';
   consolidationNeeded: boolean;
-}
-
-/** A snapshot with those taken after it. */
-export interface VirtualMachineSnapshotTree {
-  snapshot: VirtualMachineSnapshot<VirtualMachine>;
-  vm: VirtualMachine;
-  name: string;
-  description: string;
-  id: number;
-  /** ISO 8601. */
-  createTime: string;
-  /** Without memory a snapshot holds a VM that is off. */
-  state: 'poweredOff';
-  quiesced: boolean;
-  /** Guests here leave no manifest of what was quiesced. */
-  backupManifest: undefined;
-  childSnapshotList: VirtualMachineSnapshotTree[];
-  replaySupported: false;
-}
-
-/** The snapshots of a VM, oldest first down the tree. */
-export interface VirtualMachineSnapshotInfo {
-  currentSnapshot: VirtualMachineSnapshot<VirtualMachine>;
-  rootSnapshotList: VirtualMachineSnapshotTree[];
 }
 
 /** One area of `DiskChangeInfo`. */

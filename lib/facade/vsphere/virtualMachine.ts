@@ -18,20 +18,20 @@ import { RenameSnapshot } from './methods/RenameSnapshot.js';
 import { RevertToCurrentSnapshot_Task } from './methods/RevertToCurrentSnapshot_Task.js';
 import { RevertToSnapshot_Task } from './methods/RevertToSnapshot_Task.js';
 import { readProperties, type VmProperties } from './properties.js';
+import type { ManagedObjectReference } from './reference.js';
 import { LOCAL_STORE } from './shapes.js';
 import { VirtualMachineSnapshot } from './snapshot.js';
 import { findSnapshot } from './snapshotRecords.js';
+import type { VirtualMachineSnapshotInfo } from './snapshotTree.js';
 import { Task, type TaskSubject } from './task.js';
 import type {
   DiskChangeInfo,
-  ManagedObjectReference,
   VirtualMachineCapability,
   VirtualMachineConfigInfo,
   VirtualMachineConfigSpec,
   VirtualMachineFileLayoutEx,
   VirtualMachineGuestQuiesceSpec,
   VirtualMachineRuntimeInfo,
-  VirtualMachineSnapshotInfo,
 } from './types.js';
 import { type ServiceOptions, VmContext } from './vmContext.js';
 
@@ -50,7 +50,7 @@ export class VirtualMachine extends ManagedObject {
   /** @internal What the methods work on. */
   readonly context: VmContext;
   #value: string | null = null;
-  #properties: VmProperties | null = null;
+  #properties: VmProperties<this> | null = null;
 
   /** @internal A service makes them. */
   constructor(host: HostVm, options: Pick<ServiceOptions, 'maxAreasPerCall'>) {
@@ -99,7 +99,7 @@ export class VirtualMachine extends ManagedObject {
   }
 
   /** Undefined without snapshots, as in the API. */
-  get snapshot(): VirtualMachineSnapshotInfo | undefined {
+  get snapshot(): VirtualMachineSnapshotInfo<this> | undefined {
     return this.#read('snapshot');
   }
 
@@ -111,7 +111,7 @@ export class VirtualMachine extends ManagedObject {
     this.#value ??= await this.context.host.id().then(idText, (thrown: unknown) => {
       throw toFault(thrown);
     });
-    if (this.context.host.served) this.#properties = await readProperties(this);
+    if (this.context.host.served) this.#properties = await readProperties(this, this.context);
     return this;
   }
 
@@ -252,7 +252,7 @@ export class VirtualMachine extends ManagedObject {
     return { method, entity: this, entityName: this.name };
   }
 
-  #read<P extends keyof VmProperties>(property: P): VmProperties[P] {
+  #read<P extends keyof VmProperties<this>>(property: P): VmProperties<this>[P] {
     if (!this.context.host.served) throw notReached(this.context.host);
     return this.#known(this.#properties)[property];
   }

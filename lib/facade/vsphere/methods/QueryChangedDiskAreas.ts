@@ -9,8 +9,9 @@ import { isWrittenOrEnded, requireDiskOf, resumeSnapshot } from '../content.js';
 import { readDisks } from '../diskFacts.js';
 import { fileFault, invalidArgument, toFault } from '../faults.js';
 import type { MethodFault } from '../methodFault.js';
+import type { ManagedObjectReference } from '../reference.js';
 import { findSnapshot } from '../snapshotRecords.js';
-import type { DiskChangeExtent, DiskChangeInfo, ManagedObjectReference } from '../types.js';
+import type { DiskChangeExtent, DiskChangeInfo } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
 /**

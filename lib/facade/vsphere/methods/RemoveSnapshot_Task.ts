@@ -1,6 +1,6 @@
 import { endSnapshots } from '../endSnapshots.js';
+import type { ManagedObjectReference } from '../reference.js';
 import { findSnapshot } from '../snapshotRecords.js';
-import type { ManagedObjectReference } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
 /**

@@ -1,7 +1,7 @@
 import { invalidArgument } from '../faults.js';
+import type { ManagedObjectReference } from '../reference.js';
 import { requireName } from '../snapshotName.js';
 import { findSnapshot } from '../snapshotRecords.js';
-import type { ManagedObjectReference } from '../types.js';
 import type { VmContext } from '../vmContext.js';
 
 /** Gives a snapshot another name, another description, or both. */

@@ -1,0 +1,7 @@
+/** What names an object, over the wire and in data. */
+
+/** Names an object of the service, such as `{ type: 'VirtualMachine', value: 'vm-1' }`. */
+export interface ManagedObjectReference {
+  readonly type: string;
+  readonly value: string;
+}
