@@ -21,7 +21,7 @@ export const LAYERS = [
   {
     name: 'linux',
     match: /^linux\//,
-    may: ['core'],
+    may: ['core', 'kernel'],
     bare: true,
     holds:
       'what the system promises, and no word of ours but the errors: locks that end with their holder (ADR 8), whole files (`wholeFile.ts`: the one way to write or replace a file), who has a file or device open, stable storage, sockets, programs, waiting with a limit',

@@ -86,6 +86,16 @@ function candidates(): string[] {
   ];
 }
 
+/** The addon that {@link loadKernel} would take by itself, null where it would take the script twin. */
+export function findAddon(): NativeAddon | null {
+  if (chosen('auto') === 'script') return null;
+  for (const path of candidates()) {
+    const addon = tryAddon(path, []);
+    if (addon !== undefined) return addon;
+  }
+  return null;
+}
+
 function tryAddon(path: string, failures: Failure[]): NativeAddon | undefined {
   try {
     const loaded: unknown = require(path);

@@ -55,6 +55,11 @@ export interface NativeAddon {
   lockState(fd: number): Promise<LockState>;
   /** Absent in addons that were built before it was. */
   holdImage?(fd: number): Promise<boolean>;
+  /**
+   * flock(2) without waiting; false where another open file's lock excludes it. The descriptor may be closed once this has been
+   * called. Absent in addons that were built before it was.
+   */
+  lockFile?(fd: number, exclusive: boolean): Promise<boolean>;
   union: Combine;
   intersect: Combine;
   subtract: Combine;

@@ -1,10 +1,11 @@
 /**
- * flock(2) on an open file of ours, which Node has no call for: the program of that name takes it on the descriptor that it
- * inherits. The lock belongs to the open file description, so it stays with us when the program has ended, and with every
- * process that we hand the descriptor to.
+ * flock(2) on an open file of ours, which Node has no call for: the addon takes it, and where there is none the program of
+ * that name on the descriptor that it inherits. The lock belongs to the open file description, so it stays with us when the
+ * program has ended, and with every process that we hand the descriptor to.
  */
 import { spawn } from 'node:child_process';
 import { CbtError } from '../core/errors.js';
+import { findAddon } from '../kernel/load.js';
 import { findProgram } from './program.js';
 
 const FLOCK = {
@@ -20,9 +21,18 @@ export type LockMode = 'exclusive' | 'shared';
 
 /**
  * Takes the lock, or returns false because another open file has one that excludes it. Once this has been called (not
- * when its promise settles) the program has a descriptor of its own.
+ * when its promise settles) whoever takes it has a descriptor of its own.
  */
 export function flock(fd: number, mode: LockMode, path: string): Promise<boolean> {
+  const addon = process.env[FLOCK.variable] ? null : findAddon();
+  return addon?.lockFile === undefined
+    ? byProgram(fd, mode, path)
+    : addon.lockFile(fd, mode === 'exclusive').catch((error: Error) => {
+        throw refused(path, error.message);
+      });
+}
+
+function byProgram(fd: number, mode: LockMode, path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn(findProgram(FLOCK), ['-n', mode === 'exclusive' ? '-x' : '-s', '3'], {
       stdio: ['ignore', 'ignore', 'pipe', fd],

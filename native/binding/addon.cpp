@@ -13,6 +13,7 @@
 #include "arguments.hpp"
 #include "cbt/bitmap_paint.hpp"
 #include "cbt/file_extents.hpp"
+#include "cbt/file_lock.hpp"
 #include "cbt/range_algebra.hpp"
 #include "cbt/range_text.hpp"
 #include "promise_job.hpp"
@@ -143,6 +144,28 @@ Napi::Value lock_state_call(const Napi::CallbackInfo& info) {
   AskLockState job;
   require(info.Env(), take_descriptor("fd", info[0], job.fd));
   return start(info.Env(), "qemu-cbt:lockState", std::move(job));
+}
+
+struct LockFile {
+  Inputs inputs;
+  BorrowedFile file;
+  bool exclusive = false;
+  bool taken = false;
+  Status run() {
+    // Back at once, and not when the answer is taken: the lock must not outlive its owner by that.
+    const BorrowedFile borrowed = std::move(file);
+    return try_file_lock(borrowed.fd(), exclusive, taken);
+  }
+  napi_value result(napi_env env) const { return to_value(env, taken); }
+};
+
+Napi::Value lock_file_call(const Napi::CallbackInfo& info) {
+  LockFile job;
+  int fd = -1;
+  require(info.Env(), take_descriptor("fd", info[0], fd));
+  require(info.Env(), take_flag("exclusive", info[1], job.exclusive));
+  require(info.Env(), job.file.borrow(fd));
+  return start(info.Env(), "qemu-cbt:lockFile", std::move(job));
 }
 
 struct HoldImage {
@@ -342,6 +365,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("scanFileData", scan_file_data_call);
   add("lockState", lock_state_call);
   add("holdImage", hold_image_call);
+  add("lockFile", lock_file_call);
   add("union", combine_call<union_ranges>);
   add("intersect", combine_call<intersect_ranges>);
   add("subtract", combine_call<subtract_ranges>);

@@ -34,12 +34,6 @@ Status wrong_type(const std::string& argument, const Napi::Value& value, const c
   return invalid_argument(argument, describe(value), expected);
 }
 
-Status take_flag(const std::string& argument, const Napi::Value& value, bool& out) {
-  if (!value.IsBoolean()) return wrong_type(argument, value, "true or false");
-  out = value.As<Napi::Boolean>().Value();
-  return {};
-}
-
 // A view that has lost its memory has length zero, which would read as "nothing". The methods of typed
 // arrays, unlike their lengths, tell.
 bool memory_is_gone(const Napi::Object& view) {
@@ -185,6 +179,12 @@ Status take_granularity(const Napi::Value& value, std::uint64_t& granularity) {
   double number = 0;
   CBT_TRY(take_number("granularityBytes", value, number));
   return check_granularity("granularityBytes", number, granularity);
+}
+
+Status take_flag(const std::string& argument, const Napi::Value& value, bool& out) {
+  if (!value.IsBoolean()) return wrong_type(argument, value, "true or false");
+  out = value.As<Napi::Boolean>().Value();
+  return {};
 }
 
 Status take_descriptor(const std::string& argument, const Napi::Value& value, int& fd) {

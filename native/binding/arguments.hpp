@@ -54,6 +54,7 @@ class Inputs {
 Status take_number(const std::string& argument, const Napi::Value& value, double& out);
 Status take_window(const Napi::CallbackInfo& info, std::size_t first_index, ByteWindow& window);
 Status take_granularity(const Napi::Value& value, std::uint64_t& granularity);
+Status take_flag(const std::string& argument, const Napi::Value& value, bool& out);
 Status take_descriptor(const std::string& argument, const Napi::Value& value, int& fd);
 Status take_ranges(const std::string& argument, const Napi::Value& value, Inputs& inputs, const double*& values,
                    std::size_t& length);

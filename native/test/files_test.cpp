@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "cbt/file_extents.hpp"
+#include "cbt/file_lock.hpp"
 #include "cbt/lock_state.hpp"
 #include "check.hpp"
 #include "oracle.hpp"
@@ -126,6 +127,35 @@ TEST("locks tell a writer, a resizer, and one who forbids writers") {
   CHECK(locks.writer);
   close(read_only);
   CHECK(lock_state(1 << 20, locks).code() == Code::backend_unavailable);
+}
+
+TEST("a file's lock excludes as flock does, is with the open file, and goes with its last descriptor") {
+  MemoryFile file(std::vector<std::uint8_t>(1, 1));
+  const std::string path = "/proc/self/fd/" + std::to_string(file.fd());
+  const int one = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int two = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const auto lock = [](int fd, bool exclusive) {
+    bool taken = false;
+    CHECK_EQ(try_file_lock(fd, exclusive, taken).message(), "");
+    return taken;
+  };
+  CHECK(lock(one, false));
+  CHECK(lock(two, false));
+  CHECK(!lock(one, true));
+  CHECK(lock(two, false));
+  {
+    BorrowedFile borrowed;
+    CHECK(borrowed.borrow(one).is_ok());
+    close(one);
+    CHECK(!lock(two, true));
+  }
+  CHECK(lock(two, true));
+  BorrowedFile none;
+  CHECK(none.borrow(1 << 20).code() == Code::backend_unavailable);
+  bool taken = true;
+  CHECK(try_file_lock(1 << 20, true, taken).code() == Code::unsupported);
+  CHECK(!taken);
+  close(two);
 }
 
 TEST_MAIN()

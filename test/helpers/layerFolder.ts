@@ -22,10 +22,11 @@ export interface RunSpec {
 
 const KEY = 'disk';
 
-/** Makes the folder; what each run's disk holds, by run. */
+/** Makes the folder; what each run's disk holds, by run. Layers are of the clusters that backups use, unless said. */
 export async function makeLayerFolder(
   folder: string,
   specs: readonly RunSpec[],
+  clusterBytes = CLUSTER_BYTES,
 ): Promise<Map<number, Buffer>> {
   await mkdir(folder);
   const contents = new Map<number, Buffer>();
@@ -35,7 +36,7 @@ export async function makeLayerFolder(
     const run = i + 1;
     const content = contentOf(spec, below?.content ?? null);
     contents.set(run, content);
-    const manifest = await writeRun(folder, { run, spec, content, epoch, below });
+    const manifest = await writeRun(folder, { run, spec, content, epoch, below, clusterBytes });
     below = { run, pit: manifest.pit, content };
   }
   return contents;
@@ -83,13 +84,17 @@ interface Writing {
   content: Buffer;
   epoch: string;
   below: { run: number; pit: string; content: Buffer } | null;
+  clusterBytes: number;
 }
 
-async function writeRun(folder: string, { run, spec, content, epoch, below }: Writing): Promise<Manifest> {
+async function writeRun(
+  folder: string,
+  { run, spec, content, epoch, below, clusterBytes }: Writing,
+): Promise<Manifest> {
   const { sizeBytes, cells } = spec;
   const file = layerName(KEY, run);
   const layer = await LayerWriter.create(join(folder, file), {
-    clusterBytes: CLUSTER_BYTES,
+    clusterBytes,
     sizeBytes,
     backing: below === null ? null : layerName(KEY, below.run),
   });

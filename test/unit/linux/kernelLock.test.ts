@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { CbtError } from '../../../lib/core/errors.js';
 import { isHeld, tryHold } from '../../../lib/linux/kernelLock.js';
 import { withFolder } from '../../helpers/qemuTools.js';
@@ -41,7 +41,12 @@ async function isFreeSoon(path: string): Promise<void> {
   await lock?.release();
 }
 
-describe('a lock that the kernel holds', () => {
+/** Who takes it: the addon, and the program where there is none. */
+describe.each(['auto', 'script'])('a lock that the kernel holds, kernel %s', (kernel) => {
+  beforeEach(() => {
+    vi.stubEnv('QEMU_CBT_KERNEL', kernel);
+  });
+
   test('one holder at a time, this process included, and the next when it let go', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'lock');
