@@ -26,6 +26,7 @@ import {
 } from '../core/options.js';
 import { parsePoint } from '../core/point.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
+import { tellsPointLeft, withoutPointLeft, withPointLeft } from '../core/pointLeft.js';
 import { parseSegmentName } from '../core/segmentName.js';
 import type { PitInfo } from '../core/trackedDisk.js';
 import {
@@ -45,7 +46,7 @@ import { requireEachFileOnce } from '../linux/fileIdentity.js';
 import { imageNode } from './imageName.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
-import { readHistories, requireStored, undoPoint, withLeftPoints } from './storedPoints.js';
+import { readHistories, requireStored, undoPoint } from './storedPoints.js';
 import { requireNoWaitingOverlay } from './waitingOverlay.js';
 
 /** What is known of the images before they are looked at. */
@@ -152,10 +153,12 @@ export class ImageTracking {
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
     // Known before any is changed: copies of one disk are parted also where each is begun by itself.
     const together = await readHistories(this.#paths, options.signal);
-    const begun = await this.#eachByItself((one) =>
-      one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
-        begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
-      ),
+    const begun = await this.#eachByItself(
+      (one) =>
+        one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
+          begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
+        ),
+      pit,
     );
     return { pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
@@ -199,11 +202,13 @@ export class ImageTracking {
   /** All images at once; when that fails, one after the other, so that a bad one spoils nothing but itself. */
   async #eachByItself<D extends DiskOutcome>(
     work: (images: ImageTracking) => Promise<{ disks: D[]; warnings?: readonly string[] }>,
+    /** The point in time that the work takes: where it ends half-way, no image keeps it. */
+    takes?: string,
   ): Promise<{ disks: (D | DiskOutcome)[]; warnings?: readonly string[] }> {
     try {
       return await work(this);
     } catch (error) {
-      if (this.#paths.length === 1 || !isOfOneImage(error)) throw error;
+      if (this.#paths.length === 1 || !isOfOneImage(error) || tellsPointLeft(error)) throw error;
     }
     const disks: (D | DiskOutcome)[] = [];
     const warnings: string[] = [];
@@ -213,8 +218,9 @@ export class ImageTracking {
         disks.push(...outcome.disks);
         warnings.push(...(outcome.warnings ?? []));
       } catch (error) {
-        if (!isOfOneImage(error)) throw error;
-        disks.push({ disk: path, error: error.about(path) });
+        if (isOfOneImage(error)) disks.push({ disk: path, error: error.about(path) });
+        else if (takes === undefined) throw error;
+        else throw await withoutPoint(error, takes, disks);
       }
     }
     return { disks, ...(warnings.length > 0 && { warnings }) };
@@ -241,11 +247,13 @@ export class ImageTracking {
       images.push({ path, nodeName: `image${index}`, node: await imageNode(path, known) });
     }
     await requireRoomForBitmaps(this.#paths, room, { signal });
-    const undo = async (paths: readonly string[]): Promise<(string | null)[]> => {
-      const left: (string | null)[] = [];
-      if (takes !== undefined)
-        for (const path of paths) if (free.includes(path)) left.push(await undoPoint(path, takes.pit));
-      return left;
+    const undone = async (error: unknown, paths: readonly string[]): Promise<unknown> => {
+      if (takes === undefined) return error;
+      const left = await undoPoint(
+        paths.filter((path) => free.includes(path)),
+        takes.pit,
+      );
+      return withPointLeft(withoutPointLeft(error), takes.pit, left);
     };
     try {
       const { outcome, said } = await runQemu(images, signal, work);
@@ -255,14 +263,14 @@ export class ImageTracking {
           await requireStored(disk, said, signal);
         } catch (error) {
           if (!(error instanceof CbtError) || takes?.on !== 'each' || signal?.aborted) throw error;
-          const failed = withLeftPoints(error.about(disk.disk), await undo([disk.disk])) as CbtError;
+          const failed = await undone(error.about(disk.disk), [disk.disk]);
           Object.assign(disk, { error: failed, changeId: undefined, epoch: undefined });
         }
       }
       if (said !== '') outcome.warnings = [...(outcome.warnings ?? []), `QEMU said: ${said}`];
       return outcome;
     } catch (error) {
-      throw withLeftPoints(error, await undo(this.#paths));
+      throw await undone(error, this.#paths);
     }
   }
 }
@@ -283,6 +291,16 @@ async function runQemu<T>(
     return work(new QmpTrackingTarget({ client, names, label }));
   });
   return { outcome, said };
+}
+
+/** The failure of a change that had given some images the point already. */
+async function withoutPoint(error: unknown, pit: string, done: readonly DiskOutcome[]): Promise<unknown> {
+  const given = done.filter((one) => one.error === undefined || tellsPointLeft(one.error));
+  const left = await undoPoint(
+    given.map(({ disk }) => disk),
+    pit,
+  );
+  return withPointLeft(error, pit, left);
 }
 
 const all = (): boolean => true;

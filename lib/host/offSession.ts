@@ -5,6 +5,7 @@
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import type { Instant } from '../core/pointInTime.js';
+import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
 import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
@@ -134,26 +135,14 @@ export class OffSession implements Session {
 
   /** Nobody has a backup of what the disk held then. A point that stays all the same is told: nothing may be built on it. */
   async #takeOff(disk: string, doubts: Map<string, CbtError>): Promise<void> {
-    const doubt = doubts.get(disk);
     const { disks } = await this.#parts
       .track([disk], (images) => images.undo(this.pit))
       .catch((error: unknown) => {
         if (error instanceof CbtError) return { disks: [{ disk, error }] };
         throw error;
       });
-    const failed = disks[0]?.error;
-    if (doubt === undefined || failed === undefined || failed.reason === 'UNKNOWN_PIT') return;
-    const { code, message, reason, details } = doubt;
-    const told = `${message}; moreover, its point in time ${this.pit} could not be taken off, and nothing may be built on it: forget it (${failed.message})`;
-    doubts.set(
-      disk,
-      new CbtError(code, told, {
-        ...(reason !== undefined && { reason }),
-        disk,
-        details: { ...details, pointStays: this.pit },
-        cause: doubt,
-      }),
-    );
+    const doubt = doubts.get(disk);
+    if (doubt !== undefined) doubts.set(disk, withPointLeft(doubt, this.pit, pointLeftAfter(disks)));
   }
 
   /** Why what was read of a disk may not be its instant. */

@@ -4,6 +4,7 @@ import { instantOf } from '../core/changeId.js';
 import { CbtError, invalidArgument, type Problem, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
+import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { BeginOutcome, DiskOutcome, TrackingOutcome } from '../core/tracking.js';
@@ -195,9 +196,11 @@ export class OffVm implements Vm {
       }
     } catch (error) {
       for (const { by } of watched) if ('watch' in by) await by.watch.close();
-      const left = disks.filter(({ disk }) => pointed.includes(disk));
-      if (left.length > 0) await track(left, (images) => images.undo(pit)).catch(() => undefined);
-      throw error;
+      throw await withoutPoint(
+        error,
+        pit,
+        disks.filter(({ disk }) => pointed.includes(disk)),
+      );
     }
     const told = disks.map(({ disk }): SessionDisk => {
       const error = failed.get(disk);
@@ -287,6 +290,16 @@ async function track<T extends { disks: readonly DiskOutcome[] }>(
     const off = ofPath(error.disk);
     throw off === undefined ? error : calledBy(off.disk, off.path, error);
   }
+}
+
+/** The failure of a begin that had taken the point of some disks already. */
+async function withoutPoint(error: unknown, pit: string, pointed: readonly OffDisk[]): Promise<unknown> {
+  if (pointed.length === 0) return error;
+  const left = await track(pointed, (images) => images.undo(pit)).then(
+    (outcome) => pointLeftAfter(outcome.disks),
+    (why: unknown) => pointed.map(({ disk }) => ({ disk, why })),
+  );
+  return withPointLeft(error, pit, left);
 }
 
 /** One that cannot be read now is told without its size: whoever opens it hears why. */

@@ -5,7 +5,8 @@
 
 import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
 import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
-import { CbtError, losesChain, retold, trackingLost } from '../core/errors.js';
+import { trackingLost } from '../core/errors.js';
+import { type PointLeft, pointLeftAfter } from '../core/pointLeft.js';
 import type { PitList } from '../core/trackedDisk.js';
 import { type DiskOutcome, rollback } from '../core/tracking.js';
 import { openDisk } from './open.js';
@@ -51,29 +52,22 @@ export async function requireStored(outcome: DiskOutcome, said: string, signal?:
 }
 
 /**
- * Rolls a point in time back on an image that has it as its newest, whatever was wrong; says what to do where that failed too.
- * Null when nothing of it is left.
+ * Rolls a point in time back on images that have it as their newest, whatever was wrong with them; gives those where that failed too.
+ * The files decide whether it stays.
  */
-export async function undoPoint(path: string, pit: string): Promise<string | null> {
-  try {
-    const { pits, state } = await readPoints(path);
-    // A chain that is lost is the base of nothing.
-    if (state !== 'recording' || pits.at(-1)?.uuid !== pit) return null;
-    const { disks } = await rollBackImage(path, pit);
-    const failed = disks.find(({ error }) => error !== undefined)?.error;
-    if (failed !== undefined && !losesChain(failed)) throw failed;
-    return null;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return `${path} may still have the point in time ${pit}, of which there is no backup: roll it back before the next one (qemu-cbt rollback --session ${pit} ${path}): ${why}`;
+export async function undoPoint(paths: readonly string[], pit: string): Promise<PointLeft[]> {
+  const left: PointLeft[] = [];
+  for (const path of paths) {
+    try {
+      const { pits, state } = await readPoints(path);
+      // A chain that is lost is the base of nothing.
+      if (state !== 'recording' || pits.at(-1)?.uuid !== pit) continue;
+      left.push(...pointLeftAfter((await rollBackImage(path, pit)).disks));
+    } catch (why) {
+      left.push({ disk: path, why });
+    }
   }
-}
-
-/** The failure of a change, with what could not be undone after it. */
-export function withLeftPoints(error: unknown, left: readonly (string | null)[]): unknown {
-  const told = left.filter((text) => text !== null);
-  if (told.length === 0 || !(error instanceof CbtError)) return error;
-  return retold(error, { message: [error.message, ...told].join('; moreover, ') });
+  return left;
 }
 
 async function rollBackImage(path: string, pit: string) {

@@ -64,13 +64,15 @@ export async function atEveryStep<W, R>(
 
 /**
  * The n-th call of an object's methods goes wrong: `before` it had any effect, or `after`, when only its answer is lost. What `fault`
- * gives is thrown; it gets what the method was called on, and its arguments. Where it gives nothing the call goes on.
+ * gives is thrown; it gets what the method was called on, and its arguments. Where it gives nothing the call goes on. `lasting`: so does
+ * every call after it.
  */
 export function failing(
   port: object,
   methods: readonly string[],
   when: 'before' | 'after',
   fault: (on: object, args: unknown[]) => unknown,
+  { lasting = false }: { lasting?: boolean } = {},
 ): Faults {
   return (n) => {
     let calls = 0;
@@ -80,7 +82,7 @@ export function failing(
       const call = real[name]!;
       real[name] = async function (this: object, ...args) {
         calls += 1;
-        const fails = calls === n;
+        const fails = lasting ? calls >= n : calls === n;
         const fail = async (): Promise<void> => {
           const thrown = await fault(this, args);
           if (thrown !== undefined) throw thrown;

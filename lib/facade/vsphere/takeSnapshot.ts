@@ -1,6 +1,7 @@
 /** Taking a snapshot, for the two methods that do: a session of the core that outlives this process, and its record. */
 import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
+import { pointLeftAfter, tellsPointLeft } from '../../core/pointLeft.js';
 import type { Vm } from '../../core/vm.js';
 import { ownOwner } from '../../host/holds.js';
 import { type DiskRecord, keyOf } from '../../host/vmRecord.js';
@@ -68,7 +69,8 @@ async function begin(
       }),
     })
     .catch(async (thrown: unknown) => {
-      await vm.records.update((record) => dropPending(record, pit));
+      // A point that stays is taken off by whoever takes the next snapshot, or tidies up.
+      if (!tellsPointLeft(thrown)) await vm.records.update((record) => dropPending(record, pit));
       throw beginFault(thrown, connected.running ? noted.snapshots.at(-1)?.name : undefined, frozen);
     });
   try {
@@ -102,8 +104,11 @@ async function begin(
     });
     return snapshotValue(id);
   } catch (thrown) {
-    await session.rollback().catch(() => undefined);
-    await vm.records.update((record) => dropPending(record, pit)).catch(() => undefined);
+    const stays = await session.rollback().then(
+      (outcome) => pointLeftAfter(outcome.disks).length > 0,
+      () => true,
+    );
+    if (!stays) await vm.records.update((record) => dropPending(record, pit)).catch(() => undefined);
     throw thrown;
   }
 }

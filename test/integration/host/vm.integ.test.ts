@@ -2,15 +2,25 @@
 import { copyFile, rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isContentGone } from '../../../lib/core/session.js';
 import type { Vm } from '../../../lib/core/vm.js';
+import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { openVm } from '../../../lib/host/openVm.js';
+import * as room from '../../../lib/host/roomForBitmaps.js';
+import { WriteWatch } from '../../../lib/linux/writeWatch.js';
 import { GRANULE, pitsOf, type VmSubject } from '../../contract/vm.js';
 import { vmThatIsOff } from '../../contract/vmMakers.js';
 import { ImageHolder } from '../../helpers/imageHolder.js';
+import { qemuImg } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
+
+vi.mock('../../../lib/host/roomForBitmaps.js', { spy: true });
+afterEach(() => {
+  vi.resetAllMocks();
+  vi.restoreAllMocks();
+});
 
 let world: VmSubject;
 let vm: Vm;
@@ -78,8 +88,11 @@ describe('a session of a VM that is off', () => {
     const holder = await ImageHolder.hold(world.image('a'), 'daemon rw');
     try {
       const [a, b] = (await session.commit()).disks;
-      expect(a).toMatchObject({ disk: 'a', error: { reason: 'BUSY', details: { pointStays: session.pit } } });
-      expect(a?.error?.message).toContain(`its point in time ${session.pit} could not be taken off`);
+      expect(a).toMatchObject({
+        disk: 'a',
+        error: { reason: 'BUSY', details: { pointStays: session.pit, pointStaysOn: 'a' } },
+      });
+      expect(a?.error?.message).toContain(`the point in time ${session.pit} may still be on a (`);
       expect(b).toMatchObject({ disk: 'b' });
       expect(b?.error).toBeUndefined();
     } finally {
@@ -88,6 +101,44 @@ describe('a session of a VM that is off', () => {
     expect((await pitsOf(vm, 'a')).at(-1)).toBe(session.pit);
     await vm.undo(session.pit, { disks: ['a'] });
     expect(await pitsOf(vm, 'a')).not.toContain(session.pit);
+  });
+
+  test('that is called off when it has taken a point which cannot be taken off again says so', async () => {
+    const first = await pitsOf(vm, 'a');
+    const raw = `${world.image('a')}.raw`;
+    await qemuImg('create', '-q', '-f', 'raw', raw, '1M');
+    await using mixed = await openVm({ images: { a: world.image('a'), raw } });
+    const stop = new AbortController();
+    const holders: ImageHolder[] = [];
+    // The image that holds no point is looked at last.
+    vi.spyOn(WriteWatch, 'begin').mockImplementationOnce(async () => {
+      holders.push(await ImageHolder.hold(world.image('a'), 'daemon rw'));
+      stop.abort();
+      throw new Error('called off');
+    });
+    const error = await refusalOf(mixed.begin({ signal: stop.signal }));
+    for (const holder of holders) await holder.release();
+    const left = (await pitsOf(vm, 'a')).filter((pit) => !first.includes(pit));
+    expect(left).toHaveLength(1);
+    expect(error).toMatchObject({
+      code: 'ERR_CBT_ABORTED',
+      details: { pointStays: left[0], pointStaysOn: 'a' },
+    });
+    await vm.undo(left[0]!, { disks: ['a'] });
+    expect(await pitsOf(vm, 'a')).toEqual(first);
+  });
+
+  test('that is called off while its images are begun one by one leaves a point on none of them', async () => {
+    const first = await Promise.all(['a', 'b'].map((disk) => pitsOf(vm, disk)));
+    const stop = new AbortController();
+    // The last thing that is looked at of an image before it is opened for writing.
+    vi.mocked(room.requireRoomForBitmaps).mockImplementation(async ([image]) => {
+      if (image === world.image('b')) stop.abort();
+    });
+    const images = [world.image('a'), `${world.image('a')}.gone`, world.image('b')];
+    const error = await refusalOf(new ImageTracking(images).begin({ signal: stop.signal }));
+    expect(error).toMatchObject({ code: 'ERR_CBT_ABORTED', details: {} });
+    expect(await Promise.all(['a', 'b'].map((disk) => pitsOf(vm, disk)))).toEqual(first);
   });
 
   test('is not the images that have the names by now: every disk has its point, and only the history tells them apart', async () => {

@@ -12,6 +12,7 @@ import { begin, disable, enable, forget, reset, rollback } from '../../../lib/co
 import type { DiskChange, TrackingTarget } from '../../../lib/core/trackingTarget.js';
 import { atEveryStep, failing } from '../../helpers/atEveryStep.js';
 import { ModelDisk } from '../../helpers/modelDisk.js';
+import { refusalOf } from '../../helpers/refusal.js';
 
 /** Two disks whose transactions are all or nothing, with a base that a backup was made of. */
 class ModelVm implements TrackingTarget {
@@ -157,5 +158,62 @@ describe.each(OPERATIONS)('$name', ({ prepare = backedUp, body, removes = () => 
       },
     );
     expect(met).toBeGreaterThan(1);
+  });
+});
+
+describe.each(OPERATIONS.filter(({ takes }) => takes))('$name', ({ prepare = backedUp, body }) => {
+  test.each(['before', 'after'] as const)(
+    'nothing answers from a call on (%s it took effect): a point that stays is told',
+    async (when) => {
+      const fault = (): CbtError => new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', 'the link is gone');
+      let world: World;
+      const told: unknown[] = [];
+      await atEveryStep(
+        (n) => failing(world.vm, ['disks', 'apply'], when, fault, { lasting: true })(n),
+        async () => {
+          world = await prepare();
+          return world;
+        },
+        body,
+        async ({ world: { vm }, failed, error }) => {
+          if (!failed) return;
+          expect(error).toMatchObject({ code: 'ERR_CBT_BACKEND_UNAVAILABLE' });
+          const { details, message } = error as CbtError;
+          const stays = Object.keys(vm.models).filter((disk) =>
+            vm.points(disk).some((pit) => !vm.backups.has(pit)),
+          );
+          for (const disk of stays) {
+            expect(vm.points(disk).filter((pit) => !vm.backups.has(pit))).toEqual([details['pointStays']]);
+            expect(String(details['pointStaysOn']).split(', ')).toContain(disk);
+            expect(message).toContain(
+              `${String(details['pointStays'])} may still be on vda (the link is gone) and vdb`,
+            );
+          }
+          told.push(details['pointStays']);
+        },
+      );
+      expect(told.filter((pit) => pit !== undefined)).not.toEqual([]);
+    },
+  );
+
+  test('one disk that does not let its point go is named, and no other', async () => {
+    const { vm, ...world } = await prepare();
+    const real = vm.apply.bind(vm);
+    let calls = 0;
+    vm.apply = async (changes) => {
+      calls += 1;
+      if (calls > 1 && changes.some(({ disk }) => disk === 'vdb'))
+        throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', 'no space left');
+      await real(changes);
+      if (calls === 1) throw new CbtError('ERR_CBT_TIMEOUT', 'no answer');
+    };
+    const error = await refusalOf(body({ vm, ...world }) as Promise<unknown>);
+    const pit = String(error.details['pointStays']);
+    expect(error).toMatchObject({ code: 'ERR_CBT_TIMEOUT', details: { pointStaysOn: 'vdb' } });
+    expect(error.message).toContain(
+      `no answer; moreover, the point in time ${pit} may still be on vdb (no space left)`,
+    );
+    expect(vm.points('vda')).not.toContain(pit);
+    expect(vm.points('vdb')).toContain(pit);
   });
 });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { parsePoint } from '../../../core/point.js';
 import { parseUuid, requireUuid } from '../../../core/pointInTime.js';
+import { pointLeftAfter, withPointLeft } from '../../../core/pointLeft.js';
 import type { BeginVmOptions, QuiesceOptions } from '../../../core/vm.js';
 import { thisMachine } from '../../../linux/machine.js';
 import { syncFolder } from '../../../linux/stable.js';
@@ -121,11 +122,14 @@ export async function beginSession(
     if (!options.detached) session.watch();
     return session;
   } catch (error) {
-    // What cannot be undone now leads whoever begins next to it. A session that broke is ending already.
+    // What cannot be undone now is its guard's, or leads whoever begins next to it. A session that broke is ending already.
     const undone = session?.rollback() ?? endSession(client, { folder, lease }, 'rollback');
-    await undone.catch(() => undefined);
+    const left = await undone.then(
+      (outcome) => pointLeftAfter(outcome.disks),
+      (why: unknown) => lease.disks.map(({ disk }) => ({ disk, why })),
+    );
     await letGoOfSession(pit, 'undo');
-    throw error;
+    throw lease.taken ? withPointLeft(error, pit, left) : error;
   }
 }
 

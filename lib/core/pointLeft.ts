@@ -1,0 +1,50 @@
+/**
+ * A point in time that outlives a failure. Nobody has a backup of it, and whoever begins next without naming a base would build on
+ * it: so the failure says which it is, and where.
+ */
+import { CbtError, losesChain } from './errors.js';
+import type { DiskOutcome } from './tracking.js';
+
+/** A disk that may still have the point, and why it could not be taken off. */
+export interface PointLeft {
+  disk: string;
+  why: unknown;
+}
+
+/** The failure, saying also what stays: `details.pointStays` is the PIT, `details.pointStaysOn` the disks. As it is where nothing stays. */
+export function withPointLeft(error: CbtError, pit: string, left: readonly PointLeft[]): CbtError;
+export function withPointLeft(error: unknown, pit: string, left: readonly PointLeft[]): unknown;
+export function withPointLeft(error: unknown, pit: string, left: readonly PointLeft[]): unknown {
+  if (left.length === 0) return error;
+  const { code, reason, disk, details } =
+    error instanceof CbtError ? error : new CbtError('ERR_CBT_INTERNAL', wordsOf(error));
+  const where = left.map((one) => `${one.disk} (${wordsOf(one.why)})`).join(' and ');
+  const told = `the point in time ${pit} may still be on ${where}. Nobody has a backup of it, and nothing may be built on it: roll it back or forget it`;
+  return new CbtError(code, `${wordsOf(error)}; moreover, ${told}`, {
+    ...(reason !== undefined && { reason }),
+    ...(disk !== undefined && { disk }),
+    details: { ...details, pointStays: pit, pointStaysOn: left.map((one) => one.disk).join(', ') },
+    cause: error,
+  });
+}
+
+/** Whether the failure says that its point may stay. */
+export function tellsPointLeft(error: unknown): error is CbtError {
+  return error instanceof CbtError && 'pointStays' in error.details;
+}
+
+/** The failure by itself, for whoever looks at the disks again. */
+export function withoutPointLeft(error: unknown): unknown {
+  return tellsPointLeft(error) ? withoutPointLeft(error.cause) : error;
+}
+
+/** Where the point may stay after it was taken off. A chain that is lost is the base of nothing. */
+export function pointLeftAfter(disks: readonly DiskOutcome[]): PointLeft[] {
+  return disks.flatMap(({ disk, error }) =>
+    error === undefined || losesChain(error) ? [] : [{ disk, why: error }],
+  );
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
