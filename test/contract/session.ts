@@ -92,6 +92,47 @@ export function sessionContract(maker: string, make: MakeVm): void {
       ]);
     });
 
+    test('of a disk that is damaged is told what can be done with it, and the other is as ever', async () => {
+      const first = await enable();
+      await subject.guestIo('a', `write -P 6 0 ${GRANULE}`);
+      await subject.spoil('b');
+      const session = await vm.begin({ disks: DISKS });
+      const [a, b] = session.disks;
+      expect(a).toMatchObject({ disk: 'a', verdict: 'incremental', base: first });
+      expect(b?.disk).toBe('b');
+      if (b?.error === undefined) expect(b).toMatchObject({ verdict: 'full', reason: expect.any(String) });
+      else expect(b.error).toMatchObject({ disk: 'b' });
+      expect(await changesOf(session, 'a', first)).toEqual([0, GRANULE]);
+      const data = await session.openData('a');
+      expect((await data.read(GRANULE - 1, 2)).toString('hex')).toBe('0600');
+      await data.close();
+      await session.check('a');
+      const { disks } = await session.commit();
+      expect(disks.map(({ disk, error }) => [disk, error?.disk])).toEqual([
+        ['a', undefined],
+        ['b', b?.error && 'b'],
+      ]);
+      expect(await pitsOf(vm, 'a')).toEqual([first, session.pit]);
+    });
+
+    test.each(['commit', 'rollback'] as const)(
+      'a disk that is damaged meanwhile is lost by itself: %s',
+      async (end) => {
+        const first = await enable();
+        const session = await vm.begin({ disks: DISKS });
+        const data = await session.openData('a');
+        await data.read(0, 1);
+        await data.close();
+        await subject.spoil('b');
+        await session.check('a');
+        const { disks } = await session[end]();
+        expect(disks).toMatchObject([{ disk: 'a' }, { disk: 'b' }]);
+        expect(disks[0]?.error).toBeUndefined();
+        if (end === 'commit') expect(disks[1]?.error).toMatchObject({ disk: 'b' });
+        expect(await pitsOf(vm, 'a')).toEqual(end === 'commit' ? [first, session.pit] : [first]);
+      },
+    );
+
     test('has the disks that were asked for, and no other', async () => {
       const first = await enable();
       const session = await vm.begin({ disks: ['b'] });

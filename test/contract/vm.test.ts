@@ -4,4 +4,4 @@ import { runningVm, vmOfAnother, vmThatIsOff } from './vmMakers.js';
 
 vmContract('running', { running: true, make: runningVm });
 vmContract('running, whose monitor another program has', { running: true, make: vmOfAnother });
-vmContract('off', { running: false, make: vmThatIsOff });
+vmContract('off', { running: false, make: vmThatIsOff, unambiguous: true });

@@ -18,6 +18,10 @@ export interface VmSubject extends AsyncDisposable {
   /** Writes as the guest would, by a command of qemu-io; while the VM is off, as if it had run in between. */
   guestIo(disk: string, command: string): Promise<void>;
   image(disk: string): string;
+  /** Damages the history of a tracked disk, or its image, behind everybody's back. */
+  spoil(disk: string): Promise<void>;
+  /** Makes a name that both disks, or other two, have; where they can have one. */
+  twoOfAName?(): Promise<string>;
 }
 
 export type MakeVm = () => Promise<VmSubject>;
@@ -28,7 +32,14 @@ export async function pitsOf(vm: Vm, disk: string): Promise<string[]> {
   return (await opened.pits()).pits.map(({ uuid }) => uuid);
 }
 
-export function vmContract(maker: string, { running, make }: { running: boolean; make: MakeVm }): void {
+export interface VmMaker {
+  running: boolean;
+  make: MakeVm;
+  /** No name can be two disks'. */
+  unambiguous?: true;
+}
+
+export function vmContract(maker: string, { running, make, unambiguous }: VmMaker): void {
   describe(`a VM, ${maker}`, () => {
     let subject: VmSubject;
     let vm: Vm;
@@ -76,6 +87,60 @@ export function vmContract(maker: string, { running, make }: { running: boolean;
       ])
         expect(await refusalOf(ask)).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
       expect(await everyPit()).toEqual([[], []]);
+    });
+
+    if (!unambiguous)
+      test('a name that two disks have is refused with both of them, whoever is asked', async () => {
+        const { pit } = await vm.enable();
+        const name = await subject.twoOfAName!();
+        const disks = ['a', name];
+        await using session = await vm.begin({ disks: DISKS });
+        for (const ask of [
+          () => vm.openDisk(name),
+          () => vm.disks({ disks }),
+          () => vm.enable({ disks }),
+          () => vm.reset({ disks }),
+          () => vm.disable({ disks }),
+          () => vm.forget(String(pit), { disks }),
+          () => vm.undo(String(pit), { disks }),
+          () => session.openDisk(name),
+          () => session.openData(name),
+        ]) {
+          const { code, message } = await refusalOf(ask);
+          expect([code, message]).toEqual([
+            'ERR_CBT_INVALID_ARGUMENT',
+            expect.stringMatching(/fits 2 disks: .*twin[12].*; .*twin[12]/),
+          ]);
+        }
+        await session.rollback();
+        expect(await refusalOf(vm.begin({ disks }))).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
+        expect(await everyPit()).toEqual([[pit], [pit]]);
+      });
+
+    test('a disk that is damaged says so, and spoils nothing of the other', async () => {
+      const first = String((await vm.enable()).pit);
+      await subject.guestIo('a', `write -P 1 0 ${GRANULE}`);
+      await subject.spoil('b');
+      expect((await vm.disks()).map(({ disk }) => disk).sort()).toEqual([...DISKS]);
+      const changes = async (disk: string): Promise<number[]> => {
+        await using opened = await vm.openDisk(disk);
+        return [...(await (await opened.changes({ from: first })).ranges())];
+      };
+      expect(await refusalOf(changes('b'))).toMatchObject({ disk: 'b' });
+      expect(await changes('a')).toEqual([0, GRANULE]);
+      // What is of all or of none is of none, and says whose fault that is.
+      const blamed = await vm
+        .forget(first, { disks: DISKS })
+        .catch((error: unknown) => ({ disks: [{ error }] }));
+      expect(blamed.disks.map(({ error }) => error)).toContainEqual(expect.objectContaining({ disk: 'b' }));
+      expect(await pitsOf(vm, 'a')).toEqual([first]);
+      const second = await point(['a']);
+      expect(await pitsOf(vm, 'a')).toEqual([first, second]);
+      expect((await vm.undo(second, { disks: DISKS })).disks).toMatchObject([
+        { disk: 'a' },
+        { disk: 'b', error: { disk: 'b' } },
+      ]);
+      expect(await pitsOf(vm, 'a')).toEqual([first]);
     });
 
     test('enable is of all disks at one instant, or of none', async () => {

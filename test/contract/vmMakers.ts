@@ -1,5 +1,5 @@
 /** The VM of the contracts for `Vm` and `Session`, as each maker has it: two qcow2 disks, a guest that can write. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QueryServer } from '../../lib/backend/qemu/live/queryServer.js';
 import { VmHandle } from '../../lib/backend/qemu/vmHandle.js';
@@ -37,6 +37,8 @@ async function onDaemon(
     vm,
     image,
     guestIo: async (disk, command) => void (await daemon.guestIo(disk, command)),
+    spoil: (disk) => takeNewestBitmap(daemon, disk),
+    twoOfAName: () => addTwins(daemon, folder.path),
     async [Symbol.asyncDispose]() {
       await vm.close();
       await way?.[Symbol.asyncDispose]();
@@ -44,6 +46,31 @@ async function onDaemon(
       await folder.remove();
     },
   };
+}
+
+/** Somebody takes the bitmap that records away: what is written from now on nobody knows. */
+async function takeNewestBitmap({ process: { control } }: StorageDaemon, node: string): Promise<void> {
+  const nodes = (await control.execute('query-named-block-nodes')) as {
+    'node-name': string;
+    'dirty-bitmaps'?: { name: string; recording: boolean }[];
+  }[];
+  const found = nodes.find((one) => one['node-name'] === node)?.['dirty-bitmaps'] ?? [];
+  const name = found.find(({ recording, name: its }) => recording && its.startsWith('cbt1.'))?.name;
+  await control.execute('block-dirty-bitmap-remove', { node, name });
+}
+
+/** Two nodes on one file, for readers: the file's path is the name of both. */
+async function addTwins({ process: { control } }: StorageDaemon, folder: string): Promise<string> {
+  const filename = join(folder, 'twins.raw');
+  await qemuImg('create', '-q', '-f', 'raw', filename, '1M');
+  for (const name of ['twin1', 'twin2'])
+    await control.execute('blockdev-add', {
+      driver: 'raw',
+      'node-name': name,
+      'read-only': true,
+      file: { driver: 'file', filename, 'read-only': true },
+    });
+  return filename;
 }
 
 /** By its QMP socket. */
@@ -72,6 +99,11 @@ export const vmOfAnother: MakeVm = () =>
     return { vm: new VmHandle(connection, await loadKernel(), { nbdSocket: daemon.nbdPath }), way };
   });
 
+async function overwrite(path: string, offset: number, bytes: Buffer): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.write(bytes, 0, bytes.length, offset);
+}
+
 /** Its images, while nobody listens at the socket that it has when it runs. */
 export const vmThatIsOff: MakeVm = async () => {
   const { folder, image } = await images();
@@ -83,6 +115,8 @@ export const vmThatIsOff: MakeVm = async () => {
     vm,
     image,
     guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
+    // A version that there is not.
+    spoil: (disk) => overwrite(image(disk), 4, Buffer.from([0, 0, 0, 99])),
     async [Symbol.asyncDispose]() {
       await vm.close();
       await folder.remove();
