@@ -96,6 +96,7 @@ export class CbtError extends Error {
   /** `instanceof` is {@link CbtError.is}. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // A class made from this one is only itself.
+    // biome-ignore lint/complexity/noThisInStatic: which class asks is what decides
     return this === CbtError ? CbtError.is(value) : Function.prototype[Symbol.hasInstance].call(this, value);
   }
 

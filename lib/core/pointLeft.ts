@@ -3,7 +3,6 @@
  * it: so the failure says which it is, and where.
  */
 import { CbtError, losesChain } from './errors.js';
-import type { DiskOutcome } from './tracking.js';
 
 /** A disk that may still have the point, and why it could not be taken off. */
 export interface PointLeft {
@@ -39,7 +38,9 @@ export function withoutPointLeft(error: unknown): unknown {
 }
 
 /** Where the point may stay after it was taken off. A chain that is lost is the base of nothing. */
-export function pointLeftAfter(disks: readonly DiskOutcome[]): PointLeft[] {
+export function pointLeftAfter(
+  disks: readonly { readonly disk: string; readonly error?: CbtError }[],
+): PointLeft[] {
   return disks.flatMap(({ disk, error }) =>
     error === undefined || losesChain(error) ? [] : [{ disk, why: error }],
   );
