@@ -18,11 +18,12 @@ export function withPointLeft(error: unknown, pit: string, left: readonly PointL
   const { code, reason, disk, details } =
     error instanceof CbtError ? error : new CbtError('ERR_CBT_INTERNAL', wordsOf(error));
   const where = left.map((one) => `${one.disk} (${wordsOf(one.why)})`).join(' and ');
-  const told = `the point in time ${pit} may still be on ${where}. Nobody has a backup of it, and nothing may be built on it: roll it back or forget it`;
+  const disks = left.map((one) => one.disk);
+  const told = `the point in time ${pit} may still be on ${where}. Nobody has a backup of it, and nothing may be built on it: take it off (of images with rollback --session ${pit} ${disks.join(' ')}, of a VM that runs with forget)`;
   return new CbtError(code, `${wordsOf(error)}; moreover, ${told}`, {
     ...(reason !== undefined && { reason }),
     ...(disk !== undefined && { disk }),
-    details: { ...details, pointStays: pit, pointStaysOn: left.map((one) => one.disk).join(', ') },
+    details: { ...details, pointStays: pit, pointStaysOn: disks.join(', ') },
     cause: error,
   });
 }

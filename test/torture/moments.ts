@@ -69,7 +69,8 @@ export class Moments implements AsyncDisposable {
       const ended = await fail(world, argv, 'count', 0);
       expect(ended.code, ended.said).toBe(0);
       ({ effects } = ended);
-      expect(effects).toBeGreaterThan(3);
+      // With fewer it would not do its work by programs and files.
+      expect(effects).toBeGreaterThanOrEqual(3);
       await this.#mend(world, operation, 'kill', argv);
     });
     return effects;

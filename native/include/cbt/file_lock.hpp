@@ -22,8 +22,8 @@ class BorrowedFile {
   int fd_ = -1;
 };
 
-// Takes the lock, or a weaker or stronger one in place of that which the open file has; `taken` is false where another
-// open file has one that excludes it. Does not wait for locks.
+// Takes the lock in place of that which the open file has; `taken` is false where another open file has one that excludes
+// it, and then what was held may be given up (flock(2): a change is no atomic one). Does not wait for locks.
 Status try_file_lock(int fd, bool exclusive, bool& taken);
 
 } // namespace cbt
