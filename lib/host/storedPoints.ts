@@ -2,10 +2,10 @@
  * What an image at rest holds after a change: read back from the file, which alone decides whether the change happened. What
  * did not come out as it should leaves no point in time that nobody would know of.
  */
-
+import { setTimeout as delay } from 'node:timers/promises';
 import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
 import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
-import { trackingLost } from '../core/errors.js';
+import { CbtError, trackingLost } from '../core/errors.js';
 import { type PointLeft, pointLeftAfter } from '../core/pointLeft.js';
 import type { PitList } from '../core/trackedDisk.js';
 import { type DiskOutcome, rollback } from '../core/tracking.js';
@@ -53,21 +53,41 @@ export async function requireStored(outcome: DiskOutcome, said: string, signal?:
 
 /**
  * Rolls a point in time back on images that have it as their newest, whatever was wrong with them; gives those where that failed too.
- * The files decide whether it stays.
+ * The files decide whether it stays. Who has an image for a moment, as whoever begins at the same time, is waited for.
  */
 export async function undoPoint(paths: readonly string[], pit: string): Promise<PointLeft[]> {
   const left: PointLeft[] = [];
   for (const path of paths) {
-    try {
-      const { pits, state } = await readPoints(path);
-      // A chain that is lost is the base of nothing.
-      if (state !== 'recording' || pits.at(-1)?.uuid !== pit) continue;
-      left.push(...pointLeftAfter((await rollBackImage(path, pit)).disks));
-    } catch (why) {
-      left.push({ disk: path, why });
+    const until = Date.now() + BUSY_MS;
+    for (;;) {
+      const stays = await undoOn(path, pit);
+      if (stays.length === 0) break;
+      if (!stays.every(({ why }) => isBusy(why)) || Date.now() >= until) {
+        left.push(...stays);
+        break;
+      }
+      await delay(PAUSE_MS);
     }
   }
   return left;
+}
+
+const BUSY_MS = 10_000;
+const PAUSE_MS = 100;
+
+async function undoOn(path: string, pit: string): Promise<PointLeft[]> {
+  try {
+    const { pits, state } = await readPoints(path);
+    // A chain that is lost is the base of nothing.
+    if (state !== 'recording' || pits.at(-1)?.uuid !== pit) return [];
+    return pointLeftAfter((await rollBackImage(path, pit)).disks);
+  } catch (why) {
+    return [{ disk: path, why }];
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof CbtError && error.reason === 'BUSY';
 }
 
 async function rollBackImage(path: string, pit: string) {

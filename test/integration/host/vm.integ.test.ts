@@ -8,6 +8,7 @@ import type { Vm } from '../../../lib/core/vm.js';
 import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { openVm } from '../../../lib/host/openVm.js';
 import * as room from '../../../lib/host/roomForBitmaps.js';
+import { undoPoint } from '../../../lib/host/storedPoints.js';
 import { WriteWatch } from '../../../lib/linux/writeWatch.js';
 import { GRANULE, pitsOf, type VmSubject } from '../../contract/vm.js';
 import { vmThatIsOff } from '../../contract/vmMakers.js';
@@ -101,6 +102,16 @@ describe('a session of a VM that is off', () => {
     expect((await pitsOf(vm, 'a')).at(-1)).toBe(session.pit);
     await vm.undo(session.pit, { disks: ['a'] });
     expect(await pitsOf(vm, 'a')).not.toContain(session.pit);
+  });
+
+  test('a point that has to be taken off waits for whoever has the image for a moment', async () => {
+    const first = await pitsOf(vm, 'a');
+    const session = await vm.begin({ detached: true });
+    const holder = await ImageHolder.hold(world.image('a'), 'daemon rw');
+    const undone = undoPoint([world.image('a')], session.pit);
+    await holder.release();
+    expect(await undone).toEqual([]);
+    expect(await pitsOf(vm, 'a')).toEqual(first);
   });
 
   test('that is called off when it has taken a point which cannot be taken off again says so', async () => {
