@@ -28,11 +28,12 @@ try {
   await file.truncate(data.info.sizeBytes);
   let bytes = 0;
   for await (const ranges of map.batches()) {
-    // A piece's memory is ours until the next one: it is written before that.
-    for await (const piece of data.stream(ranges, { lend: true })) {
-      await file.write(piece.data, 0, piece.data.length, piece.offset);
-      bytes += piece.data.length;
-    }
+    // A piece's memory is ours until this function is done: it is written before that.
+    bytes += await data.forEachPiece(ranges, async (piece) => {
+      for (let done = 0; done < piece.data.length; )
+        done += (await file.write(piece.data, done, piece.data.length - done, piece.offset + done))
+          .bytesWritten;
+    });
   }
   await file.sync();
   await file.close();

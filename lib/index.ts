@@ -11,6 +11,7 @@ export type {
   DiskDataStreamOptions,
   DiskDataWriteOptions,
   DiskPiece,
+  LentPiece,
   OpenDataOptions,
 } from './core/diskData.js';
 export type {

@@ -27,12 +27,10 @@ export interface DiskDataReadOptions extends DiskDataCallOptions {
   chunkBytes?: number;
 }
 
-/** What {@link DiskData.stream} takes; 32 MiB are read ahead, in pieces of 256 KiB, unless given. */
+/** What {@link DiskData.stream} and {@link DiskData.forEachPiece} take; 32 MiB are read ahead, in pieces of 256 KiB, unless given. */
 export interface DiskDataStreamOptions extends DiskDataReadOptions {
   /** Most bytes read ahead. */
   queueBytes?: number;
-  /** A piece's memory is the reader's only until it asks for the next piece; much faster for readers that can do so. */
-  lend?: boolean;
 }
 
 /** What every call that changes the disk takes. */
@@ -45,6 +43,12 @@ export interface DiskDataWriteOptions extends DiskDataCallOptions {
 export interface DiskPiece {
   offset: number;
   data: Uint8Array;
+}
+
+/** A piece whose memory is used again when the work on it is done: `data` throws then, and a Buffer that was kept is empty. */
+export interface LentPiece {
+  readonly offset: number;
+  readonly data: Buffer;
 }
 
 /** What an open disk is, and can do. */
@@ -72,11 +76,21 @@ export interface DiskData extends AsyncDisposable {
     ranges: Ranges,
     options: DiskDataReadOptions & { into: Into },
   ): Promise<Into>;
-  /** Pieces of the ranges in order of offset. */
+  /** Pieces of the ranges in order of offset. Each is the reader's for good. */
   stream(
     ranges: Ranges,
     options?: DiskDataStreamOptions,
   ): AsyncGenerator<{ offset: number; data: Buffer }, void, undefined>;
+  /**
+   * Works on the same pieces, one after the other, and gives the bytes in all of them. Faster than `stream`, because a piece's
+   * memory is only lent: until the promise of its work is done. What is needed for longer is copied; work that returns no
+   * promise is refused. Where the work fails, its error is this call's; a `signal` that fires ends it after the piece in work.
+   */
+  forEachPiece(
+    ranges: Ranges,
+    work: (piece: LentPiece) => Promise<unknown>,
+    options?: DiskDataStreamOptions,
+  ): Promise<number>;
   /**
    * Writes all of `data`, as it is when this is called; on shared memory it must not change before the call is done. On
    * stable storage after `flush`.

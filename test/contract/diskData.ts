@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { DiskData, DiskDataCallOptions } from '../../lib/core/diskData.js';
+import type { DiskData, DiskDataCallOptions, LentPiece } from '../../lib/core/diskData.js';
 import type { Ranges } from '../../lib/core/rangePage.js';
 import { extentsOf } from '../helpers/imageQuestions.js';
 import { refusalOf } from '../helpers/refusal.js';
@@ -81,6 +81,7 @@ export function diskDataContract(maker: string, make: (content: Buffer) => Promi
         (data, options) => data.read(0, SIZE, options),
         (data, options) => data.readRanges(ranges, options),
         (data, options) => collect(data.stream(ranges, options)),
+        (data, options) => data.forEachPiece(ranges, async () => undefined, options),
         (data, options) => data.pager(ALLOCATION, 'data').page({ ...window, ...options }),
         ...(subject.writable ? changes(ranges, same) : []),
       ];
@@ -121,22 +122,22 @@ export function diskDataContract(maker: string, make: (content: Buffer) => Promi
     test('streams pieces in order of offset that cover the ranges and nothing else', async () => {
       const data = await open();
       const ranges = Float64Array.of(1, MIB, 2 * MIB - 7, MIB + 7 + 512);
-      for (const options of [
-        {},
-        { chunkBytes: 65_536 },
-        { chunkBytes: 100_001, lend: true, queueBytes: MIB },
-      ]) {
-        const left = [...pairs(ranges)];
-        for await (const { offset, data: piece } of data.stream(ranges, options)) {
+      for (const options of [{}, { chunkBytes: 65_536 }, { chunkBytes: 100_001, queueBytes: MIB }]) {
+        let left = [...pairs(ranges)];
+        const look = async ({ offset, data: piece }: LentPiece): Promise<void> => {
           const range = left[0];
           expect(offset).toBe(range?.[0]);
           expect(piece.length).toBeLessThanOrEqual(Math.min(range?.[1] ?? 0, options.chunkBytes ?? SIZE));
           expect(piece.equals(model.subarray(offset, offset + piece.length))).toBe(true);
-          if (range === undefined) continue;
+          if (range === undefined) return;
           range[0] += piece.length;
           range[1] -= piece.length;
           if (range[1] === 0) left.shift();
-        }
+        };
+        for await (const piece of data.stream(ranges, options)) await look(piece);
+        expect(left).toEqual([]);
+        left = [...pairs(ranges)];
+        expect(await data.forEachPiece(ranges, look, options)).toBe(2 * MIB + 512 + 7);
         expect(left).toEqual([]);
       }
       // One that is left early holds nothing up.
@@ -154,6 +155,7 @@ export function diskDataContract(maker: string, make: (content: Buffer) => Promi
           () => data.read(offset, length),
           () => data.readRanges(both),
           () => collect(data.stream(both)),
+          () => data.forEachPiece(both, async () => undefined),
           ...(subject.writable
             ? [
                 () => data.write(offset, bytes),

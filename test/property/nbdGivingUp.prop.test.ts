@@ -22,6 +22,7 @@ describe('giving up', () => {
     ['a read', (c, signal) => c.read(0, 100, { signal })],
     ['a write', (c, signal) => c.write(0, Buffer.alloc(100), { signal })],
     ['a stream', async (c, signal) => c.stream(RANGE, { signal }).next()],
+    ['pieces that are lent', (c, signal) => c.forEachPiece(RANGE, async () => undefined, { signal })],
     ['a write stream', (c, signal) => c.writeStream([{ offset: 0, data: Buffer.alloc(9) }], { signal })],
   ])('%s ends within 100 ms though the server is silent, and so does the connection', async (_name, ask) => {
     await withFakeDisk(

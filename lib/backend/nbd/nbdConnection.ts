@@ -6,9 +6,10 @@
  * Ask for one context per connection: a server answers a block status request for every context of the connection, and
  * `base:allocation` costs it far more than a dirty bitmap does.
  */
-import type { DiskData, OpenDataOptions } from '../../core/diskData.js';
+import type { DiskData, LentPiece, OpenDataOptions } from '../../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { onAbort } from '../../core/onAbort.js';
+import { abortSignal, anything, type Checks, callback, checkOptions } from '../../core/options.js';
 import {
   checkByteCount,
   checkWindow,
@@ -17,6 +18,7 @@ import {
   type Ranges,
   type Window,
 } from '../../core/rangePage.js';
+import { lendPieces } from './lentPieces.js';
 import { loadNbdAddon, type NativeNbdConnection, type NbdExportInfo, type NbdWanted } from './nbdAddon.js';
 import { toCbtError } from './nbdError.js';
 import { nbdPager } from './nbdPager.js';
@@ -36,11 +38,6 @@ export interface NbdReadOptions extends NbdCallOptions {
 export interface NbdStreamOptions extends NbdReadOptions {
   /** Most bytes read ahead. */
   queueBytes?: number;
-  /**
-   * Each piece is the reader's only until it asks for the next: then its memory is used again, and a Buffer that was kept
-   * is empty. Twice as fast for readers that are done with a piece when they ask for the next; wrong for all others.
-   */
-  lend?: boolean;
 }
 
 export interface NbdChangeOptions extends NbdCallOptions {
@@ -56,6 +53,8 @@ export const DEFAULT_CHUNK_BYTES = 256 * 1024;
 const WRITE_CHUNK_BYTES = 1024 * 1024;
 const DEFAULT_QUEUE_BYTES = 32 * 1024 * 1024;
 const NO_RANGES: Ranges = new Float64Array(0);
+/** The addon checks the sizes, for every call that takes them. */
+const STREAM: Checks<NbdStreamOptions> = { chunkBytes: anything, queueBytes: anything, signal: abortSignal };
 
 export class NbdConnection implements DiskData {
   readonly info: NbdExportInfo;
@@ -147,14 +146,19 @@ export class NbdConnection implements DiskData {
 
   /** Pieces of the ranges in order of offset, each at most `chunkBytes`; reads ahead `queueBytes` and no more. */
   stream(ranges: Ranges, options: NbdStreamOptions = {}): AsyncGenerator<NbdPiece, void, undefined> {
-    const {
-      chunkBytes = DEFAULT_CHUNK_BYTES,
-      queueBytes = DEFAULT_QUEUE_BYTES,
-      lend = false,
-      signal,
-    } = options;
-    const giveBack = lend ? loadNbdAddon().giveBack : undefined;
-    return readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, giveBack, signal });
+    const { chunkBytes = DEFAULT_CHUNK_BYTES, queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
+    return readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, signal });
+  }
+
+  /** Works on the same pieces one after the other, each in memory that is used again when its work is done. */
+  async forEachPiece(
+    ranges: Ranges,
+    work: (piece: LentPiece) => Promise<unknown>,
+    options: NbdStreamOptions = {},
+  ): Promise<number> {
+    callback(work, 'work');
+    checkOptions<NbdStreamOptions>('forEachPiece', options, STREAM);
+    return lendPieces(this.stream(ranges, options), work, loadNbdAddon().giveBack);
   }
 
   async write(offset: number, data: Uint8Array, options: NbdChangeOptions = {}): Promise<void> {

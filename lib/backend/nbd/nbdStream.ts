@@ -20,8 +20,6 @@ export interface ReadStreamOptions {
   chunkBytes: number;
   /** Read ahead at most this much (and one piece). */
   queueBytes: number;
-  /** Ends the life of a piece when the next one is asked for; undefined leaves it to the garbage collector. */
-  giveBack: ((memory: ArrayBufferLike) => void) | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -30,7 +28,7 @@ export async function* readPieces(
   native: NativeNbdConnection,
   job: number,
   ranges: Ranges,
-  { chunkBytes, queueBytes, giveBack, signal }: ReadStreamOptions,
+  { chunkBytes, queueBytes, signal }: ReadStreamOptions,
 ): AsyncGenerator<NbdPiece, void, undefined> {
   throwIfAborted(signal);
   const stop = (): void => native.cancel(job);
@@ -45,9 +43,7 @@ export async function* readPieces(
       taking = take(native, job);
       for (let i = 0; i < pieces.length; i += 2) {
         throwIfAborted(signal);
-        const data = pieces[i + 1] as Buffer;
-        yield { offset: pieces[i] as number, data };
-        giveBack?.(data.buffer);
+        yield { offset: pieces[i] as number, data: pieces[i + 1] as Buffer };
       }
     }
   } catch (thrown) {

@@ -75,7 +75,7 @@ async function map(name, bits) {
   });
 }
 
-async function read(name, shared, connections, chunkBytes, lend = true) {
+async function read(name, shared, connections, chunkBytes, lent = true) {
   const size = 2 ** 31;
   const image = join(work, 'data.raw');
   const fd = openSync(image, 'w');
@@ -92,8 +92,9 @@ async function read(name, shared, connections, chunkBytes, lend = true) {
       const connection = await NbdConnection.open({ kind: 'unix', path: socket }, { connections });
       const start = performance.now();
       let bytes = 0;
-      for await (const { data } of connection.stream(Float64Array.of(0, size), { chunkBytes, lend }))
-        bytes += data.length;
+      const whole = Float64Array.of(0, size);
+      if (lent) bytes = await connection.forEachPiece(whole, async () => undefined, { chunkBytes });
+      else for await (const { data } of connection.stream(whole, { chunkBytes })) bytes += data.length;
       ours.push(size / 1e6 / ((performance.now() - start) / 1000));
       if (bytes !== size) throw new Error(`${bytes} bytes`);
       await connection.close();

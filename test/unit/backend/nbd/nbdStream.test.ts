@@ -24,7 +24,7 @@ function played(batches: ((number | Buffer)[] | Error)[]) {
   return { native, log };
 }
 
-const options = { chunkBytes: 512, queueBytes: 1024, giveBack: undefined, signal: undefined };
+const options = { chunkBytes: 512, queueBytes: 1024, signal: undefined };
 const RANGES = Float64Array.of(0, 4);
 
 describe('reading', () => {
@@ -65,16 +65,6 @@ describe('reading', () => {
     };
     expect((await refusalOf(reading)).code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
     expect(count).toBe(1);
-  });
-
-  test('gives memory back when the next piece is asked for', async () => {
-    const { native } = played([[0, Buffer.of(1), 1, Buffer.of(2)]]);
-    const given: unknown[] = [];
-    const pieces = readPieces(native, 1, RANGES, { ...options, giveBack: (memory) => given.push(memory) });
-    const first = (await pieces.next()).value!;
-    expect(given).toHaveLength(0);
-    await pieces.next();
-    expect(given).toEqual([first.data.buffer]);
   });
 });
 
