@@ -2,7 +2,7 @@
 // this machine, and where neither is. Each time the command and the library must give one and the same map; npm may or may
 // not run install scripts, and none of the three may depend on it.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,13 +63,24 @@ function pack(folder, name) {
   return join(target, packed.filename);
 }
 
-/** Installs, and answers the folder of the installed package. */
+/** Installs into an empty project, and answers the folder of the installed package. */
 function install(name, tarball, env) {
   const project = join(work, name);
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), '{"name":"empty","private":true,"type":"module"}\n');
   run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], { cwd: project, env });
   return join(project, 'node_modules/qemu-cbt');
+}
+
+/** A project like an installed one, but with what this tarball holds; the packages that it needs are the same. */
+function alike(name, installed, tarball) {
+  const project = join(work, name);
+  cpSync(dirname(dirname(installed)), project, { recursive: true, verbatimSymlinks: true });
+  const folder = join(project, 'node_modules/qemu-cbt');
+  rmSync(folder, { recursive: true });
+  mkdirSync(folder);
+  run('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder]);
+  return folder;
 }
 
 const LIBRARY = `
@@ -121,15 +132,13 @@ try {
   run('npm', ['run', 'install'], { cwd: scripted, env: noCompiler });
   use('neither compiler nor prebuilt addon', scripted, noCompiler, areas, /^kernel: script /);
 
-  const shipped = install('prebuilt', full, noCompiler);
+  const shipped = alike('prebuilt', scripted, full);
   run('npm', ['run', 'install'], { cwd: shipped, env: noCompiler });
   if (existsSync(join(shipped, 'build'))) fail('prebuilt', 'something was built');
   use('prebuilt addon, no compiler', shipped, noCompiler, areas, /^kernel: (avx2|portable) .*\/prebuilds\//);
 
-  const built = install('compiler', bare, env);
-  // What npm runs by itself only where install scripts are approved.
-  if (!existsSync(join(built, 'build/Release/bitmap.node')))
-    run('npm', ['run', 'install'], { cwd: built, env });
+  const built = alike('compiler', scripted, bare);
+  run('npm', ['run', 'install'], { cwd: built, env });
   use('compiler, no prebuilt addon', built, env, areas, /^kernel: (avx2|portable) .*\/build\/Release\//);
 } finally {
   rmSync(work, { recursive: true, force: true });
