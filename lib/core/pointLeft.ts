@@ -2,7 +2,7 @@
  * A point in time that outlives a failure. Nobody has a backup of it, and whoever begins next without naming a base would build on
  * it: so the failure says which it is, and where.
  */
-import { CbtError, losesChain } from './errors.js';
+import { CbtError, type CbtReason } from './errors.js';
 
 /** A disk that may still have the point, and why it could not be taken off. */
 export interface PointLeft {
@@ -38,12 +38,26 @@ export function withoutPointLeft(error: unknown): unknown {
   return tellsPointLeft(error) ? withoutPointLeft(error.cause) : error;
 }
 
-/** Where the point may stay after it was taken off. A chain that is lost is the base of nothing. */
+/**
+ * Why a point could not be taken off that nothing can be built on any more: it is not there, or its chain has ended for good. A chain
+ * below another layer (`OVERLAY`), or one that cannot be read now, may go on one day, and its point is there then.
+ */
+const GONE: ReadonlySet<CbtReason | undefined> = new Set<CbtReason>([
+  'CRASHED',
+  'MISSING',
+  'UNKNOWN_PIT',
+  'OTHER_EPOCH',
+  'NOT_RECORDING',
+  'SIZE',
+  'VOLATILE',
+]);
+
+/** Where the point may stay after it was taken off. */
 export function pointLeftAfter(
   disks: readonly { readonly disk: string; readonly error?: CbtError }[],
 ): PointLeft[] {
   return disks.flatMap(({ disk, error }) =>
-    error === undefined || losesChain(error) ? [] : [{ disk, why: error }],
+    error === undefined || GONE.has(error.reason) ? [] : [{ disk, why: error }],
   );
 }
 

@@ -57,8 +57,8 @@ export async function requireStored(outcome: DiskOutcome, said: string, signal?:
  */
 export async function undoPoint(paths: readonly string[], pit: string): Promise<PointLeft[]> {
   const left: PointLeft[] = [];
+  const until = Date.now() + BUSY_MS;
   for (const path of paths) {
-    const until = Date.now() + BUSY_MS;
     for (;;) {
       const stays = await undoOn(path, pit);
       if (stays.length === 0) break;
@@ -72,6 +72,7 @@ export async function undoPoint(paths: readonly string[], pit: string): Promise<
   return left;
 }
 
+/** For all of them together. */
 const BUSY_MS = 10_000;
 const PAUSE_MS = 100;
 

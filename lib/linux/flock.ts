@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { CbtError } from '../core/errors.js';
 import { findAddon } from '../kernel/load.js';
 import { findProgram } from './program.js';
+import { waitFor } from './waiting.js';
 
 const FLOCK = {
   name: 'flock',
@@ -27,9 +28,18 @@ export function flock(fd: number, mode: LockMode, path: string): Promise<boolean
   const addon = process.env[FLOCK.variable] ? null : findAddon();
   return addon?.lockFile === undefined
     ? byProgram(fd, mode, path)
-    : addon.lockFile(fd, mode === 'exclusive').catch((error: Error) => {
-        throw refused(path, error.message);
-      });
+    : byAddon(addon.lockFile(fd, mode === 'exclusive'), path);
+}
+
+/** Where it comes too late, the lock goes with the descriptors: the addon's, and that of whoever gives up. */
+function byAddon(taking: Promise<boolean>, path: string): Promise<boolean> {
+  return waitFor<boolean>(
+    (resolve, reject) => {
+      taking.then(resolve, (error: Error) => reject(refused(path, error.message)));
+      return () => undefined;
+    },
+    { timeoutMs: PATIENCE_MS, onTimeout: () => refused(path, `no answer in ${PATIENCE_MS / 1000} s`) },
+  );
 }
 
 function byProgram(fd: number, mode: LockMode, path: string): Promise<boolean> {

@@ -7,12 +7,14 @@ import {
   FileFault,
   InvalidArgument,
   InvalidState,
+  ManagedObjectNotFound,
   NotSupported,
   RequestCanceled,
   RuntimeFault,
   TaskInProgress,
 } from './faultClasses.js';
 import { MethodFault } from './methodFault.js';
+import type { ManagedObjectReference } from './reference.js';
 
 /** A fault of the caller's: `property` names the argument. */
 export function invalidArgument(property: string, message: string, cause?: unknown): InvalidArgument {
@@ -23,6 +25,13 @@ export function invalidArgument(property: string, message: string, cause?: unkno
 export function fileFault(file: string, cause: CbtError | string): FileFault {
   const reason = typeof cause === 'string' ? new Error(cause) : cause;
   return new FileFault(`Error caused by file ${file}`, { file }, reason);
+}
+
+/** Nothing has this reference. */
+export function objectNotFound({ type, value }: ManagedObjectReference): ManagedObjectNotFound {
+  return new ManagedObjectNotFound(`${type} ${value} is not there, or not any more`, {
+    obj: { type, value },
+  });
 }
 
 /** Somebody else changes or holds the VM; `task` says what he does, and stands where a host has the reference of his task. */

@@ -1,6 +1,6 @@
 /** Finding an object of the inventory. */
-import { InvalidDatastore, ManagedObjectNotFound } from './faultClasses.js';
-import { invalidArgument } from './faults.js';
+import { InvalidDatastore } from './faultClasses.js';
+import { invalidArgument, objectNotFound } from './faults.js';
 import type { Datacenter, Folder, ManagedEntity } from './folders.js';
 import { isSame, ManagedObject } from './managedObject.js';
 import type { ManagedObjectReference } from './reference.js';
@@ -112,7 +112,7 @@ export class SearchIndex extends ManagedObject {
       return found === undefined ? null : read(found);
     }
     if (this.#vms.some((vm) => vm.isKnownAs(entity))) return null;
-    throw notFound(entity);
+    throw objectNotFound(entity);
   }
 
   get #vms(): readonly VirtualMachine[] {
@@ -122,7 +122,7 @@ export class SearchIndex extends ManagedObject {
   #requireDatacenter(given: ManagedObjectReference | null | undefined): void {
     if (given === undefined || given === null) return;
     const reference = requireReference('datacenter', given);
-    if (!this.#root.childEntity.some((one) => isSame(one, reference))) throw notFound(reference);
+    if (!this.#root.childEntity.some((one) => isSame(one, reference))) throw objectNotFound(reference);
   }
 }
 
@@ -143,11 +143,6 @@ async function uuidOf(vm: VirtualMachine, instance: boolean): Promise<string | n
     ({ config }) => (instance ? config.instanceUuid : config.uuid),
     () => null,
   );
-}
-
-function notFound(reference: ManagedObjectReference): ManagedObjectNotFound {
-  const what = `The object '${reference.value}' has already been deleted or has not been completely created`;
-  return new ManagedObjectNotFound(what, { obj: { type: reference.type, value: reference.value } });
 }
 
 function requireText(name: string, value: unknown): string {

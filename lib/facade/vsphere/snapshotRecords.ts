@@ -1,6 +1,6 @@
 /** Finding what is remembered of a snapshot by its reference. */
 import type { SnapshotRecord, VmRecord } from '../../host/vmRecord.js';
-import { ManagedObjectNotFound } from './faultClasses.js';
+import { objectNotFound } from './faults.js';
 import type { ManagedObjectReference } from './reference.js';
 import { snapshotValue } from './snapshot.js';
 
@@ -12,6 +12,5 @@ export function findSnapshot(
   const value = typeof reference === 'string' ? reference : reference.value;
   const found = snapshots.find(({ id }) => snapshotValue(id) === value);
   if (found !== undefined) return found;
-  const what = `The object '${value}' has already been deleted or has not been completely created`;
-  throw new ManagedObjectNotFound(what, { obj: { type: 'VirtualMachineSnapshot', value } });
+  throw objectNotFound({ type: 'VirtualMachineSnapshot', value });
 }

@@ -5,12 +5,12 @@ useLibrary();
 
 describe('VixDiskLib_GetErrorText', () => {
   test('tells what a code means, and why it was answered last; high bits do not count', async () => {
-    expect(vix.VixDiskLib_GetErrorText(vix.VIX_OK, null)).toBe('The operation was successful');
+    expect(vix.VixDiskLib_GetErrorText(vix.VIX_OK, null)).toBe('Done');
     expect(await vix.VixDiskLib_Open(await connect(), '/no/such/disk', 0, ref())).toBe(
       vix.VIX_E_FILE_NOT_FOUND,
     );
     expect(vix.VixDiskLib_GetErrorText(vix.VIX_E_FILE_NOT_FOUND + 65536 * 7)).toBe(
-      'A file was not found: /no/such/disk is not there',
+      'No such file, or no such disk: /no/such/disk is not there',
     );
     expect(vix.VixDiskLib_GetErrorText(54321)).toBe('Unknown error 54321');
     // A code without words here is told by its name.

@@ -101,8 +101,8 @@ describe('two clients of one process', () => {
     const told = (client: Client): string =>
       client.run(() => vix.VixDiskLib_GetErrorText(vix.VIX_E_FILE_NOT_FOUND));
     expect(told(one)).toContain('none.qcow2');
-    expect(told(other)).toBe('A file was not found');
-    expect(vix.VixDiskLib_GetErrorText(vix.VIX_E_FILE_NOT_FOUND)).toBe('A file was not found');
+    expect(told(other)).toBe('No such file, or no such disk');
+    expect(vix.VixDiskLib_GetErrorText(vix.VIX_E_FILE_NOT_FOUND)).toBe('No such file, or no such disk');
   });
 
   test('callbacks run for the client whose call they belong to', async () => {
