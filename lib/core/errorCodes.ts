@@ -32,7 +32,7 @@ export type CbtReason =
 
 /**
  * The way out of an error: `full` a full backup of the disk; `retry` the same call again, later; `reconnect` connect anew, then the
- * same call; `fix` the call, or what it was asked of; `report` stop, and tell whoever can look into it; `none` nothing is to be done.
+ * same call (no error says this yet); `fix` the call, or what it was asked of; `report` stop, and tell whoever can look into it; `none` nothing is to be done.
  */
 export type CbtRecovery = 'full' | 'retry' | 'reconnect' | 'fix' | 'report' | 'none';
 
