@@ -54,7 +54,7 @@ export const LAYERS = [
     may: [...ENGINE, 'backend/nbd', 'backend/image'],
     bare: true,
     holds:
-      'a running QEMU, in rooms that use each other in this order: `session/` (fleecing and overlay sessions and their ends, ADR 7), `live/` (maps of a running disk, ADR 6), `graph/` (nodes, disks and their names), `guest/` (the agent, freezing), `own/` (what is ours inside a QEMU: names, jobs, exports, the NBD server), `qmp/` (the port to a QEMU and the client that is one, codec, schemas, transactions, capabilities); beside them `qemuHost.ts`, the port to where it runs (ADR 17)',
+      'a running QEMU, in rooms that use each other in this order: `session/` (fleecing and overlay sessions and their ends, ADR 7), `live/` (maps of a running disk, ADR 6), `graph/` (nodes, disks and their names), `guest/` (the agent, freezing), `own/` (what is ours inside a QEMU: names, jobs, exports, the NBD server), `qmp/` (the port to a QEMU and the client that is one, codec, schemas, transactions, capabilities); beside them the ports to where it runs (`qemuHost.ts`) and to reaching it again (`wayToQemu.ts`, ADR 17)',
   },
   {
     name: 'host',

@@ -53,6 +53,6 @@ export function notServed(what: string): CbtError {
   return new CbtError('ERR_CBT_UNSUPPORTED', `${what} is not served by this version`, { details: { what } });
 }
 
-function refuseUnserved(argument: string, name: string): void {
+export function refuseUnserved(argument: string, name: string): void {
   if (/^(libvirt|rbd):/.test(name)) throw notServed(`${argument} ${name}`);
 }

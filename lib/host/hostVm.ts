@@ -4,7 +4,7 @@ import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
-import { HoldStore, monitorKey } from './holdStore.js';
+import { HoldStore } from './holdStore.js';
 import { changing, Holds } from './holds.js';
 import { defaultStateFolder } from './lockedRecord.js';
 import type { OpenDiskOptions } from './open.js';
@@ -12,6 +12,7 @@ import { reachVmOrImages } from './openVm.js';
 import { RecordStore } from './recordStore.js';
 import type { ConnectOptions } from './vm.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
+import { wayTo } from './ways.js';
 
 /** A VM as a host file, or a program, tells it. */
 export interface VmEntry {
@@ -67,14 +68,15 @@ export class HostVm {
   }
 
   /** Who holds it, and who is changing it. */
-  get holders(): HoldStore {
+  async holders(): Promise<HoldStore> {
     const { folder } = this.records;
-    this.#holders ??= new HoldStore(monitorKey(this.socket), { folder, name: this.name });
+    const key = await (await wayTo(this.address)).identity();
+    this.#holders ??= new HoldStore(key, { folder, name: this.name });
     return this.#holders;
   }
 
-  /** The QMP socket; `ERR_CBT_UNSUPPORTED` of a VM that this version does not reach. */
-  get socket(): string {
+  /** By what it is reached: the QMP socket; `ERR_CBT_UNSUPPORTED` of a VM that this version does not reach. */
+  get address(): string {
     const { qmp } = this.entry;
     if (qmp !== undefined) return qmp;
     throw this.notServed;
@@ -95,7 +97,7 @@ export class HostVm {
 
   /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told. */
   async changing<T>(task: string, work: () => Promise<T>): Promise<T> {
-    return changing(this.holders, task, work);
+    return changing(await this.holders(), task, work);
   }
 
   /**
@@ -103,12 +105,12 @@ export class HostVm {
    * whoever is refused; with `client` it is held for that client of several. `BUSY` while another holds or changes it.
    */
   async hold(who: string, client: Holds = this.#own): Promise<void> {
-    await client.hold(this.holders, who);
+    await client.hold(await this.holders(), who);
   }
 
   /** Ends {@link hold}; false where `who` does not hold it. What another client or process that still runs holds stays held. */
   async letGo(who: string, client: Holds = this.#own): Promise<boolean> {
-    return client.letGo(this.holders, who);
+    return client.letGo(await this.holders(), who);
   }
 
   /**
@@ -116,7 +118,8 @@ export class HostVm {
    * Changes are refused with `BUSY` while somebody holds the VM.
    */
   async connect(options: ConnectOptions = {}): Promise<Vm> {
-    return new VmUnderHolds(await this.reach(options), this.holders);
+    const vm = await this.reach(options);
+    return new VmUnderHolds(vm, await this.holders());
   }
 
   /** The same for who sees to holders himself, by {@link changing}: nothing is refused. */
@@ -124,7 +127,7 @@ export class HostVm {
     const { nbdSocket, scratch, images, uuid } = this.entry;
     const vm = await reachVmOrImages({
       ...options,
-      qmp: this.socket,
+      qmp: this.address,
       images,
       // Never told from the bytes: a guest may write the header of an image into a raw disk.
       format: 'qcow2',
@@ -150,7 +153,7 @@ export class HostVm {
     if (uuid === null || uuid === wanted) return;
     throw new CbtError(
       'ERR_CBT_INVALID_ARGUMENT',
-      `VM ${this.name} has the UUID ${wanted} in the host file, and the one at ${this.socket} is ${uuid}: another VM answers there`,
+      `VM ${this.name} has the UUID ${wanted} in the host file, and the one at ${this.address} is ${uuid}: another VM answers there`,
       { details: { vm: this.name, expected: wanted, received: uuid } },
     );
   }

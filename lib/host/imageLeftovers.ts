@@ -13,6 +13,7 @@ import { noteOverlay, noteReturning, readOverlayRecord } from '../backend/qemu/s
 import { holdingLost } from '../backend/qemu/session/owner.js';
 import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
+import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { CbtError, losesChain } from '../core/errors.js';
 import type { PitInfo } from '../core/trackedDisk.js';
 import { qemuImg } from './imageTool.js';
@@ -23,6 +24,7 @@ import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireNoHolder } from './unused.js';
 import { findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
 import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
+import { nameOfVm, wayTo } from './ways.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
@@ -59,11 +61,11 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
   const qemu = await lookAtQemu(left, signal);
   if (qemu !== 'gone') {
     const state = { holds: 'is open', other: 'was never ended', silent: 'may be open' }[qemu];
-    const advice = `the VM runs: ask \`qemu-cbt doctor qmp:${lease.vm}\``;
+    const advice = `the VM runs: ask \`qemu-cbt doctor ${nameOfVm(lease.vm)}\``;
     return { problem: qemu === 'other', message: `${session} ${state}`, advice, mend: null };
   }
   if ((await isOver(left)) === null) {
-    const advice = `look there, with \`qemu-cbt doctor qmp:${lease.vm}\``;
+    const advice = `look there, with \`qemu-cbt doctor ${nameOfVm(lease.vm)}\``;
     return { problem: true, message: `${session} belongs to ${lease.machine.host}`, advice, mend: null };
   }
   const undo = 'roll back its point in time where an image still has it, and remove its files';
@@ -116,7 +118,7 @@ async function lookAtQemu(
 ): Promise<'gone' | 'holds' | 'other' | 'silent'> {
   const { lease } = left;
   try {
-    const connection = await acquireConnection(lease.vm, { signal, timeoutMs: ANSWER_MS });
+    const connection = await acquireConnection(await wayTo(lease.vm), { signal, timeoutMs: ANSWER_MS });
     try {
       return (await findSessions(connection.client, { signal })).has(tagOf(lease.session))
         ? 'holds'
@@ -126,8 +128,7 @@ async function lookAtQemu(
     }
   } catch (error) {
     if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
-    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-    return (code === 'ENOENT' || code === 'ECONNREFUSED') && !(await isOpen(left)) ? 'gone' : 'silent';
+    return isNobodyThere(error) && !(await isOpen(left)) ? 'gone' : 'silent';
   }
 }
 

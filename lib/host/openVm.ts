@@ -1,12 +1,10 @@
 /** The wiring of a VM, whether it runs or is off. */
-import { CbtError } from '../core/errors.js';
+import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
-import { HoldStore, monitorKey } from './holdStore.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './open.js';
-import { type ConnectOptions, connectChecks, reachVm } from './vm.js';
-import { VmUnderHolds } from './vmUnderHolds.js';
+import { type ConnectOptions, connectChecks, reachVm, underHolds } from './vm.js';
 
 /** What a VM is reached by, running or off. */
 export interface OpenVmOptions extends ConnectOptions {
@@ -46,7 +44,7 @@ const OPEN: Checks<OpenVmOptions> = {
 export async function openVm(options: OpenVmOptions): Promise<Vm> {
   const vm = await reachVmOrImages(options);
   const { qmp } = options;
-  return qmp === undefined ? vm : new VmUnderHolds(vm, new HoldStore(monitorKey(qmp)));
+  return qmp === undefined ? vm : underHolds(vm, qmp);
 }
 
 /** The same for who sees to holders himself: nothing is refused. */
@@ -57,20 +55,11 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   try {
     return await reachVm(qmp, connect);
   } catch (error) {
-    if (images === undefined || !isGone(error)) throw error;
+    if (images === undefined || !isNobodyThere(error)) throw error;
   }
   const off = await openOff(options);
   await off.requireOff(qmp);
   return off;
-}
-
-/** Whether nobody listens on the socket. A monitor that is busy or silent is not gone. */
-export function isGone(error: unknown): boolean {
-  return (
-    error instanceof CbtError &&
-    error.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
-    ['ENOENT', 'ECONNREFUSED'].includes(String(error.details['errno']))
-  );
 }
 
 async function openOff(options: OpenVmOptions): Promise<OffVm> {

@@ -8,6 +8,7 @@ import { describeKeeper, endDeadSession, findHeldSessions } from '../backend/qem
 import { endSession } from '../backend/qemu/session/ending.js';
 import { CbtError } from '../core/errors.js';
 import type { Leftover } from './leftover.js';
+import { nameOfVm } from './ways.js';
 
 type WithClient = (
   work: (client: QmpPort) => Promise<void>,
@@ -15,7 +16,7 @@ type WithClient = (
 ) => Promise<void>;
 
 /** To be mended last of all: sessions that nobody keeps have ended by then, and their files are gone. */
-export function ofPaused({ disks, full }: PausedVm, socket: string, withClient: WithClient): Leftover {
+export function ofPaused({ disks, full }: PausedVm, address: string, withClient: WithClient): Leftover {
   const names = (wanted: boolean): string =>
     disks.flatMap(({ disk, noSpace }) => (noSpace === wanted ? [disk] : [])).join(', ');
   if (disks.some(({ noSpace }) => !noSpace)) {
@@ -32,7 +33,7 @@ export function ofPaused({ disks, full }: PausedVm, socket: string, withClient: 
     const what = full.length === 0 ? '' : 'roll back the session whose files take the room, and ';
     return { problem: true, message, mend: { what: `${what}let the VM go on`, run } };
   }
-  const advice = `make room there, then \`qemu-cbt doctor qmp:${socket} --fix\`: the guest’s write is tried again, nothing is lost`;
+  const advice = `make room there, then \`qemu-cbt doctor ${nameOfVm(address)} --fix\`: the guest’s write is tried again, nothing is lost`;
   return { problem: true, message, advice, mend: null };
 }
 

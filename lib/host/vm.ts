@@ -3,8 +3,9 @@ import { invalidArgument } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } from '../core/options.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
-import { HoldStore, monitorKey } from './holdStore.js';
+import { HoldStore } from './holdStore.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
+import { wayTo } from './ways.js';
 
 /** How a VM is connected to. */
 export interface ConnectOptions extends CallOptions {
@@ -33,10 +34,15 @@ export const connectChecks: Checks<ConnectOptions> = {
  * a program holds as it is (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`.
  */
 export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
-  return new VmUnderHolds(await reachVm(socket, options), new HoldStore(monitorKey(socket)));
+  return underHolds(await reachVm(socket, options), socket);
 }
 
-/** The same for who sees to holders himself: nothing is refused. */
+/** The VM at this address, with its holders respected. */
+export async function underHolds(vm: Vm, address: string): Promise<Vm> {
+  return new VmUnderHolds(vm, new HoldStore(await (await wayTo(address)).identity()));
+}
+
+/** The same as {@link connectVm} for who sees to holders himself: nothing is refused. */
 export async function reachVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
   checkOptions('connectVm', options, connectChecks);
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
@@ -46,5 +52,6 @@ export async function reachVm(socket: string, options: ConnectOptions = {}): Pro
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { acquireConnection } = await import('../backend/qemu/vmConnection.js');
   const { VmHandle } = await import('../backend/qemu/vmHandle.js');
-  return new VmHandle(await acquireConnection(socket, { signal, timeoutMs }), kernel, { nbdSocket, scratch });
+  const connection = await acquireConnection(await wayTo(socket), { signal, timeoutMs });
+  return new VmHandle(connection, kernel, { nbdSocket, scratch });
 }

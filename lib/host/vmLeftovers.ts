@@ -29,6 +29,7 @@ import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnecti
 import { isMissing } from '../linux/fileFault.js';
 import type { Leftover } from './leftover.js';
 import { ofPaused } from './pausedVm.js';
+import { wayTo } from './ways.js';
 
 /** Where to look besides the VM itself. */
 export interface LeftoverOptions {
@@ -38,16 +39,16 @@ export interface LeftoverOptions {
 }
 
 /** Everything of ours on this VM that is in nobody's use, and the sessions that are. */
-export async function findVmLeftovers(socket: string, options: LeftoverOptions = {}): Promise<Leftover[]> {
+export async function findVmLeftovers(address: string, options: LeftoverOptions = {}): Promise<Leftover[]> {
   const { signal } = options;
-  return withClient(socket, signal, async (client) => {
+  return withClient(address, signal, async (client) => {
     const found: Leftover[] = [];
     for (const held of await findHeldSessions(client, { signal }))
-      found.push(await ofSession(socket, client, held));
+      found.push(await ofSession(address, client, held));
     for (const whose of ['dead', 'unknown'] as const) {
       const { exports, nodes, folders } = await findLeftQueries(client, whose);
       const parts = [...exports, ...nodes, ...folders];
-      if (parts.length > 0) found.push(ofQuestions(socket, whose, parts));
+      if (parts.length > 0) found.push(ofQuestions(address, whose, parts));
     }
     const places = await placesOfFiles(client, { folder: options.scratch }, { signal });
     for (const lost of await findLostSessions(client, places, { signal })) {
@@ -68,13 +69,14 @@ export async function findVmLeftovers(socket: string, options: LeftoverOptions =
         mend: {
           what: 'roll back its point in time where a disk still has it, and remove its files',
           run: (stop) =>
-            withClient(socket, stop, async (c) => void (await endLostSession(c, lost, { signal: stop }))),
+            withClient(address, stop, async (c) => void (await endLostSession(c, lost, { signal: stop }))),
         },
       });
     }
     found.push(...(await findUnclearLeftovers(places)));
     const paused = await findPausedForSpace(client, { signal });
-    if (paused !== null) found.push(ofPaused(paused, socket, (work, stop) => withClient(socket, stop, work)));
+    if (paused !== null)
+      found.push(ofPaused(paused, address, (work, stop) => withClient(address, stop, work)));
     return found;
   });
 }
@@ -96,7 +98,7 @@ export async function findUnclearLeftovers(places: readonly string[]): Promise<L
   }));
 }
 
-function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly string[]): Leftover {
+function ofQuestions(address: string, whose: 'dead' | 'unknown', parts: readonly string[]): Leftover {
   const who =
     whose === 'dead'
       ? 'left by a process that is gone while it asked for a map'
@@ -107,19 +109,20 @@ function ofQuestions(socket: string, whose: 'dead' | 'unknown', parts: readonly 
     message: `${who}: ${parts.join(', ')}`,
     mend: {
       what: `remove them${then}`,
-      run: (stop) => withClient(socket, stop, async (client) => void (await clearLeftQueries(client, whose))),
+      run: (stop) =>
+        withClient(address, stop, async (client) => void (await clearLeftQueries(client, whose))),
     },
   };
 }
 
-async function ofSession(socket: string, client: QmpPort, held: HeldSession): Promise<Leftover> {
+async function ofSession(address: string, client: QmpPort, held: HeldSession): Promise<Leftover> {
   const { tag, lease, keeper } = held;
   const session = lease?.session ?? `${tag}…`;
   const message = `session ${session} is open: ${describeKeeper(lease)}`;
-  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${session}\``;
+  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${address} --session ${session}\``;
   if (keeper === 'alive' || keeper === 'detached')
     return { problem: false, message, advice: byHand, mend: null };
-  if (lease === null && keeper === 'unknown') return withoutRecord(socket, client, held);
+  if (lease === null && keeper === 'unknown') return withoutRecord(address, client, held);
   if (keeper === 'unknown') {
     const advice = `whether it is still used cannot be seen from here: look on the machine that began it, then ${byHand}`;
     return { problem: true, message, advice, mend: null };
@@ -134,7 +137,7 @@ async function ofSession(socket: string, client: QmpPort, held: HeldSession): Pr
     mend: {
       what: keeper === 'unbegun' ? 'remove what was prepared for it' : `${how}${back}`,
       run: (stop) =>
-        withClient(socket, stop, async (client) => {
+        withClient(address, stop, async (client) => {
           const again = (await findHeldSessions(client, { signal: stop })).find((s) => s.tag === tag);
           if (again !== undefined) await endDeadSession(client, again, { signal: stop });
         }),
@@ -144,11 +147,11 @@ async function ofSession(socket: string, client: QmpPort, held: HeldSession): Pr
 
 /** Nobody can say whose it is. With its folder gone, which QEMU itself told, there is nobody to ask either. */
 async function withoutRecord(
-  socket: string,
+  address: string,
   { host }: QmpPort,
   { tag, parts: { folder } }: HeldSession,
 ): Promise<Leftover> {
-  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${socket} --session ${tag}\``;
+  const byHand = `end it with \`qemu-cbt commit\` or \`rollback --vm ${address} --session ${tag}\``;
   // QEMU may have other files at that path than we: then it is the one who knows.
   const gone = folder !== null && (await isGone(folder)) && !(await host.has(folder));
   if (!gone) {
@@ -162,7 +165,7 @@ async function withoutRecord(
     mend: {
       what: 'roll it back, bringing what the guest wrote to an overlay back into the image',
       run: (stop) =>
-        withClient(socket, stop, async (client) => {
+        withClient(address, stop, async (client) => {
           const known = await readFromQemu(client, tag, { signal: stop });
           if (known !== null) await endSession(client, known, 'rollback', { signal: stop });
         }),
@@ -181,11 +184,11 @@ async function isGone(folder: string): Promise<boolean> {
 }
 
 async function withClient<T>(
-  socket: string,
+  address: string,
   signal: AbortSignal | undefined,
   use: (client: QmpPort) => Promise<T>,
 ): Promise<T> {
-  const connection = await acquireConnection(socket, { signal });
+  const connection = await acquireConnection(await wayTo(address), { signal });
   try {
     return await use(connection.client);
   } finally {

@@ -1,9 +1,9 @@
 /** How a VM of the inventory is now: running, off or silent, its disks and what is known of their points in time. Only looks. */
+import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { CbtError } from '../core/errors.js';
 import type { TrackedDisk, TrackingState } from '../core/trackedDisk.js';
 import type { Vm } from '../core/vm.js';
 import { type HostVm, idText } from './hostVm.js';
-import { isGone } from './openVm.js';
 
 /** `silent`: something is wrong with the way to it, and whether it runs is not known. `unserved`: no way leads there yet. */
 export type VmPower = 'running' | 'off' | 'silent' | 'unserved';
@@ -67,9 +67,8 @@ async function lookAtState(host: HostVm, options: LookOptions): Promise<Omit<See
     vm = await host.connect(options);
   } catch (thrown) {
     const error = coded(thrown);
-    if (error.code === 'ERR_CBT_UNSUPPORTED' && entry.qmp === undefined)
-      return { ...seen, power: 'unserved', error };
-    if (!isGone(error)) return { ...seen, power: 'silent', error };
+    if (error.code === 'ERR_CBT_UNSUPPORTED' && !host.served) return { ...seen, power: 'unserved', error };
+    if (!isNobodyThere(error)) return { ...seen, power: 'silent', error };
     return { ...seen, power: 'off', error };
   }
   try {

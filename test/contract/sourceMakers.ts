@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openImage } from '../../lib/backend/image/imageSource.js';
 import { findAgain, findDisk, listDisks } from '../../lib/backend/qemu/graph/vmDisks.js';
 import { LiveDiskSource } from '../../lib/backend/qemu/live/liveSource.js';
+import { SocketWay } from '../../lib/backend/qemu/socketHost.js';
 import { acquireConnection, releaseConnection } from '../../lib/backend/qemu/vmConnection.js';
 import type { BitmapInfo } from '../../lib/core/diskSource.js';
 import { loadKernel } from '../../lib/kernel/load.js';
@@ -120,7 +121,7 @@ export async function memory(): Promise<SourceSubject> {
 /** A disk of a storage daemon that runs, written to as a guest would. */
 export async function liveDisk(): Promise<SourceSubject> {
   const { daemon, folder } = await writtenByQemu();
-  const connection = await acquireConnection(daemon.process.file('qmp.sock'));
+  const connection = await acquireConnection(new SocketWay(daemon.process.file('qmp.sock')));
   const { client, server } = connection;
   const found = await findDisk(await listDisks(client), 'disk');
   const { control } = daemon.process;

@@ -91,7 +91,7 @@ export const vmOfAnother: MakeVm = () =>
     const way = await PipeOwner.start(daemon.process.qmpPath, join(folder.path, 'pipe'));
     const client = await PipePort.connect(way.path, new OwnedHost('web', place));
     const connection = {
-      socket: client.name,
+      address: client.name,
       client,
       server: new QueryServer(client),
       sources: new Set<never>(),

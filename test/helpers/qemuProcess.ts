@@ -9,7 +9,7 @@ import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { QmpClient } from '../../lib/backend/qemu/qmp/qmpClient.js';
-import { connectSocket } from '../../lib/backend/qemu/socketHost.js';
+import { SocketWay } from '../../lib/backend/qemu/socketHost.js';
 
 export interface QemuProcessOptions {
   /** The program; QEMU and QEMU_STORAGE_DAEMON in the environment pick other builds. */
@@ -79,7 +79,7 @@ export class QemuProcess {
 
   /** A client on the monitor under test. */
   connect(options: Parameters<typeof QmpClient.connect>[1] = {}): Promise<QmpClient> {
-    return connectSocket(this.qmpPath, options);
+    return new SocketWay(this.qmpPath).connect(options);
   }
 
   /** A path in the working folder. */

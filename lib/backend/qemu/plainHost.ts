@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
-import { type FreezeOptions, type FrozenResult, withFrozenGuest } from './guest/guestFreeze.js';
+import { type FreezeOptions, type FrozenResult, thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
 import type { QemuHost, RecordedVm } from './qemuHost.js';
 
 export class PlainHost implements QemuHost {
@@ -72,6 +72,14 @@ export class PlainHost implements QemuHost {
     options?: FreezeOptions,
   ): Promise<FrozenResult<T>> {
     return withFrozenGuest(agent, work, options);
+  }
+
+  agentAddress(agent: string): string {
+    return path.resolve(agent);
+  }
+
+  thawLeft(agent: string, signal?: AbortSignal): Promise<boolean> {
+    return thawLeft(agent, signal);
   }
 
   async otherJob(_signal?: AbortSignal): Promise<string | null> {

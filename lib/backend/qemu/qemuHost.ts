@@ -19,7 +19,7 @@ export interface QemuHost {
    * and names of folders hang on it.
    */
   readonly key: string;
-  /** How a later process reaches it, as records keep it: the path of a QMP socket. */
+  /** How a later process reaches it, as records keep it: the address of a `WayToQemu`. */
   readonly address: string;
   /** Whether a session's record is of this VM, as far as the record and what runs here now tell. */
   isOf(record: RecordedVm): Promise<boolean>;
@@ -50,6 +50,10 @@ export interface QemuHost {
     work: (stop: AbortSignal, frozenFileSystems: number) => Promise<T>,
     options?: FreezeOptions,
   ): Promise<FrozenResult<T>>;
+  /** The guest's agent as a record keeps it. */
+  agentAddress(agent: string): string;
+  /** Thaws the guest behind this agent, as a record names it; false where it is not frozen. */
+  thawLeft(agent: string, signal?: AbortSignal): Promise<boolean>;
   /** What somebody else is doing to the VM that no session goes together with, in words; null where nothing is known of. */
   otherJob(signal?: AbortSignal): Promise<string | null>;
 }

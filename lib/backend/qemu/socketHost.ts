@@ -1,22 +1,40 @@
 /** Where the QEMU behind a QMP socket runs, seen by the process that listens there; and how to connect to it. */
-import { chown, lstat, readdir, readFile, realpath, rmdir, stat } from 'node:fs/promises';
+import { chown, lstat, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import { listenerAt } from '../../linux/listeners.js';
+import { pathWithoutLinks } from '../../linux/pathWithoutLinks.js';
 import type { WaitOptions } from '../../linux/waiting.js';
 import { listDisks } from './graph/vmDisks.js';
+import { thawLeft } from './guest/guestFreeze.js';
 import { PlainHost } from './plainHost.js';
 import type { RecordedVm } from './qemuHost.js';
 import { firstClosed, placeOf, resolveNames, seesTheSame } from './qemuPlace.js';
 import { QmpClient, type QmpOptions } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
 import { vmUuid } from './vmUuid.js';
+import type { WayToQemu } from './wayToQemu.js';
 
-/** Connects to the QMP socket at this path; the port knows where its QEMU runs. */
-export async function connectSocket(socket: string, options: QmpOptions = {}): Promise<QmpClient> {
-  const { timeoutMs, signal } = options;
-  const host = (port: QmpPort): Promise<SocketHost> => SocketHost.behind(socket, port, { timeoutMs, signal });
-  return QmpClient.connect(socket, { ...options, host });
+/** The way through a QMP socket at a path of this machine. */
+export class SocketWay implements WayToQemu {
+  constructor(readonly address: string) {}
+
+  /** One monitor by whatever path its socket is named. */
+  async identity(): Promise<string> {
+    return pathWithoutLinks(this.address);
+  }
+
+  /** The port knows where its QEMU runs. */
+  async connect(options: QmpOptions = {}): Promise<QmpClient> {
+    const { timeoutMs, signal } = options;
+    const host = (port: QmpPort): Promise<SocketHost> =>
+      SocketHost.behind(this.address, port, { timeoutMs, signal });
+    return QmpClient.connect(this.address, { ...options, host });
+  }
+
+  thawLeft(agent: string, signal?: AbortSignal): Promise<boolean> {
+    return thawLeft(agent, signal);
+  }
 }
 
 export class SocketHost extends PlainHost {
@@ -34,7 +52,7 @@ export class SocketHost extends PlainHost {
    */
   static async behind(socket: string, port: QmpPort, options?: WaitOptions): Promise<SocketHost> {
     const uuid = await vmUuid(port, options);
-    return new SocketHost(uuid ?? (await identityOf(socket)), socket, port);
+    return new SocketHost(uuid ?? pathWithoutLinks(socket), socket, port);
   }
 
   /**
@@ -42,7 +60,7 @@ export class SocketHost extends PlainHost {
    * QEMU listens there, it is that one's.
    */
   override async isOf({ key, vm }: RecordedVm): Promise<boolean> {
-    const itsMonitor = (await identityOf(vm)) === (await identityOf(this.socket));
+    const itsMonitor = pathWithoutLinks(vm) === pathWithoutLinks(this.socket);
     if (key === undefined || key !== this.key) return key === undefined && itsMonitor;
     return itsMonitor || !(await this.#isAnother(vm));
   }
@@ -114,9 +132,4 @@ async function qemuAt(socket: string): Promise<number | null> {
   const pid = await listenerAt(socket);
   const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
   return name.startsWith('qemu') ? pid : null;
-}
-
-/** One monitor by whatever path its socket is named. */
-export async function identityOf(socket: string): Promise<string> {
-  return realpath(socket).catch(() => path.resolve(socket));
 }

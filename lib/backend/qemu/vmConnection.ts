@@ -6,10 +6,11 @@ import type { LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
 import type { QmpOptions } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
-import { connectSocket, identityOf } from './socketHost.js';
+import type { WayToQemu } from './wayToQemu.js';
 
 export interface VmConnection {
-  readonly socket: string;
+  /** By what it is reached. */
+  readonly address: string;
   readonly client: QmpPort;
   /** Serves the maps of questions outside a session. */
   readonly server: QueryServer;
@@ -24,9 +25,9 @@ interface Shared {
 
 const shared = new Map<string, Shared>();
 
-/** The connection to this socket; every call is followed by one of {@link releaseConnection}. */
-export async function acquireConnection(socket: string, options: QmpOptions = {}): Promise<VmConnection> {
-  const key = await identityOf(socket);
+/** The connection by this way; every call is followed by one of {@link releaseConnection}. */
+export async function acquireConnection(way: WayToQemu, options: QmpOptions = {}): Promise<VmConnection> {
+  const key = await way.identity();
   const known = shared.get(key);
   if (known !== undefined) {
     const connection = await known.connecting.catch(() => null);
@@ -38,8 +39,8 @@ export async function acquireConnection(socket: string, options: QmpOptions = {}
     if (shared.get(key) === known) shared.delete(key);
   }
   const raced = shared.get(key);
-  if (raced !== undefined) return acquireConnection(socket, options);
-  const entry: Shared = { connecting: connect(socket, options), users: 1 };
+  if (raced !== undefined) return acquireConnection(way, options);
+  const entry: Shared = { connecting: connect(way, options), users: 1 };
   shared.set(key, entry);
   try {
     return await entry.connecting;
@@ -60,7 +61,7 @@ export async function releaseConnection(connection: VmConnection): Promise<void>
   await connection.client.close();
 }
 
-async function connect(socket: string, options: QmpOptions): Promise<VmConnection> {
-  const client = await connectSocket(socket, options);
-  return { socket, client, server: new QueryServer(client), sources: new Set() };
+async function connect(way: WayToQemu, options: QmpOptions): Promise<VmConnection> {
+  const client = await way.connect(options);
+  return { address: way.address, client, server: new QueryServer(client), sources: new Set() };
 }

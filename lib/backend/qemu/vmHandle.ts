@@ -156,7 +156,7 @@ export class VmHandle implements Vm {
 
   #live(): VmConnection {
     if (this.#closing !== null)
-      throw new CbtError('ERR_CBT_CLOSED', `the VM at ${this.#connection.socket} is closed`);
+      throw new CbtError('ERR_CBT_CLOSED', `the VM at ${this.#connection.address} is closed`);
     return this.#connection;
   }
 

@@ -10,6 +10,7 @@ import type { Leftover } from '../../host/leftover.js';
 import { connectVm } from '../../host/vm.js';
 import { findVmLeftovers } from '../../host/vmLeftovers.js';
 import { requireNoWaitingOverlay } from '../../host/waitingOverlay.js';
+import { nameOfVm } from '../../host/ways.js';
 import { textOf, unreadableName } from '../../linux/textPath.js';
 import { exitCodeOf } from '../exitCode.js';
 import { inventoryOf } from '../inventory.js';
@@ -35,11 +36,11 @@ async function addressOf(io: CliIo, name: string): Promise<string> {
   const inventory = inventoryOf(io);
   if (name.includes('#')) {
     const found = await inventory.findDisk(name, io);
-    return 'path' in found ? name : `qmp:${found.vm.socket}#${found.disk}`;
+    return 'path' in found ? name : `${nameOfVm(found.vm.address)}#${found.disk}`;
   }
   const vms = await inventory.vms();
   if (!vms.some((vm) => vm.name === name)) return name;
-  return `qmp:${(await inventory.require(name, io)).socket}`;
+  return nameOfVm((await inventory.require(name, io)).address);
 }
 
 export interface ExamineFlags extends OpenOptions {

@@ -8,7 +8,7 @@ import { mayBeUnseen } from '../../linux/lockReach.js';
 import type { VmContext } from './vmContext.js';
 
 export async function cleanUpVm(vm: VmContext): Promise<{ cleaned: number; remaining: number }> {
-  let cleaned = await dropDead(vm.holders);
+  let cleaned = await dropDead(await vm.holders());
   const before = (await vm.records.read()).pending.length;
   if (before === 0) return { cleaned, remaining: 0 };
   await using beginning = await vm.records.tryLock('begin');

@@ -45,7 +45,7 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
     for (const { disk } of found) keyOf(known, disk);
   });
   const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
-  const uuid = vm.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(vm.host.socket);
+  const uuid = vm.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(vm.host.address);
   return {
     config: {
       name: vm.name,

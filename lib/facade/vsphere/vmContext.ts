@@ -43,8 +43,8 @@ export class VmContext {
   }
 
   /** Who holds it. */
-  get holders(): HoldStore {
-    return this.host.holders;
+  holders(): Promise<HoldStore> {
+    return this.host.holders();
   }
 
   /** Runs with the VM as it is now, running or off; the connection ends afterwards. */

@@ -25,7 +25,7 @@ describe('VixDiskLib_Cleanup', () => {
       record.snapshots = [];
       record.pending.push({ session: taken.session, owner: dead });
     });
-    await vm.context.holders.update((record) => {
+    await (await vm.context.holders()).update((record) => {
       record.holder = { identity: 'gone', owner: dead, since: '2026-11-27T08:00:00.000Z' };
     });
     const [cleaned, remaining] = [ref<number>(), ref<number>()];
@@ -35,7 +35,7 @@ describe('VixDiskLib_Cleanup', () => {
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
     expect(await vix.VixDiskLib_Cleanup(params, cleaned, remaining)).toBe(vix.VIX_OK);
     expect([cleaned.value, remaining.value]).toEqual([0, 0]);
-    expect((await vm.context.holders.read()).holder?.identity).toBe('mine');
+    expect((await (await vm.context.holders()).read()).holder?.identity).toBe('mine');
     expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
     await snapshot(vm);
   });

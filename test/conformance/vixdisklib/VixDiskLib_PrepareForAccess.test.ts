@@ -14,7 +14,7 @@ async function otherProcess(vm: VirtualMachine, how: 'holds' | 'changes') {
   const argv = [
     '-n',
     how === 'holds' ? '-x' : '-s',
-    `${vm.context.holders.file}.hold`,
+    `${(await vm.context.holders()).file}.hold`,
     '-c',
     'echo; exec sleep 600',
   ];
@@ -49,7 +49,7 @@ describe('VixDiskLib_PrepareForAccess', () => {
     vix.configureVixDiskLib({ service });
     const params = { vmxSpec: 'web' };
     const other = await otherProcess(vm, 'holds');
-    await vm.context.holders.update((record) => {
+    await (await vm.context.holders()).update((record) => {
       record.holder = { identity: 'theirs', owner: other.owner, since: '2026-11-27T08:00:00.000Z' };
     });
     const elsewhere = await again();
@@ -68,20 +68,20 @@ describe('VixDiskLib_PrepareForAccess', () => {
     }
     await other.end();
     const changer = await otherProcess(vm, 'changes');
-    await vm.context.holders.update((record) => {
+    await (await vm.context.holders()).update((record) => {
       record.holder = null;
       record.changes.push({ task: 'CreateSnapshot_Task', owner: changer.owner });
     });
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_E_OBJECT_IS_BUSY);
-    await vm.context.holders.update((record) => {
+    await (await vm.context.holders()).update((record) => {
       record.holder = { identity: 'theirs', owner: other.owner, since: '2026-11-27T08:00:00.000Z' };
     });
     await changer.end();
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'mine')).toBe(vix.VIX_OK);
-    expect((await vm.context.holders.read()).changes).toEqual([]);
+    expect((await (await vm.context.holders()).read()).changes).toEqual([]);
     expect(await vix.VixDiskLib_EndAccess(params, 'mine')).toBe(vix.VIX_OK);
     await elsewhere.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
-    expect(await vm.context.holders.read()).toMatchObject({ holder: null, changes: [] });
+    expect(await (await vm.context.holders()).read()).toMatchObject({ holder: null, changes: [] });
   });
 
   test('a change that is under way is not overtaken', async () => {

@@ -36,10 +36,10 @@ describe('FindByUuid', () => {
     expect(await service.findByMoref('mail')).toBeNull();
     const params = (vmxSpec: string) => ({ vmxSpec });
     expect(await vix.VixDiskLib_PrepareForAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
-    expect(
-      (await service.findVm('mail').then((found) => found!.context.holders.read())).holder,
-    ).not.toBeNull();
-    expect((await service.findVm('vm-2').then((found) => found!.context.holders.read())).holder).toBeNull();
+    const holderOf = async (name: string): Promise<unknown> =>
+      (await (await (await service.findVm(name))!.context.holders()).read()).holder;
+    expect(await holderOf('mail')).not.toBeNull();
+    expect(await holderOf('vm-2')).toBeNull();
     expect(await vix.VixDiskLib_EndAccess(params('moref=vm-2'), 'me')).toBe(vix.VIX_OK);
   });
 

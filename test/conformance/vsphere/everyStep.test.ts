@@ -53,7 +53,7 @@ describe.each(KINDS)('%s', (kind) => {
         expect(nodes.map((node) => node['node-name']).filter((name) => name.startsWith('cbt'))).toEqual([]);
         expect((await readdir(folder)).filter((name) => name.startsWith('cbt-'))).toEqual([]);
         expect(await vm.context.records.read()).toMatchObject({ snapshots: [], pending: [] });
-        expect(await vm.context.holders.read()).toMatchObject({ holder: null, changes: [] });
+        expect(await (await vm.context.holders()).read()).toMatchObject({ holder: null, changes: [] });
       },
       { every, from: 1 + ((2 * KINDS.indexOf(kind)) % every) },
     );

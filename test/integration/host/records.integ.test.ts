@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { HoldStore, monitorKey } from '../../../lib/host/holdStore.js';
+import { HoldStore } from '../../../lib/host/holdStore.js';
 import { beginChange } from '../../../lib/host/holds.js';
 import { RecordStore } from '../../../lib/host/recordStore.js';
 import { keyOf } from '../../../lib/host/vmRecord.js';
+import { pathWithoutLinks } from '../../../lib/linux/pathWithoutLinks.js';
 import { freshBuild } from '../../helpers/builtCommand.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
@@ -140,7 +141,7 @@ describe('who holds a VM', () => {
     await mkdir(sockets);
     await symlink(sockets, join(folder.path, 'run'));
     await symlink('web.qmp', join(sockets, 'link.qmp'));
-    const of = (socket: string): string => monitorKey(join(folder.path, socket));
+    const of = (socket: string): string => pathWithoutLinks(join(folder.path, socket));
     for (const socket of ['run/web.qmp', 'sockets/link.qmp', 'run/link.qmp', 'run/../sockets/web.qmp'])
       expect(of(socket)).toBe(of('sockets/web.qmp'));
     expect(of('run/mail.qmp')).not.toBe(of('run/web.qmp'));

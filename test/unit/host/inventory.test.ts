@@ -47,10 +47,10 @@ describe('what a name may be', () => {
 describe('the VMs that a program passes', () => {
   test('are found by their exact names; no file is read', async () => {
     const inventory = new Inventory({ vms: vms('web', 'Web'), file: '/nowhere.yaml' });
-    expect((await inventory.find('Web'))?.socket).toBe('/nowhere/Web.qmp');
+    expect((await inventory.find('Web'))?.address).toBe('/nowhere/Web.qmp');
     expect(await inventory.find('WEB')).toBeNull();
-    expect((await inventory.find('/run/other.qmp'))?.socket).toBe('/run/other.qmp');
-    expect((await inventory.find('qmp:other.qmp'))?.socket).toBe('other.qmp');
+    expect((await inventory.find('/run/other.qmp'))?.address).toBe('/run/other.qmp');
+    expect((await inventory.find('qmp:other.qmp'))?.address).toBe('other.qmp');
     await expect(inventory.require('WEB')).rejects.toThrow('a VM of this program: web, Web');
   });
 

@@ -189,7 +189,7 @@ async function quiesced(
     await instant();
   };
   try {
-    const record = freezeRecordOf(folder, lease, agentSocket);
+    const record = freezeRecordOf(folder, lease, host.agentAddress(agentSocket));
     await host.whileFrozen(agentSocket, once, { record, freezeTimeoutMs, signal });
     return [];
   } catch (error) {

@@ -46,7 +46,7 @@ export async function endSession(
     await writeLease(folder, lease).catch(() => undefined);
   };
   // First of all: every other step can wait, a guest that is frozen cannot.
-  const told = await endLeftFreeze({ folder, lease }, options);
+  const told = await endLeftFreeze({ folder, lease }, client.host, options);
   await note({ ending: how });
   await removeParts(client, tag, { exports: true, jobs: ({ part }) => part === 'create' }, options);
   if (lease.mode === 'overlay') {

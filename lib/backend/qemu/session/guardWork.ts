@@ -6,14 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError } from '../../../core/errors.js';
 import { type HeldLock, tryHold } from '../../../linux/kernelLock.js';
 import { tagOf } from '../own/ids.js';
-import { type Lease, readLease } from '../own/lease.js';
+import { readLease } from '../own/lease.js';
 import { clearLeftQueries } from '../own/leftQueries.js';
 import { isListening } from '../own/nbdServer.js';
 import { findSessions } from '../own/sessionParts.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
-import { connectSocket } from '../socketHost.js';
+import { type FindWay, isNobodyThere } from '../wayToQemu.js';
 import { endSession } from './ending.js';
-import { removeUnbegun, undoLostSession } from './leftFolders.js';
+import { type LeftFolder, removeUnbegun, undoLostSession } from './leftFolders.js';
 import { endLeftFreeze } from './leftFreeze.js';
 import { OWNER_NAME } from './owner.js';
 import { OVERLAY_FILE, SCRATCH_FILE } from './teardown.js';
@@ -26,9 +26,9 @@ const LONGEST_CONNECT_MS = 5_000;
 const PAUSE_MS = 500;
 
 /** Rolls the session in this folder back, or finishes the commit that it was in. `descriptor` has the session's lock. */
-export async function undo(folder: string, descriptor: number): Promise<void> {
+export async function undo(folder: string, descriptor: number, findWay: FindWay): Promise<void> {
   const until = Date.now() + PATIENCE_MS;
-  if (await tryUndo(folder, FIRST_CONNECT_MS)) return;
+  if (await tryUndo(folder, findWay, FIRST_CONNECT_MS)) return;
   // From here on whoever has the monitor may do it instead.
   closeSync(descriptor);
   for (let connectMs = 2 * FIRST_CONNECT_MS; Date.now() < until; connectMs *= 2) {
@@ -36,7 +36,7 @@ export async function undo(folder: string, descriptor: number): Promise<void> {
     const lock = await hold(folder);
     if (lock === null) return;
     try {
-      if (await tryUndo(folder, connectMs)) return;
+      if (await tryUndo(folder, findWay, connectMs)) return;
     } finally {
       await lock.release();
     }
@@ -49,37 +49,30 @@ async function hold(folder: string): Promise<HeldLock | null> {
 }
 
 /** True when there is nothing more to do, or nothing that trying again could do. */
-async function tryUndo(folder: string, connectMs = LONGEST_CONNECT_MS): Promise<boolean> {
+async function tryUndo(folder: string, findWay: FindWay, connectMs = LONGEST_CONNECT_MS): Promise<boolean> {
   const lease = await readLease(folder);
   if (lease === null) {
     await removeUnbegun(folder);
     return true;
   }
+  const way = await findWay(lease.vm);
   // First, and whatever becomes of QEMU's monitor: a guest that we froze stands still.
-  await endLeftFreeze({ folder, lease });
+  await endLeftFreeze({ folder, lease }, way);
   try {
-    await onVm(lease, Math.min(connectMs, LONGEST_CONNECT_MS), async (client) => {
-      const held = (await findSessions(client)).has(tagOf(lease.session));
-      if (held) await endSession(client, { folder, lease }, lease.ending ?? 'rollback');
-      else await undoLostSession(client, { folder, lease });
-      await clearLeftQueries(client);
-    });
+    const client = await way.connect({ timeoutMs: Math.min(connectMs, LONGEST_CONNECT_MS) });
+    await undoOn(client, { folder, lease }).finally(() => client.close());
     return true;
   } catch (error) {
     // With QEMU gone nothing of it is left but files, which tell the next session or doctor what there was.
-    return (
-      !(error instanceof CbtError) || ['ENOENT', 'ECONNREFUSED'].includes(String(error.details['errno']))
-    );
+    return !(error instanceof CbtError) || isNobodyThere(error);
   }
 }
 
-async function onVm(
-  lease: Lease,
-  timeoutMs: number,
-  work: (client: QmpPort) => Promise<void>,
-): Promise<void> {
-  await using client = await connectSocket(lease.vm, { timeoutMs });
-  await work(client);
+async function undoOn(client: QmpPort, { folder, lease }: LeftFolder): Promise<void> {
+  const held = (await findSessions(client)).has(tagOf(lease.session));
+  if (held) await endSession(client, { folder, lease }, lease.ending ?? 'rollback');
+  else await undoLostSession(client, { folder, lease });
+  await clearLeftQueries(client);
 }
 
 /** No disk takes more in a second. */
@@ -92,13 +85,13 @@ const ALIVE_MS = 30_000;
 const LEAST_FREE = 1 / 16;
 
 /** Ends the session when its files come to `limitBytes`, or their file system is about to be full; until it is over. */
-export async function watch(folder: string, limitBytes: number): Promise<void> {
+export async function watch(folder: string, limitBytes: number, findWay: FindWay): Promise<void> {
   for (let asked = Date.now(); ; ) {
     const lease = await readLease(folder);
     if (lease === null) return;
     const left = await roomLeft(folder, limitBytes);
     if (left <= 0) {
-      if (await tryUndo(folder)) return;
+      if (await tryUndo(folder, findWay)) return;
     } else if (Date.now() - asked > ALIVE_MS) {
       asked = Date.now();
       if (!(await isListening(lease.nbdSocket))) return;

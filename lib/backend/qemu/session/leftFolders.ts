@@ -159,7 +159,7 @@ export async function undoLostSession(
   options?: WaitOptions,
 ): Promise<TrackingOutcome> {
   let outcome: TrackingOutcome = { pit: lease.session, disks: [] };
-  const told = await endLeftFreeze({ folder, lease }, options);
+  const told = await endLeftFreeze({ folder, lease }, client.host, options);
   const ended = (): TrackingOutcome => (told.length === 0 ? outcome : { ...outcome, warnings: told });
   const away: LeaseDisk[] = [];
   if (lease.taken && lease.ending !== 'commit') {

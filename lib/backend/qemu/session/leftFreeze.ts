@@ -2,15 +2,14 @@
  * A guest is never left frozen: before the freeze is sent the session's record says so, and the record stays until a thaw is
  * confirmed. Whoever finds the session later thaws first of all. A freeze that no record of ours tells of is left alone.
  */
-import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
-import { type FreezeRecord, thawLeft } from '../guest/guestFreeze.js';
+import type { FreezeRecord } from '../guest/guestFreeze.js';
 import { type Lease, writeLease } from '../own/lease.js';
+import type { QemuHost } from '../qemuHost.js';
 
-/** The record in a session's lease. */
-export function freezeRecordOf(folder: string, lease: Lease, agentSocket: string): FreezeRecord {
-  const agent = path.resolve(agentSocket);
+/** The record in a session's lease; `agent` as records name it. */
+export function freezeRecordOf(folder: string, lease: Lease, agent: string): FreezeRecord {
   return {
     async freezing() {
       lease.frozen = { agent, since: new Date().toISOString() };
@@ -36,13 +35,14 @@ export function freezeRecordOf(folder: string, lease: Lease, agentSocket: string
  */
 export async function endLeftFreeze(
   { folder, lease }: { folder: string; lease: Lease },
+  guest: Pick<QemuHost, 'thawLeft'>,
   options?: WaitOptions,
 ): Promise<string[]> {
   if (lease.frozen === undefined) return [];
   const { agent, since } = lease.frozen;
   const whose = `session ${lease.session} left the guest behind ${agent} frozen at ${since}`;
   try {
-    const thawed = await thawLeft(agent, options?.signal);
+    const thawed = await guest.thawLeft(agent, options?.signal);
     lease.frozen = undefined;
     await writeLease(folder, lease).catch(() => undefined);
     return thawed ? [`${whose}: it is thawed now`] : [];

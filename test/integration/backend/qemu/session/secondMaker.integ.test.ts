@@ -3,14 +3,18 @@
  * questions outside one, and the end of a session that was left.
  */
 import { execFile } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { QueryServer } from '../../../../../lib/backend/qemu/live/queryServer.js';
-import { readLease } from '../../../../../lib/backend/qemu/own/lease.js';
+import { readLease, writeLease } from '../../../../../lib/backend/qemu/own/lease.js';
+import { undo } from '../../../../../lib/backend/qemu/session/guardWork.js';
 import { VmHandle } from '../../../../../lib/backend/qemu/vmHandle.js';
+import type { WayToQemu } from '../../../../../lib/backend/qemu/wayToQemu.js';
 import { loadKernel } from '../../../../../lib/kernel/load.js';
+import { isHeld } from '../../../../../lib/linux/kernelLock.js';
 import { OwnedHost, PipeOwner, PipePort } from '../../../../helpers/pipePort.js';
 import type { QemuProcess } from '../../../../helpers/qemuProcess.js';
 import { guestIo, startQemuSystem } from '../../../../helpers/qemuSystem.js';
@@ -42,7 +46,7 @@ async function connect(): Promise<void> {
   host = new OwnedHost('web', place);
   port = await PipePort.connect(owner.path, host);
   const connection = {
-    socket: port.name,
+    address: port.name,
     client: port,
     server: new QueryServer(port),
     sources: new Set<never>(),
@@ -150,6 +154,35 @@ test('a session whose port was cut is found by its key, and rolled back', async 
   expect(await changed(pit)).toEqual([4 * MiB, MiB]);
   await expect(changed(left.pit)).rejects.toMatchObject({ reason: 'UNKNOWN_PIT' });
   expect(await readdir(place)).toEqual([]);
+});
+
+test('a guard ends a session by the way that its record leads, and thaws its guest by it', async () => {
+  const pit = await enable();
+  const left = await vm.begin();
+  await write(1, 4);
+  const gone = port.ended;
+  port.cut();
+  await gone;
+  await vm.close();
+  const [name = ''] = await readdir(place);
+  const session = join(place, name);
+  // Its own guard knows no such way, and has given it up.
+  await vi.waitFor(async () => expect(await isHeld(join(session, 'owner.lock'))).toBe(false));
+  const lease = await readLease(session);
+  await writeLease(session, { ...lease!, frozen: { agent: 'the guest of web', since: 'then' } });
+  const asked: string[] = [];
+  const findWay = async (address: string): Promise<WayToQemu> => ({
+    address,
+    identity: async () => address,
+    connect: async () => PipePort.connect(owner.path, new OwnedHost('web', place)),
+    thawLeft: async (agent) => asked.push(address, agent) > 0,
+  });
+  await undo(session, openSync('/dev/null', 'r'), findWay);
+  expect(asked).toEqual(['pipe:web', 'the guest of web']);
+  await connect();
+  expect(await readdir(place)).toEqual([]);
+  expect(await changed(pit)).toEqual([4 * MiB, MiB]);
+  await expect(changed(left.pit)).rejects.toMatchObject({ reason: 'UNKNOWN_PIT' });
 });
 
 test('a session whose process was killed is rolled back by the next', async () => {
