@@ -6,7 +6,6 @@ import { defineConfig } from 'vitest/config';
 const NEEDS_IT = /\bvi\.mock\(|\bstubEnv\('TMPDIR'|\bmemoryUsage\b|\bmaxRSS\b|\/proc\/self\/fd/;
 
 const needsIt = (name: string): boolean =>
-  name.startsWith('test/integration/') ||
   NEEDS_IT.test(readFileSync(join(import.meta.dirname, name), 'utf8'));
 const alone = readdirSync(join(import.meta.dirname, 'test'), { recursive: true, encoding: 'utf8' })
   .map((name) => `test/${name}`)
