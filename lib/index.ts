@@ -57,3 +57,13 @@ export type { ConnectOptions } from './host/vm.js';
 export { connectVm } from './host/vm.js';
 export type { LeftoverOptions } from './host/vmLeftovers.js';
 export { findVmLeftovers } from './host/vmLeftovers.js';
+export type { Logger, LogLine } from './watch/logger.js';
+export type {
+  BackupMessage,
+  QmpMessage,
+  SessionMessage,
+  StreamMessage,
+  WatchChannel,
+  WatchMessage,
+  WatchMessages,
+} from './watch/messages.js';

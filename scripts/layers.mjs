@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../lib');
 
-const ENGINE = ['core', 'linux'];
+const ENGINE = ['core', 'linux', 'watch'];
 const BACKENDS = ['backend/image', 'backend/nbd', 'backend/qemu'];
 
 /** Room of a file (path below lib/, first match wins), the rooms it may import beside its own, and what it is for. */
@@ -25,6 +25,14 @@ export const LAYERS = [
     bare: true,
     holds:
       'what the system promises, and no word of ours but the errors: locks that end with their holder (ADR 8), whole files (`wholeFile.ts`: the one way to write or replace a file), who has a file or device open, stable storage, sockets, programs, waiting with a limit',
+  },
+  {
+    name: 'watch',
+    match: /^watch\//,
+    may: ['core'],
+    bare: true,
+    holds:
+      'telling what is done while it is done: Node’s tracing channels, their messages, and the lines for loggers and `NODE_DEBUG` (ADR 31)',
   },
   {
     name: 'kernel',
@@ -87,6 +95,13 @@ export const LAYERS = [
     bare: true,
     holds:
       'the command; pictures. `scripts/bundle-command.mjs` makes it one file (`dist/command`); `bin/compiledCode.js` keeps V8’s code for it, for the Node that made it',
+  },
+  {
+    name: 'otel',
+    match: /^otel\//,
+    may: ['core', 'watch'],
+    bare: true,
+    holds: 'spans and histograms of OpenTelemetry from the channels, by the caller’s own copy of its API',
   },
   {
     name: 'index.ts',

@@ -27,6 +27,7 @@ import { claimFolder } from './owner.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import { planDisks } from './planDisks.js';
 import type { BackupSource, FailedDisk, SourceFacts, SourceSession } from './source.js';
+import { toldBackup } from './told.js';
 import { openForWriting } from './writing.js';
 
 export type DiskResult = DiskRun | { disk: string; error: CbtError };
@@ -47,6 +48,18 @@ export interface BackupResult {
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   checkSource(source, 'source');
   checkOptions('backup', options, BACKUP);
+  return toldBackup(
+    'backup',
+    { folder: options.to },
+    options.logger,
+    () => runOnce(source, options),
+    (message, { run, pit }) => {
+      Object.assign(message, { run, pit });
+    },
+  );
+}
+
+async function runOnce(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   const { signal, clock = () => new Date() } = options;
   throwIfAborted(signal);
   const startedAt = clock();

@@ -12,6 +12,7 @@ import {
   text,
 } from '../core/options.js';
 import type { OnProgress } from '../core/progress.js';
+import { type Logger, logger } from '../watch/logger.js';
 import { CLAIM, MAX_JOBS } from './options.js';
 import type { ClaimOptions } from './owner.js';
 
@@ -28,6 +29,8 @@ export interface BackupOptions extends ClaimOptions {
   signal?: AbortSignal | undefined;
   /** Told as bytes are read. */
   onProgress?: OnProgress | undefined;
+  /** Told what is done, a line each; nobody unless given. */
+  logger?: Logger | undefined;
   /** Tells the verdict of each disk before its copying starts, and waits for what it gives back. */
   onDisk?: ((disk: DiskPlan) => void | Promise<void>) | undefined;
   /** The time, for manifests. */
@@ -52,6 +55,7 @@ export const BACKUP: Checks<BackupOptions> = {
   jobs: integer(1, MAX_JOBS),
   bytesPerSecond: limitOf(1),
   onProgress: callback,
+  logger,
   onDisk: callback,
   clock: callback,
   signal: abortSignal,

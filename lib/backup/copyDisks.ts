@@ -15,6 +15,7 @@ import type { Plan } from './planDisks.js';
 import { RateLimit } from './rate.js';
 import type { FailedDisk } from './source.js';
 import { SumsWriter } from './sums.js';
+import { toldBackup } from './told.js';
 
 /** Both queues of all disks together. */
 const QUEUE_BUDGET_BYTES = 32 << 20;
@@ -50,7 +51,9 @@ export async function copyDisks(
   const worker = async (): Promise<void> => {
     for (const plan of waiting) {
       try {
-        layers.set(plan, await copyDisk(work, plan, { rate, queueBytes }));
+        const about = { folder: work.folder.path, disk: plan.disk.disk, run: work.run };
+        const copy = (): Promise<DiskRun> => copyDisk(work, plan, { rate, queueBytes });
+        layers.set(plan, await toldBackup('copy', about, undefined, copy));
       } catch (error) {
         failed.push(await work.ofOneDisk(plan.disk.disk, error));
       }

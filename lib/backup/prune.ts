@@ -17,6 +17,7 @@ import {
 } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { isNoSpace } from '../linux/freeSpace.js';
+import { type Logger, logger } from '../watch/logger.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder, type Layer } from './folder.js';
 import {
@@ -36,6 +37,7 @@ import { manifestName } from './names.js';
 import { source } from './options.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import type { BackupSource } from './source.js';
+import { toldBackup } from './told.js';
 import { UnlistedLayers } from './unlisted.js';
 import { openForWriting } from './writing.js';
 
@@ -51,6 +53,8 @@ export interface PruneOptions {
   signal?: AbortSignal | undefined;
   /** Told as bytes are merged, of all disks. */
   onProgress?: OnProgress | undefined;
+  /** Told what is done, a line each; nobody unless given. */
+  logger?: Logger | undefined;
 }
 
 /** What became, or would become, of a layer. */
@@ -83,12 +87,17 @@ const PRUNE: Checks<PruneOptions> = {
   dryRun: flag,
   source,
   onProgress: callback,
+  logger,
   signal: abortSignal,
 };
 
 /** Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune. */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
   checkOptions('prune', options, PRUNE);
+  return toldBackup('prune', { folder: options.from }, options.logger, () => pruneFolder(options));
+}
+
+async function pruneFolder(options: PruneOptions): Promise<PruneResult> {
   const { rules, signal } = options;
   if (options.dryRun) return planOnly(await BackupFolder.read(options.from), rules);
   await using target = await openForWriting(options.from, { takesAway: true });

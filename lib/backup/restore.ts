@@ -18,12 +18,14 @@ import {
 } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type NbdTls, openData } from '../host/data.js';
+import { type Logger, logger } from '../watch/logger.js';
 import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
 import { readLayers } from './layerReader.js';
 import { openForReading, type Selection, selectStack } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
+import { toldBackup } from './told.js';
 
 /** Which disk at which point, and where it goes. */
 export interface RestoreOptions extends Selection {
@@ -40,6 +42,8 @@ export interface RestoreOptions extends Selection {
   signal?: AbortSignal | undefined;
   /** Told as bytes are read, of those that the disk's layers hold. */
   onProgress?: OnProgress | undefined;
+  /** Told what is done, a line each; nobody unless given. */
+  logger?: Logger | undefined;
 }
 
 /** What was restored. */
@@ -65,6 +69,7 @@ const RESTORE: Checks<RestoreOptions> = {
   format: oneOf('raw', 'qcow2'),
   force: flag,
   onProgress: callback,
+  logger,
   signal: abortSignal,
 };
 
@@ -75,6 +80,19 @@ const RESTORE: Checks<RestoreOptions> = {
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   checkOptions('restore', options, RESTORE);
+  const about = { folder: options.from, disk: options.disk };
+  return toldBackup(
+    'restore',
+    about,
+    options.logger,
+    () => restoreDisk(options),
+    (message, { disk, run, pit }) => {
+      Object.assign(message, { disk, run, pit });
+    },
+  );
+}
+
+async function restoreDisk(options: RestoreOptions): Promise<RestoreResult> {
   const { signal } = options;
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);

@@ -6,10 +6,12 @@
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { abortSignal, type Checks, callback, checkOptions, oneOf, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
+import { type Logger, logger } from '../watch/logger.js';
 import type { Layer } from './folder.js';
 import { checkLayer } from './layerFiles.js';
 import { MARK_NAME } from './mark.js';
 import { openForReading } from './reading.js';
+import { toldBackup } from './told.js';
 import { verifyLayer } from './verifyLayer.js';
 
 /** `manifest`: manifests, stacks, headers and sums files. `data`: every stored byte as well. */
@@ -24,6 +26,8 @@ export interface VerifyOptions {
   signal?: AbortSignal | undefined;
   /** Told as bytes are read, of all disks. */
   onProgress?: OnProgress | undefined;
+  /** Told what is done, a line each; nobody unless given. */
+  logger?: Logger | undefined;
 }
 
 /** Something that is not as its run wrote it; `disk` null where it is the whole run, `run` 0 where it is the folder's mark. */
@@ -57,12 +61,17 @@ const VERIFY: Checks<VerifyOptions> = {
   from: required(text),
   depth: oneOf('manifest', 'data'),
   onProgress: callback,
+  logger,
   signal: abortSignal,
 };
 
 /** Checks a folder without changing it. Problems are in the result; it throws only where the folder itself cannot be read or holds no backup. */
 export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   checkOptions('verify', options, VERIFY);
+  return toldBackup('verify', { folder: options.from }, options.logger, () => verifyFolder(options));
+}
+
+async function verifyFolder(options: VerifyOptions): Promise<VerifyResult> {
   const { depth = 'data', signal } = options;
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);

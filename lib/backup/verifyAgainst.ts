@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { type OnProgress, Progress } from '../core/progress.js';
+import type { Logger } from '../watch/logger.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
@@ -12,6 +13,7 @@ import { openForReading } from './reading.js';
 import { RunReader } from './runReader.js';
 import { placeOfHistory } from './series.js';
 import type { BackupSource, FailedDisk, SourceDisk } from './source.js';
+import { toldBackup } from './told.js';
 
 /** The folder whose newest runs are compared. */
 export interface VerifyAgainstOptions {
@@ -20,6 +22,8 @@ export interface VerifyAgainstOptions {
   signal?: AbortSignal | undefined;
   /** Told as bytes are compared, of all disks. */
   onProgress?: OnProgress | undefined;
+  /** Told what is done, a line each; nobody unless given. */
+  logger?: Logger | undefined;
 }
 
 /** What the comparison of a disk found; `error` with `ERR_CBT_MAP_MISMATCH` where the map missed a change, or why it could not be made. */
@@ -32,6 +36,12 @@ export async function verifyAgainst(
   source: BackupSource,
   options: VerifyAgainstOptions,
 ): Promise<MapVerdict[]> {
+  return toldBackup('verifyAgainst', { folder: options.from }, options.logger, () =>
+    compare(source, options),
+  );
+}
+
+async function compare(source: BackupSource, options: VerifyAgainstOptions): Promise<MapVerdict[]> {
   const { signal } = options;
   throwIfAborted(signal);
   await using opened = await openForReading(options.from);

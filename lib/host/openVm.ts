@@ -5,6 +5,7 @@ import type { Vm } from '../core/vm.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './open.js';
 import { type ConnectOptions, connectChecks, reachVm, underHolds } from './vm.js';
+import { WatchedVm } from './watchedVm.js';
 
 /** What a VM is reached by, running or off. */
 export interface OpenVmOptions extends ConnectOptions {
@@ -51,7 +52,7 @@ export async function openVm(options: OpenVmOptions): Promise<Vm> {
 export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOptions('openVm', options, OPEN);
   const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
-  if (qmp === undefined) return openOff(options);
+  if (qmp === undefined) return new WatchedVm(await openOff(options), options.logger);
   try {
     return await reachVm(qmp, connect);
   } catch (error) {
@@ -59,7 +60,7 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   }
   const off = await openOff(options);
   await off.requireOff(qmp);
-  return off;
+  return new WatchedVm(off, options.logger);
 }
 
 async function openOff(options: OpenVmOptions): Promise<OffVm> {

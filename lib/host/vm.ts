@@ -3,8 +3,10 @@ import { invalidArgument } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } from '../core/options.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
+import { type Logger, logger, logging } from '../watch/logger.js';
 import { HoldStore } from './holdStore.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
+import { WatchedVm } from './watchedVm.js';
 import { wayTo } from './ways.js';
 
 /** How a VM is connected to. */
@@ -17,6 +19,8 @@ export interface ConnectOptions extends CallOptions {
   scratch?: string | undefined;
   /** Milliseconds for connecting; 10 000 unless given. */
   timeoutMs?: number | undefined;
+  /** Told what the VM's calls do, a line each; nobody unless given. */
+  logger?: Logger | undefined;
 }
 
 /** The checks of its options, for whoever takes them too. */
@@ -25,6 +29,7 @@ export const connectChecks: Checks<ConnectOptions> = {
   nbdSocket: text,
   scratch: text,
   timeoutMs: milliseconds,
+  logger,
   signal: abortSignal,
 };
 
@@ -48,10 +53,11 @@ export async function reachVm(socket: string, options: ConnectOptions = {}): Pro
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
     throw invalidArgument('socket', socket, 'the path of a QMP unix socket');
   }
-  const { signal, nbdSocket, scratch, timeoutMs } = options;
+  const { signal, nbdSocket, scratch, timeoutMs, logger } = options;
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { acquireConnection } = await import('../backend/qemu/vmConnection.js');
   const { VmHandle } = await import('../backend/qemu/vmHandle.js');
-  const connection = await acquireConnection(await wayTo(socket), { signal, timeoutMs });
-  return new VmHandle(connection, kernel, { nbdSocket, scratch });
+  const way = await wayTo(socket);
+  const connection = await logging(logger, () => acquireConnection(way, { signal, timeoutMs }));
+  return new WatchedVm(new VmHandle(connection, kernel, { nbdSocket, scratch }), logger);
 }

@@ -18,6 +18,7 @@ import {
   type Ranges,
   type Window,
 } from '../../core/rangePage.js';
+import { aboutHere, traced, tracedPieces, type WatchAbout } from '../../watch/tracing.js';
 import { lendPieces } from './lentPieces.js';
 import { loadNbdAddon, type NativeNbdConnection, type NbdExportInfo, type NbdWanted } from './nbdAddon.js';
 import { toCbtError } from './nbdError.js';
@@ -61,18 +62,26 @@ export class NbdConnection implements DiskData {
   /** Every context that was asked for; all of them are there. */
   readonly contexts: readonly string[];
   readonly #native: NativeNbdConnection;
+  readonly #about: WatchAbout;
   #nextJob = 1;
   #closing: Promise<void> | undefined;
 
-  private constructor(native: NativeNbdConnection, info: NbdExportInfo, contexts: readonly string[]) {
+  private constructor(
+    native: NativeNbdConnection,
+    info: NbdExportInfo,
+    contexts: readonly string[],
+    about: WatchAbout,
+  ) {
     this.#native = native;
     this.info = info;
     this.contexts = contexts;
+    this.#about = about;
   }
 
   static async open(target: NbdTarget, options: OpenDataOptions = {}): Promise<NbdConnection> {
     const { signal, contexts = [] } = options;
     throwIfAborted(signal);
+    const about = aboutHere(target.kind === 'qemu-nbd' ? target.file : null);
     const { NbdConnection: Native } = loadNbdAddon();
     const { address, exportName, tls } = await toNativeTarget(target);
     try {
@@ -87,7 +96,9 @@ export class NbdConnection implements DiskData {
       });
       // Only now: what is wrong with the words themselves has been told.
       if (target.kind !== 'qemu-nbd') await requireTlsFiles(target.tls);
-      return new NbdConnection(native, await openUnlessAborted(native, signal), contexts);
+      const begun = () => ({ operation: 'open', ...about, bytes: 0 });
+      const info = await traced('qemu-cbt:stream', begun, () => openUnlessAborted(native, signal));
+      return new NbdConnection(native, info, contexts, about);
     } catch (thrown) {
       throw toCbtError(thrown, signal);
     }
@@ -97,7 +108,8 @@ export class NbdConnection implements DiskData {
   async blockStatus(context: string, wanted: NbdWanted, window: Window): Promise<RangePage> {
     checkWindow(window);
     const { startBytes, endBytes, maxRanges } = window;
-    const { ranges, nextBytes } = await this.#run(window.signal, (job) =>
+    const asked = { operation: 'map', bytes: endBytes - startBytes };
+    const { ranges, nextBytes } = await this.#run(asked, window.signal, (job) =>
       this.#native.map(job, context, wanted, startBytes, endBytes, maxRanges),
     );
     return { ranges, startBytes, nextBytes };
@@ -136,7 +148,8 @@ export class NbdConnection implements DiskData {
         `${totalBytes(ranges)} bytes, as many as the ranges`,
       );
     }
-    const data = await this.#run(signal, (job) =>
+    const asked = { operation: 'read', bytes: totalBytes(ranges) };
+    const data = await this.#run(asked, signal, (job) =>
       this.#native.read(job, ranges, chunkBytes, shared ? into : undefined),
     );
     if (into === undefined) return data ?? Buffer.alloc(0);
@@ -147,7 +160,9 @@ export class NbdConnection implements DiskData {
   /** Pieces of the ranges in order of offset, each at most `chunkBytes`; reads ahead `queueBytes` and no more. */
   stream(ranges: Ranges, options: NbdStreamOptions = {}): AsyncGenerator<NbdPiece, void, undefined> {
     const { chunkBytes = DEFAULT_CHUNK_BYTES, queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
-    return readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, signal });
+    const pieces = readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, signal });
+    const begun = () => ({ operation: 'stream', ...this.#about, bytes: 0 });
+    return tracedPieces(begun, pieces, ({ data }) => data.length);
   }
 
   /** Works on the same pieces one after the other, each in memory that is used again when its work is done. */
@@ -219,12 +234,21 @@ export class NbdConnection implements DiskData {
     options: NbdChangeOptions & { keepAllocated?: boolean },
   ): Promise<void> {
     const { signal, forceUnitAccess = false, keepAllocated = false } = options;
-    await this.#run(signal, (job) =>
+    await this.#run({ operation: command, bytes: totalBytes(ranges) }, signal, (job) =>
       this.#native.change(job, command, ranges, data, WRITE_CHUNK_BYTES, forceUnitAccess, keepAllocated),
     );
   }
 
-  async #run<T>(signal: AbortSignal | undefined, start: (job: number) => Promise<T>): Promise<T> {
+  #run<T>(
+    asked: { operation: string; bytes: number },
+    signal: AbortSignal | undefined,
+    start: (job: number) => Promise<T>,
+  ): Promise<T> {
+    const begun = () => ({ ...this.#about, ...asked });
+    return traced('qemu-cbt:stream', begun, () => this.#started(signal, start));
+  }
+
+  async #started<T>(signal: AbortSignal | undefined, start: (job: number) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
     const job = this.#nextJob++;
     const callOff = onAbort(signal, () => this.#native.cancel(job));

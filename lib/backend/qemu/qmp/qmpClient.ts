@@ -13,6 +13,8 @@ import type net from 'node:net';
 import { CbtError, throwIfAborted } from '../../../core/errors.js';
 import { connectUnix } from '../../../linux/unixSocket.js';
 import { checkTimeout, type WaitOptions, waitFor } from '../../../linux/waiting.js';
+import { redacted } from '../../../watch/redacted.js';
+import { traced } from '../../../watch/tracing.js';
 import { PlainHost } from '../plainHost.js';
 import type { QemuHost } from '../qemuHost.js';
 import { breach, connectionLost, noGreeting, speaksOddly } from './connectionErrors.js';
@@ -138,11 +140,12 @@ export class QmpClient implements QmpPort, AsyncDisposable {
    * time-out or the abort is dropped; the command may still have taken effect.
    */
   execute(command: string, args?: object, options: WaitOptions = {}): Promise<unknown> {
-    try {
-      return this.send(command, args, options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const begun = () => ({
+      operation: command,
+      vm: this.host.key,
+      arguments: redacted(command, args),
+    });
+    return traced('qemu-cbt:qmp', begun, async () => this.send(command, args, options));
   }
 
   /** Every event from this call on. Call it before sending the command whose events must not be missed. */

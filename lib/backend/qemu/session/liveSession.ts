@@ -9,6 +9,7 @@ import type { TrackedDisk } from '../../../core/trackedDisk.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
 import { checkEnd } from '../../../core/vmOptions.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
+import { tellBroken } from '../../../watch/tracing.js';
 import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import { type Lease, type LeaseDisk, readLease } from '../own/lease.js';
@@ -214,6 +215,7 @@ export class LiveSession implements Session {
       `session ${this.pit} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
       { details: { session: this.pit } },
     );
+    tellBroken(() => this.#told(), this.#broken);
     this.#breaking = this.#cleanUpBreak();
     this.#breaking.catch(() => undefined);
     return this.#broken;
@@ -234,6 +236,12 @@ export class LiveSession implements Session {
     const outcome = await endSession(this.client, { folder, lease }, how, options);
     this.#over = true;
     return outcome;
+  }
+
+  #told() {
+    const { pit, client, lease } = this;
+    const disks = lease.disks.map(({ disk }) => disk);
+    return { operation: 'broken', vm: client.host.key, pit, session: pit, disks };
   }
 
   #closed(): CbtError {

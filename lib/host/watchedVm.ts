@@ -1,0 +1,182 @@
+/** A VM and its sessions whose calls are told on the channel `qemu-cbt:session`, and to the logger that the VM was opened with. */
+import type { DiskData, OpenDataOptions } from '../core/diskData.js';
+import type { CbtError } from '../core/errors.js';
+import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
+import type { TrackedDisk } from '../core/trackedDisk.js';
+import type { TrackingOutcome } from '../core/tracking.js';
+import type {
+  BeginVmOptions,
+  CallOptions,
+  DisksOptions,
+  StartVmOptions,
+  Vm,
+  VmDiskInfo,
+  VmFacts,
+} from '../core/vm.js';
+import { type Logger, logging } from '../watch/logger.js';
+import type { SessionMessage } from '../watch/messages.js';
+import { traced } from '../watch/tracing.js';
+
+/** What a call is of, as far as it is known before. */
+type About = Partial<Pick<SessionMessage, 'disk' | 'disks' | 'pit' | 'session'>>;
+
+export class WatchedVm implements Vm {
+  readonly #vm: Vm;
+  readonly #logger: Logger | undefined;
+
+  constructor(vm: Vm, logger: Logger | undefined) {
+    this.#vm = vm;
+    this.#logger = logger;
+  }
+
+  get key(): string {
+    return this.#vm.key;
+  }
+
+  get running(): boolean {
+    return this.#vm.running;
+  }
+
+  facts(options?: CallOptions): Promise<VmFacts> {
+    return this.#told('facts', {}, () => this.#vm.facts(options));
+  }
+
+  disks(options?: DisksOptions): Promise<VmDiskInfo[]> {
+    return this.#told('disks', {}, () => this.#vm.disks(options));
+  }
+
+  openDisk(name: string, options?: CallOptions): Promise<TrackedDisk> {
+    return this.#told('openDisk', { disk: name }, () => this.#vm.openDisk(name, options));
+  }
+
+  enable(options?: StartVmOptions): Promise<TrackingOutcome> {
+    return this.#track('enable', {}, () => this.#vm.enable(options));
+  }
+
+  reset(options?: StartVmOptions): Promise<TrackingOutcome> {
+    return this.#track('reset', {}, () => this.#vm.reset(options));
+  }
+
+  disable(options?: DisksOptions): Promise<TrackingOutcome> {
+    return this.#track('disable', {}, () => this.#vm.disable(options));
+  }
+
+  forget(...asked: Parameters<Vm['forget']>): Promise<TrackingOutcome> {
+    return this.#track('forget', {}, () => this.#vm.forget(...asked));
+  }
+
+  undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
+    return this.#track('undo', { pit }, () => this.#vm.undo(pit, options));
+  }
+
+  async begin(options?: BeginVmOptions): Promise<Session> {
+    return this.#session('begin', {}, () => this.#vm.begin(options));
+  }
+
+  async resume(pit: string, options?: CallOptions): Promise<Session> {
+    return this.#session('resume', { pit, session: pit }, () => this.#vm.resume(pit, options));
+  }
+
+  close(): Promise<void> {
+    return this.#told('close', {}, () => this.#vm.close());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #session(operation: string, about: About, work: () => Promise<Session>): Promise<Session> {
+    const session = await this.#told(operation, about, work, (message, begun) => {
+      // Only now: QEMU's own may be asked for, or drawn.
+      Object.assign(message, { pit: begun.pit, session: begun.pit });
+      message.disks = begun.disks.map(({ disk }) => disk);
+    });
+    return new WatchedSession(session, (of, ...call) => this.#told(of, ...call));
+  }
+
+  #track(operation: string, about: About, work: () => Promise<TrackingOutcome>): Promise<TrackingOutcome> {
+    return this.#told(operation, about, work, (message, { pit, disks }) => {
+      Object.assign(message, { pit: pit ?? message.pit });
+      message.disks = disks.map(({ disk }) => disk);
+    });
+  }
+
+  #told<T>(
+    operation: string,
+    about: About,
+    work: () => Promise<T>,
+    done?: (message: SessionMessage, result: T) => void,
+  ): Promise<T> {
+    const begun = () => ({ operation, vm: this.#vm.key, disks: null, ...about });
+    return logging(this.#logger, () => traced('qemu-cbt:session', begun, work, done));
+  }
+}
+
+class WatchedSession implements Session {
+  readonly #session: Session;
+  readonly #told: <T>(operation: string, about: About, work: () => Promise<T>) => Promise<T>;
+  #ended = false;
+
+  constructor(
+    session: Session,
+    told: <T>(operation: string, about: About, work: () => Promise<T>) => Promise<T>,
+  ) {
+    this.#session = session;
+    this.#told = told;
+  }
+
+  get pit(): string {
+    return this.#session.pit;
+  }
+
+  get mode(): Session['mode'] {
+    return this.#session.mode;
+  }
+
+  get disks(): readonly SessionDisk[] {
+    return this.#session.disks;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#session.warnings;
+  }
+
+  get broken(): CbtError | null {
+    return this.#session.broken;
+  }
+
+  openDisk(disk: string): Promise<TrackedDisk> {
+    return this.#told('openDisk', this.#about(disk), () => this.#session.openDisk(disk));
+  }
+
+  openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
+    return this.#told('openData', this.#about(disk), () => this.#session.openData(disk, options));
+  }
+
+  check(...asked: Parameters<Session['check']>): Promise<void> {
+    return this.#told('check', this.#about(asked[0]), () => this.#session.check(...asked));
+  }
+
+  async commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    const outcome = await this.#told('commit', this.#about(), () => this.#session.commit(options));
+    this.#ended = true;
+    return outcome;
+  }
+
+  async rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    const outcome = await this.#told('rollback', this.#about(), () => this.#session.rollback(options));
+    this.#ended = true;
+    return outcome;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const dispose = async (): Promise<void> => this.#session[Symbol.asyncDispose]();
+    await (this.#ended ? dispose() : this.#told('rollback', this.#about(), dispose));
+  }
+
+  #about(disk?: string): About {
+    const { pit, disks } = this.#session;
+    const names = disks.map((one) => one.disk);
+    return { pit, session: pit, disks: names, ...(disk !== undefined && { disk }) };
+  }
+}
