@@ -91,6 +91,18 @@ const LIBRARY = `
   await disk.close();
 `;
 
+/** Each subpath is there, and has something to give. */
+const SUBPATHS = `
+  import { readFileSync } from 'node:fs';
+  const { name, exports } = JSON.parse(readFileSync('node_modules/qemu-cbt/package.json', 'utf8'));
+  for (const [at, { default: code }] of Object.entries(exports)) {
+    if (code === undefined) continue;
+    const names = Object.keys(await import(name + at.slice(1)));
+    if (names.length === 0) throw new Error(at + ' exports nothing');
+    console.log(at);
+  }
+`;
+
 /** Everything that a user would try first; throws where an answer is not the expected one. */
 function use(name, installed, env, areas, kernel) {
   const project = dirname(dirname(installed));
@@ -109,7 +121,9 @@ function use(name, installed, env, areas, kernel) {
   const ranges = JSON.parse(run('node', [file, image, PIT], options));
   const flat = areas.flatMap(({ start, length }) => [start, length]);
   if (JSON.stringify(ranges) !== JSON.stringify(flat)) fail(name, 'the library gave another map');
-  console.log(`${name}: ${doctor}; ${areas.length} areas, all as written`);
+  writeFileSync(file, SUBPATHS);
+  const subpaths = run('node', [file], options).trim().split('\n');
+  console.log(`${name}: ${doctor}; ${areas.length} areas, all as written; ${subpaths.join(' ')}`);
 }
 
 try {

@@ -1,13 +1,20 @@
 // The package as it is published: what is packed, whether its manifest is sound, and whether its types resolve. How it
 // installs and runs is scripts/check-install.mjs.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const work = mkdtempSync(join(tmpdir(), 'qemu-cbt-pack-'));
 const run = (command, args, cwd = process.cwd()) =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+/** Every file that the manifest names to importers. */
+function exported() {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const files = Object.values(exports).flatMap((of) => (typeof of === 'string' ? of : Object.values(of)));
+  return files.map((file) => file.replace(/^\.\//, ''));
+}
 
 try {
   const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work]));
@@ -22,8 +29,7 @@ try {
   const needed = [
     'bin/qemu-cbt.js',
     'bin/compiledCode.js',
-    'dist/index.js',
-    'dist/index.d.ts',
+    ...exported(),
     'dist/command/qemu-cbt.cjs',
     'dist/command/guard.cjs',
     'dist/cli/picture/timeline/page/page.js',

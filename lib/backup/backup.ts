@@ -50,11 +50,11 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
   checkOptions('backup', options, BACKUP);
   return toldBackup(
     'backup',
-    { folder: options.to },
+    { folder: options.to, vm: source.vm },
     options.logger,
     () => runOnce(source, options),
     (message, { run, pit }) => {
-      Object.assign(message, { run, pit });
+      Object.assign(message, { run, pit, session: pit });
     },
   );
 }
@@ -93,7 +93,7 @@ async function runOnce(source: BackupSource, options: BackupOptions): Promise<Ba
     const planned = await planDisks({ folder, owner, facts, disks, pit, full, as, signal, ofOneDisk });
     await pending.note({ files: [...filesOf(run, planned.plans), manifestName(run) + PART] });
     const progress = new Progress('copy', options.onProgress);
-    const work = { folder, run, made, options, progress, ofOneDisk };
+    const work = { folder, run, pit, made, options, progress, ofOneDisk };
     const copied = await copyDisks(work, planned.plans);
     const failed = [...session.failed, ...planned.failed, ...copied.failed];
     const layers = await keepSound(work, copied.layers, await session.check(), failed);

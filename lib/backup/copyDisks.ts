@@ -25,6 +25,8 @@ const MAX_QUEUE_BYTES = 8 << 20;
 export interface CopyWork {
   folder: BackupFolder;
   run: number;
+  /** The session's point in time. */
+  pit: string;
   /** Names of files that this run made and that do not belong to a manifest yet. */
   made: Set<string>;
   options: BackupOptions;
@@ -51,7 +53,8 @@ export async function copyDisks(
   const worker = async (): Promise<void> => {
     for (const plan of waiting) {
       try {
-        const about = { folder: work.folder.path, disk: plan.disk.disk, run: work.run };
+        const { run, pit } = work;
+        const about = { folder: work.folder.path, disk: plan.disk.disk, run, pit, session: pit };
         const copy = (): Promise<DiskRun> => copyDisk(work, plan, { rate, queueBytes });
         layers.set(plan, await toldBackup('copy', about, undefined, copy));
       } catch (error) {

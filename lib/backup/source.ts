@@ -87,6 +87,8 @@ export interface BeginSourceOptions {
 
 /** What `backup` reads from. `vmSource` and `imagesSource` make one; a program may bring its own. */
 export interface BackupSource {
+  /** The VM that the disks are of, as `Vm.key` has it, for whoever watches the work; images of nobody's VM have none. */
+  readonly vm?: string | undefined;
   /** Whether a process that dies in a run leaves the point in time on its disks, for the next run to take off. */
   readonly leavesPoint: boolean;
   /** Who the source is, and which disks it has. */

@@ -4,11 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import { abortSignal, type Checks, callback, checkOptions, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
-import type { Logger } from '../watch/logger.js';
+import { type Logger, logger } from '../watch/logger.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
+import { source as checkSource } from './options.js';
 import { openForReading } from './reading.js';
 import { RunReader } from './runReader.js';
 import { placeOfHistory } from './series.js';
@@ -31,14 +33,22 @@ export type MapVerdict =
   | ({ disk: string; run: number; pit: string; error?: CbtError } & CheckMapResult)
   | { disk: string; error: CbtError };
 
+const VERIFY_AGAINST: Checks<VerifyAgainstOptions> = {
+  from: required(text),
+  onProgress: callback,
+  logger,
+  signal: abortSignal,
+};
+
 /** Proves the change maps of a source against its content, in a session that is rolled back. */
 export async function verifyAgainst(
   source: BackupSource,
   options: VerifyAgainstOptions,
 ): Promise<MapVerdict[]> {
-  return toldBackup('verifyAgainst', { folder: options.from }, options.logger, () =>
-    compare(source, options),
-  );
+  checkSource(source, 'source');
+  checkOptions('verifyAgainst', options, VERIFY_AGAINST);
+  const about = { folder: options.from, vm: source.vm };
+  return toldBackup('verifyAgainst', about, options.logger, () => compare(source, options));
 }
 
 async function compare(source: BackupSource, options: VerifyAgainstOptions): Promise<MapVerdict[]> {

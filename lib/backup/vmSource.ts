@@ -25,6 +25,7 @@ const VM_SOURCE: Checks<VmSourceOptions> = sessionChecks;
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
   checkOptions('vmSource', options, VM_SOURCE);
   return {
+    vm: vm.key,
     // In QEMU a session whose process died is found, and rolled back by the next one on the same VM.
     leavesPoint: !vm.running,
     async facts(signal) {

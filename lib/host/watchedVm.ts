@@ -1,6 +1,7 @@
 /** A VM and its sessions whose calls are told on the channel `qemu-cbt:session`, and to the logger that the VM was opened with. */
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import type { CbtError } from '../core/errors.js';
+import { parseUuid } from '../core/pointInTime.js';
 import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
@@ -18,7 +19,9 @@ import type { SessionMessage } from '../watch/messages.js';
 import { traced } from '../watch/tracing.js';
 
 /** What a call is of, as far as it is known before. */
-type About = Partial<Pick<SessionMessage, 'disk' | 'disks' | 'pit' | 'session'>>;
+type About = {
+  readonly [Name in 'disk' | 'disks' | 'pit' | 'session']?: SessionMessage[Name] | undefined;
+};
 
 export class WatchedVm implements Vm {
   readonly #vm: Vm;
@@ -70,7 +73,9 @@ export class WatchedVm implements Vm {
   }
 
   async begin(options?: BeginVmOptions): Promise<Session> {
-    return this.#session('begin', {}, () => this.#vm.begin(options));
+    // Options that are none are for the VM to refuse.
+    const pit = typeof options?.pit === 'string' ? parseUuid(options.pit) : undefined;
+    return this.#session('begin', { pit, session: pit }, () => this.#vm.begin(options));
   }
 
   async resume(pit: string, options?: CallOptions): Promise<Session> {
@@ -87,7 +92,7 @@ export class WatchedVm implements Vm {
 
   async #session(operation: string, about: About, work: () => Promise<Session>): Promise<Session> {
     const session = await this.#told(operation, about, work, (message, begun) => {
-      // Only now: QEMU's own may be asked for, or drawn.
+      // Only now: a point that nobody named is drawn.
       Object.assign(message, { pit: begun.pit, session: begun.pit });
       message.disks = begun.disks.map(({ disk }) => disk);
     });
@@ -107,7 +112,7 @@ export class WatchedVm implements Vm {
     work: () => Promise<T>,
     done?: (message: SessionMessage, result: T) => void,
   ): Promise<T> {
-    const begun = () => ({ operation, vm: this.#vm.key, disks: null, ...about });
+    const begun = () => ({ operation, vm: this.#vm.key, ...about, disks: about.disks ?? null });
     return logging(this.#logger, () => traced('qemu-cbt:session', begun, work, done));
   }
 }

@@ -69,7 +69,7 @@ export interface OtelApi<Context = unknown, Span extends OtelSpan = OtelSpan> {
   readonly SpanStatusCode: { readonly ERROR: number };
 }
 
-/** Ends the watching; spans that are open then are ended as their work ends. */
+/** Ends the watching; a span whose work is not over then is dropped. */
 export interface OtelWatch {
   /** No span begins, and nothing is measured, from here on. */
   stop(): void;

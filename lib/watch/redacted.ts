@@ -34,6 +34,9 @@ const NEVER: ReadonlySet<string> = new Set([
   'qom-set',
 ]);
 
+/** No name of anything looks like this, and passwords travel in both. */
+const URI_OR_JSON = /:\/\/|[{}]/;
+
 const REDACTED = '[redacted]';
 const MOST_LEVELS = 8;
 
@@ -44,7 +47,7 @@ export function redacted(command: string, args: object | undefined): unknown {
 }
 
 function shown(key: string, value: unknown, levels: number): unknown {
-  if (typeof value === 'string') return SHOWN.has(key) ? value : REDACTED;
+  if (typeof value === 'string') return SHOWN.has(key) && !URI_OR_JSON.test(value) ? value : REDACTED;
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
   if (typeof value !== 'object' || levels === 0) return REDACTED;
   if (Array.isArray(value)) return value.map((one) => shown(key, one, levels - 1));

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { channels } from './channels.js';
 // Whoever tells is heard on stderr, where NODE_DEBUG asks for it.
 import './lines.js';
-import type { WatchChannel, WatchMessage, WatchMessages } from './messages.js';
+import type { StreamMessage, WatchChannel, WatchMessage, WatchMessages } from './messages.js';
 
 const within = new AsyncLocalStorage<WatchMessage>();
 
@@ -20,16 +20,25 @@ export function aboutHere(disk: string | null): WatchAbout {
   return { vm, disk: around?.disk ?? disk, pit, session };
 }
 
-/** What a message says at its beginning: the operation, what it is of, and what its channel adds. */
-type Begun<C extends WatchChannel> = Pick<WatchMessage, 'operation'> &
-  Partial<WatchMessages[C]> &
-  Omit<WatchMessages[C], keyof WatchMessage>;
+/** Runs later work as a part of the one that this is called in: what is opened and asked afterwards keeps the names. */
+export function workHere(): <T>(work: () => T) => T {
+  const around = within.getStore();
+  return around === undefined ? (work) => work() : (work) => within.run(around, work);
+}
 
-/** Runs the work and tells of it on the channel. `done` fills in what is known at the end. */
+/** What a message says at its beginning: the operation, what it is of, and what its channel adds. */
+type Begun<C extends WatchChannel> = Pick<WatchMessage, 'operation'> & {
+  readonly [Name in keyof WatchAbout]?: WatchAbout[Name] | undefined;
+} & Omit<WatchMessages[C], keyof WatchMessage>;
+
+/**
+ * Runs the work and tells of it on the channel; the work has the message where somebody listens. `done` fills in what is known at the
+ * end.
+ */
 export function traced<C extends WatchChannel, T>(
   name: C,
   begun: () => Begun<C>,
-  work: () => Promise<T>,
+  work: (message?: WatchMessages[C]) => Promise<T>,
   done?: (message: WatchMessages[C], result: T) => void,
 ): Promise<T> {
   const channel = channels[name];
@@ -45,7 +54,7 @@ export function traced<C extends WatchChannel, T>(
   return channel.start.runStores(message, () => {
     let promise: Promise<T>;
     try {
-      promise = within.run(message, work);
+      promise = within.run(message, work, message);
     } catch (error) {
       fail(error);
       throw error;
@@ -90,19 +99,15 @@ async function* watchedPieces<T>(
     end = resolve;
     fail = reject;
   });
-  let bytes = 0;
-  const told = traced(
-    'qemu-cbt:stream',
-    begun,
-    () => over,
-    (message) => {
-      message.bytes = bytes;
-    },
-  );
+  let message: StreamMessage | undefined;
+  const told = traced('qemu-cbt:stream', begun, (made) => {
+    message = made;
+    return over;
+  });
   told.catch(() => undefined);
   try {
     for await (const piece of pieces) {
-      bytes += bytesOf(piece);
+      if (message !== undefined) message.bytes += bytesOf(piece);
       yield piece;
     }
   } catch (error) {
@@ -127,10 +132,6 @@ export function tellBroken(begun: () => Begun<'qemu-cbt:session'>, error: unknow
 }
 
 function messageOf<C extends WatchChannel>(begun: Begun<C>): WatchMessages[C] {
-  return {
-    ...aboutHere(null),
-    durationMs: null,
-    error: null,
-    ...begun,
-  } as WatchMessages[C];
+  const known = Object.fromEntries(Object.entries(begun).filter(([, value]) => value !== undefined));
+  return { ...aboutHere(null), durationMs: null, error: null, ...known } as WatchMessages[C];
 }

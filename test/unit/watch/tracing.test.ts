@@ -93,6 +93,22 @@ describe('an operation', () => {
   });
 });
 
+test('a stream that fails is told with its error and the bytes that came before', async () => {
+  const told = listen('qemu-cbt:stream');
+  const gone = new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', 'gone');
+  const pieces = (async function* () {
+    yield Buffer.alloc(5);
+    throw gone;
+  })();
+  const read = async (): Promise<void> => {
+    const begun = () => ({ operation: 'stream', bytes: 0 });
+    for await (const _ of tracedPieces(begun, pieces, ({ length }) => length)) await setImmediate();
+  };
+  await expect(read()).rejects.toBe(gone);
+  await setImmediate();
+  expect(told.at(-1)).toMatchObject(['asyncEnd', { bytes: 5, error: gone }]);
+});
+
 test.each([
   ['to its end', Number.POSITIVE_INFINITY, 6],
   ['until its reader leaves', 2, 3],
@@ -131,6 +147,8 @@ describe('arguments of QMP commands', () => {
       ['human-monitor-command', { 'command-line': `change vnc ${SECRET}` }],
       ['blockdev-add', { driver: 'raw', file: { driver: 'https', url: `https://u:${SECRET}@host/` } }],
       ['blockdev-add', { 'node-name': 'n', file: `json:{"password":"${SECRET}"}` }],
+      ['drive-mirror', { device: 'd', target: `https://u:${SECRET}@host/` }],
+      ['drive-backup', { device: 'd', target: `json:{"driver":"raw","password":"${SECRET}"}` }],
       ['some-command-to-come', { key: [SECRET], nested: { a: { b: SECRET } } }],
     ] as const)
       expect(JSON.stringify(redacted(command, args)), command).not.toContain(SECRET);

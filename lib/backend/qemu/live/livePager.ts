@@ -5,6 +5,7 @@
 import { CbtError } from '../../../core/errors.js';
 import type { RangePage, RangePager, Window } from '../../../core/rangePage.js';
 import { UntilClosed } from '../../../core/untilClosed.js';
+import { workHere } from '../../../watch/tracing.js';
 import { nbdPager } from '../../nbd/nbdPager.js';
 import type { LiveMap } from './liveMap.js';
 
@@ -13,13 +14,15 @@ export class HeldMaps {
   /** Oldest use first. */
   readonly maps = new Set<LivePager>();
   readonly uses = new UntilClosed();
+  /** Questions have the names of the work that the disk was opened in. */
+  readonly #told = workHere();
 
   /** `disk`: as the caller named it. */
   constructor(readonly disk: string) {}
 
   /** What opens a map or reads one; `ERR_CBT_CLOSED` when the disk is closed. */
   use<T>(work: () => Promise<T>): Promise<T> {
-    return this.uses.run(this.disk, work);
+    return this.#told(() => this.uses.run(this.disk, work));
   }
 
   async release(): Promise<void> {
