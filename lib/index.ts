@@ -2,7 +2,6 @@
 
 export type { AreaKinds } from './core/areaKinds.js';
 export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
-export { ChangeMap } from './core/changeMap.js';
 export type {
   DiskData,
   DiskDataCallOptions,
@@ -26,9 +25,17 @@ export type {
   Problem,
 } from './core/errors.js';
 export { CbtError } from './core/errors.js';
+export type { MapContent, OwnMapFacts } from './core/ownMap.js';
 export type { Instant } from './core/pointInTime.js';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './core/progress.js';
-export type { RangePage, RangePager, Ranges, Window } from './core/rangePage.js';
+export type {
+  AlignOptions,
+  BitsOptions,
+  ClipOptions,
+  RangeAlgebra,
+  RangesOptions,
+} from './core/rangeAlgebra.js';
+export type { RangePage, RangePager, Window } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
 export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
@@ -46,13 +53,14 @@ export type {
   VmFacts,
 } from './core/vm.js';
 export type { DataTarget, NbdExport, NbdTls, QemuNbdImage } from './host/data.js';
-export { openData } from './host/data.js';
+export { openData, openExportMap } from './host/data.js';
 export { findImageLeftovers } from './host/imageLeftovers.js';
 export type { Leftover, LeftoverMending } from './host/leftover.js';
 export type { OpenDiskOptions } from './host/open.js';
 export { openDisk } from './host/open.js';
 export type { OpenVmOptions } from './host/openVm.js';
 export { openVm } from './host/openVm.js';
+export { ChangeMap, Ranges } from './host/ranges.js';
 export type { ConnectOptions } from './host/vm.js';
 export { connectVm } from './host/vm.js';
 export type { LeftoverOptions } from './host/vmLeftovers.js';

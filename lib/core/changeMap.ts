@@ -6,8 +6,12 @@
 import { type AreaKinds, splitByKind } from './areaKinds.js';
 import type { BitmapKernel } from './bitmapKernel.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import { abortSignal, anything, type Checks, callback, checkOptions } from './options.js';
+import { type MapContent, type OwnMapFacts, ownMap } from './ownMap.js';
 import { type OnProgress, Progress } from './progress.js';
+import { providedKernel } from './providedKernel.js';
 import {
+  type ChangedRange,
   checkByteCount,
   checkGranularity,
   checkProgress,
@@ -16,13 +20,7 @@ import {
   type Ranges,
 } from './rangePage.js';
 
-/** One range of a map. */
-export interface ChangedRange {
-  /** Bytes from the start of the disk. */
-  offset: number;
-  /** Bytes, above zero. */
-  length: number;
-}
+export type { ChangedRange } from './rangePage.js';
 
 /** What a map is about. Sizes in bytes. */
 export interface ChangeMapFacts {
@@ -50,6 +48,14 @@ export interface ChangeMapSelection {
   onProgress?: OnProgress | undefined;
 }
 
+const SELECTION: Checks<ChangeMapSelection> = {
+  // Looked at where the size is known.
+  start: anything,
+  max: anything,
+  signal: abortSignal,
+  onProgress: callback,
+};
+
 /** Ranges in one batch of a stream: 1 MiB of pairs. */
 const BATCH_RANGES = 65_536;
 
@@ -74,6 +80,22 @@ export class ChangeMap implements ChangeMapFacts {
   readonly #max: number;
   readonly #signal: AbortSignal | undefined;
   readonly #progress: Progress;
+
+  /**
+   * A map of one's own, for a source that QEMU's bitmaps do not serve: a storage's snapshots, another hypervisor, a test. Ranges past the
+   * end of the disk are `ERR_CBT_INVALID_ARGUMENT`; of a pager every page is checked, and one that breaks the rules of `RangePager` is
+   * `ERR_CBT_BACKEND_PROTOCOL` where it is read.
+   */
+  static async from(
+    content: MapContent,
+    facts: OwnMapFacts,
+    selection: ChangeMapSelection = {},
+  ): Promise<ChangeMap> {
+    checkOptions('ChangeMap.from', selection, SELECTION);
+    const kernel = await providedKernel();
+    const own = ownMap(content, facts, kernel);
+    return new ChangeMap(own.facts, own.pager, kernel, selection, own.data);
+  }
 
   /** @internal `data`: where the disk holds data at the map's later end, for `kinds()`. */
   constructor(

@@ -15,6 +15,14 @@ import { CbtError, invalidArgument } from './errors.js';
  */
 export type Ranges = Float64Array;
 
+/** One range of a map. */
+export interface ChangedRange {
+  /** Bytes from the start of the disk. */
+  offset: number;
+  /** Bytes, above zero. */
+  length: number;
+}
+
 /** The part of a set that is asked for. Bytes; `0 <= startBytes <= endBytes <= 2^53 - 1`. */
 export interface Window {
   startBytes: number;

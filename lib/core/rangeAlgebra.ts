@@ -1,0 +1,203 @@
+/**
+ * The algebra of range lists for callers: whole lists in, whole lists out, done by the kernel that there is. Every list is checked as it
+ * comes: one that is out of order, overlaps or holds no numbers is refused, never repaired in silence; `from` is what repairs.
+ */
+import type { BitmapKernel } from './bitmapKernel.js';
+import { invalidArgument } from './errors.js';
+import { abortSignal, anything, type Checks, checkOptions, required } from './options.js';
+import {
+  type ChangedRange,
+  checkByteCount,
+  checkGranularity,
+  MAX_DISK_BYTES,
+  type RangePage,
+  type Ranges,
+} from './rangePage.js';
+
+/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`. */
+export interface RangesOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** The part of a disk that is kept. */
+export interface ClipOptions extends RangesOptions {
+  /** First byte; 0 unless given. */
+  start?: number | undefined;
+  /** The byte behind the last; the largest disk's unless given. */
+  end?: number | undefined;
+}
+
+/** What bits are of. */
+export interface BitsOptions extends RangesOptions {
+  /** Bytes of a bit, a power of two from 512 to 2 GiB. */
+  granularityBytes: number;
+  /** Size of the disk: it tells how many bits there are. */
+  sizeBytes: number;
+}
+
+/**
+ * What can be done with lists of ranges. Lists are flat: offset, length, offset, length, … in bytes, ascending, apart and never touching, as
+ * `ChangeMap.ranges` gives them; another one is `ERR_CBT_INVALID_ARGUMENT`. A new list comes of every call.
+ */
+export interface RangeAlgebra {
+  /** A list from ranges in any order, which may overlap and touch. */
+  from(ranges: Iterable<ChangedRange>): Ranges;
+  /** Bytes in a list. */
+  totalBytes(ranges: Ranges): number;
+  /** What is in either. */
+  union(a: Ranges, b: Ranges, options?: RangesOptions): Promise<Ranges>;
+  /** What is in both. */
+  intersect(a: Ranges, b: Ranges, options?: RangesOptions): Promise<Ranges>;
+  /** What is in `a` and not in `b`. */
+  subtract(a: Ranges, b: Ranges, options?: RangesOptions): Promise<Ranges>;
+  /** What lies in a part of the disk. */
+  clip(ranges: Ranges, options: ClipOptions): Promise<Ranges>;
+  /** Every range widened outward to multiples of the granularity, and merged; never past `sizeBytes`, which all must lie in. */
+  align(ranges: Ranges, granularityBytes: number, options?: AlignOptions): Promise<Ranges>;
+  /** The list as bits, least significant first: bit n is set where any byte of [n * granularity, (n + 1) * granularity) is in it. */
+  toBits(ranges: Ranges, options: BitsOptions): Promise<Uint8Array>;
+  /** The list of bits that are set; a bit at or past the end of the disk is refused. */
+  fromBits(bits: Uint8Array, options: BitsOptions): Promise<Ranges>;
+}
+
+/** How far ranges may be widened. */
+export interface AlignOptions extends RangesOptions {
+  /** Size of the disk; the largest one's unless given. */
+  sizeBytes?: number | undefined;
+}
+
+const SIGNAL: Checks<RangesOptions> = { signal: abortSignal };
+const CLIP: Checks<ClipOptions> = { start: byteCount, end: byteCount, signal: abortSignal };
+const ALIGN: Checks<AlignOptions> = { sizeBytes: byteCount, signal: abortSignal };
+const BITS: Checks<BitsOptions> = {
+  granularityBytes: required(anything),
+  sizeBytes: required(anything),
+  signal: abortSignal,
+};
+
+/** The algebra on a kernel, which is asked for at the first call that needs it. */
+export function rangeAlgebra(kernel: () => Promise<BitmapKernel>): RangeAlgebra {
+  const binary =
+    (name: 'union' | 'intersect' | 'subtract') =>
+    async (a: Ranges, b: Ranges, options: RangesOptions = {}): Promise<Ranges> => {
+      checkOptions(name, options, SIGNAL);
+      checkList('a', a);
+      checkList('b', b);
+      return whole((await kernel())[name](a, b, everywhere(options)));
+    };
+  return {
+    from: rangesFrom,
+    totalBytes(ranges) {
+      checkList('ranges', ranges);
+      let sum = 0;
+      for (let i = 1; i < ranges.length; i += 2) sum += ranges[i] ?? 0;
+      return sum;
+    },
+    union: binary('union'),
+    intersect: binary('intersect'),
+    subtract: binary('subtract'),
+    async clip(ranges, options) {
+      checkOptions('clip', options, CLIP);
+      checkList('ranges', ranges);
+      const { start = 0, end = MAX_DISK_BYTES, signal } = options;
+      if (start > end) throw invalidArgument('start', start, `at most end (${end})`);
+      const window = { startBytes: start, endBytes: end, maxRanges: Number.POSITIVE_INFINITY, signal };
+      return whole((await kernel()).clip(ranges, window));
+    },
+    async align(ranges, granularityBytes, options = {}) {
+      checkOptions('align', options, ALIGN);
+      checkList('ranges', ranges);
+      checkGranularity('granularityBytes', granularityBytes);
+      const { sizeBytes = MAX_DISK_BYTES, signal } = options;
+      requireWithin(ranges, sizeBytes);
+      return whole((await kernel()).align(ranges, granularityBytes, everywhere({ signal }, sizeBytes)));
+    },
+    async toBits(ranges, options) {
+      checkBits('toBits', options);
+      checkList('ranges', ranges);
+      const { granularityBytes, sizeBytes, signal } = options;
+      requireWithin(ranges, sizeBytes);
+      const window = { startBytes: 0, endBytes: sizeBytes, signal };
+      return (await kernel()).paintRanges(ranges, granularityBytes, window);
+    },
+    async fromBits(bits, options) {
+      checkBits('fromBits', options);
+      if (!(bits instanceof Uint8Array)) throw invalidArgument('bits', bits, 'a Uint8Array');
+      const { granularityBytes, sizeBytes } = options;
+      const count = Math.ceil(sizeBytes / granularityBytes);
+      const beyond = highestBit(bits);
+      if (beyond >= count)
+        throw invalidArgument('bits', `bit ${beyond} set`, `at most ${count} bits for ${sizeBytes} bytes`);
+      const segment = { granularityBytes, bits: { kind: 'memory', bytes: bits } } as const;
+      return whole((await kernel()).scanBitmaps([segment], granularityBytes, everywhere(options, sizeBytes)));
+    },
+  };
+}
+
+/** A list from ranges in any order, which may overlap and touch. */
+export function rangesFrom(ranges: Iterable<ChangedRange>, what = 'ranges'): Ranges {
+  if (typeof (ranges as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] !== 'function')
+    throw invalidArgument(what, ranges, 'an iterable of { offset, length }');
+  const list: ChangedRange[] = [];
+  for (const range of ranges) {
+    const { offset, length } = (range ?? {}) as Partial<ChangedRange>;
+    const end = (offset ?? Number.NaN) + (length ?? Number.NaN);
+    const exact = [offset, length, end].every((value) => Number.isSafeInteger(value) && Number(value) >= 0);
+    if (!exact || length === 0)
+      throw invalidArgument(
+        `${what}[${list.length}]`,
+        `${offset}+${length}`,
+        `an exact range of positive length that ends by ${MAX_DISK_BYTES}`,
+      );
+    list.push({ offset: Number(offset), length: Number(length) });
+  }
+  list.sort((a, b) => a.offset - b.offset);
+  const flat: number[] = [];
+  for (const { offset, length } of list) {
+    const end = (flat.at(-2) ?? -1) + (flat.at(-1) ?? 0);
+    if (flat.length > 0 && offset <= end)
+      flat[flat.length - 1] = Math.max(end, offset + length) - (flat.at(-2) ?? 0);
+    else flat.push(offset, length);
+  }
+  return Float64Array.from(flat);
+}
+
+/** Every range lies on the disk: what a caller says beyond it is never left out in silence. */
+export function requireWithin(ranges: Ranges, sizeBytes: number, what = 'ranges'): void {
+  const [offset = 0, length = 0] = ranges.subarray(-2);
+  if (offset + length > sizeBytes)
+    throw invalidArgument(
+      `${what}[${ranges.length / 2 - 1}]`,
+      `${offset}+${length}`,
+      `within the disk of ${sizeBytes} bytes`,
+    );
+}
+
+/** The kernel sees to what is in it. */
+function checkList(argument: string, ranges: unknown): void {
+  if (!(ranges instanceof Float64Array)) throw invalidArgument(argument, ranges, 'a Float64Array of ranges');
+}
+
+function checkBits(what: string, options: BitsOptions): void {
+  checkOptions(what, options, BITS);
+  checkGranularity('granularityBytes', options.granularityBytes);
+  checkByteCount('sizeBytes', options.sizeBytes);
+}
+
+function byteCount(value: unknown, name: string): void {
+  checkByteCount(name, value as number);
+}
+
+function everywhere({ signal }: RangesOptions, endBytes = MAX_DISK_BYTES) {
+  return { startBytes: 0, endBytes, maxRanges: Number.POSITIVE_INFINITY, signal };
+}
+
+async function whole(page: Promise<RangePage>): Promise<Ranges> {
+  return (await page).ranges;
+}
+
+/** Number of the last bit that is set; -1 where there is none. */
+function highestBit(bits: Uint8Array): number {
+  const at = bits.findLastIndex((byte) => byte !== 0);
+  return at < 0 ? -1 : at * 8 + 31 - Math.clz32(bits[at] ?? 0);
+}
