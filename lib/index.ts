@@ -52,7 +52,7 @@ export type {
   VmDiskInfo,
   VmFacts,
 } from './core/vm.js';
-export type { DataTarget, NbdExport, NbdTls, QemuNbdImage } from './host/data.js';
+export type { DataTarget, ExportMap, NbdExport, NbdTls, QemuNbdImage } from './host/data.js';
 export { openData, openExportMap } from './host/data.js';
 export { findImageLeftovers } from './host/imageLeftovers.js';
 export type { Leftover, LeftoverMending } from './host/leftover.js';

@@ -44,6 +44,13 @@ async function described(target: DataTarget, signal: AbortSignal | undefined): P
   return { ...offer, file, node };
 }
 
+/** A map of an export, and the connection that it is read through. */
+export interface ExportMap {
+  map: ChangeMap;
+  /** Ends the connection. */
+  close(): Promise<void>;
+}
+
 /**
  * What an NBD export of anybody says of itself: a dirty bitmap by its name, or (`bitmap` null) what holds data. The export
  * must not change meanwhile. A bitmap that it does not offer is an error, never an empty map. The connection ends with
@@ -53,7 +60,7 @@ export async function openExportMap(
   target: DataTarget,
   bitmap: string | null,
   options: Omit<OpenDataOptions, 'contexts'> = {},
-): Promise<{ map: ChangeMap; close(): Promise<void> }> {
+): Promise<ExportMap> {
   const context = bitmap === null ? 'base:allocation' : `qemu:dirty-bitmap:${bitmap}`;
   const kernel = await loadKernel();
   const data = await openData(target, { ...options, contexts: [context] });
