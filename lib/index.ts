@@ -22,6 +22,7 @@ export type {
   CbtErrorOptions,
   CbtReason,
   CbtRecovery,
+  DiskFailure,
   Problem,
 } from './core/errors.js';
 export { CbtError } from './core/errors.js';

@@ -1,6 +1,7 @@
 /** The disks of a VM, running or off, as a backup source: one session, one instant. */
 import { CbtError } from '../core/errors.js';
 import { type Checks, checkOptions } from '../core/options.js';
+import { outcomeOf } from '../core/outcome.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
@@ -97,14 +98,14 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
       return wrong;
     },
     async commit(kept) {
-      const outcome = await session.commit();
+      const outcome = await outcomeOf(session.commit());
       ended = true;
       const errors = errorsOf(outcome.disks).filter(({ disk }) => kept.includes(disk));
       const others = disks.filter(({ disk }) => !kept.includes(disk)).map(({ disk }) => disk);
       // Nothing of these disks was kept: without a run their point would only take room.
       for (const disk of others) {
         try {
-          errors.push(...stays(await vm.undo(session.pit, { disks: [disk] })));
+          errors.push(...stays(await outcomeOf(vm.undo(session.pit, { disks: [disk] }))));
         } catch (error) {
           if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
           errors.push({ disk, error });
@@ -115,13 +116,13 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     async rollback() {
       if (ended) return [];
       ended = true;
-      return stays(await session.rollback());
+      return stays(await outcomeOf(session.rollback()));
     },
   };
 }
 
 /** The disks on which the point in time stays. */
-function stays({ disks }: TrackingOutcome): FailedDisk[] {
+function stays({ disks }: { disks: readonly DiskOutcome[] }): FailedDisk[] {
   return errorsOf(disks).filter(({ error }) => error.reason !== 'UNKNOWN_PIT');
 }
 

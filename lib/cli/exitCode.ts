@@ -17,6 +17,8 @@ const EXIT: Record<CbtErrorCode, number> = {
   ERR_CBT_TIMEOUT: 5,
   ERR_CBT_BACKEND_PROTOCOL: 4,
   ERR_CBT_CORRUPT_IMAGE: 4,
+  // Beside the error of a disk that refused, which is the one that counts.
+  ERR_CBT_NOT_DONE: 2,
   ERR_CBT_ABORTED: 130,
   ERR_CBT_INTERNAL: 1,
 };

@@ -18,6 +18,8 @@ export interface DiskOutcome {
   epoch?: string;
   changeId?: string;
   error?: CbtError;
+  /** The point could only be taken off together with tracking, which has ended on this disk; `error` says why. */
+  trackingEnded?: true;
 }
 
 /** What a new backup session means for one disk. */

@@ -12,6 +12,7 @@ export type CbtErrorCode =
   | 'ERR_CBT_TIMEOUT' // no answer in time
   | 'ERR_CBT_BACKEND_PROTOCOL' // an answer that breaks its own rules
   | 'ERR_CBT_CORRUPT_IMAGE' // a file that breaks its own rules
+  | 'ERR_CBT_NOT_DONE' // nothing was done to this disk, because another one refused
   | 'ERR_CBT_ABORTED' // the caller's AbortSignal
   | 'ERR_CBT_INTERNAL'; // our bug
 
@@ -54,6 +55,8 @@ const TABLE: Readonly<Record<CbtErrorCode, CbtRecovery | ByReason>> = {
   ERR_CBT_BACKEND_PROTOCOL: { else: 'report', BUSY: 'retry' },
   // With a reason it is bitmaps that are broken, and not the data.
   ERR_CBT_CORRUPT_IMAGE: { else: 'report', BUSY: 'retry', otherReason: 'full' },
+  // Without the disks that refused it is done.
+  ERR_CBT_NOT_DONE: 'fix',
   ERR_CBT_ABORTED: 'none',
   ERR_CBT_INTERNAL: 'report',
 };

@@ -26,6 +26,14 @@ export interface CbtErrorOptions {
   disk?: string;
   details?: CbtErrorDetails;
   cause?: unknown;
+  /** Every disk of a call that did nothing, each with its error. */
+  disks?: readonly DiskFailure[];
+}
+
+/** A disk to which nothing was done, and why. */
+export interface DiskFailure {
+  disk: string;
+  error: CbtError;
 }
 
 /** An error of one of these codes: a union that `code` narrows. A lost chain always has a reason. */
@@ -45,6 +53,8 @@ export interface CbtErrorJson {
   recovery: CbtRecovery;
   message: string;
   details: CbtErrorDetails;
+  /** Every disk of a call that did nothing. */
+  disks?: { disk: string; error: CbtErrorJson }[];
   /** What was behind it: one of ours, or name, code and message of another error. */
   cause?: CbtErrorJson | CauseJson;
 }
@@ -69,6 +79,8 @@ export class CbtError extends Error {
   declare readonly reason?: CbtReason;
   declare readonly disk?: string;
   readonly details: CbtErrorDetails;
+  /** Where a call on several disks did nothing: every disk of it, each with its error; `ERR_CBT_NOT_DONE` where others are to blame. */
+  declare readonly disks?: readonly DiskFailure[];
 
   static {
     Object.defineProperty(CbtError.prototype, 'name', { value: 'CbtError', configurable: true });
@@ -82,6 +94,7 @@ export class CbtError extends Error {
     if (options.reason !== undefined) this.reason = options.reason;
     if (options.disk !== undefined) this.disk = options.disk;
     this.details = options.details ?? {};
+    if (options.disks !== undefined) this.disks = options.disks;
   }
 
   /**
@@ -102,7 +115,7 @@ export class CbtError extends Error {
 
   /** The error that {@link CbtError.toJSON} made into this, parsed. Throws `ERR_CBT_INVALID_ARGUMENT` where it is none. */
   static fromJSON(json: unknown): CbtError {
-    const { code, reason, disk, message, details = {}, cause } = asObject('json', json);
+    const { code, reason, disk, message, details = {}, disks, cause } = asObject('json', json);
     if (!CODES.some((one) => one === code))
       throw invalidArgument('json.code', code, 'a code of this library');
     if (reason !== undefined && !REASONS.some((one) => one === reason))
@@ -114,6 +127,7 @@ export class CbtError extends Error {
       ...(reason !== undefined && { reason: reason as CbtReason }),
       ...(disk !== undefined && { disk }),
       details: asObject('json.details', details) as CbtErrorDetails,
+      ...(disks !== undefined && { disks: failuresFromJson(disks) }),
       ...(cause !== undefined && { cause: causeFromJson(cause) }),
     });
   }
@@ -135,12 +149,21 @@ export class CbtError extends Error {
 }
 
 /** The same error in other words, or about another disk: where it was thrown and why stay. */
-export function retold(error: CbtError, changes: { message?: string; disk?: string }): CbtError {
-  const { code, reason, details, cause } = error;
-  const { message = error.message, disk = error.disk } = changes;
+export function retold(
+  error: CbtError,
+  changes: Pick<CbtErrorOptions, 'disk' | 'disks' | 'details'> & { message?: string },
+): CbtError {
+  const { code, reason, cause } = error;
+  const {
+    message = error.message,
+    disk = error.disk,
+    disks = error.disks,
+    details = error.details,
+  } = changes;
   const told = new CbtError(code, message, {
     ...(reason !== undefined && { reason }),
     ...(disk !== undefined && { disk }),
+    ...(disks !== undefined && { disks }),
     details,
     cause,
   });
@@ -156,7 +179,7 @@ export function losesChain(error: unknown): error is CbtError & { readonly reaso
 }
 
 function errorToJson(error: CbtError, deep: number): CbtErrorJson {
-  const { code, reason, disk, recovery, message, details } = error;
+  const { code, reason, disk, recovery, message, details, disks } = error;
   const cause = deep === 0 ? undefined : causeToJson(error.cause, deep - 1);
   return {
     name: 'CbtError',
@@ -166,6 +189,7 @@ function errorToJson(error: CbtError, deep: number): CbtErrorJson {
     recovery,
     message,
     details,
+    ...(disks && { disks: disks.map((one) => ({ disk: one.disk, error: errorToJson(one.error, 0) })) }),
     ...(cause !== undefined && { cause }),
   };
 }
@@ -185,6 +209,14 @@ function causeFromJson(json: unknown): Error {
   const error = new Error(String(message));
   Object.defineProperty(error, 'name', { value: String(name), configurable: true });
   return typeof code === 'string' ? Object.assign(error, { code }) : error;
+}
+
+function failuresFromJson(json: unknown): DiskFailure[] {
+  if (!Array.isArray(json)) throw invalidArgument('json.disks', json, 'a list');
+  return json.map((one: unknown) => {
+    const { disk, error } = asObject('json.disks', one);
+    return { disk: String(disk), error: CbtError.fromJSON(error) };
+  });
 }
 
 function asObject(argument: string, value: unknown): Readonly<Record<string, unknown>> {

@@ -15,14 +15,20 @@ export function withPointLeft(error: CbtError, pit: string, left: readonly Point
 export function withPointLeft(error: unknown, pit: string, left: readonly PointLeft[]): unknown;
 export function withPointLeft(error: unknown, pit: string, left: readonly PointLeft[]): unknown {
   if (left.length === 0) return error;
-  const { code, reason, disk, details } =
-    error instanceof CbtError ? error : new CbtError('ERR_CBT_INTERNAL', wordsOf(error));
+  const {
+    code,
+    reason,
+    disk,
+    disks: each,
+    details,
+  } = error instanceof CbtError ? error : new CbtError('ERR_CBT_INTERNAL', wordsOf(error));
   const where = left.map((one) => `${one.disk} (${wordsOf(one.why)})`).join(' and ');
   const disks = left.map((one) => one.disk);
   const told = `the point in time ${pit} may still be on ${where}. Nobody has a backup of it, and nothing may be built on it: take it off (of images with rollback --session ${pit} ${disks.join(' ')}, of a VM that runs with forget)`;
   return new CbtError(code, `${wordsOf(error)}; moreover, ${told}`, {
     ...(reason !== undefined && { reason }),
     ...(disk !== undefined && { disk }),
+    ...(each !== undefined && { disks: each }),
     details: { ...details, pointStays: pit, pointStaysOn: disks.join(', ') },
     cause: error,
   });

@@ -50,7 +50,8 @@ export interface Session extends SessionFacts, AsyncDisposable {
   /** Why the session as a whole broke; null while it is good. */
   readonly broken: CbtError | null;
   /**
-   * Ends the session and keeps its point in time. A broken session is rolled back, and this throws why; so is a disk of a VM
+   * Ends the session and keeps its point in time; throws where it is kept on no disk, with every disk in `error.disks`. A
+   * broken session is rolled back, and this throws why; so is a disk of a VM
    * that is off whose data was read here and is not the instant's any more: it has an error then.
    */
   commit(options?: EndSessionOptions): Promise<TrackingOutcome>;

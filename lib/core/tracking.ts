@@ -1,6 +1,7 @@
 /**
  * Tracking over several disks at one instant: plans every disk first, and only when all plans stand lets the backend
- * carry them out in one transaction. The same code serves a running VM and images that no VM uses.
+ * carry them out in one transaction. The same code serves a running VM and images that no VM uses. What all disks refused is
+ * an outcome here, so that an end that is under way goes on; callers of the library get it thrown (`outcome.ts`).
  */
 import {
   type BeginOutcome,
@@ -24,11 +25,13 @@ import type { TrackingTarget } from './trackingTarget.js';
 
 export type { BeginOutcome, DiskOutcome, DrawUuid, TrackedState } from './beginPlan.js';
 
-/** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before. */
+/** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before, unless `trackingEnded`. */
 export interface TrackingOutcome {
   /** The point in time that was taken, or acted upon; null when nothing was done. */
   pit: string | null;
   disks: DiskOutcome[];
+  /** Some disks have an error. Where all have, the call throws, with `disks`. */
+  partial?: true;
   /** What the caller should know although it is done. */
   warnings?: readonly string[];
 }
@@ -176,7 +179,12 @@ async function run(
     disks: planned.map((p) => {
       if (!('plan' in p)) return p;
       const { disk, plan } = p;
-      return { disk, ...recordOf(plan), ...(plan.lost !== undefined && { error: plan.lost.about(disk) }) };
+      const { lost } = plan;
+      return {
+        disk,
+        ...recordOf(plan),
+        ...(lost && { error: lost.about(disk), trackingEnded: true as const }),
+      };
     }),
   };
 }
@@ -189,6 +197,6 @@ function refuseAll(
   return planned.map((p) => {
     if ('error' in p) return p;
     const { disk } = p;
-    return { disk, error: new CbtError('ERR_CBT_ABORTED', `nothing was done: ${names} refused`, { disk }) };
+    return { disk, error: new CbtError('ERR_CBT_NOT_DONE', `nothing was done: ${names} refused`, { disk }) };
   });
 }

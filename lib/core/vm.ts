@@ -111,7 +111,8 @@ export interface BeginVmOptions extends CallOptions {
 }
 
 /**
- * A VM, running or off. Every call looks at what is there now; failures are `CbtError`s that name the socket or the disk. Off, it
+ * A VM, running or off. Every call looks at what is there now; failures are `CbtError`s that name the socket or the disk. A call on
+ * several disks that did nothing throws, with every disk in `error.disks`; one that some disks did resolves, `partial`. Off, it
  * is its images: they must be in nobody's use (`BUSY` otherwise), and what only a running QEMU has (quiescing, scratch space,
  * reading modes) is of no effect.
  */

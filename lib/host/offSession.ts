@@ -4,6 +4,7 @@
  */
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import { outcomeOf, settled } from '../core/outcome.js';
 import type { Instant } from '../core/pointInTime.js';
 import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
 import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
@@ -107,13 +108,13 @@ export class OffSession implements Session {
       kept.length === 0 ? { disks: [] } : await track(kept, (images) => images.commit(this.pit, { signal }));
     for (const disk of lost) await this.#takeOff(disk, doubts);
     await this.#close();
-    return {
+    return settled({
       pit: this.pit,
       disks: this.disks.map(({ disk, error: refused }) => {
         const error = doubts.get(disk) ?? refused;
         return disks.find((one) => one.disk === disk) ?? { disk, ...(error !== undefined && { error }) };
       }),
-    };
+    });
   }
 
   async rollback(options: EndSessionOptions = {}): Promise<TrackingOutcome> {
@@ -126,11 +127,11 @@ export class OffSession implements Session {
         ? { disks: [] }
         : await track(pointed, (images) => images.rollback(this.pit, { signal }));
     await this.#close();
-    return { pit: this.pit, ...outcome };
+    return settled({ pit: this.pit, ...outcome });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#over) await this.rollback();
+    if (!this.#over) await outcomeOf(this.rollback());
   }
 
   /** Nobody has a backup of what the disk held then. A point that stays all the same is told: nothing may be built on it. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { instantOf } from '../core/changeId.js';
 import { CbtError, invalidArgument, type Problem, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
+import { nothingDone, settled } from '../core/outcome.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
 import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
 import type { Session, SessionDisk } from '../core/session.js';
@@ -100,31 +101,31 @@ export class OffVm implements Vm {
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('enable', options);
     const { disks, ...start } = options;
-    return this.#track(disks, (images) => images.enable(start));
+    return settled(await this.#track(disks, (images) => images.enable(start)));
   }
 
   async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('reset', options);
     const { disks, ...start } = options;
-    return this.#track(disks, (images) => images.reset(start));
+    return settled(await this.#track(disks, (images) => images.reset(start)));
   }
 
   async disable(options: DisksOptions = {}): Promise<TrackingOutcome> {
     checkDisks('disable', options);
     const { disks, signal } = options;
-    return this.#track(disks, (images) => images.disable({ signal }));
+    return settled(await this.#track(disks, (images) => images.disable({ signal })));
   }
 
   async forget(point: string | Instant, options: DisksOptions = {}): Promise<TrackingOutcome> {
     checkDisks('forget', options);
     const { disks, signal } = options;
-    return this.#track(disks, (images) => images.forget(point, { signal }));
+    return settled(await this.#track(disks, (images) => images.forget(point, { signal })));
   }
 
   async undo(pit: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
     checkDisks('undo', options);
     const { disks, signal } = options;
-    return this.#track(disks, (images) => images.undo(pit, { signal }));
+    return settled(await this.#track(disks, (images) => images.undo(pit, { signal })));
   }
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {
@@ -160,7 +161,7 @@ export class OffVm implements Vm {
   /** Nothing but the point in time will tell whoever goes on with it what was written since. */
   async #beginDetached(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
     const { base, signal } = options;
-    const begun = await track(disks, (images) => images.begin({ pit, base, signal }));
+    const begun = settled(await track(disks, (images) => images.begin({ pit, base, signal })));
     const pointed = begun.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
     return this.#session(pit, pointed, begun.disks, begun.warnings);
   }
@@ -174,8 +175,8 @@ export class OffVm implements Vm {
       if (found instanceof CbtError) failed.set(off.disk, found);
       else seen.push(found);
     }
-    const [first] = failed.values();
-    if (seen.length === 0 && first !== undefined) throw first;
+    if (seen.length === 0 && failed.size > 0)
+      throw nothingDone([...failed].map(([disk, error]) => ({ disk, error })));
     const wanted = onlyLook ? [] : seen.filter(({ without }) => without === null).map(({ off }) => off);
     const begun =
       wanted.length === 0
@@ -208,6 +209,7 @@ export class OffVm implements Vm {
       const held = watched.find(({ off }) => off.disk === disk)?.told;
       return held ?? begun.disks.find((one) => one.disk === disk) ?? { disk };
     });
+    settled({ disks: told });
     return this.#session(pit, pointed, told, begun.warnings, watched);
   }
 

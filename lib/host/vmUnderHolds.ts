@@ -4,7 +4,7 @@
  * with its process is one from its beginning to its end.
  */
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
-import type { CbtError } from '../core/errors.js';
+import { CbtError } from '../core/errors.js';
 import { type EndSessionOptions, hasEnded, type Session, type SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
@@ -176,7 +176,8 @@ class SessionUnderHolds implements Session {
       result = await work();
     } catch (thrown) {
       // What did not come to its end is asked for again, and stays a change until then.
-      this.#ended = hasEnded(thrown) || this.#session.broken !== null;
+      const nothingKept = thrown instanceof CbtError && thrown.disks !== undefined;
+      this.#ended = hasEnded(thrown) || nothingKept || this.#session.broken !== null;
       if (this.#ended || this.#own === null) await over().catch(() => undefined);
       throw thrown;
     }

@@ -40,6 +40,7 @@ expectTypeOf<CbtErrorCode>().toEqualTypeOf<
   | 'ERR_CBT_TIMEOUT'
   | 'ERR_CBT_BACKEND_PROTOCOL'
   | 'ERR_CBT_CORRUPT_IMAGE'
+  | 'ERR_CBT_NOT_DONE'
   | 'ERR_CBT_ABORTED'
   | 'ERR_CBT_INTERNAL'
 >();

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
 import { checkCall, text } from '../../core/options.js';
+import { settled } from '../../core/outcome.js';
 import { parsePoint } from '../../core/point.js';
 import { type Instant, requireUuid } from '../../core/pointInTime.js';
 import type { Session } from '../../core/session.js';
@@ -100,28 +101,28 @@ export class VmHandle implements Vm {
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('enable', options);
-    return enable(await this.#roomyTarget(options), start(options));
+    return settled(await enable(await this.#roomyTarget(options), start(options)));
   }
 
   async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('reset', options);
-    return reset(await this.#roomyTarget(options), start(options));
+    return settled(await reset(await this.#roomyTarget(options), start(options)));
   }
 
   async disable(options: DisksOptions = {}): Promise<TrackingOutcome> {
     checkDisks('disable', options);
-    return disable(this.#target(options), { signal: options.signal });
+    return settled(await disable(this.#target(options), { signal: options.signal }));
   }
 
   async forget(point: string | Instant, options: DisksOptions = {}): Promise<TrackingOutcome> {
     checkDisks('forget', options);
     const parsed = parsePoint('point', point);
-    return forget(this.#target(options), { point: parsed, signal: options.signal });
+    return settled(await forget(this.#target(options), { point: parsed, signal: options.signal }));
   }
 
   async undo(pit: string, options: DisksOptions = {}): Promise<TrackingOutcome> {
     checkDisks('undo', options);
-    return undo(this.#target(options), { pit, signal: options.signal });
+    return settled(await undo(this.#target(options), { pit, signal: options.signal }));
   }
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {

@@ -61,10 +61,12 @@ export async function runTracking(
     await using vm = await openSource(images, asked, host, signal);
     return await work(vm);
   };
-  const outcome = await withVm((vm) => act(vm, name, asked, io.signal, bar.update), io.signal).finally(() =>
-    bar.end(),
-  );
-  const { warnings = [], ...told } = outcome;
+  const outcome: Outcome = await withVm((vm) => act(vm, name, asked, io.signal, bar.update), io.signal)
+    .catch(refusedAsWhole)
+    .finally(() => bar.end());
+  const { pit, session } = outcome;
+  const told = { ...(session !== undefined && { session }), pit };
+  const { warnings = [] } = outcome;
   for (const warning of warnings) warn(io, warning);
   const text = flags.json
     ? `${JSON.stringify({ ...told, disks: outcome.disks.map(toJson) })}\n`
@@ -77,8 +79,14 @@ export async function runTracking(
   const errors = outcome.disks.flatMap((disk) => (disk.error === undefined ? [] : [disk.error]));
   if (!flags.json) for (const error of errors) io.stderr.write(`${describeError(error)}\n`);
   // The error that stopped the work, not those that say "nothing was done because of it".
-  const cause = errors.find((error) => error.code !== 'ERR_CBT_ABORTED') ?? errors[0];
+  const cause = errors.find((error) => error.code !== 'ERR_CBT_NOT_DONE') ?? errors[0];
   return cause === undefined ? 0 : exitCodeOf(cause);
+}
+
+/** Every disk is told with its error, as where only some refused. */
+function refusedAsWhole(thrown: unknown): Outcome {
+  if (thrown instanceof CbtError && thrown.disks !== undefined) return { pit: null, disks: thrown.disks };
+  throw thrown;
 }
 
 /** A session of which nobody could be told would stay open for ever: it is rolled back. */

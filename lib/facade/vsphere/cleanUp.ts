@@ -1,4 +1,5 @@
 /** Tidying up after processes that died: what they held is free, and snapshots that they had only begun are ended. */
+import { outcomeOf } from '../../core/outcome.js';
 import { pointLeftAfter } from '../../core/pointLeft.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
@@ -33,7 +34,7 @@ export async function endPending(vm: VmContext, connected: Vm): Promise<void> {
   for (const { session, owner } of (await vm.records.read()).pending) {
     if (await mayBeUnseen(vm.records.file, owner)) continue;
     try {
-      const { disks } = await (await connected.resume(session)).rollback();
+      const { disks } = await outcomeOf((await connected.resume(session)).rollback());
       const [left] = pointLeftAfter(disks);
       // Of a disk that is not on a running VM any more the session's own record tells whoever meets it again.
       if (left !== undefined && !connected.running) throw left.why;

@@ -1,5 +1,6 @@
 /** Ending what keeps snapshots readable, and forgetting their names; their points in time stay where they were tracked. */
 import { CbtError, losesChain } from '../../core/errors.js';
+import { outcomeOf } from '../../core/outcome.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
@@ -37,12 +38,13 @@ async function endSession(connected: Vm, snapshot: SnapshotRecord): Promise<void
     const unseen = session.disks.find(({ error }) => error !== undefined && !losesChain(error))?.error;
     if (unseen !== undefined) throw unseen;
     try {
-      await (tracked ? session.commit() : session.rollback());
+      // A disk on which nothing of it is left is none to wait for.
+      await outcomeOf(tracked ? session.commit() : session.rollback());
     } catch (thrown) {
       // Broken, or half-way rolled back by somebody: its point in time goes, and the next query with its changeId says so.
       const undone = thrown instanceof CbtError && thrown.details['ending'] === 'rollback';
       if (session.broken === null && !undone) throw thrown;
-      await session.rollback();
+      await outcomeOf(session.rollback());
     }
   } catch (thrown) {
     // With a restart of QEMU, or by somebody else: there is only its name left to remove.

@@ -61,6 +61,7 @@ const FAULT: Record<CbtErrorCode, Make> = {
   ERR_CBT_TIMEOUT: plainly(InvalidState),
   ERR_CBT_BACKEND_PROTOCOL: plainly(RuntimeFault),
   ERR_CBT_CORRUPT_IMAGE: ofFile,
+  ERR_CBT_NOT_DONE: plainly(InvalidState),
   ERR_CBT_ABORTED: plainly(RequestCanceled),
   ERR_CBT_INTERNAL: plainly(RuntimeFault),
 };

@@ -1,6 +1,7 @@
 /** Taking a snapshot, for the two methods that do: a session of the core that outlives this process, and its record. */
 import { randomUUID } from 'node:crypto';
 import { CbtError } from '../../core/errors.js';
+import { outcomeOf } from '../../core/outcome.js';
 import { pointLeftAfter, tellsPointLeft } from '../../core/pointLeft.js';
 import type { Vm } from '../../core/vm.js';
 import { ownOwner } from '../../host/holds.js';
@@ -104,7 +105,7 @@ async function begin(
     });
     return snapshotValue(id);
   } catch (thrown) {
-    const stays = await session.rollback().then(
+    const stays = await outcomeOf(session.rollback()).then(
       (outcome) => pointLeftAfter(outcome.disks).length > 0,
       () => true,
     );

@@ -194,7 +194,7 @@ describe('several images', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       pit: null,
       disks: [
-        { disk: third, error: { code: 'ERR_CBT_ABORTED' } },
+        { disk: third, error: { code: 'ERR_CBT_NOT_DONE' } },
         { disk, error: { code: 'ERR_CBT_INVALID_ARGUMENT' } },
       ],
     });

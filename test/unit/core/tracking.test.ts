@@ -54,7 +54,7 @@ describe('enable, reset, disable', () => {
     expect(vm.transactions).toEqual([]);
     expect(outcome.pit).toBeNull();
     expect(outcome.disks.map((d) => [d.disk, d.error?.code])).toEqual([
-      ['vda', 'ERR_CBT_ABORTED'],
+      ['vda', 'ERR_CBT_NOT_DONE'],
       ['vdb', 'ERR_CBT_INVALID_ARGUMENT'],
       ['vdx', 'ERR_CBT_UNSUPPORTED'],
     ]);

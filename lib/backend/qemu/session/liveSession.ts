@@ -4,6 +4,7 @@
  */
 import type { DiskData, OpenDataOptions } from '../../../core/diskData.js';
 import { CbtError } from '../../../core/errors.js';
+import { marked, settled } from '../../../core/outcome.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
@@ -190,16 +191,16 @@ export class LiveSession implements Session {
         error: new CbtError('ERR_CBT_TRACKING_LOST', message, { disk, reason: 'MISSING' as const }),
       };
     });
-    return { pit: this.pit, disks, ...(warnings !== undefined && { warnings }) };
+    return settled({ pit: this.pit, disks, ...(warnings !== undefined && { warnings }) });
   }
 
   async rollback(options?: EndOptions): Promise<TrackingOutcome> {
     checkEnd('rollback', options);
     const cleanedUp = await this.#breaking?.catch(() => null);
-    if (cleanedUp != null) return cleanedUp;
+    if (cleanedUp != null) return marked(cleanedUp);
     // The clean-up failed, perhaps for want of room: with the cause mended it is done now.
     if (this.#over) throw this.#closed();
-    return this.#end('rollback', options);
+    return marked(await this.#end('rollback', options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,10 @@
 /** Which disks take part in a session, and what is to be done to their bitmaps. */
 import { randomUUID } from 'node:crypto';
 import { type BeginOutcome, planBegins } from '../../../core/beginPlan.js';
-import { CbtError, invalidArgument } from '../../../core/errors.js';
+import { CbtError, type DiskFailure, invalidArgument } from '../../../core/errors.js';
+import { nothingDone } from '../../../core/outcome.js';
 import type { Point } from '../../../core/point.js';
-import type { SessionDisk, SessionMode } from '../../../core/session.js';
+import type { SessionMode } from '../../../core/session.js';
 import { findShortOfRoom } from '../graph/closingRoom.js';
 import { requireSafeExport } from '../graph/ioThreads.js';
 import type { QmpTrackingTarget } from '../graph/trackingTarget.js';
@@ -19,17 +20,18 @@ export interface SessionPlan {
   planned: PlannedDisk[];
   leased: LeaseDisk[];
   /** Disks that take no part, each with its error. */
-  refused: SessionDisk[];
+  refused: readonly DiskFailure[];
 }
 
-/** The plan of every disk as it is now. Throws when none can take part: the first one's reason. */
+/** The plan of every disk as it is now. Throws when none can take part. */
 export async function planSession(
   client: QmpPort,
   target: QmpTrackingTarget,
   session: { pit: string; base: Point | undefined; mode: SessionMode },
   signal: AbortSignal | undefined,
 ): Promise<SessionPlan> {
-  const plan: SessionPlan = { planned: [], leased: [], refused: [] };
+  const refused: DiskFailure[] = [];
+  const plan: SessionPlan = { planned: [], leased: [], refused };
   const tracked = await target.disks(signal);
   for (const begun of planBegins(tracked, target.others(), { ...session, drawUuid: randomUUID })) {
     try {
@@ -49,11 +51,12 @@ export async function planSession(
       });
     } catch (error) {
       if (!(error instanceof CbtError)) throw error;
-      plan.refused.push({ disk: begun.disk, error: error.about(begun.disk) });
+      refused.push({ disk: begun.disk, error: error.about(begun.disk) });
     }
   }
   if (plan.planned.length > 0) return plan;
-  throw plan.refused[0]?.error ?? invalidArgument('disks', 'none', 'at least one disk that can be tracked');
+  if (refused.length > 0) throw nothingDone(refused);
+  throw invalidArgument('disks', 'none', 'at least one disk that can be tracked');
 }
 
 /** An overlay turns its image read-only, which stores the bitmaps at once. */

@@ -37,11 +37,11 @@ async function switchTracking(
   const found = await readDisks(vm, connected);
   const disks = found.filter(({ epoch }) => !wanted || epoch === null).map(({ disk }) => disk);
   if (disks.length === 0) return;
-  const outcome = await (wanted ? connected.enable({ disks, signal }) : connected.disable({ disks, signal }));
-  const errors = outcome.disks.flatMap(({ error }) => error ?? []);
-  // The disk that refused, not those to which nothing was done because of it.
-  const failed = errors.find(({ code }) => code !== 'ERR_CBT_ABORTED') ?? errors[0];
-  if (failed !== undefined) throw toFault(failed);
+  try {
+    await (wanted ? connected.enable({ disks, signal }) : connected.disable({ disks, signal }));
+  } catch (thrown) {
+    throw toFault(thrown);
+  }
 }
 
 function wantedTracking(spec: VirtualMachineConfigSpec): boolean | undefined {
