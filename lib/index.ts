@@ -41,7 +41,17 @@ export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
 export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
 export { TrackedDisk } from './core/trackedDisk.js';
-export type { BeginOutcome, DiskOutcome, TrackingOutcome } from './core/tracking.js';
+export type {
+  BeginOutcome,
+  DiskDone,
+  DiskFailed,
+  DiskOutcome,
+  FullDisk,
+  IncrementalDisk,
+  RefusedDisk,
+  TrackingOutcome,
+  UntoldDisk,
+} from './core/tracking.js';
 export type {
   BeginVmOptions,
   CallOptions,

@@ -30,7 +30,7 @@ import type { BackupSource, FailedDisk, SourceFacts, SourceSession } from './sou
 import { toldBackup } from './told.js';
 import { openForWriting } from './writing.js';
 
-export type DiskResult = DiskRun | { disk: string; error: CbtError };
+export type DiskResult = (DiskRun & { error?: undefined }) | FailedDisk;
 
 export interface BackupResult {
   /** Null when every disk failed: then nothing was kept. */

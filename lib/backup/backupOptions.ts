@@ -13,6 +13,7 @@ import {
 } from '../core/options.js';
 import type { OnProgress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
+import type { Verdict } from './chooseBase.js';
 import { CLAIM, MAX_JOBS } from './options.js';
 import type { ClaimOptions } from './owner.js';
 
@@ -38,15 +39,12 @@ export interface BackupOptions extends ClaimOptions {
 }
 
 /** What is going to be done with a disk, told before it is. */
-export interface DiskPlan {
+export type DiskPlan = Verdict & {
   disk: string;
-  verdict: 'incremental' | 'full';
-  reason: string | null;
-  message: string | null;
   changedBytes: number;
   /** What is going to be copied; can be read until the disk's copying ends. */
   map: ChangeMap;
-}
+};
 
 export const BACKUP: Checks<BackupOptions> = {
   ...CLAIM,

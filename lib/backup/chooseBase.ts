@@ -4,21 +4,39 @@
  * below it are asked instead.
  */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
-import { CbtError, losesChain } from '../core/errors.js';
+import { CbtError, type CbtReason, losesChain } from '../core/errors.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStackFiles } from './layerFiles.js';
 import { inWords, type Place, stands } from './series.js';
 import type { ChainPoint } from './source.js';
 
-export interface Choice {
-  verdict: 'incremental' | 'full';
-  /** Why a full backup, as a reason code where there is one. */
-  reason: string | null;
-  /** In words; also for an incremental that had to pass over a run. */
-  message: string | null;
-  base: Layer | null;
+/** What a backup of a disk copies, and why. */
+export type Verdict =
+  | {
+      verdict: 'incremental';
+      reason: null;
+      /** Why it builds on no later run; null where it builds on the newest. */
+      message: string | null;
+    }
+  | {
+      verdict: 'full';
+      /** Where there is a code for it. */
+      reason: CbtReason | null;
+      message: string | null;
+    };
+
+export type Choice = {
   /** What has to be copied. */
   map: ChangeMap;
+} & ((Verdict & { verdict: 'incremental'; base: Layer }) | (Verdict & { verdict: 'full'; base: null }));
+
+/** The verdict alone, of whatever has one. */
+export function verdictOf({
+  verdict,
+  reason,
+  message,
+}: { verdict: Verdict['verdict'] } & Pick<Verdict, 'message'> & { reason: CbtReason | null }): Verdict {
+  return verdict === 'full' ? { verdict, reason, message } : { verdict, reason: null, message };
 }
 
 export interface BaseQuestion {
@@ -28,7 +46,7 @@ export interface BaseQuestion {
   epoch: string | null;
   /** Those that stand in the disk's chain. */
   points: readonly ChainPoint[];
-  lost: { reason: string | null; message: string } | null;
+  lost: { reason: CbtReason | null; message: string } | null;
   full: boolean;
   changes: (from: string, selection: ChangeMapSelection) => Promise<ChangeMap>;
   allocated: (selection: ChangeMapSelection) => Promise<ChangeMap>;
@@ -40,7 +58,7 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
   const layers = [place.series, place.joins]
     .flatMap((series) => series?.layers ?? [])
     .sort((x, y) => y.run.run - x.run.run);
-  const asFull = async (reason: string | null, message: string | null): Promise<Choice> => {
+  const asFull = async (reason: CbtReason | null, message: string | null): Promise<Choice> => {
     const words = [message, inWords(place)].filter((part) => part !== null).join('; ');
     const map = await question.allocated(selection);
     return { verdict: 'full', reason, message: words === '' ? null : words, base: null, map };

@@ -4,6 +4,7 @@ import type { DiskData } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
 import type { Progress } from '../core/progress.js';
 import type { BackupOptions } from './backupOptions.js';
+import { verdictOf } from './chooseBase.js';
 import { copyLayer } from './copyLayer.js';
 import { removeFile } from './durable.js';
 import { onFile } from './fileFault.js';
@@ -94,7 +95,7 @@ async function copyDisk(
 ): Promise<DiskRun> {
   const { signal } = options;
   const { disk, verdict, reason, message, base, key, map, changedBytes, series, identity, sequence } = plan;
-  await options.onDisk?.({ disk: disk.disk, verdict, reason, message, changedBytes, map });
+  await options.onDisk?.({ disk: disk.disk, ...verdictOf(plan), changedBytes, map });
   const file = layerName(key, run);
   const sumsFile = sumsName(key, run);
   const sizeBytes = Math.ceil(disk.sizeBytes / 512) * 512;

@@ -2,27 +2,25 @@
 
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, flag, required, text } from '../core/options.js';
-import { chooseBase } from './chooseBase.js';
+import { chooseBase, type Verdict, verdictOf } from './chooseBase.js';
 import { BackupFolder, folderExists } from './folder.js';
 import { CLAIM, source as checkSource } from './options.js';
 import { type ClaimOptions, claimFolder } from './owner.js';
 import { type Place, placeDisks } from './series.js';
-import type { BackupSource, DiskIdentity } from './source.js';
+import type { BackupSource, DiskIdentity, FailedDisk } from './source.js';
 
 /** What a backup of a disk would be now. `changedBytes` is what the map tells; a copy is widened to clusters of 64 KiB. */
-export interface DiskEstimate {
+export type DiskEstimate = Verdict & {
   disk: string;
   sizeBytes: number;
-  verdict: 'incremental' | 'full';
-  reason: string | null;
-  message: string | null;
-  /** The run it would build on. */
+  /** The run it would build on; null for a full one. */
   base: { run: number; pit: string } | null;
   changedBytes: number;
-}
+  error?: undefined;
+};
 
 /** An estimate, or why there is none. */
-export type EstimateOutcome = DiskEstimate | { disk: string; error: CbtError };
+export type EstimateOutcome = DiskEstimate | FailedDisk;
 
 /** The folder that a backup would go to, and how. */
 export interface EstimateOptions extends ClaimOptions {
@@ -79,7 +77,7 @@ async function estimateDisk(
   { folder, full, signal }: { folder: BackupFolder | null; full: boolean; signal: AbortSignal | undefined },
 ): Promise<DiskEstimate> {
   await using opened = await source.openDisk(disk, signal);
-  const { verdict, reason, message, base, map } = await chooseBase({
+  const choice = await chooseBase({
     folder,
     place,
     epoch,
@@ -90,12 +88,11 @@ async function estimateDisk(
     allocated: (selection) => opened.allocated(selection),
     selection: { signal },
   });
+  const { base, map } = choice;
   return {
     disk,
     sizeBytes,
-    verdict,
-    reason,
-    message,
+    ...verdictOf(choice),
     base: base === null ? null : { run: base.run.run, pit: base.run.pit },
     changedBytes: await map.changedBytes(),
   };

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { REASONS } from '../core/errorCodes.js';
 import { CbtError } from '../core/errors.js';
 import { isKey, layerName, MAX_RUN, sumsName } from './names.js';
 
@@ -18,6 +19,8 @@ const bytes = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const run = z.number().int().positive().max(MAX_RUN);
 const time = z.iso.datetime();
 const text = z.string().max(4096);
+
+const reason = z.enum(REASONS).nullable().catch(null);
 
 const diskRunSchema = z.strictObject({
   /** The disk's name towards its VM, or the path of its image. */
@@ -35,8 +38,8 @@ const diskRunSchema = z.strictObject({
   /** The place of the point in time in the epoch. Absent in version 1. */
   sequence: z.number().int().positive().max(Number.MAX_SAFE_INTEGER).nullable().optional(),
   verdict: z.enum(['incremental', 'full']),
-  /** Why a full backup, as a reason code and in words. */
-  reason: text.nullable(),
+  /** Why a full backup, as a reason code and in words. A code of a later version is none here. */
+  reason,
   message: text.nullable(),
   /** The run whose layer is the backing file. */
   base: z.strictObject({ run, pit: uuid }).nullable(),
@@ -67,9 +70,7 @@ const manifestSchema = z.strictObject({
   }),
   disks: z.array(diskRunSchema).min(1).max(4096),
   /** Disks of the VM whose backup failed in this run. */
-  failed: z.array(
-    z.strictObject({ disk: text, code: text, reason: text.nullable(), message: z.string().max(65_536) }),
-  ),
+  failed: z.array(z.strictObject({ disk: text, code: text, reason, message: z.string().max(65_536) })),
 });
 
 /** A disk in a run, as the manifest has it. Sizes in bytes. */

@@ -9,7 +9,7 @@ import { isKey, makeKey, manifestName, parseLayerName } from './names.js';
 import { type Place, placeDisks } from './series.js';
 import type { DiskIdentity, FailedDisk, SourceDisk, SourceFacts } from './source.js';
 
-export interface Plan extends Choice {
+export type Plan = Choice & {
   disk: SourceDisk;
   identity: DiskIdentity;
   /** Id of the series. */
@@ -19,7 +19,7 @@ export interface Plan extends Choice {
   /** Place of the session's point in the epoch; null where none was taken. */
   sequence: number | null;
   changedBytes: number;
-}
+};
 
 export interface PlanQuestion {
   folder: BackupFolder;

@@ -76,7 +76,7 @@ const RESTORE: Checks<RestoreOptions> = {
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:
  * `ERR_CBT_CORRUPT_IMAGE` for what is damaged. After a failure no new file is left; a device or an export may be half written. One
- * that is too small is `ERR_CBT_MAP_MISMATCH`.
+ * that is too small is `ERR_CBT_INVALID_ARGUMENT`.
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   checkOptions('restore', options, RESTORE);

@@ -107,7 +107,6 @@ function aboutRoom(error: unknown, path: string): unknown {
 /** Throws where a disk has no room on what is there. */
 export function requireSize(to: string, found: number, needed: number): void {
   if (found >= needed) return;
-  throw new CbtError('ERR_CBT_MAP_MISMATCH', `${to} has ${found} bytes, the disk needs ${needed}`, {
-    details: { found, needed },
-  });
+  const message = `${to} has ${found} bytes, the disk needs ${needed}`;
+  throw new CbtError('ERR_CBT_INVALID_ARGUMENT', message, { details: { argument: 'to', found, needed } });
 }

@@ -1,7 +1,7 @@
 /** Where a backup reads from: the disks of a VM, running or off, at one instant. */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import type { DiskData } from '../core/diskData.js';
-import type { CbtError } from '../core/errors.js';
+import type { CbtError, CbtReason } from '../core/errors.js';
 import type { PitInfo, TrackedDisk } from '../core/trackedDisk.js';
 
 /** A point in time that stands in a disk's chain. */
@@ -48,7 +48,7 @@ export interface SourceDisk {
   epoch: string | null;
   changeId: string | null;
   /** Why no older point can answer; null where one may. */
-  lost: { reason: string | null; message: string } | null;
+  lost: { reason: CbtReason | null; message: string } | null;
   /** The points in time that stand in its chain, the session's own with them. */
   points(signal: AbortSignal | undefined): Promise<readonly ChainPoint[]>;
   /** What changed from an older point to the session's. */

@@ -7,31 +7,79 @@ import { findPit, type PitPlan, planPit, planReset } from './chainPlan.js';
 import { formatChangeId } from './changeId.js';
 import { planChanges } from './changeQuery.js';
 import type { DiskState } from './diskSource.js';
-import { CbtError, type CbtReason, losesChain, trackingLost } from './errors.js';
+import { CbtError, type CbtReason, type DiskFailure, losesChain, trackingLost } from './errors.js';
 import type { Point } from './point.js';
 
 export type TrackedState = { disk: string; state: DiskState } | { disk: string; error: CbtError };
 
-/** What became of one disk; `error` says why nothing was done to it. */
-export interface DiskOutcome {
+/** A disk to which it was done. */
+export interface DiskDone {
   disk: string;
+  /** Its history, and the point in time that records from here on; absent where it is not tracked any more. */
   epoch?: string;
   changeId?: string;
-  error?: CbtError;
-  /** The point could only be taken off together with tracking, which has ended on this disk; `error` says why. */
-  trackingEnded?: true;
+  error?: undefined;
+  trackingEnded?: undefined;
 }
 
-/** What a new backup session means for one disk. */
-export interface BeginOutcome extends DiskOutcome {
-  sizeBytes?: number;
-  verdict?: 'incremental' | 'full';
-  /** Why a full backup; absent for an incremental one. */
+/** A disk to which nothing was done, and why. */
+export interface DiskFailed extends DiskFailure {
+  /** The point could only be taken off together with tracking, which has ended on this disk; `error` says why. */
+  trackingEnded?: true;
+  epoch?: undefined;
+  changeId?: undefined;
+}
+
+/** What became of one disk: `error` tells the two apart. */
+export type DiskOutcome = DiskDone | DiskFailed;
+
+/** A disk that is part of a session. */
+interface DiskBegun extends DiskDone {
+  sizeBytes: number;
+}
+
+/** Only what changed since `base` has to be copied. */
+export interface IncrementalDisk extends DiskBegun {
+  verdict: 'incremental';
+  /** The point in time that it starts from. */
+  base: string;
+  reason?: undefined;
+  message?: undefined;
+}
+
+/** Everything has to be copied. */
+export interface FullDisk extends DiskBegun {
+  verdict: 'full';
+  /** Why its older points cannot answer; absent where a full backup was asked for. */
   reason?: CbtReason;
-  /** In words, beside `reason`. */
-  message?: string;
-  /** The point in time that an incremental starts from. */
-  base?: string;
+  /** The same in words. */
+  message: string;
+  base?: undefined;
+}
+
+/** Nobody recorded what has to be copied (a session taken up again, or only looked at): ask for the changes from the base that you have. */
+export interface UntoldDisk extends DiskBegun {
+  verdict: 'unknown';
+  base?: undefined;
+  reason?: undefined;
+  message?: undefined;
+}
+
+/** A disk that takes no part. */
+export interface RefusedDisk extends DiskFailed {
+  verdict: 'failed';
+  sizeBytes?: undefined;
+  base?: undefined;
+  reason?: undefined;
+  message?: undefined;
+}
+
+/** What a new backup session means for one disk: `verdict` tells them apart. */
+export type BeginOutcome = IncrementalDisk | FullDisk | UntoldDisk | RefusedDisk;
+
+/** A disk that takes no part, with its reason. */
+export function refusedDisk({ disk, error }: DiskFailure): RefusedDisk {
+  return { disk, verdict: 'failed', error };
 }
 
 /** Draws UUIDs; the core has no source of randomness of its own. */
@@ -49,7 +97,7 @@ export interface BeginRequest {
 
 /** What is to be done to one disk, or why nothing is. */
 export type BeginPlan =
-  | { disk: string; plan: PitPlan; outcome: BeginOutcome }
+  | { disk: string; plan: PitPlan; outcome: IncrementalDisk | FullDisk }
   | { disk: string; error: CbtError };
 
 /**
@@ -128,12 +176,13 @@ export function planBegin(
   state: DiskState,
   { pit, base, drawUuid }: BeginRequest,
   lost: CbtError | null = null,
-): { plan: PitPlan; outcome: BeginOutcome } {
+): { plan: PitPlan; outcome: IncrementalDisk | FullDisk } {
   const sizeBytes = state.sizeBytes;
   const next = planNext(state, pit, drawUuid, lost);
   const named = { disk: state.disk, sizeBytes, ...recordOf(next.plan) };
   if (next.lost !== null) return { plan: next.plan, outcome: { ...named, ...fullBecause(next.lost) } };
-  if (base?.kind === 'allocated') return { plan: next.plan, outcome: { ...named, verdict: 'full' } };
+  if (base?.kind === 'allocated')
+    return { plan: next.plan, outcome: { ...named, verdict: 'full', message: 'asked for' } };
   try {
     const from = planChanges(state, base ?? newestPoint(state), null).from;
     return { plan: next.plan, outcome: { ...named, verdict: 'incremental', base: from } };
@@ -159,11 +208,11 @@ function planNext(
 }
 
 /** What is told of the segment that records from here on. */
-export function recordOf({ recording }: PitPlan): Pick<DiskOutcome, 'epoch' | 'changeId'> {
+export function recordOf({ recording }: PitPlan): Pick<DiskDone, 'epoch' | 'changeId'> {
   return recording === null ? {} : { epoch: recording.epoch, changeId: formatChangeId(recording) };
 }
 
-function fullBecause(error: CbtError): Pick<BeginOutcome, 'verdict' | 'reason' | 'message'> {
+function fullBecause(error: CbtError): Pick<FullDisk, 'verdict' | 'reason' | 'message'> {
   return {
     verdict: 'full',
     message: error.message,

@@ -9,6 +9,7 @@ export type CbtErrorCode =
   | 'ERR_CBT_MAP_MISMATCH' // size or granularity does not fit
   | 'ERR_CBT_UNSUPPORTED' // a limit of QEMU or of ours
   | 'ERR_CBT_BACKEND_UNAVAILABLE' // could not ask
+  | 'ERR_CBT_CONNECTION_LOST' // what was open is gone, and not by us
   | 'ERR_CBT_TIMEOUT' // no answer in time
   | 'ERR_CBT_BACKEND_PROTOCOL' // an answer that breaks its own rules
   | 'ERR_CBT_CORRUPT_IMAGE' // a file that breaks its own rules
@@ -32,8 +33,8 @@ export type CbtReason =
   | 'FOREIGN'; // a bitmap that is not ours cannot answer this
 
 /**
- * The way out of an error: `full` a full backup of the disk; `retry` the same call again, later; `reconnect` connect anew, then the
- * same call (no error says this yet); `fix` the call, or what it was asked of; `report` stop, and tell whoever can look into it; `none` nothing is to be done.
+ * The way out of an error: `full` a full backup of the disk; `retry` the same call again, later; `reconnect` connect or open anew, then the
+ * same call; `fix` the call, or what it was asked of; `report` stop, and tell whoever can look into it; `none` nothing is to be done.
  */
 export type CbtRecovery = 'full' | 'retry' | 'reconnect' | 'fix' | 'report' | 'none';
 
@@ -51,6 +52,8 @@ const TABLE: Readonly<Record<CbtErrorCode, CbtRecovery | ByReason>> = {
   ERR_CBT_UNSUPPORTED: { else: 'fix', BUSY: 'retry' },
   // OVERLAY: what the guest wrote waits in a file beside the image, and is lost to a backup of the image alone.
   ERR_CBT_BACKEND_UNAVAILABLE: { else: 'retry', OVERLAY: 'fix' },
+  // Lost is not closed: the caller did nothing wrong, and what is open now will never answer again.
+  ERR_CBT_CONNECTION_LOST: 'reconnect',
   ERR_CBT_TIMEOUT: 'retry',
   ERR_CBT_BACKEND_PROTOCOL: { else: 'report', BUSY: 'retry' },
   // With a reason it is bitmaps that are broken, and not the data.
@@ -89,7 +92,7 @@ const LOST: Readonly<Record<CbtReason, boolean>> = {
 };
 
 /** Every reason. */
-export const REASONS = Object.keys(LOST) as readonly CbtReason[];
+export const REASONS = Object.keys(LOST) as [CbtReason, ...CbtReason[]];
 
 /** Whether the reason says that the chain itself cannot go on, whatever becomes of the call. */
 export function endsChain(reason: CbtReason | undefined): boolean {

@@ -60,7 +60,7 @@ const GONE: ReadonlySet<CbtReason | undefined> = new Set<CbtReason>([
 
 /** Where the point may stay after it was taken off. */
 export function pointLeftAfter(
-  disks: readonly { readonly disk: string; readonly error?: CbtError }[],
+  disks: readonly { readonly disk: string; readonly error?: CbtError | undefined }[],
 ): PointLeft[] {
   return disks.flatMap(({ disk, error }) =>
     error === undefined || GONE.has(error.reason) ? [] : [{ disk, why: error }],

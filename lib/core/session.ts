@@ -15,11 +15,11 @@ export type SessionMode =
   /** The guest writes to a new overlay, which is committed back at the end. */
   | 'overlay';
 
-/** One disk of a session. */
-export interface SessionDisk extends BeginOutcome {
+/** One disk of a session: `verdict` tells what a backup of it has to copy. */
+export type SessionDisk = BeginOutcome & {
   /** NBD URI of the disk as it was at the session's instant, read-only, for other programs; absent when the disk has an error, and while the VM is off. */
   export?: string;
-}
+};
 
 /** What a session tells about itself. */
 export interface SessionFacts {

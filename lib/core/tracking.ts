@@ -10,6 +10,7 @@ import {
   type DrawUuid,
   planBegins,
   recordOf,
+  refusedDisk,
   requireNewPit,
   statesOf,
 } from './beginPlan.js';
@@ -23,7 +24,18 @@ import { checkGranularity } from './rangePage.js';
 import { takePoint } from './takePoint.js';
 import type { TrackingTarget } from './trackingTarget.js';
 
-export type { BeginOutcome, DiskOutcome, DrawUuid, TrackedState } from './beginPlan.js';
+export type {
+  BeginOutcome,
+  DiskDone,
+  DiskFailed,
+  DiskOutcome,
+  DrawUuid,
+  FullDisk,
+  IncrementalDisk,
+  RefusedDisk,
+  TrackedState,
+  UntoldDisk,
+} from './beginPlan.js';
 
 /** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before, unless `trackingEnded`. */
 export interface TrackingOutcome {
@@ -132,7 +144,7 @@ export async function begin(
     'plan' in one ? [{ disk: one.disk, actions: one.plan.actions }] : [],
   );
   await takePoint(target, changes, { pit, before }, options.signal);
-  return { pit, disks: begun.map((one) => ('plan' in one ? one.outcome : one)) };
+  return { pit, disks: begun.map((one) => ('plan' in one ? one.outcome : refusedDisk(one))) };
 }
 
 /** The PIT of one of the points of the disk's own history. */
@@ -176,15 +188,11 @@ async function run(
   else if (changes.length > 0) await target.apply(changes, signal);
   return {
     pit: ready[0]?.pit ?? null,
-    disks: planned.map((p) => {
+    disks: planned.map((p): DiskOutcome => {
       if (!('plan' in p)) return p;
       const { disk, plan } = p;
       const { lost } = plan;
-      return {
-        disk,
-        ...recordOf(plan),
-        ...(lost && { error: lost.about(disk), trackingEnded: true as const }),
-      };
+      return lost ? { disk, error: lost.about(disk), trackingEnded: true } : { disk, ...recordOf(plan) };
     }),
   };
 }

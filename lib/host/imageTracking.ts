@@ -11,7 +11,8 @@ import { isNotFollowed } from '../backend/image/stack.js';
 import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
 import type { ImageToOpen } from '../backend/qemu/openForWriting.js';
 import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
-import { CbtError, invalidArgument } from '../core/errors.js';
+import { refusedDisk } from '../core/beginPlan.js';
+import { CbtError, type DiskFailure, invalidArgument } from '../core/errors.js';
 import {
   abortSignal,
   type Checks,
@@ -158,7 +159,7 @@ export class ImageTracking {
         one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
           begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
         ),
-      pit,
+      { refused: refusedDisk, takes: pit },
     );
     return { pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
@@ -183,18 +184,24 @@ export class ImageTracking {
   ): Promise<TrackingOutcome> {
     checkCall('rollback', options);
     const pit = requireUuid('session', session);
-    const { disks, warnings } = await this.#eachByItself((one) =>
-      one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
-        rollback(target, { ...options, pit }),
-      ),
+    const { disks, warnings } = await this.#eachByItself<DiskOutcome>(
+      (one) =>
+        one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
+          rollback(target, { ...options, pit }),
+        ),
+      { refused: (one) => one },
     );
     return { pit, disks, ...(warnings !== undefined && { warnings }) };
   }
 
   /** Take a point in time that nobody has a backup of off each image: rolled back where it is the newest, else forgotten. */
   async undo(pit: string, options: { signal?: AbortSignal | undefined } = {}): Promise<TrackingOutcome> {
-    const { disks, warnings } = await this.#eachByItself((one) =>
-      one.#change({ room: ONE_MORE, signal: options.signal }, (target) => undo(target, { ...options, pit })),
+    const { disks, warnings } = await this.#eachByItself<DiskOutcome>(
+      (one) =>
+        one.#change({ room: ONE_MORE, signal: options.signal }, (target) =>
+          undo(target, { ...options, pit }),
+        ),
+      { refused: (one) => one },
     );
     return { pit, disks, ...(warnings !== undefined && { warnings }) };
   }
@@ -202,15 +209,15 @@ export class ImageTracking {
   /** All images at once; when that fails, one after the other, so that a bad one spoils nothing but itself. */
   async #eachByItself<D extends DiskOutcome>(
     work: (images: ImageTracking) => Promise<{ disks: D[]; warnings?: readonly string[] }>,
-    /** The point in time that the work takes: where it ends half-way, no image keeps it. */
-    takes?: string,
-  ): Promise<{ disks: (D | DiskOutcome)[]; warnings?: readonly string[] }> {
+    /** `takes`: the point in time that the work takes; where it ends half-way, no image keeps it. */
+    { refused, takes }: { refused: (one: DiskFailure) => D; takes?: string },
+  ): Promise<{ disks: D[]; warnings?: readonly string[] }> {
     try {
       return await work(this);
     } catch (error) {
       if (this.#paths.length === 1 || !isOfOneImage(error) || tellsPointLeft(error)) throw error;
     }
-    const disks: (D | DiskOutcome)[] = [];
+    const disks: D[] = [];
     const warnings: string[] = [];
     for (const path of this.#paths) {
       try {
@@ -218,7 +225,7 @@ export class ImageTracking {
         disks.push(...outcome.disks);
         warnings.push(...(outcome.warnings ?? []));
       } catch (error) {
-        if (isOfOneImage(error)) disks.push({ disk: path, error: error.about(path) });
+        if (isOfOneImage(error)) disks.push(refused({ disk: path, error: error.about(path) }));
         else if (takes === undefined) throw error;
         else throw await withoutPoint(error, takes, disks);
       }
@@ -257,14 +264,15 @@ export class ImageTracking {
     };
     try {
       const { outcome, said } = await runQemu(images, signal, work);
-      for (const disk of outcome.disks) {
+      for (const [index, disk] of outcome.disks.entries()) {
         if (disk.error !== undefined) continue;
         try {
           await requireStored(disk, said, signal);
         } catch (error) {
           if (!(error instanceof CbtError) || takes?.on !== 'each' || signal?.aborted) throw error;
           const failed = await undone(error.about(disk.disk), [disk.disk]);
-          Object.assign(disk, { error: failed, changeId: undefined, epoch: undefined });
+          if (!(failed instanceof CbtError)) throw failed;
+          outcome.disks[index] = refusedDisk({ disk: disk.disk, error: failed });
         }
       }
       if (said !== '') outcome.warnings = [...(outcome.warnings ?? []), `QEMU said: ${said}`];

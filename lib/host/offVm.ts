@@ -1,5 +1,6 @@
 /** A VM that is off: its disks are images that nobody has open for writing, and everything is asked of them. */
 import { randomUUID } from 'node:crypto';
+import { refusedDisk } from '../core/beginPlan.js';
 import { instantOf } from '../core/changeId.js';
 import { CbtError, invalidArgument, type Problem, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
@@ -8,7 +9,7 @@ import { type Instant, requireUuid } from '../core/pointInTime.js';
 import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import type { BeginOutcome, DiskOutcome, TrackingOutcome } from '../core/tracking.js';
+import type { DiskOutcome, FullDisk, TrackingOutcome } from '../core/tracking.js';
 import type {
   BeginVmOptions,
   CallOptions,
@@ -38,7 +39,7 @@ interface Seen {
   off: OffDisk;
   sizeBytes: number;
   epoch: string | null;
-  without: Pick<BeginOutcome, 'reason' | 'message'> | null;
+  without: Pick<FullDisk, 'reason' | 'message'> | null;
 }
 
 export class OffVm implements Vm {
@@ -205,9 +206,11 @@ export class OffVm implements Vm {
     }
     const told = disks.map(({ disk }): SessionDisk => {
       const error = failed.get(disk);
-      if (error !== undefined) return { disk, error };
+      if (error !== undefined) return refusedDisk({ disk, error });
       const held = watched.find(({ off }) => off.disk === disk)?.told;
-      return held ?? begun.disks.find((one) => one.disk === disk) ?? { disk };
+      const told = held ?? begun.disks.find((one) => one.disk === disk);
+      if (told === undefined) throw new CbtError('ERR_CBT_INTERNAL', `nothing is told of ${disk}`, { disk });
+      return told;
     });
     settled({ disks: told });
     return this.#session(pit, pointed, told, begun.warnings, watched);
@@ -347,12 +350,11 @@ async function watch(seen: Seen, refused: CbtError | undefined, onlyLook: boolea
     refused === undefined
       ? seen.without
       : { ...(refused.reason !== undefined && { reason: refused.reason }), message };
-  const told: SessionDisk = {
-    disk: off.disk,
-    sizeBytes,
-    ...(without !== null && { verdict: 'full' as const, ...without }),
-    ...(without === null && onlyLook && epoch !== null && { epoch }),
-  };
+  const { disk } = off;
+  const told: SessionDisk =
+    without === null
+      ? { disk, sizeBytes, verdict: 'unknown', ...(onlyLook && epoch !== null && { epoch }) }
+      : { disk, sizeBytes, verdict: 'full', ...without };
   return { off, told, by: { watch: await WriteWatch.begin(off.path) } };
 }
 
@@ -362,11 +364,12 @@ async function findPoint(off: OffDisk, pit: string, signal: AbortSignal | undefi
     await using opened = await openOffDisk(off, signal);
     const { sizeBytes, epoch, pits } = await opened.pits({ signal });
     const point = pits.find(({ uuid }) => uuid === pit);
-    if (point !== undefined && epoch !== null) return { disk, sizeBytes, epoch, changeId: point.changeId };
+    if (point !== undefined && epoch !== null)
+      return { disk, sizeBytes, epoch, changeId: point.changeId, verdict: 'unknown' };
     const message = `PIT ${pit} is not on ${disk}`;
     throw new CbtError('ERR_CBT_UNKNOWN_PIT', message, { disk, reason: 'UNKNOWN_PIT' });
   } catch (error) {
-    return { disk, error: await ofOneDisk(off, error, signal) };
+    return refusedDisk({ disk, error: await ofOneDisk(off, error, signal) });
   }
 }
 

@@ -37,6 +37,7 @@ expectTypeOf<CbtErrorCode>().toEqualTypeOf<
   | 'ERR_CBT_MAP_MISMATCH'
   | 'ERR_CBT_UNSUPPORTED'
   | 'ERR_CBT_BACKEND_UNAVAILABLE'
+  | 'ERR_CBT_CONNECTION_LOST'
   | 'ERR_CBT_TIMEOUT'
   | 'ERR_CBT_BACKEND_PROTOCOL'
   | 'ERR_CBT_CORRUPT_IMAGE'
@@ -142,11 +143,26 @@ declare const plan: PitPlan;
 // @ts-expect-error the order of a plan is its safety
 plan.actions.reverse();
 
-// Several disks: an outcome tells its error per disk, and a verdict has two values.
+// Several disks: an outcome tells its error per disk, and a verdict what there is beside it.
 expectTypeOf<TrackingOutcome['disks'][number]>().toEqualTypeOf<DiskOutcome>();
 expectTypeOf<DiskOutcome['error']>().toEqualTypeOf<CbtError | undefined>();
-expectTypeOf<BeginOutcome['verdict']>().toEqualTypeOf<'incremental' | 'full' | undefined>();
+expectTypeOf<BeginOutcome['verdict']>().toEqualTypeOf<'incremental' | 'full' | 'unknown' | 'failed'>();
 expectTypeOf<BeginOutcome['reason']>().toEqualTypeOf<CbtReason | undefined>();
+declare const begun: BeginOutcome;
+switch (begun.verdict) {
+  case 'incremental':
+    expectTypeOf(begun.base).toEqualTypeOf<string>();
+    break;
+  case 'full':
+    expectTypeOf(begun.message).toEqualTypeOf<string>();
+    break;
+  case 'unknown':
+    expectTypeOf(begun.sizeBytes).toEqualTypeOf<number>();
+    break;
+  default:
+    expectTypeOf(begun.error).toEqualTypeOf<CbtError>();
+}
+if (begun.error === undefined) expectTypeOf(begun.sizeBytes).toEqualTypeOf<number>();
 declare const tracked: TrackedState;
 // @ts-expect-error a disk that could not be read has no state
 tracked.state;

@@ -177,13 +177,24 @@ async function attempt<T>(work: () => Promise<T>): Promise<Outcome<T>> {
 /** The first failure is the one to tell; a second one is told with it. */
 function combine<T>(outcome: Outcome<T>, stopped: Outcome<void>): T {
   if (!('error' in stopped)) {
-    if ('error' in outcome) throw outcome.error;
+    if ('error' in outcome) throw asOurs(outcome.error);
     return outcome.value;
   }
   if (!('error' in outcome)) throw stopped.error;
   const { error } = outcome;
   if (!(error instanceof CbtError) || !(stopped.error instanceof Error)) throw error;
-  throw retold(error, { message: `${error.message}; moreover, ${stopped.error.message}` });
+  throw asOurs(retold(error, { message: `${error.message}; moreover, ${stopped.error.message}` }));
+}
+
+/** The caller has no connection to a daemon of ours that he could make anew: the same call starts another one. */
+function asOurs(error: unknown): unknown {
+  if (!CbtError.is(error, 'ERR_CBT_CONNECTION_LOST')) return error;
+  const { message, disk, details, cause } = error;
+  return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, {
+    ...(disk !== undefined && { disk }),
+    details,
+    cause,
+  });
 }
 
 const FOLDER_NAME = /^cbt-qsd-([0-9a-f]{16})-/;

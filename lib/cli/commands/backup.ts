@@ -61,11 +61,12 @@ export async function backupOnce(
   if (!json) {
     for (const warning of result.warnings) warn(io, warning);
     await summarise(io, result, seconds, pictures);
-    for (const disk of result.disks) if ('error' in disk) io.stderr.write(errorLine(disk.disk, disk.error));
+    for (const disk of result.disks)
+      if (disk.error !== undefined) io.stderr.write(errorLine(disk.disk, disk.error));
   }
   await pictures.writeFiles(result.disks);
-  const failed = result.disks.find((disk) => 'error' in disk);
-  const exitCode = failed !== undefined && 'error' in failed ? exitCodeOf(failed.error) : 0;
+  const failed = result.disks.find((disk) => disk.error !== undefined);
+  const exitCode = failed?.error !== undefined ? exitCodeOf(failed.error) : 0;
   return { json: { ...result, disks: result.disks.map(toJson), seconds }, exitCode };
 }
 
@@ -75,7 +76,7 @@ function parseCountOfBytes(text: string): number {
 }
 
 function toJson(disk: DiskResult): object {
-  if ('error' in disk) return { disk: disk.disk, error: errorJson(disk.error) };
+  if (disk.error !== undefined) return { disk: disk.disk, error: errorJson(disk.error) };
   const { reason, message, base, ...rest } = disk;
   return {
     ...rest,
@@ -94,7 +95,7 @@ async function summarise(
   if (run === null) return;
   await tell(io, `run ${run}, point in time ${pit}, ${seconds.toFixed(1)} s\n`);
   for (const disk of disks) {
-    if ('error' in disk) continue;
+    if (disk.error !== undefined) continue;
     const { verdict, reason, message, base, changedBytes, storedBytes } = disk;
     const why = [reason === null ? '' : ` [${reason}]`, message === null ? '' : `: ${message}`].join('');
     const how = verdict === 'full' ? `full${why}` : `incremental on run ${base?.run}${why}`;

@@ -25,17 +25,17 @@ export async function estimateCommand(
   );
   if (flags.json) {
     const disks = estimates.map((told) =>
-      'error' in told ? { disk: told.disk, error: errorJson(told.error) } : told,
+      told.error !== undefined ? { disk: told.disk, error: errorJson(told.error) } : told,
     );
     await writeJson(io, { to: resolve(flags.to), disks });
   } else {
     for (const told of estimates) {
-      if ('error' in told) io.stderr.write(errorLine(told.disk, told.error));
+      if (told.error !== undefined) io.stderr.write(errorLine(told.disk, told.error));
       else await write(io.stdout, describe(told));
     }
   }
-  const failed = estimates.find((told) => 'error' in told);
-  return failed !== undefined && 'error' in failed ? exitCodeOf(failed.error) : 0;
+  const failed = estimates.find((told) => told.error !== undefined);
+  return failed?.error !== undefined ? exitCodeOf(failed.error) : 0;
 }
 
 function describe(told: Exclude<EstimateOutcome, { error: unknown }>): string {

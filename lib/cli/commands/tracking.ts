@@ -2,7 +2,7 @@
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { OnProgress } from '../../core/progress.js';
 import type { Session, SessionDisk } from '../../core/session.js';
-import type { BeginOutcome, DiskOutcome } from '../../core/tracking.js';
+import type { DiskOutcome } from '../../core/tracking.js';
 import type { BeginVmOptions, Vm } from '../../core/vm.js';
 import { exitCodeOf } from '../exitCode.js';
 import type { FormatFlags } from '../formatOptions.js';
@@ -185,11 +185,15 @@ function beginOptions(flags: TrackingFlags): BeginVmOptions {
   };
 }
 
-function toJson(disk: DiskOutcome | BeginOutcome): object {
-  const { error, message: _, ...rest } = disk as BeginOutcome;
-  if (error === undefined) return rest;
+/** What scripts read: a verdict is `incremental` or `full`, and left out where there is none. */
+function toJson(disk: DiskOutcome | SessionDisk): object {
+  const told: { error?: CbtError | undefined; message?: unknown; verdict?: string } = disk;
+  const { error, message: _, verdict, ...rest } = told;
+  const copies = verdict === 'incremental' || verdict === 'full';
+  const known = { ...rest, ...(copies && { verdict }) };
+  if (error === undefined) return known;
   const { code, reason, message } = error;
-  return { ...rest, error: { code, reason: reason ?? null, message } };
+  return { ...known, error: { code, reason: reason ?? null, message } };
 }
 
 function describe(name: string, outcome: Outcome): string {
@@ -198,20 +202,26 @@ function describe(name: string, outcome: Outcome): string {
   else if (outcome.pit !== null && name !== 'rollback') lines.push(`PIT ${outcome.pit}`);
   for (const disk of outcome.disks) {
     if (disk.error !== undefined) continue;
-    const { sizeBytes, verdict, reason, base, export: uri } = disk as SessionDisk;
-    const size = sizeBytes === undefined ? '' : `  ${formatBytes(sizeBytes)}`;
-    const copy =
-      verdict === undefined
-        ? ''
-        : verdict === 'full'
-          ? `  full${reason ? ` [${reason}]` : ''}`
-          : `  incremental from ${base}`;
+    const uri = 'verdict' in disk ? disk.export : undefined;
+    const size = 'verdict' in disk ? `  ${formatBytes(disk.sizeBytes)}` : '';
+    const copy = 'verdict' in disk ? describeVerdict(disk) : '';
     const id = disk.changeId === undefined ? '' : `  changeId ${disk.changeId}`;
     const off = name === 'disable' ? ' not tracked any more' : '';
     lines.push(`${printable(disk.disk)}:${size}${copy}${id}${off}`);
     if (uri !== undefined) lines.push(`  ${uri}`);
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+function describeVerdict(disk: SessionDisk): string {
+  switch (disk.verdict) {
+    case 'full':
+      return `  full${disk.reason ? ` [${disk.reason}]` : ''}`;
+    case 'incremental':
+      return `  incremental from ${disk.base}`;
+    default:
+      return '';
+  }
 }
 
 function describeError(error: CbtError): string {

@@ -58,6 +58,7 @@ const FAULT: Record<CbtErrorCode, Make> = {
   ERR_CBT_MAP_MISMATCH: ofFile,
   ERR_CBT_UNSUPPORTED: plainly(NotSupported),
   ERR_CBT_BACKEND_UNAVAILABLE: plainly(InvalidState),
+  ERR_CBT_CONNECTION_LOST: plainly(InvalidState),
   ERR_CBT_TIMEOUT: plainly(InvalidState),
   ERR_CBT_BACKEND_PROTOCOL: plainly(RuntimeFault),
   ERR_CBT_CORRUPT_IMAGE: ofFile,

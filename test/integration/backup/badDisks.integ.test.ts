@@ -103,10 +103,9 @@ describe('an image', () => {
     const source = imagesSource([good]);
     const begin = ImageTracking.prototype.begin;
     ImageTracking.prototype.begin = async () => ({
-      session: '',
       pit: '',
       warnings: [],
-      disks: [{ disk: good, error: failure('a read-only file system') }],
+      disks: [{ disk: good, verdict: 'failed', error: failure('a read-only file system') }],
     });
     try {
       const { disks } = await backup(source, { to });

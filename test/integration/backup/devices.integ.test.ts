@@ -41,7 +41,7 @@ async function only(source = imagesSource([device], { format: 'raw' })) {
 async function refusal(source?: BackupSource): Promise<CbtError> {
   const disk = await only(source);
   expect(await manifests()).toEqual([]);
-  return 'error' in disk ? disk.error : expect.unreachable('it was not refused');
+  return disk.error ?? expect.unreachable('it was not refused');
 }
 /** Something happens when everything was read, before it is checked. */
 function before(check: () => Promise<void>): BackupSource {

@@ -129,7 +129,7 @@ class Life {
 }
 
 function verdicts({ disks }: BackupResult): string[] {
-  return disks.map((disk) => ('error' in disk ? disk.error.code : disk.verdict));
+  return disks.map((disk) => (disk.error === undefined ? disk.verdict : disk.error.code));
 }
 
 describe('a week of a VM', () => {

@@ -1,12 +1,12 @@
 /** What a call on several disks comes to: thrown where nothing was done, disk by disk where something was. */
 import { describe, expect, test } from 'vitest';
-import type { DiskOutcome } from '../../../lib/core/beginPlan.js';
+import type { DiskFailed, DiskOutcome } from '../../../lib/core/beginPlan.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { outcomeOf, settled } from '../../../lib/core/outcome.js';
 import { withPointLeft } from '../../../lib/core/pointLeft.js';
 import { refusal, refusalOf } from '../../helpers/refusal.js';
 
-const fails = (disk: string, code: CbtError['code'], reason?: CbtError['reason']): DiskOutcome => ({
+const fails = (disk: string, code: CbtError['code'], reason?: CbtError['reason']): DiskFailed => ({
   disk,
   error: new CbtError(code, `${disk} says no`, { disk, ...(reason && { reason }) }),
 });

@@ -305,7 +305,7 @@ describe('begin', () => {
   test('when no disk can be begun, QEMU is asked for nothing', async () => {
     const vm = new FakeVm({ vdx: unreadable });
     expect((await begin(vm, { pit: pit(1), drawUuid: drawer() })).disks).toEqual([
-      { disk: 'vdx', error: unreadable },
+      { disk: 'vdx', verdict: 'failed', error: unreadable },
     ]);
     expect(vm.transactions).toEqual([]);
   });

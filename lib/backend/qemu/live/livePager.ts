@@ -7,6 +7,7 @@ import type { RangePage, RangePager, Window } from '../../../core/rangePage.js';
 import { UntilClosed } from '../../../core/untilClosed.js';
 import { workHere } from '../../../watch/tracing.js';
 import { nbdPager } from '../../nbd/nbdPager.js';
+import type { QmpPort } from '../qmp/qmpPort.js';
 import type { LiveMap } from './liveMap.js';
 
 /** The maps that one disk has in QEMU now. */
@@ -18,11 +19,20 @@ export class HeldMaps {
   readonly #told = workHere();
 
   /** `disk`: as the caller named it. */
-  constructor(readonly disk: string) {}
+  constructor(
+    readonly disk: string,
+    readonly client: Pick<QmpPort, 'open' | 'ended'>,
+  ) {}
 
-  /** What opens a map or reads one; `ERR_CBT_CLOSED` when the disk is closed. */
-  use<T>(work: () => Promise<T>): Promise<T> {
-    return this.#told(() => this.uses.run(this.disk, work));
+  /** What opens a map or reads one; `ERR_CBT_CLOSED` when the disk is closed. What fails with the QEMU gone says that it is gone. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#told(() => this.uses.run(this.disk, work));
+    } catch (error) {
+      if (this.client.open || this.uses.closed || CbtError.is(error, 'ERR_CBT_ABORTED')) throw error;
+      const why = await this.client.ended;
+      throw why.code === 'ERR_CBT_CLOSED' ? error : why.about(this.disk);
+    }
   }
 
   async release(): Promise<void> {
@@ -91,7 +101,7 @@ export class LivePager {
     for (;;) {
       if (this.#map === null && !this.#again) {
         throw new CbtError(
-          'ERR_CBT_CLOSED',
+          'ERR_CBT_CONNECTION_LOST',
           'this map was of a moment that has passed, and was given up: ask for the changes again',
         );
       }

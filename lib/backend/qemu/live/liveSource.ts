@@ -47,7 +47,7 @@ export class LiveDiskSource implements DiskSource {
 
   constructor(options: LiveSourceOptions) {
     this.disk = options.disk;
-    this.#held = new HeldMaps(options.disk);
+    this.#held = new HeldMaps(options.disk, options.client);
     this.#options = options;
   }
 

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { z } from 'zod';
+import { REASONS } from '../../../core/errorCodes.js';
 import { readRecord, writeRecord } from '../../../linux/record.js';
 
 export const LEASE_NAME = 'session.json';
@@ -43,7 +44,9 @@ const leaseSchema = z.object({
       image: z.string().optional(),
       sizeBytes: z.number().int().nonnegative(),
       verdict: z.enum(['incremental', 'full']).optional(),
-      reason: z.string().optional(),
+      /** A reason of a later version is none here: `message` says it too. */
+      reason: z.enum(REASONS).optional().catch(undefined),
+      message: z.string().optional(),
       base: z.string().optional(),
       epoch: z.string().optional(),
       changeId: z.string().optional(),

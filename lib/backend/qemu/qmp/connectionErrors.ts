@@ -18,13 +18,14 @@ export function speaksOddly(name: string, what: string, cause?: unknown): CbtErr
 export function connectionLost(
   name: string,
   why: string,
-  state: { greeted: boolean; cutBytes: number },
+  state: { greeted: boolean; agreed: boolean; cutBytes: number },
   cause?: unknown,
 ): CbtError {
   const partial =
     state.cutBytes > 0 ? `, in the middle of a message (${state.cutBytes} bytes of it had come)` : '';
   return new CbtError(
-    'ERR_CBT_BACKEND_UNAVAILABLE',
+    // Before it stood there was nothing to lose.
+    state.agreed ? 'ERR_CBT_CONNECTION_LOST' : 'ERR_CBT_BACKEND_UNAVAILABLE',
     `the QMP connection to ${name} is gone${state.greeted ? '' : ' before any greeting'}: ${why}${partial}`,
     { details: { socket: name }, cause },
   );

@@ -318,7 +318,11 @@ export class QmpClient implements QmpPort, AsyncDisposable {
   }
 
   private lost(why: string, cause?: unknown): CbtError {
-    const state = { greeted: this.version !== undefined, cutBytes: this.decoder.pendingBytes };
+    const state = {
+      greeted: this.version !== undefined,
+      agreed: this.negotiated,
+      cutBytes: this.decoder.pendingBytes,
+    };
     return connectionLost(this.name, why, state, cause);
   }
 }

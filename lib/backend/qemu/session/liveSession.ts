@@ -2,8 +2,10 @@
  * A session that is open on a running QEMU: watches it, and ends it. What the session is made of stands in QEMU and in its
  * lease, so this object can be made again by any later process.
  */
+
+import { refusedDisk } from '../../../core/beginPlan.js';
 import type { DiskData, OpenDataOptions } from '../../../core/diskData.js';
-import { CbtError } from '../../../core/errors.js';
+import { CbtError, type DiskFailure } from '../../../core/errors.js';
 import { marked, settled } from '../../../core/outcome.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
@@ -47,14 +49,14 @@ export class LiveSession implements Session {
     readonly lease: Lease,
     readonly folder: string,
     private readonly open: OpenSessionDisk,
-    refused: readonly SessionDisk[] = [],
+    refused: readonly DiskFailure[] = [],
   ) {
     this.pit = lease.session;
     this.mode = lease.mode;
     this.warnings = lease.warnings;
     this.tag = tagOf(lease.session);
     this.#pulled = new PulledDisks(client, lease);
-    this.disks = [...lease.disks.map((disk) => this.#describe(disk)), ...refused];
+    this.disks = [...lease.disks.map((disk) => this.#describe(disk)), ...refused.map(refusedDisk)];
   }
 
   get broken(): CbtError | null {
@@ -150,7 +152,7 @@ export class LiveSession implements Session {
     };
     look().catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
-      if (!this.#ended) this.#break(`QEMU can no longer be watched: ${why}`);
+      if (!this.#ended) this.#break(`QEMU can no longer be watched: ${why}`, error);
     });
     void this.client.ended.then(() => {
       // Nobody watches it any more: its guard ends it, or whoever connects first.
@@ -209,12 +211,12 @@ export class LiveSession implements Session {
   }
 
   /** From here on nothing that the session served may be trusted; takes the exports away at once and rolls back. */
-  #break(why: string): CbtError {
+  #break(why: string, cause?: unknown): CbtError {
     if (this.#broken !== null) return this.#broken;
     this.#broken = new CbtError(
-      'ERR_CBT_BACKEND_UNAVAILABLE',
+      CbtError.is(cause, 'ERR_CBT_CONNECTION_LOST') ? cause.code : 'ERR_CBT_BACKEND_UNAVAILABLE',
       `session ${this.pit} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
-      { details: { session: this.pit } },
+      { details: { session: this.pit }, cause },
     );
     tellBroken(() => this.#told(), this.#broken);
     this.#breaking = this.#cleanUpBreak();
@@ -255,22 +257,23 @@ export class LiveSession implements Session {
     return new CbtError('ERR_CBT_CLOSED', message, { details: { session: this.pit, ending: how } });
   }
 
-  #describe({ index: _, node: __, image: ___, reason, ...disk }: LeaseDisk): SessionDisk {
-    const known = this.lease.disks.find((d) => d.disk === disk.disk);
-    const uri = known === undefined ? undefined : exportUri(this.lease.nbdSocket, this.exportName(known));
-    return {
-      ...definite(disk),
-      ...(reason && { reason: reason as NonNullable<SessionDisk['reason']> }),
-      ...(uri && { export: uri }),
+  #describe(leased: LeaseDisk): SessionDisk {
+    const { disk, sizeBytes, epoch, changeId, verdict, base, reason, message } = leased;
+    const told = {
+      disk,
+      sizeBytes,
+      ...(epoch !== undefined && { epoch }),
+      ...(changeId !== undefined && { changeId }),
+      export: exportUri(this.lease.nbdSocket, this.exportName(leased)),
     };
+    if (verdict === 'incremental' && base !== undefined) return { ...told, verdict, base };
+    if (verdict !== 'full') return { ...told, verdict: 'unknown' };
+    // Records of older versions have no words.
+    const why = message ?? 'its earlier points in time cannot be used';
+    return { ...told, verdict, ...(reason !== undefined && { reason }), message: why };
   }
 }
 
 function byNode(disks: readonly LeaseDisk[], node: string | undefined): LeaseDisk | undefined {
   return disks.find((one) => one.node === node);
-}
-
-/** Without members that are there but undefined. */
-function definite<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
 }

@@ -1,6 +1,6 @@
 /** Which disks take part in a session, and what is to be done to their bitmaps. */
 import { randomUUID } from 'node:crypto';
-import { type BeginOutcome, planBegins } from '../../../core/beginPlan.js';
+import { type FullDisk, type IncrementalDisk, planBegins } from '../../../core/beginPlan.js';
 import { CbtError, type DiskFailure, invalidArgument } from '../../../core/errors.js';
 import { nothingDone } from '../../../core/outcome.js';
 import type { Point } from '../../../core/point.js';
@@ -100,15 +100,16 @@ function placesOf({ leased }: SessionPlan): string {
   return JSON.stringify(leased.map(({ index, node, sizeBytes, image }) => [index, node, sizeBytes, image]));
 }
 
-function toLease(index: number, node: string, outcome: BeginOutcome): LeaseDisk {
-  const { disk, sizeBytes = 0, verdict, reason, base, epoch, changeId } = outcome;
+function toLease(index: number, node: string, outcome: IncrementalDisk | FullDisk): LeaseDisk {
+  const { disk, sizeBytes, verdict, reason, message, base, epoch, changeId } = outcome;
   return {
     index,
     node,
     disk,
     sizeBytes,
-    ...(verdict && { verdict }),
+    verdict,
     ...(reason && { reason }),
+    ...(message && { message }),
     ...(base && { base }),
     ...(epoch && { epoch }),
     ...(changeId && { changeId }),

@@ -108,9 +108,9 @@ describe.each([
     await using client = await own.process.connect();
     const pending = client.waitEvent(() => true).catch((e: unknown) => e);
     await own.process.kill();
-    expect(await pending).toMatchObject({ code: 'ERR_CBT_BACKEND_UNAVAILABLE' });
+    expect(await pending).toMatchObject({ code: 'ERR_CBT_CONNECTION_LOST' });
     await expect(qmp(client, 'query-version')).rejects.toMatchObject({
-      code: 'ERR_CBT_BACKEND_UNAVAILABLE',
+      code: 'ERR_CBT_CONNECTION_LOST',
       message: expect.stringContaining(own.process.qmpPath),
     });
     await expect(QmpClient.connect(own.process.qmpPath)).rejects.toMatchObject({

@@ -50,7 +50,7 @@ class Opener {
 }
 
 function held(): HeldMaps {
-  return new HeldMaps('disk');
+  return new HeldMaps('disk', { open: true, ended: new Promise(() => undefined) });
 }
 const whole = (signal?: AbortSignal): Window => ({ startBytes: 0, endBytes: SIZE, maxRanges: 1e6, signal });
 const half: Window = { startBytes: 0, endBytes: SIZE / 2, maxRanges: 1e6 };
@@ -137,5 +137,5 @@ test('a map of a moment that has passed stays to be read again, and is refused o
   await live.pager.page(whole());
   expect([opener.maps.length, opener.open_]).toEqual([1, 1]);
   await live.release();
-  expect(await refusalOf(live.pager.page(whole()))).toMatchObject({ code: 'ERR_CBT_CLOSED' });
+  expect(await refusalOf(live.pager.page(whole()))).toMatchObject({ code: 'ERR_CBT_CONNECTION_LOST' });
 });

@@ -246,10 +246,11 @@ describe('commands', () => {
     pair.server.send('{"return": {}, "id"');
     pair.server.cut();
     for (const run of await runs) {
-      expect(run).toMatchObject({ status: 'rejected', reason: { code: 'ERR_CBT_BACKEND_UNAVAILABLE' } });
+      const reason = { code: 'ERR_CBT_CONNECTION_LOST', recovery: 'reconnect' };
+      expect(run).toMatchObject({ status: 'rejected', reason });
       expect(String((run as PromiseRejectedResult).reason)).toContain(pair.server.path);
     }
-    await expect(pair.client.execute('c')).rejects.toThrow(coded('ERR_CBT_BACKEND_UNAVAILABLE', /is gone/));
+    await expect(pair.client.execute('c')).rejects.toThrow(coded('ERR_CBT_CONNECTION_LOST', /is gone/));
     await expect(pair.client.waitEvent(() => true)).rejects.toThrow(/is gone/);
     expect(pair.server.connections).toBe(1);
   });

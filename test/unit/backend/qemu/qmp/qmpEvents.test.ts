@@ -50,7 +50,7 @@ describe('events', () => {
       const reading = (async () => {
         for await (const { event } of stream) names.push(event);
       })();
-      await expect(reading).rejects.toThrow(coded('ERR_CBT_BACKEND_UNAVAILABLE', 'is gone'));
+      await expect(reading).rejects.toThrow(coded('ERR_CBT_CONNECTION_LOST', 'is gone'));
       expect(names).toEqual(['A', 'B', 'C']);
     }
   });
