@@ -164,7 +164,7 @@ export class ImageTracking {
     return { pit, disks: begun.disks, warnings: begun.warnings ?? [] };
   }
 
-  /** End a session and keep its point in time; checks that every image still has it as its newest. */
+  /** End a session and keep its point in time; checks that every image still has it. */
   async commit(
     session: string,
     options: { signal?: AbortSignal | undefined } = {},
@@ -172,7 +172,7 @@ export class ImageTracking {
     checkCall('commit', options);
     const pit = requireUuid('session', session);
     const disks = await Promise.all(
-      this.#paths.map((path) => findNewest(path, pit, { ...this.#known, ...options })),
+      this.#paths.map((path) => findKept(path, pit, { ...this.#known, ...options })),
     );
     return { pit, disks };
   }
@@ -353,13 +353,14 @@ async function requireQcow2(path: string, options: OpenDiskOptions): Promise<rea
   );
 }
 
-async function findNewest(path: string, pit: string, options: OpenDiskOptions): Promise<DiskOutcome> {
+async function findKept(path: string, pit: string, options: OpenDiskOptions): Promise<DiskOutcome> {
   try {
     await using disk = await openDisk(path, options);
     const { pits, epoch } = await disk.pits(options);
-    const newest = pits.at(-1);
-    if (newest?.uuid === pit && epoch !== null) return { disk: path, epoch, changeId: newest.changeId };
-    const message = `PIT ${pit} is not the newest of this disk (${newest === undefined ? 'it has none' : newest.uuid})`;
+    // Somebody may have taken another one since: this one answers all the same.
+    const kept = pits.find(({ uuid }) => uuid === pit);
+    if (kept !== undefined && epoch !== null) return { disk: path, epoch, changeId: kept.changeId };
+    const message = `PIT ${pit} is not on this disk`;
     return {
       disk: path,
       error: new CbtError('ERR_CBT_UNKNOWN_PIT', message, { disk: path, reason: 'UNKNOWN_PIT' }),
