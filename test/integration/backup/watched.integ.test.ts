@@ -109,7 +109,7 @@ test('a failure is told where it happened, and in all that it is part of', async
   const told = watchAll();
   await daemon.process.kill();
   const failed = await backup(source, { to: join(folder.path, 'backup') }).catch((error: unknown) => error);
-  expect(failed).toMatchObject({ code: 'ERR_CBT_BACKEND_UNAVAILABLE' });
+  expect(failed).toMatchObject({ code: 'ERR_CBT_CONNECTION_LOST' });
   expect(told.get('qemu-cbt:backup')).toMatchObject([{ operation: 'backup', error: failed }]);
   expect(told.get('qemu-cbt:session')).toMatchObject([{ operation: 'facts', error: failed }]);
   await vm.close();
