@@ -55,6 +55,10 @@ have_fuzzer() {
 }
 have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); }
 
+# A client of the service.
+have_pyvmomi() { /usr/bin/python3 -c 'import pyVmomi' >/dev/null 2>&1; }
+have_pyvmomi || { missing_deb+=(python3-pyvmomi); missing_rpm+=(python3-pyvmomi); }
+
 # Any of the two opens the timeline pages.
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
   { missing_deb+=(chromium-headless-shell); missing_rpm+=(chromium); }
