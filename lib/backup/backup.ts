@@ -14,6 +14,7 @@ import { CbtError, throwIfAborted } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import { Progress } from '../core/progress.js';
 import { BACKUP, type BackupOptions } from './backupOptions.js';
+import { checkedSource } from './checkedSource.js';
 import { identityOf } from './copies.js';
 import { type CopyWork, copyDisks, filesOf, removeLayer } from './copyDisks.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
@@ -52,7 +53,7 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
     'backup',
     { folder: options.to, vm: source.vm },
     options.logger,
-    () => runOnce(source, options),
+    () => runOnce(checkedSource(source), options),
     (message, { run, pit }) => {
       Object.assign(message, { run, pit, session: pit });
     },

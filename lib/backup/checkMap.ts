@@ -3,15 +3,15 @@
  * that nothing changed there. One such byte means that backups by this map lose data.
  */
 import type { ChangeMap } from '../core/changeMap.js';
-import type { DiskDataCallOptions } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
 import { CLUSTER_BYTES } from './manifest.js';
+import { readWhole } from './readInto.js';
 
 /** What is asked of a state of a disk; any `DiskData` will do. */
 export interface ReadableDisk {
   readonly info: { readonly sizeBytes: number };
   /** `length` bytes from `offset` on. */
-  read(offset: number, length: number, options?: DiskDataCallOptions): Promise<Buffer>;
+  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
 }
 
 /** Two states of a disk, and the map between them. */
@@ -65,7 +65,10 @@ async function compare(
   const call = signal === undefined ? {} : { signal };
   const read = (offset: number) => {
     const length = Math.min(STRIDE_BYTES, end - offset);
-    const both = Promise.all([before.read(offset, length, call), after.read(offset, length, call)]);
+    const both = Promise.all([
+      readWhole(before, offset, length, call),
+      readWhole(after, offset, length, call),
+    ]);
     both.catch(() => undefined);
     return both;
   };

@@ -1,6 +1,5 @@
 /** The copying of a run: a layer with its sums for each disk that was planned, several at a time, each by itself. */
 import { stat } from 'node:fs/promises';
-import type { DiskData } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
 import type { Progress } from '../core/progress.js';
 import type { BackupOptions } from './backupOptions.js';
@@ -14,7 +13,7 @@ import { CLUSTER_BYTES, type DiskRun } from './manifest.js';
 import { layerName, PART, sumsName } from './names.js';
 import type { Plan } from './planDisks.js';
 import { RateLimit } from './rate.js';
-import type { FailedDisk } from './source.js';
+import type { FailedDisk, SourceData } from './source.js';
 import { SumsWriter } from './sums.js';
 import { toldBackup } from './told.js';
 
@@ -172,7 +171,7 @@ async function copyDisk(
 }
 
 /** Closes the data when the work is done; of two failures the work's counts. */
-async function withData<T>(data: DiskData, work: (data: DiskData) => Promise<T>): Promise<T> {
+async function withData<T>(data: SourceData, work: (data: SourceData) => Promise<T>): Promise<T> {
   let result: T;
   try {
     result = await work(data);

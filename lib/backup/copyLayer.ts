@@ -8,10 +8,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { ChangeMap } from '../core/changeMap.js';
-import type { DiskData } from '../core/diskData.js';
 import type { Ranges } from '../core/rangePage.js';
 import { CLUSTER_BYTES } from './manifest.js';
 import type { RateLimit } from './rate.js';
+import { readInto } from './readInto.js';
+import type { SourceData } from './source.js';
 import { ENTRY_BYTES, type SumsWriter } from './sums.js';
 
 /** What a layer is made by. Calls come in order of offset and keep to whole clusters; many may be waited for at once. */
@@ -21,7 +22,7 @@ export interface LayerTarget {
 }
 
 export interface CopyOptions {
-  source: DiskData;
+  source: SourceData;
   target: LayerTarget;
   map: ChangeMap;
   sizeBytes: number;
@@ -112,7 +113,7 @@ class LayerCopy {
   ): Promise<void> {
     const { source, rate, signal, onBytes } = this.#options;
     if (rate !== null) await rate.take(length, signal);
-    await source.readRanges(Float64Array.of(offset, length), { ...this.#call, into: memory });
+    await readInto(memory, source, offset, this.#call);
     await turn;
     if (this.#failed) return;
     const writes: Promise<void>[] = [];

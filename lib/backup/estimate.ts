@@ -2,6 +2,7 @@
 
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, flag, required, text } from '../core/options.js';
+import { checkedSource } from './checkedSource.js';
 import { chooseBase, type Verdict, verdictOf } from './chooseBase.js';
 import { BackupFolder, folderExists } from './folder.js';
 import { CLAIM, source as checkSource } from './options.js';
@@ -41,9 +42,10 @@ const ESTIMATE: Checks<EstimateOptions> = {
 };
 
 /** Chooses bases as a run would, and counts; nothing is begun and nothing written. A source that the folder is not of is refused, as a run is. */
-export async function estimate(source: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
-  checkSource(source, 'source');
+export async function estimate(given: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
+  checkSource(given, 'source');
   checkOptions('estimate', options, ESTIMATE);
+  const source = checkedSource(given);
   const { to, full = false, signal, as } = options;
   const facts = await source.facts(signal);
   const found = (await folderExists(to)) ? await BackupFolder.read(to) : null;
@@ -76,24 +78,28 @@ async function estimateDisk(
   place: Place,
   { folder, full, signal }: { folder: BackupFolder | null; full: boolean; signal: AbortSignal | undefined },
 ): Promise<DiskEstimate> {
-  await using opened = await source.openDisk(disk, signal);
-  const choice = await chooseBase({
-    folder,
-    place,
-    epoch,
-    points,
-    lost: null,
-    full,
-    changes: (from, selection) => opened.changes({ ...selection, from }),
-    allocated: (selection) => opened.allocated(selection),
-    selection: { signal },
-  });
-  const { base, map } = choice;
-  return {
-    disk,
-    sizeBytes,
-    ...verdictOf(choice),
-    base: base === null ? null : { run: base.run.run, pit: base.run.pit },
-    changedBytes: await map.changedBytes(),
-  };
+  const opened = await source.openDisk(disk, signal);
+  try {
+    const choice = await chooseBase({
+      folder,
+      place,
+      epoch,
+      points,
+      lost: null,
+      full,
+      changes: (from, selection) => opened.changes({ ...selection, from }),
+      allocated: (selection) => opened.allocated(selection),
+      selection: { signal },
+    });
+    const { base, map } = choice;
+    return {
+      disk,
+      sizeBytes,
+      ...verdictOf(choice),
+      base: base === null ? null : { run: base.run.run, pit: base.run.pit },
+      changedBytes: await map.changedBytes(),
+    };
+  } finally {
+    await opened.close();
+  }
 }

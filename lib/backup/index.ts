@@ -29,8 +29,10 @@ export type {
   DiskIdentity,
   FailedDisk,
   FoundDisk,
+  SourceData,
   SourceDisk,
   SourceFacts,
+  SourceQuestions,
   SourceSession,
 } from './source.js';
 export type { VerifyDepth, VerifyNote, VerifyOptions, VerifyProblem, VerifyResult } from './verify.js';

@@ -8,9 +8,9 @@ export const MAX_JOBS = 16;
 
 /** A program may bring its own: what is called is looked for. */
 export const source: Check = (value, name) => {
-  const { facts, openDisk, begin, forget, leavesPoint } = (value ?? {}) as Partial<BackupSource>;
+  const { facts, openDisk, begin, forget, undo, leavesPoint } = (value ?? {}) as Partial<BackupSource>;
   // A VM has calls of the same names.
-  const complete = [facts, openDisk, begin, forget].every((call) => typeof call === 'function');
+  const complete = [facts, openDisk, begin, forget, undo].every((call) => typeof call === 'function');
   if (!complete || typeof leavesPoint !== 'boolean')
     throw invalidArgument(name, value, 'a source, as vmSource and imagesSource make them');
 };

@@ -18,6 +18,7 @@ import {
 import { type OnProgress, Progress } from '../core/progress.js';
 import { isNoSpace } from '../linux/freeSpace.js';
 import { type Logger, logger } from '../watch/logger.js';
+import { checkedSource } from './checkedSource.js';
 import { removeFile, replaceFile, syncFolder } from './durable.js';
 import { BackupFolder, type Layer } from './folder.js';
 import {
@@ -105,7 +106,7 @@ async function pruneFolder(options: PruneOptions): Promise<PruneResult> {
   let { folder } = target;
   requireAllReadable(folder);
   const keep = await keptRuns(folder, rules);
-  const { source } = options;
+  const source = options.source === undefined ? undefined : checkedSource(options.source);
   const forgetting = source === undefined ? null : await prepareForgetting(folder, source, signal);
   const undone = await undoLeft(target.pending, forgetting, signal);
   await writePending(folder.path, undone.left);

@@ -1,8 +1,7 @@
 /** Where a backup reads from: the disks of a VM, running or off, at one instant. */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
-import type { DiskData } from '../core/diskData.js';
 import type { CbtError, CbtReason } from '../core/errors.js';
-import type { PitInfo, TrackedDisk } from '../core/trackedDisk.js';
+import type { ChangesOptions, PitInfo } from '../core/trackedDisk.js';
 
 /** A point in time that stands in a disk's chain. */
 export type ChainPoint = Pick<PitInfo, 'uuid' | 'seq' | 'changeId'>;
@@ -40,6 +39,25 @@ export interface SourceFacts {
   others: readonly FoundDisk[];
 }
 
+/** The bytes of a disk at an instant. Any `DiskData` will do, and whatever reads. */
+export interface SourceData {
+  readonly info: { readonly sizeBytes: number };
+  /** `length` bytes from `offset` on: all of them, or an error. The memory is the caller's for good. */
+  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  /** Ends the reading. */
+  close(): Promise<void>;
+}
+
+/** A disk as it is now, for questions. A `TrackedDisk` is one. */
+export interface SourceQuestions {
+  /** What changed since a point. */
+  changes(options: ChangesOptions): Promise<ChangeMap>;
+  /** What holds data. */
+  allocated(selection?: ChangeMapSelection): Promise<ChangeMap>;
+  /** Lets go of it. */
+  close(): Promise<void>;
+}
+
 /** A disk at the session's instant. */
 export interface SourceDisk {
   disk: string;
@@ -51,12 +69,12 @@ export interface SourceDisk {
   lost: { reason: CbtReason | null; message: string } | null;
   /** The points in time that stand in its chain, the session's own with them. */
   points(signal: AbortSignal | undefined): Promise<readonly ChainPoint[]>;
-  /** What changed from an older point to the session's. */
+  /** What changed from an older point, by its PIT UUID, to the session's: of the whole disk. */
   changes(from: string, selection: ChangeMapSelection): Promise<ChangeMap>;
   /** What holds data. */
   allocated(selection: ChangeMapSelection): Promise<ChangeMap>;
   /** Its bytes at the instant, until the session ends. */
-  openData(signal: AbortSignal | undefined): Promise<DiskData>;
+  openData(signal: AbortSignal | undefined): Promise<SourceData>;
 }
 
 /** A disk that could not be backed up, and why. */
@@ -85,7 +103,10 @@ export interface BeginSourceOptions {
   onlyLook?: boolean | undefined;
 }
 
-/** What `backup` reads from. `vmSource` and `imagesSource` make one; a program may bring its own. */
+/**
+ * What `backup` reads from. `vmSource` and `imagesSource` make one; a program may bring its own. What it answers is checked where it comes in:
+ * what breaks the rules here is `ERR_CBT_BACKEND_PROTOCOL`, a map that is not of the whole disk `ERR_CBT_MAP_MISMATCH`.
+ */
 export interface BackupSource {
   /** The VM that the disks are of, as `Vm.key` has it, for whoever watches the work; images of nobody's VM have none. */
   readonly vm?: string | undefined;
@@ -94,7 +115,7 @@ export interface BackupSource {
   /** Who the source is, and which disks it has. */
   facts(signal: AbortSignal | undefined): Promise<SourceFacts>;
   /** A disk by its name in `facts`, for questions about it as it is now. */
-  openDisk(disk: string, signal: AbortSignal | undefined): Promise<TrackedDisk>;
+  openDisk(disk: string, signal: AbortSignal | undefined): Promise<SourceQuestions>;
   /** Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`. */
   begin(pit: string, signal: AbortSignal | undefined, options?: BeginSourceOptions): Promise<SourceSession>;
   /** Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before. */

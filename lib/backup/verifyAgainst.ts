@@ -7,6 +7,7 @@ import { CbtError, throwIfAborted } from '../core/errors.js';
 import { abortSignal, type Checks, callback, checkOptions, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
+import { checkedSource } from './checkedSource.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
@@ -48,7 +49,7 @@ export async function verifyAgainst(
   checkSource(source, 'source');
   checkOptions('verifyAgainst', options, VERIFY_AGAINST);
   const about = { folder: options.from, vm: source.vm };
-  return toldBackup('verifyAgainst', about, options.logger, () => compare(source, options));
+  return toldBackup('verifyAgainst', about, options.logger, () => compare(checkedSource(source), options));
 }
 
 async function compare(source: BackupSource, options: VerifyAgainstOptions): Promise<MapVerdict[]> {
@@ -112,9 +113,9 @@ async function compareDisk(
     );
   }
   await using before = await RunReader.open(folder, folder.stack(base.run, base.disk));
-  await using after = await disk.openData(signal);
+  const after = await disk.openData(signal);
   const onBytes = (bytes: number): void => progress.add(disk.disk, bytes);
-  const result = await checkMap({ before, after, map, signal, onBytes });
+  const result = await checkMap({ before, after, map, signal, onBytes }).finally(() => after.close());
   const verdict = { disk: disk.disk, run: base.run.run, pit: base.run.pit, ...result };
   const [first] = result.differences;
   if (first === undefined) return verdict;
