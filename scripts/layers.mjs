@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../lib');
 
 const ENGINE = ['core', 'linux', 'watch'];
-const BACKENDS = ['backend/image', 'backend/nbd', 'backend/qemu'];
+const BACKENDS = ['backend/image', 'backend/nbd', 'backend/qemu', 'backend/libvirt'];
 
 /** Room of a file (path below lib/, first match wins), the rooms it may import beside its own, and what it is for. */
 export const LAYERS = [
@@ -65,6 +65,14 @@ export const LAYERS = [
       'a running QEMU, in rooms that use each other in this order: `session/` (fleecing and overlay sessions and their ends, ADR 7), `live/` (maps of a running disk, ADR 6), `graph/` (nodes, disks and their names), `guest/` (the agent, freezing), `own/` (what is ours inside a QEMU: names, jobs, exports, the NBD server), `qmp/` (the port to a QEMU and the client that is one, codec, schemas, transactions, capabilities); beside them the ports to where it runs (`qemuHost.ts`) and to reaching it again (`wayToQemu.ts`, ADR 17)',
   },
   {
+    name: 'backend/libvirt',
+    match: /^backend\/libvirt\//,
+    may: [...ENGINE, 'backend/qemu', 'backend/image'],
+    bare: true,
+    holds:
+      'domains of libvirt as VMs (ADR 40): its RPC over the local sockets (`rpc/`), names and URIs, what a domain’s XML says, and the ports to a QEMU made from them: `DomainMonitor`, `DomainHost`, `DomainWay`',
+  },
+  {
     name: 'host',
     match: /^host\//,
     may: [...ENGINE, 'kernel', ...BACKENDS],
@@ -89,17 +97,9 @@ export const LAYERS = [
       'the backup program: folder and its owner, series, manifests, sums, copying, restore, verify, prune',
   },
   {
-    name: 'service',
-    match: /^service\//,
-    may: [...ENGINE, 'host', 'facade'],
-    bare: true,
-    holds:
-      'the service: wires over the facades, no rule about trust. `vim/` is vSphere’s API over HTTPS: `soap/` (XML, by the types of the facade’s schema), `collector/` (property collector), `inventory/` (places of a host, VMs), `methods/`; beside it `http/`, `users/`',
-  },
-  {
     name: 'cli',
     match: /^cli\//,
-    may: [...ENGINE, 'host', 'kernel', 'backup', 'service'],
+    may: [...ENGINE, 'host', 'kernel', 'backup'],
     bare: true,
     holds:
       'the command; pictures. `scripts/bundle-command.mjs` makes it one file (`dist/command`); `bin/compiledCode.js` keeps V8’s code for it, for the Node that made it',

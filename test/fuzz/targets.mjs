@@ -13,6 +13,13 @@ const { imageNode } = await load('backend/image/imageNode.js');
 const { openImage } = await load('backend/image/imageSource.js');
 const { createScriptKernel } = await load('kernel/scriptKernel.js');
 const { LineDecoder, parseMessage } = await load('backend/qemu/qmp/lineCodec.js');
+const { FrameDecoder } = await load('backend/libvirt/rpc/frames.js');
+const { XdrReader } = await load('backend/libvirt/rpc/xdr.js');
+const { readError } = await load('backend/libvirt/rpc/libvirtError.js');
+const messages = await load('backend/libvirt/rpc/messages.js');
+const { parseDomainXml } = await load('backend/libvirt/domainXml.js');
+const { parseDomainName } = await load('backend/libvirt/domainName.js');
+const { parseLibvirtUri } = await load('backend/libvirt/libvirtUri.js');
 const { parsePoint } = await load('core/point.js');
 const { formatChangeId, parseChangeId } = await load('core/changeId.js');
 const { formatSegmentName, parseSegmentName } = await load('core/segmentName.js');
@@ -225,6 +232,52 @@ export const targets = {
         cut.push(...slow.push(Buffer.concat([bytes, Buffer.from('\n')]).subarray(at, at + 7)));
       assert.deepEqual(cut, lines);
       for (const line of lines) await answerOrRefusal(async () => void parseMessage(line));
+    },
+  },
+  libvirt: {
+    dictionary: [
+      ...text(
+        '<domain>',
+        '<disk>',
+        '<target dev="vda"/>',
+        '+64055:+64055',
+        'libvirt:',
+        '#',
+        'qemu:///system?socket=/',
+        '&#0;',
+      ),
+      ...['20008086', '20008087', '6b656570', '00000001', 'ffffffff', '7fffffff', '0000001c', '02000004'].map(
+        (hex) => Buffer.from(hex, 'hex'),
+      ),
+    ],
+    run: async (bytes) => {
+      await answerOrRefusal(async () => {
+        const frames = [...new FrameDecoder().push(bytes)];
+        const slow = new FrameDecoder();
+        const cut = [];
+        for (let at = 0; at < bytes.length; at += 7) cut.push(...slow.push(bytes.subarray(at, at + 7)));
+        assert.deepEqual(cut, frames);
+      });
+      const reader = (from) => new XdrReader(bytes.subarray(from), 'a message');
+      for (const read of Object.values(messages).filter(
+        (one) => typeof one === 'function' && one.name.startsWith('read'),
+      ))
+        for (const from of [0, 28]) await answerOrRefusal(async () => void read(reader(from)));
+      await answerOrRefusal(async () => void readError('a call', reader(28)));
+      const words = bytes.toString('utf8');
+      await answerOrRefusal(async () => {
+        const { disks } = parseDomainXml('web', words);
+        for (const { target, file } of disks)
+          assert(
+            target !== '' && (file === null || file.startsWith('/')),
+            'a disk has a name, and a path or none',
+          );
+      });
+      await answerOrRefusal(async () => void parseDomainName(words));
+      await answerOrRefusal(async () => {
+        for (const socket of parseLibvirtUri(words, {}).sockets)
+          assert(socket.startsWith('/') && socket.length < 120);
+      });
     },
   },
   points: {

@@ -17,7 +17,7 @@ export interface XmlElement {
 const MAX_DEPTH = 32;
 
 /** The root element. The caller has bounded the text; memory and time are linear in it. */
-export function parseXml(where: string, bytes: Buffer): XmlElement {
+export function parseXml(where: string, bytes: Buffer, maxDepth = MAX_DEPTH): XmlElement {
   const parser = new SaxesParser({ xmlns: false as const, position: true });
   const document: XmlElement = { name: '', attributes: {}, children: [], text: '' };
   const open: XmlElement[] = [document];
@@ -34,8 +34,8 @@ export function parseXml(where: string, bytes: Buffer): XmlElement {
     throw faultError(where, unsupported('DOCTYPE', 'present', 'absent: a descriptor needs no declarations'));
   });
   parser.on('opentag', ({ name, attributes }) => {
-    if (open.length > MAX_DEPTH)
-      throw faultError(where, unsupported('XML nesting', open.length, `at most ${MAX_DEPTH}`));
+    if (open.length > maxDepth)
+      throw faultError(where, unsupported('XML nesting', open.length, `at most ${maxDepth}`));
     const element: XmlElement = { name, attributes, children: [], text: '' };
     top().children.push(element);
     open.push(element);
