@@ -30,6 +30,8 @@ xmllint:libxml2-utils:libxml2
 mkfs.ext4:e2fsprogs:e2fsprogs
 mandoc:mandoc:mandoc
 flock:util-linux:util-linux
+libvirtd:libvirt-daemon:libvirt-daemon
+virsh:libvirt-clients:libvirt-client
 unshare:util-linux:util-linux
 '
 
@@ -55,9 +57,10 @@ have_fuzzer() {
 }
 have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); }
 
-# A client of the service.
-have_pyvmomi() { /usr/bin/python3 -c 'import pyVmomi' >/dev/null 2>&1; }
-have_pyvmomi || { missing_deb+=(python3-pyvmomi); missing_rpm+=(python3-pyvmomi); }
+# A daemon without its driver starts, and has no domains.
+compgen -G '/usr/lib*/**/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
+  compgen -G '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
+  { missing_deb+=(libvirt-daemon-driver-qemu); missing_rpm+=(libvirt-daemon-driver-qemu); }
 
 # Any of the two opens the timeline pages.
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||

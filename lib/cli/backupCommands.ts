@@ -39,6 +39,7 @@ disk of the folder that it is, where that cannot be seen.
 Examples:
   qemu-cbt backup --vm /run/vm.qmp --to /backups/vm
   qemu-cbt backup --vm /run/vm.qmp --disk drive0 --to /backups/vm --quiesce --agent /run/vm.agent --rate 200M
+  qemu-cbt backup --vm libvirt:#web --to /backups/web                  a libvirt domain, running or off
   qemu-cbt backup --vm web --to /backups/web                           a VM of the host file
   qemu-cbt backup --all --to /backups                                  each of them, into /backups/<name>
   qemu-cbt backup disk.qcow2 --to /backups/disk --json
@@ -146,7 +147,7 @@ function source(command: Command, description: string): Command {
     .argument('[image...]', 'images that no VM uses')
     .option(
       '--vm <vm>',
-      'a running VM: its QMP socket, or its name or UUID in the host file, instead of images',
+      'a VM: its QMP socket, libvirt:<uri>#<domain>, or its name or UUID in the host file, instead of images',
     )
     .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
     .option('--nbd-socket <path>', 'socket of an NBD server that this QEMU runs already')

@@ -16,6 +16,8 @@ export interface VmFlags {
   disk?: string[] | undefined;
   agent?: string;
   quiesce?: boolean;
+  /** Whoever runs the VM has the guest's agent: no socket of it is to be named. */
+  ownAgent?: boolean;
   scratch?: string;
   scratchUnwatched?: boolean;
   nbdSocket?: string;
@@ -35,6 +37,7 @@ export async function withHostFile<Flags extends VmFlags>(
     ...(entry.allowUnwatchedScratch !== undefined && { scratchUnwatched: entry.allowUnwatchedScratch }),
     ...(entry.nbdSocket !== undefined && { nbdSocket: entry.nbdSocket }),
     ...(flags.quiesce && entry.agent !== undefined && { agent: entry.agent }),
+    ...(entry.libvirt !== undefined && { ownAgent: true }),
   };
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   return { flags: { ...flags, ...said, ...given }, host: vm };

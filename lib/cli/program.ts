@@ -5,7 +5,6 @@ import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
 import { addHost } from './hostCommands.js';
-import { addService } from './serviceCommands.js';
 import { addTracking } from './trackingCommands.js';
 
 const POINT_HELP = `
@@ -49,6 +48,7 @@ Examples:
   qemu-cbt enable disk.qcow2                        start tracking an image that no VM uses
   qemu-cbt pits disk.qcow2                          list its points in time
   qemu-cbt pits qmp:/run/vm.qmp#drive0              the same of a disk of a running VM
+  qemu-cbt pits libvirt:#web#vda                    the same of a libvirt domain, running or off
   qemu-cbt pits web#drive0                          the same of a VM of the host file
   qemu-cbt changes disk.qcow2 --from <pit> --json   what changed since then
   qemu-cbt map disk.qcow2 --from <pit>              the same as a picture
@@ -132,13 +132,13 @@ Examples:
   )
     .argument(
       '[disk...]',
-      'images, folders of images, VMs (qmp:<socket>, or a name of the host file) or their disks; none: only this machine',
+      'images, folders of images, VMs (qmp:<socket>, libvirt:<uri>#<domain>, or a name of the host file) or their disks; none: only this machine',
     )
     .option('--fix', 'mend what is safe to mend, then look again (without: only look)')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
+      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor libvirt:#web\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
     )
     .action(async (disks, flags) => {
       context.result.exitCode = await (await import('./commands/doctor.js')).doctor(io, disks, flags);
@@ -147,7 +147,6 @@ Examples:
   addTracking(program, context);
   addBackup(program, context);
   addHost(program, context);
-  addService(program, context);
 
   program
     .command('completion')
@@ -165,7 +164,7 @@ Examples:
 }
 
 const DISK =
-  'a qcow2 or raw image, a Parallels .hds file or .hdd folder, qmp:<socket>#<disk> of a running QEMU, or <vm>#<disk> of the host file';
+  'a qcow2 or raw image, a Parallels .hds file or .hdd folder, qmp:<socket>#<disk> of a running QEMU, libvirt:<uri>#<domain>#<disk>, or <vm>#<disk> of the host file';
 
 function reading(
   command: Command,

@@ -7,7 +7,7 @@ import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import type { HostVm } from '../host/hostVm.js';
 import { openVm } from '../host/openVm.js';
 import type { FormatFlags } from './formatOptions.js';
-import { withHostFile } from './inventory.js';
+import { type VmFlags, withHostFile } from './inventory.js';
 import type { CliIo } from './io.js';
 import { parseBytes } from './options.js';
 import { printable } from './report.js';
@@ -21,6 +21,7 @@ export interface SourceFlags extends FormatFlags {
   json?: boolean;
   quiesce?: boolean;
   agent?: string;
+  ownAgent?: boolean;
   scratch?: string;
   scratchLimit?: string;
 }
@@ -88,9 +89,10 @@ export function requireImages({ vm, format, trust }: FormatFlags & { vm?: string
       throw invalidArgument(option, value, 'left out: the VM’s configuration says what its images are');
 }
 
-function quiesceOf({ quiesce, agent }: SourceFlags): QuiesceOptions | undefined {
+/** How the guest is quiesced, where that is asked for. */
+export function quiesceOf({ quiesce, agent, ownAgent }: VmFlags): QuiesceOptions | undefined {
   if (!quiesce) return undefined;
-  if (agent === undefined)
+  if (agent === undefined && !ownAgent)
     throw invalidArgument('--agent', 'missing', 'the guest agent’s socket, which --quiesce needs');
   return { agentSocket: agent };
 }

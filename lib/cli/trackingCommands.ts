@@ -13,7 +13,7 @@ export function addTracking(program: Command, context: CliContext): void {
       .argument('[image...]', 'qcow2 images that no VM uses; several are handled at one instant')
       .option(
         '--vm <vm>',
-        'a running VM: its QMP socket, or its name or UUID in the host file, instead of images',
+        'a VM: its QMP socket, libvirt:<uri>#<domain>, or its name or UUID in the host file, instead of images',
       )
       .option('--disk <name...>', 'disks of the VM (default: all that can be tracked)')
       .addOption(formatOption(['qcow2']))

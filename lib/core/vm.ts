@@ -67,8 +67,8 @@ export interface DisksOptions extends CallOptions {
 
 /** Freezing the guest's file systems around the instant, through QEMU's guest agent. They are thawed on every way out. */
 export interface QuiesceOptions {
-  /** Unix socket of the guest agent. */
-  agentSocket: string;
+  /** Unix socket of the guest agent; none for a libvirt domain, whose agent libvirt has. */
+  agentSocket?: string | undefined;
   /** When the guest cannot be frozen: fail (the default), or go on with a warning. */
   onFailure?: 'fail' | 'warn' | undefined;
   /** Milliseconds; 30 000 unless given. */

@@ -11,7 +11,6 @@ import {
   names,
   oneOf,
   point,
-  required,
   shape,
   text,
   uuid,
@@ -31,7 +30,7 @@ const START: Checks<StartVmOptions> = {
 };
 
 const QUIESCE: Checks<QuiesceOptions> = {
-  agentSocket: required(text),
+  agentSocket: text,
   onFailure: oneOf('fail', 'warn'),
   timeoutMs: milliseconds,
 };

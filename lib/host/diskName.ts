@@ -1,21 +1,29 @@
 /** What a name of a disk, or of a VM, may be: the one place that takes such names apart. */
+import {
+  type DomainName,
+  formatDomainAddress,
+  LIBVIRT_PREFIX,
+  parseDomainName,
+} from '../backend/libvirt/domainName.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 
 /** A name as it is written; whether a plain one is a VM's or a file's only the host file tells. */
 export type ParsedName =
   | { kind: 'path'; path: string }
   | { kind: 'qmp'; socket: string; disk: string }
+  | ({ kind: 'libvirt' } & DomainName)
   /** `<vm>#<disk>`, or of a VM `<vm>`; it may be a file here all the same. */
   | { kind: 'vm'; vm: string; disk: string };
 
 const FORMS =
-  'a path (./ goes before one that looks like another form), qmp:<socket>#<disk>, or <vm>#<disk> of the host file';
+  'a path (./ goes before one that looks like another form), qmp:<socket>#<disk>, libvirt:<uri>#<domain>#<disk>, or <vm>#<disk> of the host file';
 
 /** A disk's name. What no version serves yet is refused, so that it is never taken for a file. */
 export function parseDiskName(name: string): ParsedName {
   if (typeof name !== 'string' || name === '' || /[\0\p{Cs}]/u.test(name))
     throw invalidArgument('disk', name, 'the path of an image');
   if (name.startsWith('qmp:')) return { kind: 'qmp', ...parseQmpName(name) };
+  if (name.startsWith(LIBVIRT_PREFIX)) return parseLibvirtName(name);
   refuseUnserved('disk', name);
   const at = name.indexOf('#');
   const vm = at < 0 ? '' : name.slice(0, at);
@@ -25,7 +33,7 @@ export function parseDiskName(name: string): ParsedName {
   return { kind: 'vm', vm, disk };
 }
 
-/** A VM's name, as `--vm` takes it: the path of a QMP socket, `qmp:<socket>`, or a name or UUID of the host file. */
+/** A VM's name, as `--vm` takes it: the path of a QMP socket, `qmp:<socket>`, `libvirt:<uri>#<domain>`, or a name or UUID of the host file. */
 export function parseVmName(name: string): ParsedName {
   if (typeof name !== 'string' || name === '' || /[\0\p{Cs}]/u.test(name))
     throw invalidArgument('vm', name, 'the path of a QMP socket');
@@ -34,8 +42,29 @@ export function parseVmName(name: string): ParsedName {
     if (disk === '') return { kind: 'qmp', socket, disk };
     throw invalidArgument('vm', name, 'qmp:<socket> without a disk');
   }
+  if (name.startsWith(LIBVIRT_PREFIX)) {
+    const parsed = parseLibvirtName(name);
+    if (parsed.disk === '') return parsed;
+    throw invalidArgument('vm', name, 'libvirt:<uri>#<domain> without a disk');
+  }
   refuseUnserved('vm', name);
   return name.includes('/') ? { kind: 'path', path: name } : { kind: 'vm', vm: name, disk: '' };
+}
+
+/** By what the VM of such a name is reached, and the disk, empty where none is named: `qmp:…` or `libvirt:…`. */
+export function parseAddress(name: string): { address: string; disk: string } {
+  if (name.startsWith(LIBVIRT_PREFIX)) {
+    const { uri, domain, disk } = parseLibvirtName(name);
+    return { address: formatDomainAddress(uri, domain), disk };
+  }
+  const { socket, disk } = parseQmpName(name);
+  return { address: socket, disk };
+}
+
+function parseLibvirtName(name: string): { kind: 'libvirt' } & DomainName {
+  const parsed = parseDomainName(name);
+  if (parsed.domain === '') throw invalidArgument('name', name, 'libvirt:<uri>#<domain>');
+  return { kind: 'libvirt', ...parsed };
 }
 
 /** The socket and the disk of `qmp:<socket>#<disk>`; the disk is empty where none is named. */
@@ -54,5 +83,5 @@ export function notServed(what: string): CbtError {
 }
 
 export function refuseUnserved(argument: string, name: string): void {
-  if (/^(libvirt|rbd):/.test(name)) throw notServed(`${argument} ${name}`);
+  if (/^rbd:/.test(name)) throw notServed(`${argument} ${name}`);
 }

@@ -54,7 +54,7 @@ const vmShape = {
   qmp: absolute('a QMP socket').optional().describe('QMP socket; either this or libvirt.'),
   libvirt: text('<uri>#<domain>, such as qemu:///system#web', /^[^#]+#[^#]+$/)
     .optional()
-    .describe('The domain of a libvirt, <uri>#<domain>; either this or qmp. Not served by this version.'),
+    .describe('The domain of a libvirt, <uri>#<domain>; either this or qmp.'),
   images: z
     .record(diskName, absolute('a qcow2 image'), 'an image for each disk')
     .optional()
@@ -131,21 +131,19 @@ export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
   libvirt: z
     .array(text('a libvirt URI, such as qemu:///system', /^[a-z0-9+]+:\/\//), 'a list of libvirt URIs')
     .optional()
-    .describe('Libvirts, each with all its domains. Not served by this version.'),
+    .describe('Libvirts, each with all its domains.'),
   datastores: z
     .record(text('a name without / and #', /^[^/#]+$/), datastore, 'a folder or pool for each name')
     .optional()
     .describe('Places where disks are, by name.'),
   wires: known('vim, library, csi, metrics', {
-    vim: wire
-      .optional()
-      .describe('The vSphere API over HTTPS; users are needed, tls is made where it is left out.'),
-    library: wire.optional().describe('The socket of the C libraries. Not served by this version.'),
-    csi: wire.optional().describe('Snapshot metadata of CSI. Not served by this version.'),
-    metrics: wire.optional().describe('Figures for Prometheus (/metrics) and /healthz, without TLS.'),
+    vim: wire.optional(),
+    library: wire.optional(),
+    csi: wire.optional(),
+    metrics: wire.optional(),
   })
     .optional()
-    .describe('What qemu-cbt serve offers, and where.'),
+    .describe('What a service offers, and where. Not served by this version.'),
   defaults: known('scratch, allowUnwatchedScratch', {
     scratch: scratch.optional(),
     allowUnwatchedScratch: allowUnwatchedScratch.optional(),

@@ -1,8 +1,10 @@
 /** A VM of this machine: as its owner configured it, and the way to it. */
+import { LIBVIRT_PREFIX, parseDomainAddress } from '../backend/libvirt/domainName.js';
+import { parseLibvirtUri } from '../backend/libvirt/libvirtUri.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import type { CallOptions, Vm } from '../core/vm.js';
+import type { CallOptions, QuiesceOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
 import { HoldStore } from './holdStore.js';
 import { changing, Holds } from './holds.js';
@@ -19,9 +21,9 @@ export interface VmEntry {
   name: string;
   /** Its `-uuid`; asked from QEMU unless given. Where another VM answers on the socket, it is refused. */
   uuid?: string | undefined;
-  /** QMP socket; this, or `libvirt`. */
+  /** QMP socket, or `libvirt:<uri>#<domain>`; this, or `libvirt`. */
   qmp?: string | undefined;
-  /** `<uri>#<domain>`; not served by this version: the VM is listed, and refused where it is used. */
+  /** `<uri>#<domain>`. */
   libvirt?: string | undefined;
   /** Socket of the guest agent; file systems are frozen through it. */
   agent?: string | undefined;
@@ -56,10 +58,11 @@ export class HostVm {
   readonly #own = new Holds();
   #holders: HoldStore | null = null;
 
-  constructor(entry: VmEntry, stateFolder: string = defaultStateFolder()) {
+  /** `remembered`: by what it is remembered; its name unless given. */
+  constructor(entry: VmEntry, stateFolder: string = defaultStateFolder(), remembered: string = entry.name) {
     this.name = entry.name;
     this.entry = entry;
-    this.records = new RecordStore(stateFolder, entry.name);
+    this.records = new RecordStore(stateFolder, remembered);
   }
 
   /** Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. */
@@ -75,16 +78,24 @@ export class HostVm {
     return this.#holders;
   }
 
-  /** By what it is reached: the QMP socket; `ERR_CBT_UNSUPPORTED` of a VM that this version does not reach. */
+  /** By what it is reached: the QMP socket, or `libvirt:<uri>#<domain>`. */
   get address(): string {
-    const { qmp } = this.entry;
-    if (qmp !== undefined) return qmp;
-    throw this.notServed;
+    if (!this.served) throw this.notServed;
+    const { qmp, libvirt } = this.entry;
+    return libvirt === undefined ? (qmp ?? '') : `${LIBVIRT_PREFIX}${libvirt}`;
   }
 
   /** Whether this version reaches it at all, running or off. */
   get served(): boolean {
-    return this.entry.qmp !== undefined;
+    const { qmp, libvirt } = this.entry;
+    return libvirt === undefined ? qmp !== undefined : isOfThisMachine(libvirt);
+  }
+
+  /** How its guest's file systems are frozen; null where no way is known. */
+  get quiesce(): Pick<QuiesceOptions, 'agentSocket'> | null {
+    const { agent, libvirt } = this.entry;
+    if (agent !== undefined) return { agentSocket: agent };
+    return libvirt === undefined ? null : {};
   }
 
   /** Why it does not. */
@@ -92,7 +103,7 @@ export class HostVm {
     const { qmp, libvirt } = this.entry;
     return libvirt === undefined
       ? invalidArgument('qmp', qmp, `the QMP socket of VM ${this.name}`)
-      : notServed(`VM ${this.name}: libvirt ${libvirt}`);
+      : notServed(`VM ${this.name}: libvirt ${libvirt}, which is on another machine,`);
   }
 
   /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told. */
@@ -177,8 +188,19 @@ export class HostVm {
     const configured = parseUuid(this.entry.uuid ?? '');
     if (configured !== null) return configured;
     await using vm = await this.connect({ signal });
-    if (vm.running) return (await vm.facts({ signal })).uuid;
+    const { uuid } = await vm.facts({ signal });
+    if (vm.running || uuid !== null) return uuid;
     const message = `VM ${this.name} is off, and its configuration does not say which UUID it has`;
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { details: { vm: this.name } });
+  }
+}
+
+/** One that is wrong is told so where it is used. */
+function isOfThisMachine(libvirt: string): boolean {
+  try {
+    parseLibvirtUri(parseDomainAddress(`${LIBVIRT_PREFIX}${libvirt}`).uri);
+    return true;
+  } catch (error) {
+    return !(error instanceof CbtError && error.code === 'ERR_CBT_UNSUPPORTED');
   }
 }

@@ -19,7 +19,7 @@ import type { PitInfo } from '../core/trackedDisk.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import type { Leftover } from './leftover.js';
-import { openDisk } from './open.js';
+import { openImageDisk } from './openFile.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { requireNoHolder } from './unused.js';
 import { findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
@@ -202,7 +202,7 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
 
 /** The newest point in time of an image whose chain is whole; null where it has none. */
 async function newestPoint(image: string, signal: AbortSignal | undefined): Promise<PitInfo | null> {
-  await using disk = await openDisk(image, { ...QCOW2, signal });
+  await using disk = await openImageDisk(image, { ...QCOW2, signal });
   const { state, pits } = await disk.pits({ signal });
   return state === 'recording' ? (pits.at(-1) ?? null) : null;
 }

@@ -45,7 +45,7 @@ import {
 import type { TrackingTarget } from '../core/trackingTarget.js';
 import { requireEachFileOnce } from '../linux/fileIdentity.js';
 import { imageNode } from './imageName.js';
-import { type OpenDiskOptions, openDisk } from './open.js';
+import { type OpenDiskOptions, openImageDisk } from './openFile.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { readHistories, requireStored, undoPoint } from './storedPoints.js';
 import { requireNoWaitingOverlay } from './waitingOverlay.js';
@@ -338,7 +338,7 @@ function drawPit(given: string | undefined): string {
 
 /** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. Its points. */
 async function requireQcow2(path: string, options: OpenDiskOptions): Promise<readonly PitInfo[]> {
-  await using disk = await openDisk(path, options);
+  await using disk = await openImageDisk(path, options);
   const { format, problem } = await disk.topLayer(options);
   if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits(options)).pits;
   const why =
@@ -355,7 +355,7 @@ async function requireQcow2(path: string, options: OpenDiskOptions): Promise<rea
 
 async function findKept(path: string, pit: string, options: OpenDiskOptions): Promise<DiskOutcome> {
   try {
-    await using disk = await openDisk(path, options);
+    await using disk = await openImageDisk(path, options);
     const { pits, epoch } = await disk.pits(options);
     // Somebody may have taken another one since: this one answers all the same.
     const kept = pits.find(({ uuid }) => uuid === pit);

@@ -3,6 +3,7 @@
  * a name means. Exact names come first; a name that means two things is refused with both, and never one of them taken.
  */
 import { lstat } from 'node:fs/promises';
+import { formatDomainAddress, LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
@@ -10,10 +11,9 @@ import type { CallOptions } from '../core/vm.js';
 import { type ParsedName, parseDiskName, parseVmName } from './diskName.js';
 import { findHostFile, type HostFile } from './hostFile.js';
 import { HostVm, idText, type VmEntry } from './hostVm.js';
+import { domainVm, LibvirtVms } from './libvirtVms.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
-
-/** Wires that this version has. */
-const SERVED_WIRES: ReadonlySet<string> = new Set(['vim', 'metrics']);
+import { wayTo } from './ways.js';
 
 /** Where the VMs are told. */
 export interface InventoryOptions {
@@ -33,6 +33,7 @@ export type FoundDisk = { path: string } | { vm: HostVm; disk: string };
 interface Loaded {
   file: HostFile | null;
   vms: readonly HostVm[];
+  libvirts: readonly LibvirtVms[];
 }
 
 /** The VMs of this machine. The host file is read when it is first needed, and again on `reload`. */
@@ -47,9 +48,17 @@ export class Inventory {
     this.passed = options.vms?.map((entry) => new HostVm(entry, options.stateFolder)) ?? [];
   }
 
-  /** In the order of the host file. */
+  /** In the order of the host file; then the domains of its libvirts, as they are now. */
   async vms(): Promise<readonly HostVm[]> {
-    return (await this.#load()).vms;
+    const { vms, libvirts } = await this.#load();
+    if (libvirts.length === 0) return vms;
+    const all = [...vms];
+    const named = new Set(vms.map(({ entry }) => entry.libvirt));
+    for (const libvirt of libvirts) {
+      const taken = new Set(all.map(({ name }) => name));
+      all.push(...(await libvirt.list(taken, (domain) => named.has(`${libvirt.uri}#${domain}`))));
+    }
+    return all;
   }
 
   /** The host file; null where there is none, or a program passed the VMs. */
@@ -61,18 +70,15 @@ export class Inventory {
   async unserved(): Promise<string[]> {
     const says = (await this.#load()).file?.says ?? {};
     return [
-      ...(says.vms ?? []).flatMap(({ name, libvirt }) =>
-        libvirt === undefined ? [] : [`VM ${name}: libvirt ${libvirt}`],
-      ),
-      ...(says.libvirt ?? []).map((uri) => `libvirt ${uri}`),
+      ...(await this.vms()).filter(({ served }) => !served).map(({ notServed }) => notServed.message),
       ...Object.entries(says.datastores ?? {}).flatMap(([name, { pool }]) =>
         pool === undefined ? [] : [`datastore ${name}: ${pool}`],
       ),
-      ...Object.keys(says.wires ?? {}).flatMap((name) => (SERVED_WIRES.has(name) ? [] : [`wire ${name}`])),
+      ...Object.keys(says.wires ?? {}).map((name) => `wire ${name}`),
     ];
   }
 
-  /** A VM by its name, its number (`vm-7`), its UUID, `qmp:<socket>` or the path of its socket; null where there is none. */
+  /** A VM by its name, its number (`vm-7`), its UUID, `qmp:<socket>` or the path of its socket, `libvirt:<uri>#<domain>`; null where there is none. */
   async find(name: string, options: CallOptions = {}): Promise<HostVm | null> {
     const parsed = parseVmName(name);
     if (parsed.kind !== 'vm') return this.#adHoc(parsed);
@@ -95,9 +101,10 @@ export class Inventory {
     const parsed = parseDiskName(name);
     if (parsed.kind === 'path') return { path: parsed.path };
     const { disk } = parsed;
-    if (parsed.kind === 'qmp') {
-      if (disk === '') throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>');
-      return { vm: this.#adHoc(parsed), disk };
+    if (parsed.kind !== 'vm') {
+      const form = parsed.kind === 'qmp' ? 'qmp:<QMP socket>#<disk>' : 'libvirt:<uri>#<domain>#<disk>';
+      if (disk === '') throw invalidArgument('disk', name, form);
+      return { vm: await this.#adHoc(parsed), disk };
     }
     const vm = await this.#byName(parsed.vm, options);
     const isFile = await isThere(name);
@@ -128,10 +135,14 @@ export class Inventory {
 
   async #read(): Promise<Loaded> {
     const { file, env = process.env, vms, stateFolder } = this.#options;
-    if (vms !== undefined) return { file: null, vms: this.passed };
+    if (vms !== undefined) return { file: null, vms: this.passed, libvirts: [] };
     const found = await findHostFile(file, env);
-    const { vms: entries = [], defaults = {} } = found?.says ?? {};
-    return { file: found, vms: entries.map((entry) => new HostVm({ ...defaults, ...entry }, stateFolder)) };
+    const { vms: entries = [], libvirt = [], defaults = {} } = found?.says ?? {};
+    return {
+      file: found,
+      vms: entries.map((entry) => new HostVm({ ...defaults, ...entry }, stateFolder)),
+      libvirts: [...new Set(libvirt)].map((uri) => new LibvirtVms(uri, defaults, stateFolder)),
+    };
   }
 
   async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
@@ -179,8 +190,14 @@ export class Inventory {
     );
   }
 
-  /** A VM that the caller names by its socket; it is known to nobody else. */
-  #adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): HostVm {
+  /** A VM that the caller names by its address; a socket is known to nobody else, a domain is who its libvirt says. */
+  async #adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): Promise<HostVm> {
+    if (parsed.kind === 'libvirt') {
+      const { uri, domain } = parsed;
+      const address = await (await wayTo(formatDomainAddress(uri, domain))).identity();
+      const libvirt = address.slice(LIBVIRT_PREFIX.length);
+      return domainVm({ name: formatDomainAddress(uri, domain), libvirt }, this.#options.stateFolder);
+    }
     const qmp = parsed.kind === 'path' ? parsed.path : parsed.socket;
     return new HostVm({ name: qmp, qmp }, this.#options.stateFolder);
   }

@@ -7,13 +7,15 @@ import type { RangePager } from '../core/rangePage.js';
 import { parseSegmentName } from '../core/segmentName.js';
 import { TrackedDisk } from '../core/trackedDisk.js';
 import { loadKernel } from '../kernel/load.js';
-import type { OpenDiskOptions } from './open.js';
+import type { OpenDiskOptions } from './openFile.js';
 
 /** A disk, where its image is, and how its format is known. */
 export interface OffDisk {
   readonly disk: string;
   readonly path: string;
   readonly known: Pick<OpenDiskOptions, 'format' | 'trust' | 'kernel'>;
+  /** Why nothing can be asked of it. */
+  readonly refusal?: CbtError;
 }
 
 /** What a session shows of a disk, and the look whether it still does. */
@@ -24,15 +26,27 @@ export interface OffInstant {
 
 /** Opens the image for questions, as it is now or at the instant. */
 export async function openOffDisk(
-  { disk, path, known: { format, trust, kernel: wanted } }: OffDisk,
+  { disk, path, known: { format, trust, kernel: wanted }, refusal }: OffDisk,
   signal?: AbortSignal,
   instant: OffInstant | null = null,
 ): Promise<TrackedDisk> {
+  if (refusal !== undefined) throw refusal;
   const kernel = await loadKernel({ kernel: wanted ?? 'auto' });
   const { openImage } = await import('../backend/image/imageSource.js');
   const source = await callingIt(disk, path, () => openImage(path, { kernel, format, trust, signal }));
   const shown = disk === path && instant === null ? source : new OffSource(disk, path, source, instant);
   return new TrackedDisk(shown, kernel, instant?.instant.pit ?? null);
+}
+
+/** Where nobody names disks, those that can be tracked are meant; one that is named says why it cannot. */
+export function trackable(
+  disks: readonly OffDisk[],
+  named: readonly string[] | undefined,
+): readonly OffDisk[] {
+  if (named === undefined)
+    return disks.filter(({ refusal, known }) => refusal === undefined && known.format !== 'raw');
+  for (const { refusal } of disks) if (refusal !== undefined) throw refusal;
+  return disks;
 }
 
 /** Runs it; an error about the image is one about the disk. */

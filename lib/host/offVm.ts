@@ -23,7 +23,7 @@ import { checkBegin, checkDisks, checkStart } from '../core/vmOptions.js';
 import { WriteWatch } from '../linux/writeWatch.js';
 import { imageFiles } from './imageName.js';
 import { ImageTracking } from './imageTracking.js';
-import { calledBy, callingIt, type OffDisk, openOffDisk } from './offDisk.js';
+import { calledBy, callingIt, type OffDisk, openOffDisk, trackable } from './offDisk.js';
 import { type HeldDisk, OffSession } from './offSession.js';
 import { requireNoHolder } from './unused.js';
 
@@ -49,11 +49,12 @@ export class OffVm implements Vm {
   readonly #opened = new Set<TrackedDisk>();
   #closed = false;
 
-  /** At least one disk, each image once; nothing is opened yet. */
+  /** At least one disk unless it has a UUID, each image once; nothing is opened yet. */
   constructor(who: OffVmFacts, disks: readonly OffDisk[]) {
     this.#who = who;
     this.#disks = disks;
-    trackingOf(disks);
+    const images = disks.filter(({ refusal }) => refusal === undefined);
+    if (images.length > 0 || who.uuid === null) trackingOf(images);
   }
 
   get key(): string {
@@ -62,7 +63,7 @@ export class OffVm implements Vm {
 
   /** Throws `BUSY` where a QEMU has one of the images for writing: then the VM runs, and only its monitor is not there. */
   async requireOff(socket: string): Promise<void> {
-    for (const { disk, path } of this.#disks)
+    for (const { disk, path } of this.#disks.filter(({ refusal }) => refusal === undefined))
       await callingIt(disk, path, () => requireNoHolder(path, 'read')).catch((error: unknown) => {
         // One that is not there, or that cannot be looked at, is told when it is asked.
         if (error instanceof CbtError && error.reason !== 'BUSY') return;
@@ -133,7 +134,9 @@ export class OffVm implements Vm {
     checkBegin(options);
     const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
     const disks = this.#chosen(options.disks);
-    return options.detached ? this.#beginDetached(disks, pit, options) : this.#begin(disks, pit, options);
+    return options.detached
+      ? this.#beginDetached(trackable(disks, options.disks), pit, options)
+      : this.#begin(disks, pit, options);
   }
 
   async resume(session: string, options: CallOptions = {}): Promise<Session> {
@@ -242,7 +245,7 @@ export class OffVm implements Vm {
     disks: readonly string[] | undefined,
     work: (images: ImageTracking) => Promise<T>,
   ): Promise<T> {
-    return track(this.#chosen(disks), work);
+    return track(trackable(this.#chosen(disks), disks), work);
   }
 
   /** By the names of the disks, or by the paths of their images; each once, in that order. */
@@ -309,7 +312,8 @@ async function withoutPoint(error: unknown, pit: string, pointed: readonly OffDi
 
 /** One that cannot be read now is told without its size: whoever opens it hears why. */
 async function describe(off: OffDisk, signal: AbortSignal | undefined): Promise<VmDiskInfo> {
-  const { disk, path } = off;
+  const { disk, path, refusal } = off;
+  if (refusal !== undefined) return { disk, trackable: false, why: refusal.message };
   const told = { disk, filename: path, trackable: true };
   try {
     await using opened = await openOffDisk(off, signal);

@@ -1,15 +1,16 @@
 /** The wiring of a VM, whether it runs or is off. */
+import { LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
 import type { OffVm } from './offVm.js';
-import type { OpenDiskOptions } from './open.js';
+import type { OpenDiskOptions } from './openFile.js';
 import { type ConnectOptions, connectChecks, reachVm, underHolds } from './vm.js';
 import { WatchedVm } from './watchedVm.js';
 
 /** What a VM is reached by, running or off. */
 export interface OpenVmOptions extends ConnectOptions {
-  /** QMP socket; none for images that are nobody's VM. */
+  /** QMP socket, or `libvirt:<uri>#<domain>`; none for images that are nobody's VM. */
   qmp?: string | undefined;
   /**
    * Paths of its images for when it is off: by the names that the disks have while it runs, or alone, and then each disk is
@@ -56,11 +57,21 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   try {
     return await reachVm(qmp, connect);
   } catch (error) {
-    if (images === undefined || !isNobodyThere(error)) throw error;
+    if (!isNobodyThere(error) || (images === undefined && !isDomain(qmp))) throw error;
   }
-  const off = await openOff(options);
+  const off = images === undefined ? await openOffDomain(qmp, options) : await openOff(options);
   await off.requireOff(qmp);
   return new WatchedVm(off, options.logger);
+}
+
+function isDomain(address: string): boolean {
+  return address.startsWith(LIBVIRT_PREFIX);
+}
+
+/** A domain's images are those of its XML. */
+async function openOffDomain(address: string, { kernel, signal }: OpenVmOptions): Promise<OffVm> {
+  const { offDomain } = await import('./offDomain.js');
+  return offDomain(address, { kernel, signal });
 }
 
 async function openOff(options: OpenVmOptions): Promise<OffVm> {

@@ -9,12 +9,12 @@ import { CbtError, trackingLost } from '../core/errors.js';
 import { type PointLeft, pointLeftAfter } from '../core/pointLeft.js';
 import type { PitList } from '../core/trackedDisk.js';
 import { type DiskOutcome, rollback } from '../core/tracking.js';
-import { openDisk } from './open.js';
+import { openImageDisk } from './openFile.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 
 /** The points in time of an image that nobody has open for writing. */
 export async function readPoints(path: string, signal?: AbortSignal): Promise<PitList> {
-  await using disk = await openDisk(path, { format: 'qcow2', signal });
+  await using disk = await openImageDisk(path, { format: 'qcow2', signal });
   return await disk.pits({ signal });
 }
 

@@ -1,4 +1,4 @@
-/** The wiring of a running QEMU: from its QMP socket to its disks, points in time and sessions. */
+/** The wiring of a running QEMU: from its QMP socket, or its libvirt domain, to its disks, points in time and sessions. */
 import { invalidArgument } from '../core/errors.js';
 import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } from '../core/options.js';
 import type { CallOptions, Vm } from '../core/vm.js';
@@ -34,7 +34,8 @@ export const connectChecks: Checks<ConnectOptions> = {
 };
 
 /**
- * Connects to a running QEMU (qemu-system or qemu-storage-daemon, 7.2 or newer) by its QMP socket. A monitor serves one
+ * Connects to a running QEMU (qemu-system or qemu-storage-daemon, 7.2 or newer) by its QMP socket, or (`libvirt:<uri>#<domain>`) as a
+ * domain of libvirt. A monitor serves one
  * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`. Changes of a VM that
  * a program holds as it is (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`.
  */
@@ -51,7 +52,7 @@ export async function underHolds(vm: Vm, address: string): Promise<Vm> {
 export async function reachVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
   checkOptions('connectVm', options, connectChecks);
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
-    throw invalidArgument('socket', socket, 'the path of a QMP unix socket');
+    throw invalidArgument('socket', socket, 'the path of a QMP unix socket, or libvirt:<uri>#<domain>');
   }
   const { signal, nbdSocket, scratch, timeoutMs, logger } = options;
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });

@@ -19,7 +19,7 @@ import { isContentGone } from '../core/session.js';
 import { realPathAsText } from '../linux/textPath.js';
 import { type ImageNode, imageNode, nameOfNode } from './imageName.js';
 import { qemuImg } from './imageTool.js';
-import { openDisk } from './open.js';
+import { openImageDisk } from './openFile.js';
 import { requireUnwritten } from './unwritten.js';
 
 export function overlayOf(folder: string, { index }: LeaseDisk): string {
@@ -78,7 +78,7 @@ async function whyWrittenTo(
 ): Promise<string | null> {
   const instant = instantOf(changeId, session);
   if (instant === null) return 'which instant of its history the session’s point is was not recorded';
-  await using opened = await openDisk(image, { format: 'qcow2', signal });
+  await using opened = await openImageDisk(image, { format: 'qcow2', signal });
   try {
     await requireUnwritten(opened, instant, signal);
     return null;

@@ -2,8 +2,9 @@
 import { chmod, lstat, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CbtError } from '../../core/errors.js';
+import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
+import type { WaitOptions } from '../../linux/waiting.js';
 import { type FreezeOptions, type FrozenResult, thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
 import type { QemuHost, RecordedVm } from './qemuHost.js';
 
@@ -16,6 +17,15 @@ export class PlainHost implements QemuHost {
   async isOf(record: RecordedVm): Promise<boolean> {
     return (record.key ?? record.vm) === this.key;
   }
+
+  async namesOfDevices(
+    _devices: readonly string[],
+    _options?: WaitOptions,
+  ): Promise<ReadonlyMap<string, string>> {
+    return new Map();
+  }
+
+  async refuseMode(_mode: SessionMode): Promise<void> {}
 
   async isAnothersServer(_socket: string): Promise<boolean> {
     return false;
@@ -74,8 +84,9 @@ export class PlainHost implements QemuHost {
     return withFrozenGuest(agent, work, options);
   }
 
-  agentAddress(agent: string): string {
-    return path.resolve(agent);
+  agentAddress(socket: string | undefined): string {
+    if (socket === undefined) throw invalidArgument('agentSocket', socket, 'the socket of the guest agent');
+    return path.resolve(socket);
   }
 
   thawLeft(agent: string, signal?: AbortSignal): Promise<boolean> {

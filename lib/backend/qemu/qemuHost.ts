@@ -3,6 +3,7 @@
  * else keeps a session off. It goes with the port to its commands (`QmpPort.host`), for whoever makes the one knows the other.
  */
 import type { SessionMode } from '../../core/session.js';
+import type { WaitOptions } from '../../linux/waiting.js';
 import type { FreezeOptions, FrozenResult } from './guest/guestFreeze.js';
 
 /** What a session's record says of its VM. */
@@ -23,6 +24,10 @@ export interface QemuHost {
   readonly address: string;
   /** Whether a session's record is of this VM, as far as the record and what runs here now tell. */
   isOf(record: RecordedVm): Promise<boolean>;
+  /** How the VM's owner calls the disks behind these devices, by the devices' ids; empty where he does not. */
+  namesOfDevices(devices: readonly string[], options?: WaitOptions): Promise<ReadonlyMap<string, string>>;
+  /** Throws where sessions of this mode would not be safe on this VM. */
+  refuseMode(mode: SessionMode): Promise<void>;
   /** Whether it is seen that the NBD server at this socket is another QEMU's. */
   isAnothersServer(socket: string): Promise<boolean>;
   /** The folder in which a session makes its own unless the caller names one. In overlay mode it must outlive a restart of the machine. */
@@ -42,16 +47,16 @@ export interface QemuHost {
   /** Whether it is seen that the file at this path is none that QEMU has open. */
   isReplaced(file: string): Promise<boolean>;
   /**
-   * Runs `work` while the guest's file systems are frozen, and thaws on every way out. `agent`: the guest agent, as the caller
-   * names it; a record of the freeze keeps it for whoever has to thaw without us.
+   * Runs `work` while the guest's file systems are frozen, and thaws on every way out. `agent`: as {@link agentAddress} names
+   * it; a record of the freeze keeps it for whoever has to thaw without us.
    */
   whileFrozen<T>(
     agent: string,
     work: (stop: AbortSignal, frozenFileSystems: number) => Promise<T>,
     options?: FreezeOptions,
   ): Promise<FrozenResult<T>>;
-  /** The guest's agent as a record keeps it. */
-  agentAddress(agent: string): string;
+  /** The guest's agent as records and {@link whileFrozen} name it; throws where the caller has to name its socket and does not. */
+  agentAddress(socket: string | undefined): string;
   /** Thaws the guest behind this agent, as a record names it; false where it is not frozen. */
   thawLeft(agent: string, signal?: AbortSignal): Promise<boolean>;
   /** What somebody else is doing to the VM that no session goes together with, in words; null where nothing is known of. */

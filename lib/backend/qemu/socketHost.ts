@@ -2,6 +2,7 @@
 import { chown, lstat, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError } from '../../core/errors.js';
+import type { SessionMode } from '../../core/session.js';
 import { listenerAt } from '../../linux/listeners.js';
 import { pathWithoutLinks } from '../../linux/pathWithoutLinks.js';
 import type { WaitOptions } from '../../linux/waiting.js';
@@ -10,6 +11,7 @@ import { thawLeft } from './guest/guestFreeze.js';
 import { PlainHost } from './plainHost.js';
 import type { RecordedVm } from './qemuHost.js';
 import { firstClosed, placeOf, resolveNames, seesTheSame } from './qemuPlace.js';
+import { qmp } from './qmp/commands.js';
 import { QmpClient, type QmpOptions } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
 import { vmUuid } from './vmUuid.js';
@@ -38,12 +40,14 @@ export class SocketWay implements WayToQemu {
 }
 
 export class SocketHost extends PlainHost {
-  private constructor(
-    key: string,
-    private readonly socket: string,
-    private readonly port: QmpPort,
-  ) {
-    super(key, path.resolve(socket));
+  private readonly socket: string;
+  private readonly port: QmpPort;
+
+  /** `address`: as records keep it; the socket unless given. */
+  protected constructor(of: { key: string; socket: string; port: QmpPort; address?: string }) {
+    super(of.key, of.address ?? path.resolve(of.socket));
+    this.socket = of.socket;
+    this.port = of.port;
   }
 
   /**
@@ -52,7 +56,7 @@ export class SocketHost extends PlainHost {
    */
   static async behind(socket: string, port: QmpPort, options?: WaitOptions): Promise<SocketHost> {
     const uuid = await vmUuid(port, options);
-    return new SocketHost(uuid ?? pathWithoutLinks(socket), socket, port);
+    return new SocketHost({ key: uuid ?? pathWithoutLinks(socket), socket, port });
   }
 
   /**
@@ -63,6 +67,14 @@ export class SocketHost extends PlainHost {
     const itsMonitor = pathWithoutLinks(vm) === pathWithoutLinks(this.socket);
     if (key === undefined || key !== this.key) return key === undefined && itsMonitor;
     return itsMonitor || !(await this.#isAnother(vm));
+  }
+
+  /** A second monitor of a VM that libvirt runs: it would start and migrate the VM from the image below the overlay. */
+  override async refuseMode(mode: SessionMode): Promise<void> {
+    if (mode !== 'overlay') return;
+    const nodes = await qmp(this.port, 'query-named-block-nodes', { flat: true });
+    if (!nodes.some((node) => /^libvirt-\d+-(format|storage)$/.test(node['node-name'] ?? ''))) return;
+    throw unsafeOverlay(this.port.name);
   }
 
   override async isAnothersServer(socket: string): Promise<boolean> {
@@ -86,11 +98,17 @@ export class SocketHost extends PlainHost {
         { details: { folder: parent } },
       );
     }
-    // It must be QEMU's, or QEMU could not enter it. The monitor's socket belongs to whom it runs as, as a rule.
-    const owner = place ?? (await stat(this.socket).catch(() => null));
-    const gid = place?.gids[0] ?? (owner as { gid?: number } | null)?.gid ?? 0;
-    if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0) await chown(folder, owner.uid, gid);
+    // It must be QEMU's, or QEMU could not enter it.
+    const seen = place && { uid: place.uid, gid: place.gids[0] ?? 0 };
+    const owner = seen ?? (await this.ownerElsewhere());
+    if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0)
+      await chown(folder, owner.uid, owner.gid);
     await super.own(folder);
+  }
+
+  /** Whom QEMU runs as where its process is not seen: the monitor's socket belongs to him, as a rule. */
+  protected async ownerElsewhere(): Promise<{ uid: number; gid: number } | null> {
+    return stat(this.socket).catch(() => null);
   }
 
   override async firstClosed(folder: string): Promise<{ folder: string; uid: number } | null> {
@@ -125,6 +143,15 @@ export class SocketHost extends PlainHost {
     const [its, ours] = await Promise.all([socket, this.socket].map(qemuAt));
     return its != null && ours != null && its !== ours;
   }
+}
+
+/** libvirt's XML goes on naming the image below. */
+export function unsafeOverlay(name: string): CbtError {
+  return new CbtError(
+    'ERR_CBT_UNSUPPORTED',
+    `overlay mode would lose what the guest of ${name} writes: libvirt does not know of the overlay, and starts and migrates the VM from the image below it. Use fleece mode`,
+    { details: { vm: name, mode: 'overlay' } },
+  );
 }
 
 /** The QEMU that listens at this socket; null where none is seen. */

@@ -22,9 +22,8 @@ export type FindWay = (address: string) => Promise<WayToQemu>;
 
 /** Whether a way ended because no QEMU runs at its end. One that is busy or silent runs. */
 export function isNobodyThere(error: unknown): error is CbtError {
-  return (
-    error instanceof CbtError &&
-    error.code === 'ERR_CBT_BACKEND_UNAVAILABLE' &&
-    ['ENOENT', 'ECONNREFUSED'].includes(String(error.details['errno']))
-  );
+  if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_BACKEND_UNAVAILABLE') return false;
+  const { errno, power } = error.details;
+  // A libvirt says so itself.
+  return power === 'off' || ['ENOENT', 'ECONNREFUSED'].includes(String(errno));
 }

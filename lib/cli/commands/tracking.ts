@@ -11,7 +11,7 @@ import { type CliIo, deliver, tell } from '../io.js';
 import { parseBytes } from '../options.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
-import { openSource, requireImages } from '../sourceFlags.js';
+import { openSource, quiesceOf, requireImages } from '../sourceFlags.js';
 import { TransferProgress } from '../transferProgress.js';
 
 export interface TrackingFlags extends FormatFlags {
@@ -170,8 +170,7 @@ function requireAllDisks(disks: readonly string[] | undefined): void {
 
 function beginOptions(flags: TrackingFlags): BeginVmOptions {
   const { pit, base, mode, nbdSocket, scratch: folder, scratchUnwatched } = flags;
-  if (flags.quiesce && flags.agent === undefined)
-    throw invalidArgument('--agent', 'missing', 'the guest agent’s socket, which --quiesce needs');
+  const quiesce = quiesceOf(flags);
   const limitBytes =
     flags.scratchLimit === undefined ? undefined : parseBytes('--scratch-limit', flags.scratchLimit);
   return {
@@ -179,7 +178,7 @@ function beginOptions(flags: TrackingFlags): BeginVmOptions {
     base,
     mode,
     nbdSocket,
-    ...(flags.quiesce && flags.agent !== undefined && { quiesce: { agentSocket: flags.agent } }),
+    ...(quiesce !== undefined && { quiesce }),
     scratch: { folder, limitBytes },
     allowUnwatchedScratch: scratchUnwatched,
   };

@@ -4,11 +4,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
-import { parseQmpName } from '../../host/diskName.js';
+import type { Vm } from '../../core/vm.js';
+import { parseAddress } from '../../host/diskName.js';
 import { findImageLeftovers } from '../../host/imageLeftovers.js';
 import type { Leftover } from '../../host/leftover.js';
-import { connectVm } from '../../host/vm.js';
-import { findVmLeftovers } from '../../host/vmLeftovers.js';
+import { openVm } from '../../host/openVm.js';
+import { findVmLeftovers, type LeftoverOptions } from '../../host/vmLeftovers.js';
 import { requireNoWaitingOverlay } from '../../host/waitingOverlay.js';
 import { nameOfVm } from '../../host/ways.js';
 import { textOf, unreadableName } from '../../linux/textPath.js';
@@ -23,16 +24,16 @@ import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
 export async function examine(io: CliIo, given: string, flags: ExamineFlags): Promise<DiskReport[]> {
   const name = await addressOf(io, given);
-  if (!name.startsWith('qmp:')) return examineImages(io, name, flags);
-  const { socket, disk } = parseQmpName(name);
-  if (disk === '') return examineVm(io, name, flags);
-  const reset = (signal?: AbortSignal): Promise<unknown> => resetOnVm(socket, disk, flags, signal);
+  if (!/^(qmp|libvirt):/.test(name)) return examineImages(io, name, flags);
+  const { address, disk } = parseAddress(name);
+  if (disk === '') return examineVm(io, { name, address }, flags);
+  const reset = (signal?: AbortSignal): Promise<unknown> => resetOnVm(address, disk, flags, signal);
   return [await examineDisk(io, name, () => openForCommand(io, name, flags), reset)];
 }
 
 /** A VM of the host file, or a disk of one, by its socket; anything else as it is. */
 async function addressOf(io: CliIo, name: string): Promise<string> {
-  if (/^qmp:|^[^#]*\//.test(name)) return name;
+  if (/^(qmp|libvirt):|^[^#]*\//.test(name)) return name;
   const inventory = inventoryOf(io);
   if (name.includes('#')) {
     const found = await inventory.findDisk(name, io);
@@ -66,17 +67,20 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
   return reports;
 }
 
-async function examineVm(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
+async function examineVm(
+  io: CliIo,
+  { name, address }: { name: string; address: string },
+  flags: ExamineFlags,
+): Promise<DiskReport[]> {
   const { signal } = io;
   const { kernel, nbdSocket, scratch } = flags;
-  const { socket } = parseQmpName(name);
   try {
-    await using vm = await connectVm(socket, { kernel, nbdSocket, scratch, signal });
-    const left = await leftoversOf(name, () => findVmLeftovers(socket, { scratch, signal }));
+    await using vm = await openVm({ qmp: address, kernel, nbdSocket, scratch, signal });
+    const left = await leftoversOf(name, () => leftoversIn(vm, address, { scratch, signal }));
     const reports: DiskReport[] = left === null ? [] : [left];
     for (const { disk, trackable, why } of await vm.disks({ signal })) {
       const label = `${name}#${disk}`;
-      const reset = (stop?: AbortSignal): Promise<unknown> => resetOnVm(socket, disk, flags, stop);
+      const reset = (stop?: AbortSignal): Promise<unknown> => resetOnVm(address, disk, flags, stop);
       reports.push(
         trackable
           ? await examineDisk(io, label, () => vm.openDisk(disk, { signal }), reset)
@@ -89,13 +93,20 @@ async function examineVm(io: CliIo, name: string, flags: ExamineFlags): Promise<
   }
 }
 
+/** Of a domain that is off what is left lies beside its images. */
+async function leftoversIn(vm: Vm, address: string, options: LeftoverOptions): Promise<Leftover[]> {
+  if (vm.running) return findVmLeftovers(address, options);
+  const images = (await vm.disks({ signal: options.signal })).flatMap(({ filename }) => filename ?? []);
+  return images.length === 0 ? [] : findImageLeftovers(images, options);
+}
+
 async function resetOnVm(
-  socket: string,
+  address: string,
   disk: string,
   { kernel, nbdSocket }: ExamineFlags,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  await using vm = await connectVm(socket, { kernel, nbdSocket, signal });
+  await using vm = await openVm({ qmp: address, kernel, nbdSocket, signal });
   return await vm.reset({ disks: [disk], signal });
 }
 

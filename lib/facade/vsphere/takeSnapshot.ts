@@ -13,6 +13,7 @@ import { ApplicationQuiesceFault, NotSupported, SnapshotFault } from './faultCla
 import { taskInProgress, toFault } from './faults.js';
 import type { MethodFault } from './methodFault.js';
 import { fileNameOf } from './shapes.js';
+import { snapshotValue } from './snapshot.js';
 import { requireName } from './snapshotName.js';
 import type { VmContext } from './vmContext.js';
 
@@ -24,7 +25,7 @@ export interface SnapshotRequest {
   quiesceTimeoutMs?: number;
 }
 
-/** The new snapshot, by what names it among those of its VM. */
+/** The value of the new snapshot's reference. */
 export async function takeSnapshot(
   vm: VmContext,
   signal: AbortSignal,
@@ -102,7 +103,7 @@ async function begin(
         }),
       });
     });
-    return `snapshot-${id}`;
+    return snapshotValue(id);
   } catch (thrown) {
     const stays = await outcomeOf(session.rollback()).then(
       (outcome) => pointLeftAfter(outcome.disks).length > 0,

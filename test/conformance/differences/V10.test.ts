@@ -5,7 +5,7 @@ import { faultOf } from '../vsphere/support.js';
 
 test('V10: a UUID of two VMs finds neither of them alone', async () => {
   const uuid = '11111111-2222-4333-8444-555555555555';
-  const vms = ['web', 'copy'].map((name) => ({ name, uuid, libvirt: `qemu:///system#${name}` }));
+  const vms = ['web', 'copy'].map((name) => ({ name, uuid, libvirt: `qemu+ssh://elsewhere/system#${name}` }));
   const { searchIndex } = connect({ vms }).content;
   expect(await faultOf(searchIndex.FindByUuid(null, uuid, true))).toMatchObject({
     invalidProperty: 'uuid',

@@ -32,7 +32,7 @@ vms:
     qmp: ${daemon.process.qmpPath}.not
     disks: [vda]
   - name: far
-    libvirt: qemu:///system#far
+    libvirt: qemu+ssh://elsewhere/system#far
 `);
 });
 afterEach(async () => {
@@ -123,14 +123,14 @@ describe('a name that leads nowhere', () => {
     expect((await refused('pits', 'wbe#vda')).message).toContain(`a disk of a VM of ${host}: web, one, far`);
   });
 
-  test('a libvirt domain is told that it is not served, and never passed over', async () => {
-    for (const name of ['far#vda', 'libvirt:qemu:///system#far#vda', 'rbd:pool/image'])
+  test('a libvirt of another machine is told that it is not served, and never passed over', async () => {
+    for (const name of ['far#vda', 'libvirt:qemu+ssh://elsewhere/system#far#vda', 'rbd:pool/image'])
       expect(await refused('pits', name)).toMatchObject({
         code: 4,
-        message: expect.stringContaining('not served by this version'),
+        message: expect.stringMatching(/not served by this version|this version does not serve/),
       });
     expect((await refused('enable', '--vm', 'far')).message).toBe(
-      'VM far: libvirt qemu:///system#far is not served by this version',
+      'VM far: libvirt qemu+ssh://elsewhere/system#far, which is on another machine, is not served by this version',
     );
   });
 

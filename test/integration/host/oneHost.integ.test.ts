@@ -16,7 +16,10 @@ let host: string;
 beforeEach(async () => {
   folder = await makeTemporaryFolder();
   host = join(folder.path, 'host.yaml');
-  const vms = ['{name: mail, qmp: /nowhere/mail.qmp}', '{name: far, libvirt: "qemu:///system#far"}'];
+  const vms = [
+    '{name: mail, qmp: /nowhere/mail.qmp}',
+    '{name: far, libvirt: "qemu+ssh://elsewhere/system#far"}',
+  ];
   await writeFile(host, `vms:\n${vms.map((vm) => `  - ${vm}\n`).join('')}`);
 });
 afterEach(async () => {
@@ -54,7 +57,7 @@ test('the numbers are the same for Parallels, vSphere and the command, also when
 
   await writeFile(
     host,
-    'vms: [{name: new, qmp: /n}, {name: far, libvirt: "qemu:///system#far"}, {name: mail, qmp: /m}]',
+    'vms: [{name: new, qmp: /n}, {name: far, libvirt: "qemu+ssh://elsewhere/system#far"}, {name: mail, qmp: /m}]',
   );
   const after = await told();
   expect([...numbers.values()]).not.toContain(after.get('new'));
@@ -66,13 +69,15 @@ test('the numbers are the same for Parallels, vSphere and the command, also when
 });
 
 describe('a VM that is not served', () => {
-  const byName = expect.stringContaining('VM far: libvirt qemu:///system#far is not served');
+  const byName = expect.stringContaining(
+    'VM far: libvirt qemu+ssh://elsewhere/system#far, which is on another machine, is not served',
+  );
 
   test('is listed with the others, which are used, and fails by its name where it is used', async () => {
     const file = join(folder.path, 'd.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', file, '4M');
     await using daemon = await StorageDaemon.start({ disks: [{ node: 'd', file }] });
-    const far = `{name: far, libvirt: "qemu:///system#far", images: {d: ${file}}}`;
+    const far = `{name: far, libvirt: "qemu+ssh://elsewhere/system#far", images: {d: ${file}}}`;
     await writeFile(host, `vms: [${far}, {name: web, qmp: ${daemon.process.qmpPath}}]`);
     prl.configureLocalServer(host);
     await using server = await login();

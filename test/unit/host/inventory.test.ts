@@ -18,6 +18,10 @@ describe('what a name may be', () => {
     ['web#/machine/peripheral/vda', { kind: 'vm', vm: 'web', disk: '/machine/peripheral/vda' }],
     ['web#a#b', { kind: 'vm', vm: 'web', disk: 'a#b' }],
     ['qmp:/run/web.qmp#vda', { kind: 'qmp', socket: '/run/web.qmp', disk: 'vda' }],
+    [
+      'libvirt:qemu:///system#web#vda',
+      { kind: 'libvirt', uri: 'qemu:///system', domain: 'web', disk: 'vda' },
+    ],
   ])('the disk %s', (name, parsed) => {
     expect(parseDiskName(name)).toEqual(parsed);
   });
@@ -27,11 +31,12 @@ describe('what a name may be', () => {
     ['./web', { kind: 'path', path: './web' }],
     ['/run/a#b.qmp', { kind: 'path', path: '/run/a#b.qmp' }],
     ['qmp:web.qmp', { kind: 'qmp', socket: 'web.qmp', disk: '' }],
+    ['libvirt:qemu:///session#web', { kind: 'libvirt', uri: 'qemu:///session', domain: 'web', disk: '' }],
   ])('the VM %s', (name, parsed) => {
     expect(parseVmName(name)).toEqual(parsed);
   });
 
-  test.each(['', 'a\0b', 'web#', 'qmp:', 'libvirt:qemu:///system#a#vda', 'rbd:pool/image'])(
+  test.each(['', 'a\0b', 'web#', 'qmp:', 'libvirt:qemu:///system', 'rbd:pool/image'])(
     '%j names no disk',
     (name) => {
       expect(() => parseDiskName(name)).toThrow(expect.objectContaining({ name: 'CbtError' }));
@@ -40,7 +45,7 @@ describe('what a name may be', () => {
 
   test('a disk is no VM', () => {
     expect(() => parseVmName('qmp:/run/web.qmp#vda')).toThrow('without a disk');
-    expect(() => parseVmName('libvirt:qemu:///system#a')).toThrow('not served by this version');
+    expect(() => parseVmName('libvirt:qemu:///system#a#vda')).toThrow('without a disk');
   });
 });
 

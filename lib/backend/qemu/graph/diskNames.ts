@@ -3,7 +3,7 @@
  * word before it is taken for another form of one; a name that fits two disks is refused, never guessed about.
  *
  *   id         the one name of the disk that is shown
- *   exact      block backend (-drive id) · guest device as QEMU names it, or its id · node: image, or a filter above it · file
+ *   exact      as its owner calls it · block backend (-drive id) · guest device as QEMU names it, or its id · node: image, or a filter above it · file
  *   otherwise  QOM path of an id, a QOM path's last part · the same file by another path
  *
  * Whoever knows what kind of name he has uses the look-up of that kind: a node of one disk may be called as another's device.
@@ -18,6 +18,7 @@ type Named = UnnamedDisk | VmDisk;
 export function nameDisks(disks: readonly UnnamedDisk[]): VmDisk[] {
   return disks.map((disk, index) => {
     const candidates = [
+      ...(disk.ownName === undefined ? [] : [disk.ownName]),
       ...devicePart(disk),
       ...(disk.deviceId === undefined ? [] : [disk.deviceId]),
       ...nodesOf(disk)
@@ -111,8 +112,8 @@ async function fittingFiles(disks: readonly VmDisk[], path: string): Promise<VmD
 }
 
 function exactNames(disk: Named): string[] {
-  const { deviceId, qdevPath, files = [] } = disk;
-  return [deviceId, qdevPath, ...devicePart(disk), ...nodesOf(disk), ...files].filter(
+  const { ownName, deviceId, qdevPath, files = [] } = disk;
+  return [ownName, deviceId, qdevPath, ...devicePart(disk), ...nodesOf(disk), ...files].filter(
     (name) => name !== undefined,
   );
 }
@@ -134,7 +135,7 @@ function nodesOf(disk: Named): string[] {
 }
 
 /** The id its owner gave the device; devices without one are numbered by QEMU, and such a number may move. */
-function devicePart({ qdevPath }: Named): string[] {
+export function devicePart({ qdevPath }: { qdevPath?: string | undefined }): string[] {
   if (qdevPath === undefined) return [];
   if (!qdevPath.startsWith('/')) return [qdevPath];
   const named = /^\/machine\/peripheral\/([^/]+)/.exec(qdevPath)?.[1];

@@ -7,6 +7,8 @@ import type { VmLayer } from './layers.js';
 export interface DiskNames {
   /** A name that finds exactly this disk and outlives restarts where the VM's owner gave one. */
   id: string;
+  /** As the VM's owner calls it, where he calls it otherwise than QEMU. */
+  ownName?: string;
   /** Name of the block backend: the id of a -drive. */
   deviceId?: string;
   /** As QEMU names the guest device: its id, or its QOM path. */

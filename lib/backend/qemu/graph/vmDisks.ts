@@ -14,7 +14,7 @@ import { QmpCommandError } from '../qmp/qmpError.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import type { BlockDevice } from '../qmp/schemas.js';
 import { type BlockGraph, type GraphNode, readBlockGraph } from './blockGraph.js';
-import { nameDisks } from './diskNames.js';
+import { devicePart, nameDisks } from './diskNames.js';
 import {
   childOf,
   filesOf,
@@ -41,12 +41,14 @@ async function guestDisks(
   graph: BlockGraph,
   options: WaitOptions | undefined,
 ): Promise<UnnamedDisk[]> {
+  const parts = graph.devices.flatMap(({ qdev }) => devicePart({ qdevPath: qdev }));
+  const names = await client.host.namesOfDevices(parts, options);
   const [away, ...types] = await Promise.all([
     isGuestElsewhere(client, options),
     ...graph.devices.map(({ qdev }) => deviceTypeOf(client, qdev, options)),
   ]);
   return graph.devices.map((device, index) => {
-    const disk = guestDisk(graph, device, types[index]);
+    const disk = guestDisk(graph, device, types[index], names);
     return disk.trackable && away ? { ...disk, trackable: false, why: WITH_ANOTHER_QEMU } : disk;
   });
 }
@@ -59,8 +61,15 @@ export async function isGuestElsewhere(client: QmpPort, options?: WaitOptions): 
   return told !== null && ['inmigrate', 'finish-migrate', 'postmigrate'].includes(told.status);
 }
 
-function guestDisk(graph: BlockGraph, device: BlockDevice, deviceType: string | undefined): UnnamedDisk {
+function guestDisk(
+  graph: BlockGraph,
+  device: BlockDevice,
+  deviceType: string | undefined,
+  ownNames: ReadonlyMap<string, string>,
+): UnnamedDisk {
+  const [own] = devicePart({ qdevPath: device.qdev }).flatMap((part) => ownNames.get(part) ?? []);
   const names = {
+    ...(own === undefined ? {} : { ownName: own }),
     ...(device.device === '' ? {} : { deviceId: device.device }),
     ...(device.qdev === undefined ? {} : { qdevPath: device.qdev }),
     ...(deviceType === undefined ? {} : { deviceType }),

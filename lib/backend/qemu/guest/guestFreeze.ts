@@ -133,14 +133,14 @@ async function refuseFrozen(agent: GuestAgent, signal: AbortSignal | undefined):
   );
 }
 
-interface Work<T> {
+export interface Work<T> {
   /** Why `fn` was told to stop before it had settled; undefined when it settled by itself. */
   reason: CbtError | undefined;
   settled: Promise<PromiseSettledResult<T>>;
 }
 
 /** Runs `fn`; returns when it has settled, or when its time is up or the caller cancelled, whichever is first. */
-async function runWithin<T>(
+export async function runWithin<T>(
   fn: (signal: AbortSignal) => Promise<T>,
   limitMs: number,
   signal: AbortSignal | undefined,

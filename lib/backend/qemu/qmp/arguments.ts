@@ -98,6 +98,7 @@ export interface QmpArguments {
   'query-status': NoArguments;
   'query-name': NoArguments;
   'query-uuid': NoArguments;
+  'query-chardev': NoArguments;
   'x-debug-block-dirty-bitmap-sha256': BitmapName;
   'qom-list': { path: string };
   'qom-get': { path: string; property: string };

@@ -35,7 +35,7 @@ export function noGreeting(name: string, timeoutMs: number): CbtError {
   return new CbtError(
     'ERR_CBT_TIMEOUT',
     `${name} accepted the connection but sent no QMP greeting in ${timeoutMs} ms: a QMP monitor serves one ` +
-      'client at a time, and another one (libvirt, or another backup) may hold it; give the VM a second monitor',
+      'client at a time, and another one (libvirt, or another backup) may hold it; a domain of libvirt is named libvirt:<uri>#<domain>, any other VM takes a second monitor',
     { reason: 'BUSY', details: { socket: name, timeoutMs } },
   );
 }

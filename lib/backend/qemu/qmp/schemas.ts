@@ -142,6 +142,7 @@ export const qmpReplies = {
   'query-block-jobs': z.array(blockJobInfo),
   'query-name': z.looseObject({ name: z.string().optional() }),
   'query-uuid': z.looseObject({ UUID: z.string() }),
+  'query-chardev': z.array(z.looseObject({ label: z.string(), filename: z.string() })),
   'query-status': z.looseObject({ running: z.boolean(), status: z.string() }),
   'x-debug-block-dirty-bitmap-sha256': z.looseObject({ sha256: z.string() }),
   'qom-list': z.array(z.looseObject({ name: z.string(), type: z.string() })),

@@ -47,6 +47,7 @@ export async function beginSession(
   const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
   const tag = tagOf(pit);
   const base = options.base === undefined ? undefined : parsePoint('base', options.base);
+  await host.refuseMode(mode);
   const found = [...(await clearDeadSessions(client, { signal }))];
   await clearLeftQueries(client);
 
@@ -181,16 +182,17 @@ async function quiesced(
     await instant();
     return [];
   }
-  const { agentSocket, timeoutMs: freezeTimeoutMs } = quiesce;
+  const { timeoutMs: freezeTimeoutMs } = quiesce;
+  const agent = host.agentAddress(quiesce.agentSocket);
   let ran = false;
   const once = async (_: AbortSignal, frozenFileSystems: number): Promise<void> => {
-    if (frozenFileSystems === 0) throw frozeNothing(agentSocket);
+    if (frozenFileSystems === 0) throw frozeNothing(agent);
     ran = true;
     await instant();
   };
   try {
-    const record = freezeRecordOf(folder, lease, host.agentAddress(agentSocket));
-    await host.whileFrozen(agentSocket, once, { record, freezeTimeoutMs, signal });
+    const record = freezeRecordOf(folder, lease, agent);
+    await host.whileFrozen(agent, once, { record, freezeTimeoutMs, signal });
     return [];
   } catch (error) {
     const harmless =
@@ -202,10 +204,10 @@ async function quiesced(
 }
 
 /** The caller asked for a quiet guest, and it was none. */
-function frozeNothing(agentSocket: string): CbtError {
+function frozeNothing(agent: string): CbtError {
   return new CbtError(
     'ERR_CBT_BACKEND_UNAVAILABLE',
-    `the guest agent behind ${agentSocket} froze 0 file systems: none is mounted that can be frozen, or somebody else has frozen them`,
-    { details: { socket: agentSocket, frozenFileSystems: 0 } },
+    `the guest agent behind ${agent} froze 0 file systems: none is mounted that can be frozen, or somebody else has frozen them`,
+    { details: { socket: agent, frozenFileSystems: 0 } },
   );
 }

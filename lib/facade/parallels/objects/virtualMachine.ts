@@ -59,13 +59,14 @@ export class VirtualMachine implements PrlObject {
   }
 
   async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
-    const { agent, disks, scratch, allowUnwatchedScratch } = this.#host.entry;
+    const { quiesce, entry } = this.#host;
+    const { agent, disks, scratch, allowUnwatchedScratch } = entry;
     const vm = await this.#host.connect({ signal }).catch((thrown: unknown) => {
       throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
     });
     try {
       // The file systems of a VM that is off are as quiet as they get.
-      if (fsSync && agent === undefined && vm.running)
+      if (fsSync && quiesce === null && vm.running)
         throw new PrlError(
           PRL_ERR_INVALID_PARAM,
           `VM ${this.name} has no guest agent configured, which PBMBF_FSSYNC needs`,
@@ -75,7 +76,11 @@ export class VirtualMachine implements PrlObject {
         disks,
         scratch: { folder: scratch },
         allowUnwatchedScratch,
-        ...(agent !== undefined && { quiesce: { agentSocket: agent, onFailure: fsSync ? 'fail' : 'warn' } }),
+        // Whether a domain of libvirt has an agent is not known before it is asked.
+        ...(quiesce !== null &&
+          (fsSync || agent !== undefined) && {
+            quiesce: { ...quiesce, onFailure: fsSync ? ('fail' as const) : ('warn' as const) },
+          }),
         signal,
       });
       const backup: Backup = new Backup(vm, session, createMap, () => this.#open.forget(backup));

@@ -1,0 +1,203 @@
+/**
+ * QMP through libvirt (`virDomainQemuMonitorCommand` and its events). Commands follow each other as on a socket, although libvirt would
+ * take several at a time. It is one run of the domain: when that stops, or another begins, the port ends.
+ */
+import { CbtError, throwIfAborted } from '../../core/errors.js';
+import { checkTimeout, type WaitOptions, waitFor } from '../../linux/waiting.js';
+import { PlainHost } from '../qemu/plainHost.js';
+import type { QemuHost } from '../qemu/qemuHost.js';
+import { qmp } from '../qemu/qmp/commands.js';
+import { EventHub, EventStream } from '../qemu/qmp/eventHub.js';
+import { parseJson } from '../qemu/qmp/json.js';
+import { encodeMessage, type Message, parseMessage } from '../qemu/qmp/lineCodec.js';
+import { QmpCommandError } from '../qemu/qmp/qmpError.js';
+import type { QmpPort } from '../qemu/qmp/qmpPort.js';
+import {
+  describeIssues,
+  errorReply,
+  type QemuVersion,
+  type QmpEvent,
+  qmpEvent,
+} from '../qemu/qmp/schemas.js';
+import type { DomainRef, Libvirt, MonitorEvent } from './libvirt.js';
+import { LibvirtError, VIR_ERR } from './rpc/libvirtError.js';
+import { breach } from './rpc/xdr.js';
+
+const DEFAULT_COMMAND_MS = 60_000;
+const MAX_BUFFERED_EVENTS = 1024;
+
+export interface MonitorOptions {
+  /** Becomes the monitor's: it closes it. */
+  libvirt: Libvirt;
+  domain: DomainRef;
+  /** The other end, in messages. */
+  name: string;
+  /** For each command that names none of its own; 60 000 by default. */
+  commandTimeoutMs?: number | undefined;
+}
+
+export class DomainMonitor implements QmpPort {
+  readonly name: string;
+  host: QemuHost;
+  version: QemuVersion | undefined;
+
+  readonly #libvirt: Libvirt;
+  readonly #domain: DomainRef;
+  readonly #commandTimeoutMs: number;
+  readonly #hub = new EventHub();
+  /** Ends with the command before. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #failure: CbtError | undefined;
+  readonly #failed: Promise<CbtError>;
+  #fail: (error: CbtError) => void = () => undefined;
+
+  private constructor({ libvirt, domain, name, commandTimeoutMs = DEFAULT_COMMAND_MS }: MonitorOptions) {
+    this.#libvirt = libvirt;
+    this.#domain = domain;
+    this.name = name;
+    this.host = new PlainHost(name);
+    this.#commandTimeoutMs = checkTimeout('commandTimeoutMs', commandTimeoutMs);
+    this.#failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+    void libvirt.ended.then((error) => this.#end(error));
+  }
+
+  /** Hears QEMU's events and the end of this run before anything is asked. */
+  static async open(
+    options: MonitorOptions,
+    hostOf: (port: QmpPort) => Promise<QemuHost>,
+    waiting: WaitOptions,
+  ): Promise<DomainMonitor> {
+    const { libvirt, domain } = options;
+    const monitor = new DomainMonitor(options);
+    await libvirt.onStop(domain, (why) => monitor.#end(ended(monitor.name, why)), waiting);
+    await libvirt.onMonitorEvents(domain, (event) => monitor.#publish(event), waiting);
+    // It may have stopped, or have been started anew, before we listened.
+    const now = await libvirt.domain(domain.uuid, waiting);
+    if (now.id !== domain.id) throw domainIsOff(monitor.name);
+    monitor.version = await qmp(monitor, 'query-version', undefined, waiting);
+    monitor.host = await hostOf(monitor);
+    return monitor;
+  }
+
+  get open(): boolean {
+    return this.#failure === undefined;
+  }
+
+  get ended(): Promise<CbtError> {
+    return this.#failed;
+  }
+
+  execute(command: string, args?: object, options: WaitOptions = {}): Promise<unknown> {
+    let json: string;
+    try {
+      throwIfAborted(options.signal);
+      checkTimeout('timeoutMs', options.timeoutMs ?? this.#commandTimeoutMs);
+      json = encodeMessage({ execute: command, ...(args !== undefined && { arguments: args }) })
+        .toString('utf8')
+        .trimEnd();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const answer = this.#turn.then(() => this.#run(command, json, options));
+    this.#turn = answer.catch(() => undefined);
+    return answer;
+  }
+
+  events(): EventStream {
+    const stream = new EventStream(this.#hub, MAX_BUFFERED_EVENTS);
+    if (this.#failure !== undefined) void stream.return();
+    return stream;
+  }
+
+  waitEvent(fits: (event: QmpEvent) => boolean, options: WaitOptions = {}): Promise<QmpEvent> {
+    const timeoutMs = options.timeoutMs ?? this.#commandTimeoutMs;
+    const waiting = (async () => {
+      if (this.#failure !== undefined) throw this.#failure;
+      return waitFor<QmpEvent>(
+        (resolve, reject) =>
+          this.#hub.listen({
+            event: (event) => {
+              try {
+                if (fits(event)) resolve(event);
+              } catch (error) {
+                reject(error);
+              }
+            },
+            end: () => reject(this.#failure),
+          }),
+        {
+          timeoutMs: checkTimeout('timeoutMs', timeoutMs),
+          signal: options.signal,
+          onTimeout: () =>
+            new CbtError(
+              'ERR_CBT_TIMEOUT',
+              `the awaited QMP event of ${this.name} did not come in ${timeoutMs} ms`,
+            ),
+        },
+      );
+    })();
+    waiting.catch(() => undefined);
+    return waiting;
+  }
+
+  async close(): Promise<void> {
+    this.#end(new CbtError('ERR_CBT_CLOSED', `the connection to ${this.name} was closed by us`));
+    await this.#libvirt.close();
+  }
+
+  async #run(command: string, json: string, options: WaitOptions): Promise<unknown> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { timeoutMs = this.#commandTimeoutMs, signal } = options;
+    let text: string;
+    try {
+      text = await this.#libvirt.monitorCommand(this.#domain, json, { timeoutMs, signal });
+    } catch (error) {
+      if (error instanceof LibvirtError && error.virErr === VIR_ERR.OPERATION_INVALID)
+        this.#end(ended(this.name, error.description));
+      throw this.#failure ?? error;
+    }
+    return this.#read(command, parseMessage(Buffer.from(text, 'utf8')));
+  }
+
+  /** libvirt passes on what QEMU answered, with an id of its own. */
+  #read(command: string, message: Message): unknown {
+    if ('return' in message) return message['return'];
+    const failed = errorReply.safeParse(message);
+    if (!failed.success) throw breach(`the answer to ${command} is none: ${describeIssues(failed.error)}`);
+    throw new QmpCommandError(command, failed.data.error.class, failed.data.error.desc);
+  }
+
+  /** What is no event of QEMU's own is a doubt about all that follow. */
+  #publish({ event, seconds, microseconds, data }: MonitorEvent): void {
+    const told = {
+      event,
+      timestamp: { seconds: Number(seconds), microseconds },
+      ...(data !== null && { data: parseJson(data) }),
+    };
+    const checked = qmpEvent.safeParse(told);
+    if (!checked.success) throw breach(`an event breaks its form: ${describeIssues(checked.error)}`);
+    this.#hub.publish(checked.data);
+  }
+
+  #end(error: CbtError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#fail(error);
+    this.#hub.end(error.code === 'ERR_CBT_CLOSED' ? undefined : error);
+  }
+}
+
+/** The domain is not running: its images are asked, not its QEMU. */
+export function domainIsOff(name: string): CbtError {
+  return new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${name} is off`, {
+    details: { domain: name, power: 'off' },
+  });
+}
+
+function ended(name: string, why: string): CbtError {
+  return new CbtError('ERR_CBT_CONNECTION_LOST', `the QEMU of ${name} is gone: ${why}`, {
+    details: { domain: name, power: 'off' },
+  });
+}

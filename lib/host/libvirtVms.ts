@@ -1,0 +1,75 @@
+/** The domains of a libvirt as VMs of the inventory: asked anew each time, the same objects as long as they are called the same. */
+import { formatDomainAddress } from '../backend/libvirt/domainName.js';
+import { CbtError } from '../core/errors.js';
+import type { CallOptions, Vm } from '../core/vm.js';
+import { HostVm, type VmEntry } from './hostVm.js';
+
+type Defaults = Pick<VmEntry, 'scratch' | 'allowUnwatchedScratch'>;
+
+export class LibvirtVms {
+  readonly #known = new Map<string, HostVm>();
+
+  constructor(
+    readonly uri: string,
+    private readonly defaults: Defaults,
+    private readonly stateFolder: string | undefined,
+  ) {}
+
+  /**
+   * Every domain; one whose name is `taken`, or is none that a VM can have, is called by its address. A libvirt that does not answer is one
+   * VM that says so: its domains are not forgotten by whoever goes over all of them.
+   */
+  async list(taken: ReadonlySet<string>, except: (domain: string) => boolean): Promise<HostVm[]> {
+    const { parseLibvirtUri } = await import('../backend/libvirt/libvirtUri.js');
+    const { Libvirt } = await import('../backend/libvirt/libvirt.js');
+    try {
+      await using libvirt = await Libvirt.connect(parseLibvirtUri(this.uri));
+      const domains = await libvirt.domains();
+      return domains
+        .filter(({ name, uuid }) => !except(name) && !except(uuid))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ name, uuid }) => this.#vm(name, uuid, taken));
+    } catch (error) {
+      if (!(error instanceof CbtError)) throw error;
+      return [new SilentLibvirt(this.uri, error, this.stateFolder)];
+    }
+  }
+
+  #vm(domain: string, uuid: string, taken: ReadonlySet<string>): HostVm {
+    const plain = PLAIN_NAME.test(domain) && !taken.has(domain);
+    const name = plain ? domain : formatDomainAddress(this.uri, domain);
+    const key = `${uuid} ${name}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const vm = domainVm({ ...this.defaults, name, uuid, libvirt: `${this.uri}#${uuid}` }, this.stateFolder);
+    this.#known.set(key, vm);
+    return vm;
+  }
+}
+
+/** What is remembered of a domain hangs on its UUID: its name may change. */
+export function domainVm(entry: VmEntry & { libvirt: string }, stateFolder?: string): HostVm {
+  return new HostVm(entry, stateFolder, `libvirt:${entry.libvirt}`);
+}
+
+/** As the host file has them: what `--vm` can tell from paths, ids and addresses. */
+const PLAIN_NAME = /^(?!\.|(qmp|libvirt|rbd):|(vm-)?[0-9]+$)[^/#]+$/;
+
+/** Stands for the domains of a libvirt that does not answer. */
+class SilentLibvirt extends HostVm {
+  constructor(
+    uri: string,
+    private readonly why: CbtError,
+    stateFolder: string | undefined,
+  ) {
+    super({ name: `libvirt:${uri}`, libvirt: `${uri}#` }, stateFolder);
+  }
+
+  override async reach(_options?: CallOptions): Promise<Vm> {
+    throw this.why;
+  }
+
+  override async holders(): Promise<never> {
+    throw this.why;
+  }
+}

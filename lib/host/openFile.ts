@@ -1,0 +1,46 @@
+/** The wiring of an image: from its path to the backend and kernel that serve it. */
+import { invalidArgument } from '../core/errors.js';
+import { abortSignal, type Checks, checkOptions, flag, oneOf, text } from '../core/options.js';
+import { TrackedDisk } from '../core/trackedDisk.js';
+import { loadKernel } from '../kernel/load.js';
+
+/** How a disk is opened for questions. */
+export interface OpenDiskOptions {
+  /** Format of the image; told from its bytes unless given. Bytes are a guess: what such a file names is not opened. */
+  format?: 'qcow2' | 'raw' | 'parallels' | undefined;
+  /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
+  trust?: boolean | undefined;
+  /** Which kernel does the bulk work: the native addon, its script twin, or what loads (the default). */
+  kernel?: 'native' | 'script' | 'auto' | undefined;
+  /** Live: unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
+  nbdSocket?: string | undefined;
+  /** Live: folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
+  scratch?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const OPEN: Checks<OpenDiskOptions> = {
+  format: oneOf('qcow2', 'raw', 'parallels'),
+  trust: flag,
+  kernel: oneOf('native', 'script', 'auto'),
+  nbdSocket: text,
+  scratch: text,
+  signal: abortSignal,
+};
+
+/** Checks what is asked for, before anything is opened. */
+export function checkOpen(disk: unknown, options: unknown): void {
+  checkOptions('openDisk', options, OPEN);
+  if (typeof disk !== 'string' || disk === '' || /[\0\p{Cs}]/u.test(disk))
+    throw invalidArgument('disk', disk, 'the path of an image');
+}
+
+/** As `openDisk`, of a path: whatever it looks like, it is a file's. */
+export async function openImageDisk(path: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
+  checkOpen(path, options);
+  const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
+  const { openImage } = await import('../backend/image/imageSource.js');
+  const { format, trust, signal } = options;
+  const source = await openImage(path, { kernel, format, trust, signal });
+  return new TrackedDisk(source, kernel);
+}
