@@ -22,7 +22,7 @@ try {
   const unexpected = paths.filter(
     (path) =>
       path.includes('.v8') ||
-      !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|man)\b|^prebuilds\/linux-(x64|arm64)\/(bitmap|nbd)\.node$|^[^/]+$/.test(
+      !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|man|systemd)\b|^prebuilds\/linux-(x64|arm64)\/(bitmap|nbd)\.node$|^[^/]+$/.test(
         path,
       ),
   );
@@ -39,6 +39,8 @@ try {
     'binding.gyp',
     'LICENSE',
     'man/qemu-cbt.1',
+    'systemd/qemu-cbt.service',
+    'systemd/qemu-cbt.socket',
   ];
   const missing = needed.filter((path) => !paths.includes(path));
   if (unexpected.length + missing.length > 0)

@@ -97,9 +97,17 @@ export const LAYERS = [
       'the backup program: folder and its owner, series, manifests, sums, copying, restore, verify, prune',
   },
   {
+    name: 'service',
+    match: /^service\//,
+    may: [...ENGINE, 'host', 'facade'],
+    bare: true,
+    holds:
+      'the service: wires over the facades, no rule about trust. `vim/` is vSphere’s API over HTTPS: `soap/` (XML, by the types of the facade’s schema), `collector/` (property collector), `inventory/` (places of a host, VMs), `methods/`; beside it `http/`, `users/`',
+  },
+  {
     name: 'cli',
     match: /^cli\//,
-    may: [...ENGINE, 'host', 'kernel', 'backup'],
+    may: [...ENGINE, 'host', 'kernel', 'backup', 'service'],
     bare: true,
     holds:
       'the command; pictures. `scripts/bundle-command.mjs` makes it one file (`dist/command`); `bin/compiledCode.js` keeps V8’s code for it, for the Node that made it',

@@ -10,15 +10,28 @@ import os
 import re
 import sys
 
-MANAGED = """ServiceInstance SearchIndex ViewManager View ManagedObjectView ContainerView PropertyCollector Task
-VirtualMachine VirtualMachineSnapshot Folder Datacenter""".split()
+MANAGED = """ServiceInstance SearchIndex SessionManager ViewManager View ManagedObjectView ContainerView ListView PropertyCollector
+PropertyFilter Task TaskManager HistoryCollector TaskHistoryCollector EventManager EventHistoryCollector VirtualMachine
+VirtualMachineSnapshot Folder Datacenter ComputeResource HostSystem ResourcePool Datastore Network AuthorizationManager LicenseManager
+OptionManager FileManager HostDatastoreBrowser""".split()
 METHODS = {
     "ServiceInstance": "CurrentTime RetrieveServiceContent",
     "SearchIndex": "FindAllByDnsName FindAllByIp FindAllByUuid FindByDatastorePath FindByDnsName FindByInventoryPath FindByIp FindByUuid FindChild",
-    "ViewManager": "CreateContainerView",
+    "SessionManager": "Login Logout SessionIsActive SetLocale TerminateSession",
+    "ViewManager": "CreateContainerView CreateListView",
     "View": "DestroyView",
-    "PropertyCollector": "RetrieveProperties RetrievePropertiesEx",
+    "ListView": "ModifyListView ResetListView ResetListViewFromView",
+    "PropertyCollector": "CancelRetrievePropertiesEx CancelWaitForUpdates CheckForUpdates ContinueRetrievePropertiesEx CreateFilter"
+    " CreatePropertyCollector DestroyPropertyCollector RetrieveProperties RetrievePropertiesEx WaitForUpdates WaitForUpdatesEx",
+    "PropertyFilter": "DestroyPropertyFilter",
     "Task": "CancelTask",
+    "TaskManager": "CreateCollectorForTasks",
+    "EventManager": "CreateCollectorForEvents QueryEvents",
+    "HistoryCollector": "DestroyCollector ResetCollector RewindCollector SetCollectorPageSize",
+    "TaskHistoryCollector": "ReadNextTasks ReadPreviousTasks",
+    "EventHistoryCollector": "ReadNextEvents ReadPreviousEvents",
+    "AuthorizationManager": "FetchUserPrivilegeOnEntities HasPrivilegeOnEntities HasPrivilegeOnEntity",
+    "OptionManager": "QueryOptions",
     "VirtualMachine": "ConsolidateVMDisks_Task CreateSnapshotEx_Task CreateSnapshot_Task QueryChangedDiskAreas ReconfigVM_Task"
     " RemoveAllSnapshots_Task RevertToCurrentSnapshot_Task",
     "VirtualMachineSnapshot": "RemoveSnapshot_Task RenameSnapshot RevertToSnapshot_Task",
@@ -30,7 +43,16 @@ VirtualMachineRuntimeInfo VirtualMachineFileLayoutEx VirtualMachineFileLayoutExF
 VirtualMachineFileLayoutExDiskLayout VirtualMachineFileLayoutExDiskUnit VirtualMachineSnapshotInfo
 VirtualMachineSnapshotTree DiskChangeInfo DiskChangeExtent VirtualMachineGuestQuiesceSpec SelectionSpec TraversalSpec
 ObjectSpec PropertySpec PropertyFilterSpec RetrieveOptions RetrieveResult ObjectContent DynamicProperty
-MissingProperty""".split()
+MissingProperty MissingObject WaitOptions UpdateSet PropertyFilterUpdate ObjectUpdate PropertyChange UserSession
+VirtualMachineSummary VirtualMachineConfigSummary VirtualMachineGuestSummary VirtualMachineStorageSummary VirtualMachineQuickStats
+GuestInfo GuestNicInfo GuestDiskInfo VirtualMachineBootOptions VirtualMachineFlagInfo ToolsConfigInfo ResourceAllocationInfo SharesInfo
+VirtualVmxnet3 VirtualEthernetCardNetworkBackingInfo VirtualDeviceConnectInfo VirtualMachineStorageInfo
+VirtualMachineUsageOnDatastore ComputeResourceSummary ComputeResourceConfigInfo HostListSummary HostHardwareSummary HostConfigSummary
+HostListSummaryQuickStats HostRuntimeInfo HostHardwareInfo HostSystemInfo HostCpuInfo HostCpuIdInfo HostNumaInfo HostConfigInfo
+HostNetworkInfo HostDnsConfig HostConfigManager HostCapability HostStorageDeviceInfo DatastoreSummary DatastoreInfo LocalDatastoreInfo
+DatastoreCapability DatastoreHostMount HostMountInfo NetworkSummary ResourcePoolSummary ResourcePoolRuntimeInfo
+ResourcePoolResourceUsage ResourceConfigSpec TaskFilterSpec EventFilterSpec TaskDescription EventDescription ElementDescription
+TypeDescription AuthorizationPrivilege EntityPrivilege PrivilegeAvailability Capability LicenseManagerLicenseInfo""".split()
 FAULTS = """ApplicationQuiesceFault DuplicateName FileFault FileLocked FileNotFound GenericVmConfigFault InvalidArgument
 InvalidCollectorVersion InvalidLogin InvalidName InvalidPowerState InvalidProperty InvalidRequest InvalidState
 ManagedObjectNotFound MethodNotFound NoPermission NotAuthenticated NotFound NotImplemented NotSupported RequestCanceled
@@ -38,7 +60,7 @@ SnapshotFault SystemError TaskInProgress Timedout VmConfigFault""".split()
 SERVED = (6, 7, 1)
 
 OPTIONAL = 4
-types, managed, wsdl, versions = {}, {}, {}, {}
+types, managed, enums, wsdl, versions = {}, {}, {}, {}, {}
 
 
 def value(node):
@@ -64,6 +86,8 @@ for part in ("core", "query", "vim"):
             wsdl[args[0]] = args[1]
             if call[1] == "CreateDataType":
                 types[args[1]] = (args[2], args[4] or [])
+            elif call[1] == "CreateEnumType":
+                enums[args[1]] = args[3]
             elif call[1] == "CreateManagedType":
                 managed[args[1]] = (args[0], args[2], args[4] or [], args[5] or [])
 wsdl.update({"vmodl.MethodFault": "MethodFault", "vmodl.RuntimeFault": "RuntimeFault"})
@@ -117,13 +141,19 @@ for owner, wanted in METHODS.items():
 
 rows = [row("fault", name, *types[name]) for name in sorted(with_bases(FAULTS + sorted(set(declared)), types), key=lambda n: 0)]
 rows += [row("data", name, *types[name]) for name in with_bases(DATA, types)]
-for name in with_bases(MANAGED, managed):
+served = with_bases(MANAGED, managed)
+for name in served:
     vmodl, base, properties, own = managed[name]
     rows.append(row("managed", f"{name} {vmodl} {len(own)}", base, properties))
 rows += methods
+named = {kind.rstrip("[]?") for line in rows for kind in re.findall(r"\w+:([\w\[\]]+)", line)}
+rows += [f"enum {name} | {' '.join(enums[name])}" for name in sorted(named) if name in enums]
+rows.append(f"references | {' '.join(sorted(name for name in named if name in managed and name not in served))}")
+rows += [f"known {name} | {' '.join(method[1] for method in managed[name][3])}" for name in served if managed[name][3]]
 print("""/**
  * What the vSphere API has, as far as it matters here: names, order and types, a row each. `?` may be left out, `[]` is a list, `@` is
  * the version of what is newer than the one served. A managed type has its inner name and the number of its own methods, a method its
- * inner name, its parameters, its result and the faults it declares. Made by scripts/vim-facts.py.
+ * inner name, its parameters, its result and the faults it declares. `references` are managed types that have no objects here, `known`
+ * the names of all methods of a type. Made by scripts/vim-facts.py.
  */
 export const FACTS = `""" + "\n".join(rows) + "\n`;")

@@ -16,6 +16,8 @@ export interface CliIo {
   signal: AbortSignal;
   /** The host file that `--host` names; set before a command runs. */
   hostFile?: string | undefined;
+  /** What SIGHUP asks for from then on, in place of an end. */
+  onHangup?: ((reload: () => void) => void) | undefined;
 }
 
 /** Writes with back-pressure; a reader that went away (`| head`) ends the command quietly. */

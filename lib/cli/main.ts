@@ -19,6 +19,7 @@ export async function main(argv: readonly string[], given?: Partial<CliIo>): Pro
   const io: CliIo = {
     env: process.env,
     signal: signals.signal,
+    onHangup: (reload) => signals.onHangup(reload),
     ...given,
     stdout: edgeOf(given?.stdout ?? process.stdout),
     stderr: edgeOf(given?.stderr ?? process.stderr),

@@ -5,6 +5,7 @@ import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
 import { addHost } from './hostCommands.js';
+import { addService } from './serviceCommands.js';
 import { addTracking } from './trackingCommands.js';
 
 const POINT_HELP = `
@@ -147,6 +148,7 @@ Examples:
   addTracking(program, context);
   addBackup(program, context);
   addHost(program, context);
+  addService(program, context);
 
   program
     .command('completion')

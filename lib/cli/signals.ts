@@ -20,6 +20,7 @@ export class Signals {
   /** The first that came. */
   received: EndingSignal | null = null;
   #at = 0;
+  #reload: (() => void) | null = null;
   readonly #cancel = new AbortController();
   readonly #insist: (signal: EndingSignal) => void;
 
@@ -38,8 +39,14 @@ export class Signals {
     for (const signal of ENDING) process.removeListener(signal, this.#take);
   }
 
+  /** SIGHUP asks for this from here on, and ends nothing: as services have it. */
+  onHangup(reload: () => void): void {
+    this.#reload = reload;
+  }
+
   readonly #take = (signal: EndingSignal): void => {
-    if (this.received === null) {
+    if (signal === 'SIGHUP' && this.#reload !== null) this.#reload();
+    else if (this.received === null) {
       this.received = signal;
       this.#at = performance.now();
       this.#cancel.abort(new Error(`ended by ${signal}`));

@@ -137,13 +137,15 @@ export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
     .optional()
     .describe('Places where disks are, by name.'),
   wires: known('vim, library, csi, metrics', {
-    vim: wire.optional(),
-    library: wire.optional(),
-    csi: wire.optional(),
-    metrics: wire.optional(),
+    vim: wire
+      .optional()
+      .describe('The vSphere API over HTTPS; users are needed, tls is made where it is left out.'),
+    library: wire.optional().describe('The socket of the C libraries. Not served by this version.'),
+    csi: wire.optional().describe('Snapshot metadata of CSI. Not served by this version.'),
+    metrics: wire.optional().describe('Figures for Prometheus (/metrics) and /healthz, without TLS.'),
   })
     .optional()
-    .describe('What a service offers, and where. Not served by this version.'),
+    .describe('What qemu-cbt serve offers, and where.'),
   defaults: known('scratch, allowUnwatchedScratch', {
     scratch: scratch.optional(),
     allowUnwatchedScratch: allowUnwatchedScratch.optional(),

@@ -15,6 +15,9 @@ import { domainVm, LibvirtVms } from './libvirtVms.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
 import { wayTo } from './ways.js';
 
+/** Wires that this version has. */
+const SERVED_WIRES: ReadonlySet<string> = new Set(['vim', 'metrics']);
+
 /** Where the VMs are told. */
 export interface InventoryOptions {
   /** A host file; that of the environment, or of the machine, unless given. */
@@ -74,7 +77,7 @@ export class Inventory {
       ...Object.entries(says.datastores ?? {}).flatMap(([name, { pool }]) =>
         pool === undefined ? [] : [`datastore ${name}: ${pool}`],
       ),
-      ...Object.keys(says.wires ?? {}).map((name) => `wire ${name}`),
+      ...Object.keys(says.wires ?? {}).flatMap((name) => (SERVED_WIRES.has(name) ? [] : [`wire ${name}`])),
     ];
   }
 

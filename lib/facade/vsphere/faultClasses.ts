@@ -277,3 +277,8 @@ export class InvalidDatastore extends VimFault {
     super(message, properties, cause);
   }
 }
+
+/** As the API’s. */
+export class InvalidLocale extends VimFault {
+  static override readonly type: string = 'InvalidLocale';
+}

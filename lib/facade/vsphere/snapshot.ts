@@ -11,6 +11,8 @@ import type { SnapshotConfigInfo } from './types.js';
 
 /** The VM of a snapshot, as far as the snapshot needs it. */
 export interface SnapshotOwner {
+  /** The value of its reference. */
+  readonly value: string;
   /** @internal */
   removeSnapshot(snapshot: ManagedObjectReference, removeChildren: boolean): Task<void>;
   /** @internal */
@@ -39,7 +41,7 @@ export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> ex
   ) {
     super();
     this.#later = later;
-    this.value = snapshotValue(record.id);
+    this.value = snapshotValue(vm.value, record.id);
   }
 
   /** The VM's configuration at the instant; each tracked disk with the changeId that names it. */
@@ -90,7 +92,7 @@ export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> ex
   }
 }
 
-/** The value of a snapshot's reference. */
-export function snapshotValue(id: number): string {
-  return `snapshot-${id}`;
+/** The value of a snapshot's reference: of all snapshots on this machine it alone has it. */
+export function snapshotValue(vm: string, id: number): string {
+  return `${vm.replace(/^vm-/, '')}-snapshot-${id}`;
 }

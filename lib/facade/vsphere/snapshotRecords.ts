@@ -2,15 +2,16 @@
 import type { SnapshotRecord, VmRecord } from '../../host/vmRecord.js';
 import { objectNotFound } from './faults.js';
 import type { ManagedObjectReference } from './reference.js';
-import { snapshotValue } from './snapshot.js';
 
-/** ManagedObjectNotFound where it is gone. */
+/** ManagedObjectNotFound where it is gone, or of another VM. Among those of one VM `snapshot-<id>` is enough. */
 export function findSnapshot(
-  { snapshots }: VmRecord,
+  { id: own, snapshots }: VmRecord,
   reference: ManagedObjectReference | string,
 ): SnapshotRecord {
   const value = typeof reference === 'string' ? reference : reference.value;
-  const found = snapshots.find(({ id }) => snapshotValue(id) === value);
+  const [, vm, wanted] = /^(?:(\d+)-)?snapshot-(\d+)$/.exec(value) ?? [];
+  const isOurs = vm === undefined || Number(vm) === own;
+  const found = isOurs ? snapshots.find(({ id }) => id === Number(wanted)) : undefined;
   if (found !== undefined) return found;
   throw objectNotFound({ type: 'VirtualMachineSnapshot', value });
 }

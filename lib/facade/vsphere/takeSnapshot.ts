@@ -13,7 +13,6 @@ import { ApplicationQuiesceFault, NotSupported, SnapshotFault } from './faultCla
 import { taskInProgress, toFault } from './faults.js';
 import type { MethodFault } from './methodFault.js';
 import { fileNameOf } from './shapes.js';
-import { snapshotValue } from './snapshot.js';
 import { requireName } from './snapshotName.js';
 import type { VmContext } from './vmContext.js';
 
@@ -25,7 +24,7 @@ export interface SnapshotRequest {
   quiesceTimeoutMs?: number;
 }
 
-/** The value of the new snapshot's reference. */
+/** The new snapshot, by what names it among those of its VM. */
 export async function takeSnapshot(
   vm: VmContext,
   signal: AbortSignal,
@@ -103,7 +102,7 @@ async function begin(
         }),
       });
     });
-    return snapshotValue(id);
+    return `snapshot-${id}`;
   } catch (thrown) {
     const stays = await outcomeOf(session.rollback()).then(
       (outcome) => pointLeftAfter(outcome.disks).length > 0,

@@ -47,6 +47,8 @@ export class Task<T> extends ManagedObject {
   readonly type = 'Task';
   readonly value: string = `task-${randomUUID()}`;
   readonly info: TaskInfo<T>;
+  /** @internal Told at each change of `info`. */
+  onChange: () => void = () => undefined;
   readonly #cancel = new AbortController();
   readonly #done: Promise<void>;
 
@@ -85,6 +87,7 @@ export class Task<T> extends ManagedObject {
   CancelTask(): void {
     this.info.cancelled = true;
     this.#cancel.abort();
+    this.onChange();
   }
 
   async #run(work: (signal: AbortSignal, progress: (percent: number) => void) => Promise<T>): Promise<void> {
@@ -94,9 +97,11 @@ export class Task<T> extends ManagedObject {
     info.state = 'running';
     info.startTime = new Date().toISOString();
     info.progress = 0;
+    this.onChange();
     try {
       info.result = await work(this.#cancel.signal, (percent) => {
         info.progress = percent;
+        this.onChange();
       });
       info.state = 'success';
     } catch (thrown) {
@@ -105,6 +110,7 @@ export class Task<T> extends ManagedObject {
     }
     info.completeTime = new Date().toISOString();
     delete info.progress;
+    this.onChange();
   }
 }
 

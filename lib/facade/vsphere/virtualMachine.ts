@@ -108,10 +108,16 @@ export class VirtualMachine extends ManagedObject {
    * version does not reach has its reference and `runtime`, and everything else of it is `NotSupported`.
    */
   async refresh(): Promise<this> {
+    await this.identify();
+    if (this.context.host.served) this.#properties = await readProperties(this, this.context);
+    return this;
+  }
+
+  /** @internal Learns its reference alone; nothing is asked of the VM. */
+  async identify(): Promise<this> {
     this.#value ??= await this.context.host.id().then(idText, (thrown: unknown) => {
       throw toFault(thrown);
     });
-    if (this.context.host.served) this.#properties = await readProperties(this, this.context);
     return this;
   }
 

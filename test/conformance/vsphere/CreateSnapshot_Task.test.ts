@@ -10,8 +10,8 @@ describe('CreateSnapshot_Task', () => {
     const task = vm.CreateSnapshot_Task('one', 'the first', false, false);
     const taken = await task.wait();
     expect(task.info.result).toBe(taken);
-    const reference = { type: 'VirtualMachineSnapshot', value: 'snapshot-1' };
-    expect([taken.toJSON(), taken._moId, taken.vm]).toEqual([reference, 'snapshot-1', vm]);
+    const reference = { type: 'VirtualMachineSnapshot', value: '1-snapshot-1' };
+    expect([taken.toJSON(), taken._moId, taken.vm]).toEqual([reference, '1-snapshot-1', vm]);
     const [first] = vm.snapshot!.rootSnapshotList;
     expect(first).toMatchObject({
       name: 'one',

@@ -115,7 +115,7 @@ vms:
   - {name: bare, qmp: ${folder.path}/bare.qmp}
   - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${folder.path}/none.qcow2}}
   - {name: taken, qmp: ${folder.path}/taken.qmp, images: {vda: ${web}}}
-wires: {vim: {address: "0.0.0.0:443"}}
+wires: {csi: {address: "0.0.0.0:443"}}
 datastores: {gone: {folder: ${folder.path}/gone}}
 `,
       );
@@ -141,7 +141,7 @@ datastores: {gone: {folder: ${folder.path}/gone}}
       expect(taken).toEqual([expect.stringMatching(/^problem: .*web\.qcow2/)]);
       expect(vms[3]?.state).toBe('silent');
       expect(problems).toMatchObject([{ message: expect.stringContaining('gone') }]);
-      expect(notes).toEqual(['wire vim is not served by this version']);
+      expect(notes).toEqual(['wire csi is not served by this version']);
     } finally {
       await new Promise((resolve) => mute.close(resolve));
     }

@@ -71,15 +71,47 @@ function methodOf(row: string): [string, Method] {
   ];
 }
 
-function read<T>(wanted: boolean, of: (row: string) => [string, T]): ReadonlyMap<string, T> {
+const WORD = /^\w+/;
+
+function read<T>(kinds: string, of: (row: string) => [string, T]): ReadonlyMap<string, T> {
   const rows = FACTS.trim().split('\n');
-  return new Map(rows.filter((row) => row.startsWith('method ') === wanted).map(of));
+  return new Map(rows.filter((row) => kinds.includes(WORD.exec(row)?.[0] ?? '')).map(of));
 }
 
+const listOf = (row: string): [string, readonly string[]] => {
+  const [head = '', names = ''] = row.split(' |');
+  return [head.split(' ')[1] ?? '', names.split(' ').filter(Boolean)];
+};
+
 /** All types by their names. */
-export const TYPES = read(false, typeOf);
-/** All methods by `<type>.<method>`. */
-export const METHODS = read(true, methodOf);
+export const TYPES = read('fault data managed', typeOf);
+/** All methods that have a row, by `<type>.<method>`. */
+export const METHODS = read('method', methodOf);
+/** The words of each enumeration. */
+export const ENUMS = read('enum', listOf);
+const KNOWN = read('known', listOf);
+const REFERENCES: ReadonlySet<string> = new Set(read('references', listOf).get(''));
+
+/** Whether values of a type are references to objects. */
+export function isReference(name: string): boolean {
+  return name === 'ManagedObject' || REFERENCES.has(name) || TYPES.get(name)?.kind === 'managed';
+}
+
+/** The method of this name that a type has, or inherits; null where the API has none, or it has no row here. */
+export function findMethod(type: string, name: string): Method | null {
+  for (let at: string | null = type; at !== null; at = TYPES.get(at)?.base ?? null) {
+    const found = METHODS.get(`${at}.${name}`);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+/** Whether the API's type has a method of this name, or inherits one, with a row here or without. */
+export function hasMethod(type: string, name: string): boolean {
+  for (let at: string | null = type; at !== null; at = TYPES.get(at)?.base ?? null)
+    if (KNOWN.get(at)?.includes(name)) return true;
+  return false;
+}
 
 /** All fields of a type in the API's order: those of its bases first. None for a type that is not known. */
 export function allFields(name: string): Field[] {

@@ -1,0 +1,33 @@
+/** References of the objects that every host has. */
+import type { ManagedObjectReference } from '../../../facade/vsphere/index.js';
+
+const reference = (type: string, value: string): ManagedObjectReference => ({ type, value });
+
+export const PLACES = {
+  root: reference('Folder', 'ha-folder-root'),
+  datacenter: reference('Datacenter', 'ha-datacenter'),
+  vmFolder: reference('Folder', 'ha-folder-vm'),
+  hostFolder: reference('Folder', 'ha-folder-host'),
+  datastoreFolder: reference('Folder', 'ha-folder-datastore'),
+  networkFolder: reference('Folder', 'ha-folder-network'),
+  compute: reference('ComputeResource', 'ha-compute-res'),
+  pool: reference('ResourcePool', 'ha-root-pool'),
+  host: reference('HostSystem', 'ha-host'),
+  datastore: reference('Datastore', 'ds-local'),
+  network: reference('Network', 'net-vm'),
+} as const;
+
+/** What the service itself consists of; clients find them in its content. */
+export const SERVICE = {
+  instance: reference('ServiceInstance', 'ServiceInstance'),
+  collector: reference('PropertyCollector', 'ha-property-collector'),
+  views: reference('ViewManager', 'ViewManager'),
+  options: reference('OptionManager', 'HostAgentSettings'),
+  sessions: reference('SessionManager', 'ha-sessionmgr'),
+  authorization: reference('AuthorizationManager', 'ha-authmgr'),
+  events: reference('EventManager', 'ha-eventmgr'),
+  tasks: reference('TaskManager', 'ha-taskmgr'),
+  licenses: reference('LicenseManager', 'ha-license-manager'),
+  search: reference('SearchIndex', 'ha-searchindex'),
+  files: reference('FileManager', 'ha-nfc-file-manager'),
+} as const;

@@ -1,0 +1,179 @@
+/** Finding objects, and what happened: tasks are told, events there are none. */
+import { invalidArgument } from '../../../facade/vsphere/faults.js';
+import type { VirtualMachine } from '../../../facade/vsphere/index.js';
+import { maySee } from '../../users/usersFile.js';
+import { argument, type Call, type Handlers, referenceArgument } from '../call.js';
+import { PLACES } from '../inventory/places.js';
+import type { WireTaskInfo } from '../tasks.js';
+import { WireObject } from '../wireObject.js';
+
+/** What of the VMs found the caller may see. */
+function visible({ session }: Call, found: readonly (VirtualMachine | null)[]): VirtualMachine[] {
+  return found.filter((vm) => vm !== null).filter(({ name }) => maySee(session.user, name));
+}
+
+function byUuid(call: Call): Promise<VirtualMachine[]> {
+  return call.service.facade.content.searchIndex.FindAllByUuid(
+    referenceArgument(call, 'datacenter'),
+    argument(call, 'uuid'),
+    argument(call, 'vmSearch'),
+    argument(call, 'instanceUuid'),
+  );
+}
+
+/** The host has one too. */
+function isHost(call: Call): boolean {
+  const { hostUuid } = call.service;
+  return (
+    !argument<boolean>(call, 'vmSearch') &&
+    hostUuid !== '' &&
+    argument<string>(call, 'uuid').toLowerCase() === hostUuid
+  );
+}
+
+async function byPath(call: Call): Promise<WireObject | undefined> {
+  const { service, session, reading } = call;
+  let at = await service.require(PLACES.root, session);
+  const steps = argument<string>(call, 'inventoryPath')
+    .split('/')
+    .filter((step) => step !== '');
+  for (const step of steps) {
+    const next = await childOf(call, at, decode(step), reading);
+    if (next === undefined) return undefined;
+    at = next;
+  }
+  return at;
+}
+
+async function childOf(
+  { service }: Call,
+  parent: WireObject,
+  name: string,
+  reading: Call['reading'],
+): Promise<WireObject | undefined> {
+  for (const child of await service.inventory.childrenOf(parent, reading))
+    if (decode(String(await child.read('name', reading))) === name) return child;
+  return undefined;
+}
+
+/** Names are the same whether `/`, `%` and `\` in them are written as `%2f`, `%25` and `%5c` or not. */
+function decode(name: string): string {
+  return name.replace(/%(2f|25|5c)/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/** By `<type>.<method>`. */
+export const SEARCH_METHODS: Handlers = {
+  'SearchIndex.FindByUuid': {
+    run: async (call) => {
+      if (isHost(call)) return PLACES.host;
+      const found = visible(call, await byUuid(call));
+      if (found.length < 2) return found[0];
+      throw invalidArgument(
+        'uuid',
+        `it is the UUID of ${found.length} VMs: ${found.map(({ name }) => name).join(', ')}`,
+      );
+    },
+  },
+  'SearchIndex.FindAllByUuid': {
+    run: async (call) => (isHost(call) ? [PLACES.host] : visible(call, await byUuid(call))),
+  },
+  'SearchIndex.FindByDatastorePath': {
+    run: async (call) => {
+      const { searchIndex } = call.service.facade.content;
+      const datacenter = referenceArgument(call, 'datacenter') ?? PLACES.datacenter;
+      return visible(call, [await searchIndex.FindByDatastorePath(datacenter, argument(call, 'path'))])[0];
+    },
+  },
+  'SearchIndex.FindByInventoryPath': { run: byPath },
+  'SearchIndex.FindChild': {
+    run: async (call) => {
+      const parent = await call.service.require(referenceArgument(call, 'entity'), call.session);
+      return childOf(call, parent, decode(argument(call, 'name')), call.reading);
+    },
+  },
+  'SearchIndex.FindByDnsName': { run: () => undefined },
+  'SearchIndex.FindByIp': { run: () => undefined },
+  'SearchIndex.FindAllByDnsName': { run: () => [] },
+  'SearchIndex.FindAllByIp': { run: () => [] },
+};
+
+const DEFAULT_PAGE = 10;
+const MOST_PAGE = 1000;
+
+/** A collector of what happened: a window over the list as it is now. */
+class HistoryObject extends WireObject {
+  pageSize = DEFAULT_PAGE;
+  /** Number of those that were read. */
+  at = 0;
+
+  constructor(
+    type: string,
+    value: string,
+    readonly all: () => readonly unknown[],
+  ) {
+    super(type, value, { latestPage: () => this.all().slice(-this.pageSize).reverse() });
+  }
+
+  next(count: number): readonly unknown[] {
+    const page = this.all().slice(this.at, this.at + count);
+    this.at += page.length;
+    return page;
+  }
+
+  previous(count: number): readonly unknown[] {
+    const from = Math.max(0, this.at - count);
+    const page = this.all().slice(from, this.at);
+    this.at = from;
+    return page;
+  }
+}
+
+function history(call: Call): HistoryObject {
+  if (call.receiver instanceof HistoryObject) return call.receiver;
+  throw invalidArgument('_this', `${call.receiver.value} is no collector of a history`);
+}
+
+function pageOf(call: Call): number {
+  const count = argument<number>(call, 'maxCount');
+  if (count >= 1 && count <= MOST_PAGE) return count;
+  throw invalidArgument('maxCount', `maxCount is ${count}, expected 1 to ${MOST_PAGE}`);
+}
+
+/** By `<type>.<method>`. */
+export const HISTORY_METHODS: Handlers = {
+  'TaskManager.CreateCollectorForTasks': {
+    run: ({ service, session }) => {
+      const all = (): WireTaskInfo[] => service.tasks.infos(({ name }) => maySee(session.user, name));
+      return session.keep((value) => new HistoryObject('TaskHistoryCollector', value, all));
+    },
+  },
+  'EventManager.CreateCollectorForEvents': {
+    run: ({ session }) =>
+      session.keep((value) => new HistoryObject('EventHistoryCollector', value, () => [])),
+  },
+  'EventManager.QueryEvents': { run: () => [] },
+  'HistoryCollector.SetCollectorPageSize': {
+    run: (call) => {
+      history(call).pageSize = pageOf(call);
+    },
+  },
+  'HistoryCollector.RewindCollector': {
+    run: (call) => {
+      history(call).at = 0;
+    },
+  },
+  'HistoryCollector.ResetCollector': {
+    run: (call) => {
+      history(call).at = history(call).all().length;
+    },
+  },
+  'HistoryCollector.DestroyCollector': {
+    run: ({ receiver, session }) => {
+      session.objects.delete(receiver.value);
+    },
+  },
+  'TaskHistoryCollector.ReadNextTasks': { run: (call) => history(call).next(pageOf(call)) },
+  'TaskHistoryCollector.ReadPreviousTasks': { run: (call) => history(call).previous(pageOf(call)) },
+  'EventHistoryCollector.ReadNextEvents': { run: (call) => history(call).next(pageOf(call)) },
+  'EventHistoryCollector.ReadPreviousEvents': { run: (call) => history(call).previous(pageOf(call)) },
+};

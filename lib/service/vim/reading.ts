@@ -1,0 +1,47 @@
+/** One reading of the inventory for one call: each VM is asked once, however many of its properties are wanted. */
+
+import { toFault } from '../../facade/vsphere/faults.js';
+import type { ManagedObjectReference, MethodFault, VirtualMachine } from '../../facade/vsphere/index.js';
+import type { User } from '../users/usersFile.js';
+
+/** A VM that was asked: itself with its properties, or the fault why not. */
+export type Asked = { vm: VirtualMachine; fault: null } | { vm: null; fault: MethodFault };
+
+/** Who looks: what he may not see is not there for him. */
+export interface Viewer {
+  readonly user: User;
+  /** His session as the API shows it. */
+  readonly info: object;
+}
+
+/** What a call sees. */
+export class Reading {
+  readonly #asked = new Map<VirtualMachine, Promise<Asked>>();
+
+  constructor(
+    /** Null before a login. */
+    readonly session: Viewer | null,
+    /** Tasks of a VM that are not forgotten yet, the newest last. */
+    readonly tasksOf: (vm: VirtualMachine) => readonly ManagedObjectReference[],
+  ) {}
+
+  /** The VM with its properties as they are now. Never fails. */
+  ask(vm: VirtualMachine): Promise<Asked> {
+    let asked = this.#asked.get(vm);
+    if (asked === undefined) {
+      asked = vm.refresh().then(
+        () => ({ vm, fault: null }),
+        (thrown: unknown) => ({ vm: null, fault: toFault(thrown) }),
+      );
+      this.#asked.set(vm, asked);
+    }
+    return asked;
+  }
+
+  /** The same, where there is no property without it: throws why it could not be asked. */
+  async require(vm: VirtualMachine): Promise<VirtualMachine> {
+    const asked = await this.ask(vm);
+    if (asked.vm === null) throw asked.fault;
+    return asked.vm;
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * The vSphere API as a service: a request's text goes in, an answer's text comes out. Objects, methods and faults are the facade's;
+ * here is who may call them, by which session, and the objects that only a wire has.
+ */
+import { objectNotFound, toFault } from '../../facade/vsphere/faults.js';
+import {
+  InvalidLogin,
+  InvalidRequest,
+  type ManagedObjectReference,
+  MethodFault,
+  MethodNotFound,
+  NoPermission,
+  NotAuthenticated,
+  NotSupported,
+  type ServiceInstance,
+  type VirtualMachine,
+} from '../../facade/vsphere/index.js';
+import { findMethod, hasMethod, type Method } from '../../facade/vsphere/schema/schema.js';
+import { Guessing } from '../users/guessing.js';
+import { isPassword, NOBODY } from '../users/password.js';
+import { mayAs, maySee, type User } from '../users/usersFile.js';
+import type { Call, Caller, Handler, Handlers, Services } from './call.js';
+import { Changes } from './collector/changes.js';
+import type { Collector } from './collector/collector.js';
+import { readPath } from './collector/paths.js';
+import type { FilterSpec } from './collector/select.js';
+import { contentObjects, serviceContent } from './contentObjects.js';
+import { WireInventory } from './inventory/inventory.js';
+import { SERVICE } from './inventory/places.js';
+import { COLLECTOR_METHODS, CollectorObject, VIEW_METHODS } from './methods/collectorMethods.js';
+import { HISTORY_METHODS, SEARCH_METHODS } from './methods/searchMethods.js';
+import { SESSION_METHODS } from './methods/sessionMethods.js';
+import { VM_METHODS } from './methods/vmMethods.js';
+import { Reading, type Viewer } from './reading.js';
+import { type Session, Sessions } from './sessions.js';
+import { type Request, readRequest, writeAnswer, writeFault } from './soap/envelope.js';
+import { readFields } from './soap/readValue.js';
+import { ValueWriter } from './soap/writeValue.js';
+import { Tasks } from './tasks.js';
+import type { WireObject } from './wireObject.js';
+
+/** Every method that is served, by `<type>.<method>`; those of the facade and those that only a wire has. */
+export const HANDLERS: Handlers = {
+  ...VM_METHODS,
+  ...SESSION_METHODS,
+  ...COLLECTOR_METHODS,
+  ...VIEW_METHODS,
+  ...SEARCH_METHODS,
+  ...HISTORY_METHODS,
+};
+
+/** A read of one property; the API has it on every object, in no table. */
+const FETCH: Method = {
+  owner: 'ManagedObject',
+  name: 'Fetch',
+  inner: 'fetch',
+  parameters: [{ name: 'prop', type: 'string', optional: false, since: null }],
+  result: 'anyType',
+  faults: [],
+};
+
+/** What was called, for the log: never with arguments. */
+export interface CallNote {
+  method: string;
+  object: string;
+  user: string | null;
+  address: string;
+  ms: number;
+  /** Name of the fault it ended with; null for one that did not. */
+  fault: string | null;
+  message: string | null;
+  /** Whether it changes anything. */
+  changes: boolean;
+}
+
+export interface VimOptions {
+  /** Those that there are now. */
+  users: () => Promise<readonly User[]>;
+  hostUuid?: string;
+  idleMs?: number;
+  /** A clock in milliseconds. */
+  now?: () => number;
+  note?: (note: CallNote) => void;
+}
+
+/** What goes back over HTTP. */
+export interface Answer {
+  status: 200 | 500;
+  /** The cookie of a new session. */
+  cookie: string | null;
+  pieces: Iterable<string>;
+}
+
+/** The service of one facade; another facade takes its place when the host file was read again. */
+export class VimService implements Services {
+  readonly sessions: Sessions;
+  readonly changes = new Changes();
+  readonly tasks: Tasks;
+  readonly hostUuid: string;
+  readonly #options: VimOptions;
+  readonly #guessing = new Guessing();
+  readonly #writer = new ValueWriter();
+  readonly #collectors = new WeakMap<Session, CollectorObject>();
+  #facade: ServiceInstance;
+  #inventory: WireInventory;
+  #content: ReadonlyMap<string, WireObject>;
+
+  constructor(facade: ServiceInstance, options: VimOptions) {
+    this.#options = options;
+    this.hostUuid = options.hostUuid ?? '';
+    this.sessions = new Sessions(options.idleMs, options.now);
+    this.tasks = new Tasks(this.changes);
+    this.#facade = facade;
+    this.#inventory = new WireInventory(facade, this.hostUuid);
+    this.#content = this.#objectsOf(facade);
+  }
+
+  get facade(): ServiceInstance {
+    return this.#facade;
+  }
+
+  get inventory(): WireInventory {
+    return this.#inventory;
+  }
+
+  /** The VMs of another facade take the place of those that there were; sessions and tasks go on. */
+  replace(facade: ServiceInstance): void {
+    this.#facade = facade;
+    this.#inventory = new WireInventory(facade, this.hostUuid);
+    this.#content = this.#objectsOf(facade);
+    this.changes.tell();
+  }
+
+  /** Ends the sessions of users that are not the same any more. */
+  async endChanged(): Promise<void> {
+    const users = new Map((await this.#options.users()).map((user) => [user.name, JSON.stringify(user)]));
+    for (const session of this.sessions.all)
+      if (users.get(session.user.name) !== JSON.stringify(session.user)) this.sessions.end(session);
+    this.changes.tell();
+  }
+
+  /** Ends every session, asks tasks to stop, and returns when they have. */
+  async stop(): Promise<void> {
+    this.sessions.endAll();
+    this.changes.tell();
+    await this.tasks.stop();
+  }
+
+  /** Answers one request. Never throws: every failure is a fault. */
+  async answer(text: string, cookie: string | null, caller: Caller): Promise<Answer> {
+    const began = performance.now();
+    let request: Request | null = null;
+    const session = this.sessions.find(cookie);
+    const note = (fault: MethodFault | null, user: string | null, changes: boolean): void =>
+      this.#options.note?.({
+        method: request?.method ?? '',
+        object: request?.receiver.value ?? '',
+        user,
+        address: caller.address,
+        ms: Math.round(performance.now() - began),
+        fault: fault?._type ?? null,
+        message: fault?.message ?? null,
+        changes,
+      });
+    try {
+      request = readRequest(text, session !== null);
+      const {
+        method,
+        value,
+        cookie: made = null,
+        user,
+        changes = false,
+      } = await this.#perform(request, session, caller);
+      const pieces = begun(writeAnswer(this.#writer, request.method, typeOfResult(method), value));
+      note(null, user ?? session?.user.name ?? null, changes);
+      return { status: 200, cookie: made, pieces };
+    } catch (thrown) {
+      const fault = thrown instanceof MethodFault ? thrown : toFault(thrown);
+      note(fault, session?.user.name ?? null, false);
+      return { status: 500, cookie: null, pieces: [writeFault(this.#writer, fault)] };
+    }
+  }
+
+  async #perform(
+    request: Request,
+    session: Session | null,
+    caller: Caller,
+  ): Promise<{ method: Method; value: unknown; cookie?: string; user?: string; changes?: boolean }> {
+    const { method: name, receiver, parts } = request;
+    const free = await this.#withoutSession(request, session, caller);
+    if (free !== null) return free;
+    if (session === null)
+      throw new NotAuthenticated('there is no session of this cookie: log in', {
+        object: receiver,
+        privilegeId: 'System.View',
+      });
+    session.touch();
+    session.callCount += 1;
+    const object = await this.require(receiver, session);
+    const method = methodOf(object, name);
+    const { values } = readFields(method.parameters, parts, '');
+    const handler = handlerOf(method);
+    requireRight(handler, session, object);
+    const signal = AbortSignal.any([caller.signal, session.ended]);
+    const reading = this.#reading(session);
+    const call: Call = {
+      service: this,
+      receiver: object,
+      args: values,
+      session,
+      caller,
+      reading,
+      asking: {
+        find: (reference) => this.find(reference, session),
+        reading: () => this.#reading(session),
+        changes: this.changes,
+        signal,
+      },
+    };
+    session.pending += 1;
+    try {
+      const value = await handler.run(call);
+      return {
+        method,
+        value: method.result === 'void' ? undefined : value,
+        changes: handler.needs !== undefined,
+      };
+    } finally {
+      session.pending -= 1;
+      session.touch();
+    }
+  }
+
+  /** What is answered to anybody: the content, a login, and that nobody is logged in. */
+  async #withoutSession(
+    { method: name, receiver, parts }: Request,
+    session: Session | null,
+    caller: Caller,
+  ): Promise<{ method: Method; value: unknown; cookie?: string; user?: string } | null> {
+    const type = this.#content.get(receiver.value)?.type;
+    if (type === 'ServiceInstance' && name === 'RetrieveServiceContent')
+      return { method: methodNamed(type, name), value: serviceContent(this.#facade) };
+    if (type === 'SessionManager' && name === 'Login') {
+      const method = methodNamed(type, name);
+      const { values } = readFields(method.parameters, parts, '');
+      return {
+        method,
+        ...(await this.#login(String(values['userName']), String(values['password']), caller)),
+      };
+    }
+    if (session !== null) return null;
+    // Whoever asks which session is his without having one is told that there is none.
+    if (receiver.value === SERVICE.collector.value && name.startsWith('RetrieveProperties')) {
+      const method = methodNamed('PropertyCollector', name);
+      const specs = readFields(method.parameters, parts, '').values['specSet'] as FilterSpec[];
+      if (specs.length > 0 && specs.every(asksOwnSession)) {
+        const objects = [{ obj: SERVICE.sessions, propSet: [], missingSet: [] }];
+        return { method, value: name === 'RetrieveProperties' ? objects : { objects } };
+      }
+    }
+    if (type === 'SessionManager' && name === 'Fetch') {
+      const { values } = readFields(FETCH.parameters, parts, '');
+      if (values['prop'] === 'currentSession') return { method: FETCH, value: undefined };
+    }
+    return null;
+  }
+
+  async #login(userName: string, password: string, { address, userAgent }: Caller) {
+    const refused = (): InvalidLogin =>
+      new InvalidLogin('Cannot complete login due to an incorrect user name or password.');
+    if (!this.#guessing.isOpen(userName, address)) throw refused();
+    const users = await this.#options.users();
+    const user = users.find(({ name }) => name.toLowerCase() === userName.toLowerCase());
+    const isRight = await isPassword(password.slice(0, 1024), user?.password ?? NOBODY);
+    if (!isRight || user === undefined) {
+      this.#guessing.failed(userName, address);
+      throw refused();
+    }
+    this.#guessing.succeeded(userName, address);
+    const { session, cookie } = this.sessions.begin(user, address, userAgent);
+    return { value: session.info, cookie, user: user.name };
+  }
+
+  #reading(session: Session): Reading {
+    return new Reading(session, (vm) => this.tasks.recent(vm));
+  }
+
+  async find(reference: ManagedObjectReference, viewer: Viewer): Promise<WireObject | null> {
+    const { value } = reference;
+    if (value === SERVICE.collector.value) return this.#defaultCollector(viewer as Session);
+    const content = this.#content.get(value);
+    if (content !== undefined) return content;
+    if (value.startsWith('session[')) return (viewer as Session).objects.get(value) ?? null;
+    if (value.startsWith('task-')) return this.tasks.find(value, ({ name }) => maySee(viewer.user, name));
+    return this.#inventory.find(reference, viewer);
+  }
+
+  async require(reference: ManagedObjectReference | undefined, viewer: Viewer): Promise<WireObject> {
+    const found = reference === undefined ? null : await this.find(reference, viewer);
+    if (found !== null) return found;
+    throw objectNotFound(reference ?? { type: '', value: '' });
+  }
+
+  async requireVm(object: ManagedObjectReference, viewer: Viewer): Promise<VirtualMachine> {
+    const [, of] = /^(\d+)-snapshot-/.exec(object.value) ?? [];
+    const vm = await this.#inventory.vm(of === undefined ? object.value : `vm-${of}`, viewer);
+    if (vm !== null) return vm;
+    throw objectNotFound(object);
+  }
+
+  collectorOf(session: Session): Collector {
+    return this.#defaultCollector(session).collector;
+  }
+
+  #defaultCollector(session: Session): CollectorObject {
+    let found = this.#collectors.get(session);
+    if (found === undefined) {
+      found = new CollectorObject(SERVICE.collector.value);
+      this.#collectors.set(session, found);
+    }
+    return found;
+  }
+
+  #objectsOf(facade: ServiceInstance): ReadonlyMap<string, WireObject> {
+    return new Map(contentObjects(facade, this).map((object) => [object.value, object]));
+  }
+}
+
+function methodNamed(type: string, name: string): Method {
+  const method = findMethod(type, name);
+  if (method !== null) return method;
+  throw new InvalidRequest(`there is no ${type}.${name}`);
+}
+
+/** The method of an object; one that the API has and this service has not is `NotSupported`. */
+function methodOf(object: WireObject, name: string): Method {
+  if (name === 'Fetch') return FETCH;
+  const method = findMethod(object.type, name);
+  if (method !== null) return method;
+  if (hasMethod(object.type, name)) throw new NotSupported(`${object.type}.${name} is not served`);
+  throw new MethodNotFound(`${object.type} has no method ${name}`, { receiver: object, method: name });
+}
+
+const FETCHING: Handler = {
+  async run({ receiver, args, reading }) {
+    return (await readPath(receiver, String(args['prop']), reading)) ?? undefined;
+  },
+};
+
+function handlerOf({ owner, name }: Method): Handler {
+  const handler = name === 'Fetch' ? FETCHING : HANDLERS[`${owner}.${name}`];
+  if (handler !== undefined) return handler;
+  throw new NotSupported(`${owner}.${name} is not served`);
+}
+
+function requireRight(
+  { needs = 'read', privilege = 'System.Read' }: Handler,
+  { user }: Session,
+  object: WireObject,
+): void {
+  if (mayAs(user, needs)) return;
+  throw new NoPermission(`${user.name} has not the right ${privilege}: the role is ${user.role}`, {
+    object,
+    privilegeId: privilege,
+  });
+}
+
+const FIRST = 1 << 20;
+
+/** An answer of which the first part is written: what goes wrong in it is a fault, and no answer that breaks off. */
+function* begun(pieces: Generator<string>): Generator<string> {
+  const first: string[] = [];
+  let size = 0;
+  for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
+    first.push(next.value);
+    size += next.value.length;
+    if (size > FIRST) break;
+  }
+  yield* first;
+  yield* pieces;
+}
+
+/** Of a task its reference goes over the wire. */
+function typeOfResult({ result }: Method): string {
+  return result.startsWith('Task<') ? 'Task' : result.replace(/\?$/, '');
+}
+
+function asksOwnSession({ objectSet, propSet }: FilterSpec): boolean {
+  return (
+    objectSet.every(({ obj, selectSet }) => obj.value === SERVICE.sessions.value && selectSet.length === 0) &&
+    propSet.every(({ all, pathSet }) => all !== true && pathSet.every((path) => path === 'currentSession'))
+  );
+}
