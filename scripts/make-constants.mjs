@@ -25,7 +25,43 @@ ${lines.join('\n')}
 `;
 }
 
-const FILES = { 'lib/facade/vixdisklib/constants/generated/codes.ts': vixCodes };
+/** Constants of one kind: `values` by name, each with what it says or `otherwise`. */
+const constants = (values, otherwise, show) =>
+  Object.entries(values)
+    .map(
+      ([name, { value, says = otherwise }]) =>
+        `/** ${says} */\nexport const ${name} = ${show(Number(value))};`,
+    )
+    .join('\n');
+
+const prl = (kind, otherwise, show) => () =>
+  `${HEAD('parallels')}\n${constants(facts('parallels')[kind], otherwise, show)}\n`;
+
+/** Of the names of one value the first is its own; the others are told here. */
+function prlAliases() {
+  const seen = new Set();
+  const others = Object.entries(facts('parallels').results).flatMap(([name, { value }]) => {
+    if (seen.has(Number(value))) return [name];
+    seen.add(Number(value));
+    return [];
+  });
+  return `${HEAD('parallels')}
+/** Names of results that are other names of a value that has one. */
+export const ALIASES: ReadonlySet<string> = new Set([
+${others.map((name) => `  '${name}',`).join('\n')}
+]);
+`;
+}
+
+const hex = (value) => `0x${value.toString(16)}`;
+const PRL = 'lib/facade/parallels/constants/generated';
+const FILES = {
+  'lib/facade/vixdisklib/constants/generated/codes.ts': vixCodes,
+  [`${PRL}/results.ts`]: prl('results', 'Never answered here.', (value) => String(value | 0)),
+  [`${PRL}/aliases.ts`]: prlAliases,
+  [`${PRL}/handleTypes.ts`]: prl('handleTypes', 'Of the SDK; no call here gives such a handle.', hex),
+  [`${PRL}/jobOperations.ts`]: prl('jobOperations', 'Of the SDK; no job here has it.', String),
+};
 
 let stale = 0;
 for (const [file, make] of Object.entries(FILES)) {

@@ -34,6 +34,12 @@ for (const [name, file, what] of tables) {
     `${surface.length} ${what}: ${count('full')} full, ${count('partial')} partial, ${count('absent')} absent.`,
     '',
   );
+  // Parameter by parameter they are compared by test/conformance/<facade>/signatures.test.ts.
+  const declarations = join(root, `scripts/sdk/${name}-functions.json`);
+  if (existsSync(declarations)) {
+    const declared = Object.keys(JSON.parse(readFileSync(declarations, 'utf8'))).length;
+    lines.push(`The SDK declares ${declared} functions; those that are not listed are not there.`, '');
+  }
   lines.push(`| ${what === 'methods' ? 'Method' : 'Function'} | Status | Reason |`, '|---|---|---|');
   for (const { name: fn, status, reason } of surface)
     lines.push(`| \`${fn}\` | ${status} | ${reason ?? ''} |`);

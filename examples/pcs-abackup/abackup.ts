@@ -21,7 +21,6 @@ import {
   PRL_FAILED,
   type PRL_HANDLE,
   type PRL_RESULT,
-  PRLAPI_VER,
   PrlApi_Deinit,
   PrlApi_GetResultDescription,
   PrlApi_Init,
@@ -46,6 +45,7 @@ import {
   PrlVmBackup_GetUuid,
   PrlVmBackup_Rollback,
   ref,
+  VIRTUOZZO_API_VER,
 } from 'qemu-cbt/parallels';
 
 const SECTOR = 512;
@@ -145,7 +145,7 @@ export async function abackup(
   type: number,
   previous: string | null = null,
 ): Promise<void> {
-  check(PrlApi_Init(PRLAPI_VER), 'PrlApi_Init');
+  check(PrlApi_Init(VIRTUOZZO_API_VER), 'PrlApi_Init');
   try {
     const server = ref(0);
     check(PrlSrv_Create(server), 'PrlSrv_Create');

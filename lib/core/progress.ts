@@ -3,6 +3,8 @@
  * does not end because a line could not be drawn. Who wants to end the work has the `signal` for it.
  */
 
+import { warnOfCallback } from './failedCallback.js';
+
 /** What kind of work an event is about. */
 export type ProgressPhase =
   /** Reading a change map; its bytes are those of the disk. */
@@ -111,10 +113,6 @@ export class Progress {
   #warn(error: unknown): void {
     if (this.#warned) return;
     this.#warned = true;
-    const why = error instanceof Error ? error.message : String(error);
-    process.emitWarning(`onProgress failed, and the work goes on without it being told: ${why}`, {
-      type: 'CbtWarning',
-      code: 'QEMU_CBT_CALLBACK',
-    });
+    warnOfCallback('onProgress failed, and the work goes on without it being told', error);
   }
 }

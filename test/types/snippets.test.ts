@@ -16,6 +16,7 @@ declare const pit: string, uuid: string, previousUuid: string;
 declare function copy(offset: number, length: number): void;
 declare const TIMEOUT: number, buffer: Buffer;
 declare function save(data: Buffer): void;
+declare function fail(code: number): never;
 `;
 
 async function snippets(): Promise<{ where: string; code: string }[]> {

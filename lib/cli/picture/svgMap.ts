@@ -1,5 +1,6 @@
 /** The picture of a map as an SVG file: self-contained, light and dark by the viewer's preference, a tooltip on each cell. */
 import type { ChangeMapFacts } from '../../core/changeMap.js';
+import { escapeXml } from '../../core/escapeXml.js';
 import { type Buckets, LEVEL_LABELS, LEVELS, levelOf, shareOf } from './buckets.js';
 import { formatBytes } from './units.js';
 
@@ -73,18 +74,4 @@ function cell(buckets: Buckets, n: number, x: number, y: number): string {
 
 function shorten(text: string, length: number): string {
   return text.length <= length ? text : `…${text.slice(1 - length)}`;
-}
-
-/** Names come from images: markup is escaped, and characters that XML cannot hold are shown as �. */
-export function escapeXml(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&apos;',
-  };
-  return text
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu, '\uFFFD')
-    .replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }

@@ -3,11 +3,14 @@
  * mapped in one table that does not compile while one is missing.
  */
 import { CbtError, type CbtErrorCode } from '../../core/errors.js';
+import { ALIASES } from './constants/generated/aliases.js';
 import type { PRL_RESULT } from './constants/results.js';
 import * as results from './constants/results.js';
 
 const NAMES: ReadonlyMap<PRL_RESULT, string> = new Map(
-  Object.entries(results).flatMap(([name, value]) => (typeof value === 'number' ? [[value, name]] : [])),
+  Object.entries(results).flatMap(([name, value]) =>
+    typeof value === 'number' && !ALIASES.has(name) ? [[value, name]] : [],
+  ),
 );
 
 /** Name of a code as the header spells it; null for a number that is no code of ours. */

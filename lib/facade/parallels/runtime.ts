@@ -9,11 +9,14 @@ import { HandleNumbers, HandleTable } from '../handleTable.js';
 import type { Ref } from '../ref.js';
 import { PRL_ERR_API_WASNT_INITIALIZED, type PRL_RESULT } from './constants/results.js';
 import { invalid, PrlError, toPrlError } from './errors.js';
+import { EventHandlers } from './objects/eventHandlers.js';
 
 /** What stands behind a handle. */
 export interface PrlObject {
   /** PHT_ value of its handles. */
   readonly handleType: number;
+  /** Its text, where it has one. */
+  toText?(): string;
   /** Called when the last reference is dropped. */
   close(): Promise<void>;
 }
@@ -25,6 +28,8 @@ const handleNumbers = new HandleNumbers(0xface);
 export class Runtime implements AsyncDisposable {
   /** @internal */
   readonly table = new HandleTable(handleNumbers);
+  /** @internal */
+  readonly handlers = new EventHandlers((object: PrlObject) => this.add(object));
   /** @internal Where the local server's VMs come from; undefined for QEMU_CBT_VMS, else the host file. */
   vms: string | readonly VmEntry[] | undefined;
   /** @internal Whether images that are opened by path are trusted unless a call says otherwise. */
@@ -112,8 +117,29 @@ export function give(out: Ref<number | undefined>, object: PrlObject): void {
   out.value = runtime().add(object);
 }
 
-/** The object of a handle; what is unknown, freed, zero, another client's or of another type is the SDK's PRL_ERR_INVALID_ARG. */
+/**
+ * The object of a handle, of an initialised library; what is unknown, freed, zero, another client's or of another type is the SDK's
+ * PRL_ERR_INVALID_ARG.
+ */
 export function take<T extends PrlObject>(
+  argument: string,
+  handle: unknown,
+  type: abstract new (...args: never[]) => T,
+): T {
+  runtime().requireInitialised();
+  return takeAnyTime(argument, handle, type);
+}
+
+/** The object of a handle of any type, of an initialised library. */
+export function takeAny(argument: string, handle: unknown): PrlObject {
+  runtime().requireInitialised();
+  const object = runtime().table.get(handle, Object);
+  if (object === undefined) throw invalid(argument, 'a live handle');
+  return object as PrlObject;
+}
+
+/** As {@link take}, for the calls that do not look whether the library is initialised: those of disks and their maps. */
+export function takeAnyTime<T extends PrlObject>(
   argument: string,
   handle: unknown,
   type: abstract new (...args: never[]) => T,

@@ -7,11 +7,16 @@ import { bytesOf, type PrlBuffer, requireRef, requireUint32 } from './arguments.
 import { PRL_ERR_BUFFER_OVERRUN } from './constants/results.js';
 import { invalid, PrlError } from './errors.js';
 
-export function copyString(text: string, buffer: PrlBuffer | null, length: Ref<number>): void {
+export function copyString(
+  text: string,
+  buffer: PrlBuffer | null | undefined,
+  length: Ref<number> | null | undefined,
+): void {
   const bytes = Buffer.from(`${text}\0`, 'utf8');
-  const given = requireUint32('length', requireRef('length', length).value);
-  length.value = bytes.length;
-  if (buffer === null || given === 0) return;
+  const box = requireRef('length', length);
+  const given = requireUint32('length', box.value);
+  box.value = bytes.length;
+  if (buffer == null || given === 0) return;
   const target = bytesOf(buffer);
   if (target === null || target.length < given)
     throw invalid('buffer', `a Buffer or typed array of at least ${given} bytes, or null`);

@@ -10,7 +10,7 @@ describe('PrlApi_Deinit', () => {
     expect(await prl.PrlApi_Deinit()).toBe(0);
     expect(await prl.PrlApi_Deinit()).toBe(prl.PRL_ERR_API_WASNT_INITIALIZED);
     expect(prl.PrlHandle_AddRef(disk)).toBe(prl.PRL_ERR_API_WASNT_INITIALIZED);
-    expect(prl.PrlApi_Init(prl.PRLAPI_VER)).toBe(0);
+    expect(prl.PrlApi_Init(prl.VIRTUOZZO_API_VER)).toBe(0);
     expect(prl.PrlHandle_AddRef(disk)).toBe(prl.PRL_ERR_INVALID_ARG);
   });
 });

@@ -40,6 +40,9 @@ describe('PrlDisk_OpenDisk_Local', () => {
     prl.PrlSrv_Create(server);
     expect(await tryOpen(file, prl.PRL_DISK_READ, Number(server.value))).toBe(PRL_ERR_INVALID_ARG);
     expect(await tryOpen(file, prl.PRL_DISK_READ, 77)).toBe(0);
+    const policy = ref<number>();
+    expect(prl.PrlDiskOpenPolicy_CreateOffset(policy, 0)).toBe(0);
+    expect(await tryOpen(file, prl.PRL_DISK_READ, Number(policy.value))).toBe(PRL_ERR_INVALID_ARG);
   });
   test('a Parallels image is never opened for writing', async () => {
     writeHds(path('a.hds'), { allocated: [1], bitmaps: [{ bits: [1] }] });

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { prl, useLibrary } from './support.js';
+import { makeImage, open, prl, useLibrary } from './support.js';
 
 useLibrary();
 
 describe('PrlDisk_WaitForCompletion', () => {
-  test('is there and says that it is not implemented', () => {
-    expect(prl.PrlDisk_WaitForCompletion(1, 0)).toBe(prl.PRL_ERR_UNIMPLEMENTED);
+  test('is not implemented, as in the SDK, and says first that a handle is none', async () => {
+    const disk = await open((await makeImage()).file);
+    expect(prl.PrlDisk_WaitForCompletion(disk)).toBe(prl.PRL_ERR_UNIMPLEMENTED);
+    expect(prl.PrlDisk_WaitForCompletion(77)).toBe(prl.PRL_ERR_INVALID_ARG);
   });
 });

@@ -4,7 +4,7 @@ import { prl, ref, useLibrary } from './support.js';
 useLibrary();
 
 describe('PrlJob_GetResult', () => {
-  test('gives the result of a job that succeeded, and the code of one that failed', async () => {
+  test('gives the result of a job that succeeded, an empty one of a job that failed, and none while it runs', async () => {
     const server = ref<number>();
     prl.PrlSrv_Create(server);
     const good = prl.PrlSrv_Logoff(Number(server.value));
@@ -12,7 +12,11 @@ describe('PrlJob_GetResult', () => {
     const result = ref<number>();
     expect(prl.PrlJob_GetResult(good, result)).toBe(0);
     const bad = prl.PrlSrv_Logoff(77);
+    expect(prl.PrlJob_GetResult(bad, result)).toBe(prl.PRL_ERR_OPERATION_PENDING);
     await prl.PrlJob_Wait(bad, 1000);
-    expect(prl.PrlJob_GetResult(bad, result)).toBe(prl.PRL_ERR_INVALID_ARG);
+    expect(prl.PrlJob_GetResult(bad, result)).toBe(0);
+    const count = ref<number>();
+    expect(prl.PrlResult_GetParamsCount(Number(result.value), count)).toBe(0);
+    expect(count.value).toBe(0);
   });
 });

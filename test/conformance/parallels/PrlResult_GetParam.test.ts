@@ -17,7 +17,7 @@ describe('PrlResult_GetParam', () => {
     await codeOf(empty);
     const result = ref<number>();
     prl.PrlJob_GetResult(empty, result);
-    expect(prl.PrlResult_GetParam(Number(result.value), ref<number>())).toBe(prl.PRL_ERR_NO_DATA);
+    expect(prl.PrlResult_GetParam(Number(result.value), ref<number>())).toBe(prl.PRL_ERR_INVALID_ARG);
   });
   test('taken twice it is one handle with two references: a backup goes on until both are freed', async () => {
     const { daemon, vm } = await startVm();

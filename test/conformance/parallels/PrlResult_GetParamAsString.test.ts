@@ -6,7 +6,7 @@ useLibrary();
 
 describe('PrlResult_GetParamAsString', () => {
   test('gives a text, and says where the first parameter is none', async () => {
-    const job = Job.start(async () => ['a text']);
+    const job = Job.start({ operation: prl.PJOC_UNKNOWN }, async () => ['a text']);
     await codeOf(job);
     const result = ref<number>();
     prl.PrlJob_GetResult(job, result);
@@ -14,9 +14,9 @@ describe('PrlResult_GetParamAsString', () => {
       await textOf((text, length) => prl.PrlResult_GetParamAsString(Number(result.value), text, length)),
     ).toBe('a text');
     expect(prl.PrlResult_GetParam(Number(result.value), ref<number>())).toBe(prl.PRL_ERR_NO_DATA);
-    const empty = Job.start(async () => []);
+    const empty = Job.start({ operation: prl.PJOC_UNKNOWN }, async () => []);
     await codeOf(empty);
     prl.PrlJob_GetResult(empty, result);
-    expect(prl.PrlResult_GetParamAsString(Number(result.value), null, ref(0))).toBe(prl.PRL_ERR_NO_DATA);
+    expect(prl.PrlResult_GetParamAsString(Number(result.value), null, ref(0))).toBe(prl.PRL_ERR_INVALID_ARG);
   });
 });

@@ -23,7 +23,9 @@ describe('PrlResult_GetParamByIndex', () => {
       names.push(await textOf((text, length) => prl.PrlVmCfg_GetName(Number(vm.value), text, length)));
     }
     expect(names).toEqual(['a', 'b']);
-    expect(prl.PrlResult_GetParamByIndex(Number(result.value), 2, ref<number>())).toBe(prl.PRL_ERR_NO_DATA);
+    expect(prl.PrlResult_GetParamByIndex(Number(result.value), 2, ref<number>())).toBe(
+      prl.PRL_ERR_INVALID_ARG,
+    );
     expect(prl.PrlResult_GetParamByIndex(Number(result.value), 0, null)).toBe(prl.PRL_ERR_INVALID_ARG);
   });
 });

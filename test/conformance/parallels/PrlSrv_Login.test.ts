@@ -5,6 +5,8 @@ useLibrary();
 
 describe('PrlSrv_Login', () => {
   test('is there, and its job says that it is not implemented', async () => {
-    expect(await codeOf(prl.PrlSrv_Login(1, 'host'))).toBe(prl.PRL_ERR_UNIMPLEMENTED);
+    expect(await codeOf(prl.PrlSrv_Login(1, 'host', null, null, null, 0, 0, 0))).toBe(
+      prl.PRL_ERR_UNIMPLEMENTED,
+    );
   });
 });

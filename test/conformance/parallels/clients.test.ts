@@ -22,7 +22,7 @@ class Client {
   readonly runtime = new prl.Runtime();
 
   constructor() {
-    this.run(() => expect(prl.PrlApi_Init(prl.PRLAPI_VER)).toBe(prl.PRL_ERR_SUCCESS));
+    this.run(() => expect(prl.PrlApi_Init(prl.VIRTUOZZO_API_VER)).toBe(prl.PRL_ERR_SUCCESS));
   }
 
   run<T>(work: () => T): T {

@@ -184,7 +184,7 @@ describe('a server', () => {
       disk = await backup.getDisk(0);
       expect(disk.info).toMatchObject({ sizeBytes: 64 * KIB64, readOnly: true });
     }
-    await expect(disk.read(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'PRL_ERR_UNINITIALIZED' });
+    await expect(disk.read(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'PRL_ERR_FAILURE' });
     await expect(disk.getChangesMap()).rejects.toMatchObject({ code: 'PRL_ERR_UNINITIALIZED' });
     await using next = await vm.beginBackup({ createMap: true });
     expect(next.disksCount).toBe(1);

@@ -19,7 +19,7 @@ let folder: TemporaryFolder;
 export function useLibrary(): void {
   beforeEach(async () => {
     folder = await makeTemporaryFolder();
-    expect(prl.PrlApi_Init(prl.PRLAPI_VER)).toBe(prl.PRL_ERR_SUCCESS);
+    expect(prl.PrlApi_Init(prl.VIRTUOZZO_API_VER)).toBe(prl.PRL_ERR_SUCCESS);
   });
   afterEach(async () => {
     await prl.PrlApi_Deinit();

@@ -4,8 +4,8 @@
  * are escaped, in the data for the script no `<` is left, and the page's policy runs no other script whatever is in it.
  */
 import { basename } from 'node:path';
+import { escapeXml } from '../../../core/escapeXml.js';
 import { LEVEL_LABELS } from '../buckets.js';
-import { escapeXml } from '../svgMap.js';
 import { formatBytes } from '../units.js';
 import { readAssets } from './assets.js';
 import { encodeCells } from './encodeCells.js';

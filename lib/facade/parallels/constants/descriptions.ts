@@ -7,7 +7,7 @@ export const DESCRIPTIONS: ReadonlyMap<r.PRL_RESULT, string> = new Map([
   [r.PRL_ERR_OUT_OF_MEMORY, 'The answer is larger than can be held.'],
   [r.PRL_ERR_INVALID_ARG, 'An argument is not valid.'],
   [r.PRL_ERR_BUFFER_OVERRUN, 'The buffer is too small.'],
-  [r.PRL_ERR_UNINITIALIZED, 'The object is closed.'],
+  [r.PRL_ERR_UNINITIALIZED, 'The object is closed, or the job has not ended.'],
   [r.PRL_ERR_UNIMPLEMENTED, 'This is not implemented.'],
   [r.PRL_ERR_FAILURE, 'The operation failed.'],
   [r.PRL_ERR_FILE_NOT_FOUND, 'A file was not found.'],

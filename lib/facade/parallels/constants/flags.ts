@@ -1,10 +1,11 @@
 /** Flags and small enumerations of the SDK (PrlEnums.h, PrlDisk.h, PrlApiDisp.h). */
 
-/** Version of the SDK that is spoken: major in the upper 16 bits. Backup calls are API level 7. */
-export const PRLAPI_VER = 7 << 16;
-
 /** Application mode for PrlApi_InitEx. */
 export const PAM_SERVER = 0;
+/** The last of the application modes. */
+export const PAM_LAST = PAM_SERVER;
+/** No application mode; PrlApi_InitEx does not take it. */
+export const PAM_UNKNOWN = 0xffff;
 
 /** PRL_BOOL of the SDK: an unsigned 32-bit number. */
 export const PRL_FALSE = 0;
@@ -66,7 +67,7 @@ export const PBT_INCREMENTAL = 0x1000;
 export const PBT_DIFFERENTIAL = 0x2000;
 
 /** Status of a job in the SDK; PrlJob_GetStatus never answers it. */
-export const PJS_UNKNOWN = 0xd0000000;
+export const PJS_UNKNOWN = 0;
 /** The job's work goes on. */
 export const PJS_RUNNING = 0xd0000001;
 /** The job has its return code, a success or not. */

@@ -4,7 +4,7 @@ import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
  * Bytes of the disk behind one bit: 65536, or for the bitmap of a Parallels image its own.
@@ -14,7 +14,7 @@ export function PrlDiskMap_GetGranularity(
   granularity: Ref<number | undefined> | null,
 ): PRL_RESULT {
   return call(() => {
-    const { granularityBytes } = take('map', map, DiskMap);
+    const { granularityBytes } = takeAnyTime('map', map, DiskMap);
     requireRef('granularity', granularity).value = granularityBytes;
   });
 }

@@ -4,14 +4,14 @@ import { call } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
  * Number of significant bits: one for each granule of the disk, the last one as short as the disk is.
  */
 export function PrlDiskMap_GetSize(map: PRL_HANDLE, sizeBits: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {
-    const { sizeBits: bits } = take('map', map, DiskMap);
+    const { sizeBits: bits } = takeAnyTime('map', map, DiskMap);
     requireRef('sizeBits', sizeBits).value = bits;
   });
 }

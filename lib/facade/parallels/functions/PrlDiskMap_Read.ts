@@ -5,7 +5,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_BUFFER_OVERRUN, type PRL_RESULT } from '../constants/results.js';
 import { invalid, PrlError } from '../errors.js';
 import { DiskMap } from '../objects/diskMap.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
  * Copies the whole map: bit n is in byte n >> 3, mask 1 << (n & 7). There is no cursor. Buffer NULL: `capacity` becomes the bytes needed.
@@ -17,7 +17,7 @@ export function PrlDiskMap_Read(
   capacity: Ref<number> | null,
 ): PRL_RESULT {
   return call(() => {
-    const taken = take('map', map, DiskMap);
+    const taken = takeAnyTime('map', map, DiskMap);
     const box = requireRef('capacity', capacity);
     const needed = taken.byteLength;
     if (buffer === null) {

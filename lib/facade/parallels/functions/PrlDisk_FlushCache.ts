@@ -2,11 +2,11 @@ import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { Disk } from '../objects/disk.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
  * Everything written to the disk is on stable storage when this succeeds. (The SDK's does nothing.)
  */
 export async function PrlDisk_FlushCache(disk: PRL_HANDLE): Promise<PRL_RESULT> {
-  return callAsync(() => take('disk', disk, Disk).flush());
+  return callAsync(() => takeAnyTime('disk', disk, Disk).flush());
 }

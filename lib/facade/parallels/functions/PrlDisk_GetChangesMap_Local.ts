@@ -5,7 +5,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { invalid } from '../errors.js';
 import { Disk } from '../objects/disk.js';
-import { give, runtime, take } from '../runtime.js';
+import { give, runtime, takeAnyTime } from '../runtime.js';
 
 /**
  * The map of what changed on the disk since the point in time `pit1`, up to `pit2`, or with `pit2` NULL up to what the handle shows.
@@ -19,7 +19,7 @@ export async function PrlDisk_GetChangesMap_Local(
   map: Ref<PRL_HANDLE | undefined> | null,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => {
-    const opened = take('disk', disk, Disk);
+    const opened = takeAnyTime('disk', disk, Disk);
     const out = requireRef('map', map);
     for (const [argument, pit] of [
       ['pit1', pit1],

@@ -5,7 +5,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { invalid } from '../errors.js';
 import { Disk } from '../objects/disk.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 import { type PRL_DISK_PARAMETERS, parametersOf, sizeOfParameters } from '../structs.js';
 
 /**
@@ -18,7 +18,7 @@ export function PrlDisk_GetDiskInfo(
   size: Ref<number> | null,
 ): PRL_RESULT {
   return call(() => {
-    const info = take('disk', disk, Disk).info;
+    const info = takeAnyTime('disk', disk, Disk).info;
     const box = requireRef('size', size);
     const given = requireUint32('size', box.value);
     const needed = sizeOfParameters(info);

@@ -4,29 +4,33 @@ import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { invalid } from '../errors.js';
+import { HandlesList } from '../objects/lists.js';
 import { openDisk } from '../objects/openDisk.js';
 import { OffsetPolicy } from '../objects/openPolicy.js';
 import { give, runtime } from '../runtime.js';
 
 /**
- * Opens a disk: an `nbd:` URL, a `.hdd` folder or `.hds` image, a qcow2 image. `flags`: PRL_DISK_READ or PRL_DISK_WRITE. `policy`: 0,
- * or a handle of PrlDiskOpenPolicy_CreateOffset; a live one of another type is PRL_ERR_INVALID_ARG, a dead one counts as none.
+ * Opens a disk: an `nbd:` URL, a `.hdd` folder or `.hds` image, a qcow2 image. `flags`: PRL_DISK_READ or PRL_DISK_WRITE. `policies`: 0, or
+ * a list of handles with a policy of PrlDiskOpenPolicy_CreateOffset; a live handle of another type is PRL_ERR_INVALID_ARG, a dead one counts as none.
  * What is not recognised as an image is PRL_ERR_INVALID_ARG.
  */
 export async function PrlDisk_OpenDisk_Local(
   disk: Ref<PRL_HANDLE | undefined> | null,
   name: string | null,
   flags: number,
-  policy: PRL_HANDLE = 0,
+  policies: PRL_HANDLE = 0,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => {
     runtime().requireInitialised();
     const out = requireRef('disk', disk);
     const path = requireText('name', name);
     requireUint32('flags', flags);
-    const offset = runtime().table.get(policy, OffsetPolicy);
-    if (offset === undefined && runtime().table.has(policy))
-      throw invalid('policy', '0 or the handle of an open policy');
-    give(out, await openDisk(path, { flags, byteOffset: offset?.byteOffset ?? 0 }));
+    const list = runtime().table.get(policies, HandlesList);
+    if (list === undefined && runtime().table.has(policies))
+      throw invalid('policies', '0 or the handle of a list of handles');
+    const [policy, ...more] = list?.objects ?? [];
+    if (more.length > 0 || (policy !== undefined && !(policy instanceof OffsetPolicy)))
+      throw invalid('policies', 'a list of one open policy');
+    give(out, await openDisk(path, { flags, byteOffset: policy?.byteOffset ?? 0 }));
   });
 }

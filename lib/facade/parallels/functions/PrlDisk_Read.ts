@@ -3,7 +3,7 @@ import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { Disk, SECTOR_BYTES } from '../objects/disk.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
  * Reads `sizeBytes` bytes from sector `offset` (512 bytes each) into the buffer, whole or not at all. The last granule of 64 KiB may be
@@ -16,7 +16,7 @@ export async function PrlDisk_Read(
   offset: number | bigint,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => {
-    const opened = take('disk', disk, Disk);
+    const opened = takeAnyTime('disk', disk, Disk);
     const target = requireBuffer('buffer', buffer, sizeBytes, opened.needsSectors ? SECTOR_BYTES : 1);
     await opened.read(requireCount('offset', offset) * SECTOR_BYTES, target);
   });

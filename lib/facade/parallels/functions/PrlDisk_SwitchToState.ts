@@ -1,8 +1,26 @@
+import { call } from '../call.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_UNIMPLEMENTED, type PRL_RESULT } from '../constants/results.js';
+import { invalid, PrlError } from '../errors.js';
+import { Disk } from '../objects/disk.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
- * Not implemented, as in the SDK: a disk shows the state that it was opened with.
+ * Not implemented, as in the SDK. A handle of no disk, and NULL for the state, are PRL_ERR_INVALID_ARG.
  */
-export function PrlDisk_SwitchToState(..._parameters: unknown[]): PRL_RESULT {
-  return PRL_ERR_UNIMPLEMENTED;
+export function PrlDisk_SwitchToState(
+  disk: PRL_HANDLE,
+  _directory: string | null | undefined,
+  state: string | null | undefined,
+  _callback: unknown = null,
+  _parameter: unknown = null,
+): PRL_RESULT {
+  return call(() => {
+    takeAnyTime('disk', disk, Disk);
+    if (state == null) throw invalid('state', 'a UUID');
+    throw new PrlError(
+      PRL_ERR_UNIMPLEMENTED,
+      'a disk is what it is: the states of its layers are not switched',
+    );
+  });
 }

@@ -3,7 +3,7 @@ import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { Disk, SECTOR_BYTES } from '../objects/disk.js';
-import { take } from '../runtime.js';
+import { takeAnyTime } from '../runtime.js';
 
 /**
  * Writes `sizeBytes` bytes of the buffer at sector `offset`, whole or with an error. A local image takes whole sectors only.
@@ -15,7 +15,7 @@ export async function PrlDisk_Write(
   offset: number | bigint,
 ): Promise<PRL_RESULT> {
   return callAsync(async () => {
-    const opened = take('disk', disk, Disk);
+    const opened = takeAnyTime('disk', disk, Disk);
     const source = requireBuffer('buffer', buffer, sizeBytes, opened.needsSectors ? SECTOR_BYTES : 1);
     await opened.write(requireCount('offset', offset) * SECTOR_BYTES, source);
   });

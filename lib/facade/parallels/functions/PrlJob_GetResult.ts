@@ -7,11 +7,11 @@ import { Job } from '../objects/job.js';
 import { give, take } from '../runtime.js';
 
 /**
- * The result of a job that succeeded: a handle with its parameters. The code of a job that failed, or PRL_ERR_OPERATION_PENDING.
+ * The result of a job that has ended: a handle with its parameters, none where it failed. PRL_ERR_OPERATION_PENDING while it runs.
  */
 export function PrlJob_GetResult(job: PRL_HANDLE, result: Ref<PRL_HANDLE | undefined> | null): PRL_RESULT {
   return call(() => {
-    const out = requireRef('result', result);
-    give(out, take('job', job, Job).result);
+    const running = take('job', job, Job);
+    give(requireRef('result', result), running.result);
   });
 }

@@ -7,11 +7,11 @@ import { Job } from '../objects/job.js';
 import { take } from '../runtime.js';
 
 /**
- * What a finished job ended with; PRL_ERR_OPERATION_PENDING while it runs.
+ * What a job ended with; while it runs the call is a success, and the code PRL_ERR_UNINITIALIZED.
  */
 export function PrlJob_GetRetCode(job: PRL_HANDLE, code: Ref<PRL_RESULT | undefined> | null): PRL_RESULT {
   return call(() => {
-    const out = requireRef('code', code);
-    out.value = take('job', job, Job).code;
+    const { code: ended } = take('job', job, Job);
+    requireRef('code', code).value = ended;
   });
 }

@@ -12,7 +12,7 @@ import { take } from '../runtime.js';
  */
 export function PrlJob_GetStatus(job: PRL_HANDLE, status: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {
-    const out = requireRef('status', status);
-    out.value = take('job', job, Job).finished ? PJS_FINISHED : PJS_RUNNING;
+    const { finished } = take('job', job, Job);
+    requireRef('status', status).value = finished ? PJS_FINISHED : PJS_RUNNING;
   });
 }

@@ -8,7 +8,7 @@ import { Result } from '../objects/job.js';
 import { give, take } from '../runtime.js';
 
 /**
- * A parameter of a result as a handle; PRL_ERR_NO_DATA where there is none, or it is a text.
+ * A parameter of a result as a handle; past the last PRL_ERR_INVALID_ARG, PRL_ERR_NO_DATA where it is a text.
  */
 export function PrlResult_GetParamByIndex(
   result: PRL_HANDLE,
@@ -16,14 +16,11 @@ export function PrlResult_GetParamByIndex(
   parameter: Ref<PRL_HANDLE | undefined> | null,
 ): PRL_RESULT {
   return call(() => {
-    const { values } = take('result', result, Result);
+    const taken = take('result', result, Result);
     const out = requireRef('parameter', parameter);
-    const value = values[requireUint32('index', index)];
-    if (value === undefined || typeof value === 'string')
-      throw new PrlError(
-        PRL_ERR_NO_DATA,
-        `the result has ${values.length} parameters, none of them at ${index} a handle`,
-      );
+    const value = taken.at(requireUint32('index', index));
+    if (typeof value === 'string')
+      throw new PrlError(PRL_ERR_NO_DATA, `the parameter at ${index} is a text, no handle`);
     give(out, value);
   });
 }

@@ -1,3 +1,4 @@
+import { PJOC_SRV_GET_VM_LIST } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
 import { LocalServer } from '../objects/localServer.js';
@@ -7,5 +8,7 @@ import { take } from '../runtime.js';
  * The VMs of the server, one parameter of the result each. A job.
  */
 export function PrlSrv_GetVmList(server: PRL_HANDLE): PRL_HANDLE {
-  return Job.start(() => take('server', server, LocalServer).vms());
+  return Job.start({ operation: PJOC_SRV_GET_VM_LIST, of: server }, () =>
+    take('server', server, LocalServer).vms(),
+  );
 }

@@ -1,6 +1,8 @@
+import { PJOC_SRV_LOGIN_LOCAL } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
 import { LocalServer } from '../objects/localServer.js';
+import { LoginResponse } from '../objects/loginResponse.js';
 import { take } from '../runtime.js';
 
 /**
@@ -13,8 +15,8 @@ export function PrlSrv_LoginLocal(
   _port = 0,
   _security = 0,
 ): PRL_HANDLE {
-  return Job.start(async () => {
+  return Job.start({ operation: PJOC_SRV_LOGIN_LOCAL, of: server }, async () => {
     await take('server', server, LocalServer).login();
-    return [];
+    return [new LoginResponse()];
   });
 }

@@ -1,3 +1,4 @@
+import { PJOC_SRV_LOGOFF } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
 import { LocalServer } from '../objects/localServer.js';
@@ -7,7 +8,7 @@ import { take } from '../runtime.js';
  * Ends the login; backups that are still open are rolled back. A job.
  */
 export function PrlSrv_Logoff(server: PRL_HANDLE): PRL_HANDLE {
-  return Job.start(async () => {
+  return Job.start({ operation: PJOC_SRV_LOGOFF, of: server }, async () => {
     await take('server', server, LocalServer).logoff();
     return [];
   });

@@ -1,3 +1,4 @@
+import { PJOC_VM_END_BACKUP } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Backup } from '../objects/backup.js';
 import { Job } from '../objects/job.js';
@@ -7,7 +8,7 @@ import { take } from '../runtime.js';
  * Ends the backup and keeps its point in time; a job. A session that broke meanwhile is rolled back, and the code says so.
  */
 export function PrlVmBackup_Commit(backup: PRL_HANDLE): PRL_HANDLE {
-  return Job.start(async () => {
+  return Job.start({ operation: PJOC_VM_END_BACKUP, of: backup }, async () => {
     await take('backup', backup, Backup).commit();
     return [];
   });

@@ -1,3 +1,4 @@
+import { PJOC_VM_END_BACKUP } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Backup } from '../objects/backup.js';
 import { Job } from '../objects/job.js';
@@ -7,7 +8,7 @@ import { take } from '../runtime.js';
  * Ends the backup as if it had never begun; a job. The next incremental backup covers this period too.
  */
 export function PrlVmBackup_Rollback(backup: PRL_HANDLE): PRL_HANDLE {
-  return Job.start(async () => {
+  return Job.start({ operation: PJOC_VM_END_BACKUP, of: backup }, async () => {
     await take('backup', backup, Backup).rollback();
     return [];
   });

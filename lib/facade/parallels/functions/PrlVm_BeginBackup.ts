@@ -1,5 +1,6 @@
 import { requireUint32 } from '../arguments.js';
 import { PBMBF_CREATE_MAP, PBMBF_FSSYNC } from '../constants/flags.js';
+import { PJOC_SRV_BEGIN_VM_BACKUP } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
 import { VirtualMachine } from '../objects/virtualMachine.js';
@@ -10,7 +11,7 @@ import { take } from '../runtime.js';
  * PBMBF_FSSYNC demands that the guest's file systems were frozen. Bad arguments are the job's code.
  */
 export function PrlVm_BeginBackup(vm: PRL_HANDLE, flags: number): PRL_HANDLE {
-  return Job.start(async (signal) => {
+  return Job.start({ operation: PJOC_SRV_BEGIN_VM_BACKUP, of: vm }, async (signal) => {
     const machine = take('vm', vm, VirtualMachine);
     const wanted = requireUint32('flags', flags);
     const createMap = (wanted & PBMBF_CREATE_MAP) !== 0;

@@ -54,7 +54,7 @@ export class Disk implements PrlObject, AsyncDisposable {
    * whole granules. Any other read past the end is PRL_ERR_DISK_READ_OUT_DISK.
    */
   async read(offset: number, target: Uint8Array): Promise<void> {
-    this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
+    this.#requireOpen();
     const at = offset + this.#shiftBytes;
     const { sizeBytes } = this.info;
     const end = at + target.length;
@@ -79,7 +79,7 @@ export class Disk implements PrlObject, AsyncDisposable {
    * PRL_ERR_DISK_READ_OUT_DISK past its end; of an NBD disk both are PRL_ERR_FAILURE. On stable storage after {@link flush}.
    */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
+    this.#requireOpen();
     const at = offset + this.#shiftBytes;
     const { sizeBytes, readOnly } = this.info;
     if (readOnly) {
@@ -99,7 +99,7 @@ export class Disk implements PrlObject, AsyncDisposable {
 
   /** Everything written is on stable storage afterwards. */
   async flush(): Promise<void> {
-    this.#requireOpen(PRL_ERR_DISK_DISK_NOT_OPENED);
+    this.#requireOpen();
     try {
       if (!this.info.readOnly) await this.#source.data.flush();
     } catch (thrown) {
@@ -159,9 +159,8 @@ export class Disk implements PrlObject, AsyncDisposable {
   }
 
   /** A disk is closed by its owner, or by the end of its backup while its handle is still there. */
-  #requireOpen(local: PRL_RESULT): void {
+  #requireOpen(result = this.#failure(PRL_ERR_DISK_DISK_NOT_OPENED)): void {
     if (this.#closing === null) return;
-    const result = this.#source.local ? local : PRL_ERR_UNINITIALIZED;
     throw new PrlError(result, `${this.#source.name} is closed, by its owner or by the end of its backup`);
   }
 

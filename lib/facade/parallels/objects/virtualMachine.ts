@@ -1,5 +1,7 @@
 /** A VM of the local server: who it is, and where its backups begin. */
 import { randomUUID } from 'node:crypto';
+import { escapeXml } from '../../../core/escapeXml.js';
+import { parseUuid } from '../../../core/pointInTime.js';
 import type { HostVm } from '../../../host/hostVm.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
@@ -47,6 +49,13 @@ export class VirtualMachine implements PrlObject {
       PRL_ERR_INVALID_PARAM,
       `VM ${this.name} has no UUID: start QEMU with -uuid, or configure one`,
     );
+  }
+
+  /** As the SDK's XML: name, and the UUID where it is configured. */
+  toText(): string {
+    const uuid = parseUuid(this.#host.entry.uuid ?? '');
+    const told = uuid === null ? '' : `<VmUuid>{${uuid}}</VmUuid>`;
+    return `<ParallelsVirtualMachine><Identification>${told}<VmName>${escapeXml(this.name)}</VmName></Identification></ParallelsVirtualMachine>`;
   }
 
   /** Fixes all disks at one instant and keeps it readable until the backup ends. */

@@ -1,0 +1,14 @@
+import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { StringsList } from '../objects/lists.js';
+import { give } from '../runtime.js';
+
+/**
+ * An empty list of texts.
+ */
+export function PrlApi_CreateStringsList(list: Ref<PRL_HANDLE | undefined> | null): PRL_RESULT {
+  return call(() => give(requireRef('list', list), new StringsList()));
+}

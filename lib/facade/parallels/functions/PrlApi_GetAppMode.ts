@@ -1,0 +1,16 @@
+import type { Ref } from '../../ref.js';
+import { requireRef } from '../arguments.js';
+import { call } from '../call.js';
+import { PAM_SERVER } from '../constants/flags.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { runtime } from '../runtime.js';
+
+/**
+ * The mode the library was initialised in: PAM_SERVER, the only one there is.
+ */
+export function PrlApi_GetAppMode(mode: Ref<number | undefined> | null): PRL_RESULT {
+  return call(() => {
+    runtime().requireInitialised();
+    requireRef('mode', mode).value = PAM_SERVER;
+  });
+}

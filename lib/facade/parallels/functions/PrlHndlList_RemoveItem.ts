@@ -1,0 +1,13 @@
+import { requireUint32 } from '../arguments.js';
+import { callAsync } from '../call.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { HandlesList } from '../objects/lists.js';
+import { take } from '../runtime.js';
+
+/**
+ * Takes a handle out of a list, and drops the list's reference to it; past the last PRL_ERR_INVALID_ARG.
+ */
+export async function PrlHndlList_RemoveItem(list: PRL_HANDLE, index: number): Promise<PRL_RESULT> {
+  return callAsync(async () => take('list', list, HandlesList).remove(requireUint32('index', index)));
+}

@@ -1,0 +1,9 @@
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import { PrlSrv_GetVmList } from './PrlSrv_GetVmList.js';
+
+/**
+ * As {@link PrlSrv_GetVmList}; the flags, which choose among VMs, containers and templates, do nothing: all here are VMs. A job.
+ */
+export function PrlSrv_GetVmListEx(server: PRL_HANDLE, _flags = 0): PRL_HANDLE {
+  return PrlSrv_GetVmList(server);
+}

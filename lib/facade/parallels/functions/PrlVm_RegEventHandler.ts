@@ -1,0 +1,16 @@
+import { call } from '../call.js';
+import type { PRL_HANDLE } from '../constants/handleTypes.js';
+import type { PRL_RESULT } from '../constants/results.js';
+import { register } from '../events.js';
+import type { PRL_EVENT_HANDLER_PTR } from '../objects/eventHandlers.js';
+
+/**
+ * Has a function called with each job of a VM that has ended: its handle, which the function frees, and `userData`.
+ */
+export function PrlVm_RegEventHandler(
+  vm: PRL_HANDLE,
+  handler: PRL_EVENT_HANDLER_PTR | null,
+  userData: unknown = null,
+): PRL_RESULT {
+  return call(() => register('vm', vm, handler, userData));
+}
