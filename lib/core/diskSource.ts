@@ -2,7 +2,7 @@
  * The port every backend implements: what a disk is, which bitmaps its layers carry, and their ranges. It says what it
  * sees and judges nothing; whether a chain may answer is decided in `chain.ts` and `changeQuery.ts` alone.
  */
-import type { Problem } from './errors.js';
+import type { CbtError, Problem } from './errors.js';
 import type { RangePager } from './rangePage.js';
 
 /** One dirty bitmap as its backend shows it. */
@@ -89,5 +89,6 @@ export interface DiskSource {
    * have allocated themselves, explicit zeros included (the writes an overlay took).
    */
   allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager>;
-  close(): Promise<void>;
+  /** `why`: what it is of is lost, and later questions say so. */
+  close(why?: CbtError): Promise<void>;
 }

@@ -255,7 +255,8 @@ export function requireAbortSignal(argument: string, value: unknown): asserts va
   );
 }
 
-function isAbortSignal(value: unknown): value is AbortSignal {
+/** Of any realm. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
   return (

@@ -2,6 +2,7 @@
  * Checks what a caller passes, before anything is begun: a misspelt option, a number that is none, an empty text from a variable
  * that was not set. Each is `ERR_CBT_INVALID_ARGUMENT` that names the option, the value and what it must be.
  */
+import type { CallOptions } from './callOptions.js';
 import { CbtError, invalidArgument, requireAbortSignal } from './errors.js';
 import { parseUuid } from './pointInTime.js';
 import { checkGranularity } from './rangePage.js';
@@ -60,6 +61,11 @@ export const text: Check = (value, name) => {
     throw invalidArgument(name, value, 'a text that is not empty');
 };
 
+export const plainObject: Check = (value, name) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidArgument(name, value, 'an object');
+};
+
 export const flag: Check = (value, name) => {
   if (typeof value !== 'boolean') throw invalidArgument(name, value, 'true or false');
 };
@@ -104,9 +110,8 @@ export function listOf(check: Check): Check {
 /** An object that has something for each name that the caller chose. */
 export function mapOf(check: Check): Check {
   return (value, name) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw invalidArgument(name, value, 'an object');
-    for (const [key, one] of Object.entries(value)) {
+    plainObject(value, name);
+    for (const [key, one] of Object.entries(value as object)) {
       text(key, `a name in ${name}`);
       check(one, `${name}[${JSON.stringify(key)}]`);
     }
@@ -162,11 +167,7 @@ export function shape<Options>(checks: Checks<Options>): Check {
 /** Bytes per bit of a bitmap. */
 export const granularity: Check = (value, name) => checkGranularity(name, value as number);
 
-/** The options of a call that can only be cancelled. */
+/** The options of a call that can only be cancelled, or be late. */
 export function checkCall(what: string, options: unknown): void {
-  checkOptions<CallOptions>(what, options, { signal: abortSignal });
-}
-
-interface CallOptions {
-  signal?: AbortSignal | undefined;
+  checkOptions<CallOptions>(what, options, { signal: abortSignal, timeoutMs: milliseconds });
 }

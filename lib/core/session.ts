@@ -2,6 +2,7 @@
  * A backup session: one instant on all disks of a VM, readable until the session ends. Committed, its point in time stays and
  * the next session can start from it; rolled back, it is as if the session had never been.
  */
+import type { CallOptions } from './callOptions.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError, losesChain } from './errors.js';
 import type { OnProgress } from './progress.js';
@@ -35,7 +36,7 @@ export interface SessionFacts {
 /** A backup session, readable until `commit` or `rollback`. Disposed of without either, it is rolled back. */
 export interface Session extends SessionFacts, AsyncDisposable {
   /** The disk as it was at the session's instant: its changes since any older point, and what holds data. */
-  openDisk(disk: string): Promise<TrackedDisk>;
+  openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk>;
   /**
    * The disk's bytes at the instant, read-only; needs the libnbd addon. To be closed before the session ends. While it is open
    * a VM that is off cannot start.
@@ -46,9 +47,15 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * trusting: a broken session goes on serving bytes, but of another moment. Of one disk where it is named: one that is taken
    * out of a running VM, or written to while the VM is off, is lost by itself.
    */
-  check(disk?: string): Promise<void>;
+  check(disk?: string, options?: CallOptions): Promise<void>;
   /** Why the session as a whole broke; null while it is good. */
   readonly broken: CbtError | null;
+  /**
+   * Fires when the session breaks, with the error as its reason: to be handed to every reader. By itself in the process that began it;
+   * where it was taken up again, when somebody asks and it is found broken. A disk that is lost by itself breaks no session, and one that
+   * is ended in order neither.
+   */
+  readonly signal: AbortSignal;
   /**
    * Ends the session and keeps its point in time; throws where it is kept on no disk, with every disk in `error.disks`. A
    * broken session is rolled back, and this throws why; so is a disk of a VM
@@ -71,8 +78,7 @@ export function isContentGone(error: unknown): boolean {
 }
 
 /** An end that was cancelled, or failed, is finished by asking for it again. */
-export interface EndSessionOptions {
-  signal?: AbortSignal | undefined;
+export interface EndSessionOptions extends CallOptions {
   /** Overlay mode: bytes that are back in the images, of all that have to be; the guest's new writes add to both. */
   onProgress?: OnProgress | undefined;
 }

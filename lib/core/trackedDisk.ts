@@ -79,7 +79,8 @@ export class TrackedDisk {
   /** PIT of the session whose instant this disk shows; null for a disk as it is now. */
   readonly #instant: string | null;
   readonly #closedWith: { close(): Promise<void> }[] = [];
-  #closed = false;
+  /** True, or why it was lost. */
+  #closed: boolean | CbtError = false;
 
   /** @internal `openDisk` of the library, a Vm or a Session makes them. */
   constructor(source: DiskSource, kernel: BitmapKernel, instant: string | null = null) {
@@ -227,10 +228,23 @@ export class TrackedDisk {
 
   /** Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    await this.#end();
+  }
+
+  /** @internal What it is of broke: later questions say so. */
+  async loseWith(why: CbtError): Promise<void> {
+    await this.#end(why);
+  }
+
+  async #end(why?: CbtError): Promise<void> {
+    if (this.#closed !== false) {
+      // One that was lost may be closed all the same.
+      if (why === undefined) this.#closed = true;
+      return;
+    }
+    this.#closed = why ?? true;
     try {
-      await this.#source.close();
+      await this.#source.close(why);
     } finally {
       for (const resource of this.#closedWith) await resource.close();
     }
@@ -263,6 +277,7 @@ export class TrackedDisk {
 
   async #state(signal: AbortSignal | undefined): Promise<DiskState> {
     throwIfAborted(signal);
+    if (this.#closed instanceof CbtError) throw this.#closed.about(this.disk);
     if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
     const state = await this.#source.state(signal);
     checkSizes(state);

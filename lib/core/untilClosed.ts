@@ -4,12 +4,13 @@ import { CbtError } from './errors.js';
 export class UntilClosed {
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
+  #why: CbtError | undefined;
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Throws `ERR_CBT_CLOSED` for `disk` when it is closed. */
+  /** Throws `ERR_CBT_CLOSED` for `disk` when it is closed, or why it was lost. */
   async run<T>(disk: string, work: () => Promise<T>): Promise<T> {
     this.requireOpen(disk);
     const running = work();
@@ -22,12 +23,15 @@ export class UntilClosed {
   }
 
   requireOpen(disk: string): void {
+    if (this.#closed && this.#why !== undefined) throw this.#why.about(disk);
     if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${disk} is closed`, { disk });
   }
 
-  /** Nothing starts from now on. */
-  stop(): void {
+  /** Nothing starts from now on; `why`: it is not closed, but lost. */
+  stop(why?: CbtError): void {
+    if (this.#closed) return;
     this.#closed = true;
+    this.#why = why;
   }
 
   /** Resolves when what was under way has ended, well or not. */

@@ -2,10 +2,13 @@
  * A VM with its disks, as callers hold it: what can be asked of it and done to its points in time, the same whether it runs or
  * is off. The wiring makes one from a QMP socket, or from the images of its disks.
  */
+import type { CallOptions } from './callOptions.js';
 import type { Instant } from './pointInTime.js';
 import type { Session, SessionMode } from './session.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { TrackingOutcome } from './tracking.js';
+
+export type { CallOptions } from './callOptions.js';
 
 /** One disk of the VM, trackable or not. */
 export interface VmDiskInfo {
@@ -43,11 +46,6 @@ export interface VmFacts {
   status: string | null;
   /** Version of QEMU, for messages; null while the VM is off. */
   qemu: string | null;
-}
-
-/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`. */
-export interface CallOptions {
-  signal?: AbortSignal | undefined;
 }
 
 /** How tracking starts, or starts anew. */
@@ -121,6 +119,11 @@ export interface Vm extends AsyncDisposable {
   readonly key: string;
   /** Whether this is a running QEMU; never changes. One that is off and is started since refuses (`BUSY`), and is to be opened anew. */
   readonly running: boolean;
+  /**
+   * Fires when the connection is lost (QEMU ended, or its monitor was taken away), with the error as its reason: to be handed to whatever
+   * works on this VM. Never for one that is off, or that was closed.
+   */
+  readonly lost: AbortSignal;
   /** Name, UUID and state of the VM. */
   facts(options?: CallOptions): Promise<VmFacts>;
   /** The disks of these names, in that order; every disk in QEMU's order unless given. Also those that cannot be tracked. */
@@ -149,6 +152,13 @@ export interface Vm extends AsyncDisposable {
   begin(options?: BeginVmOptions): Promise<Session>;
   /** A session that is open on this VM, begun by whomever. Off, it is its point in time: a disk that has it not says so. */
   resume(pit: string, options?: CallOptions): Promise<Session>;
+  /**
+   * Runs a QMP command, for what the library has no call for: the monitor serves one client at a time, and that is this connection.
+   * Gives what QEMU returned, unchecked; its refusal is an error whose `details` have QEMU's class and words. Whatever starts with `cbt` in
+   * QEMU is the library's: a command that changes it breaks sessions. Cancelled or late, the command may still take effect. Off, there is no
+   * monitor: `ERR_CBT_UNSUPPORTED`.
+   */
+  qmp(command: string, args?: object, options?: CallOptions): Promise<unknown>;
   /** Ends the connection; sessions begun here should be ended before. */
   close(): Promise<void>;
 }

@@ -21,7 +21,9 @@ import type { BeginVmOptions, DisksOptions, QuiesceOptions, ScratchOptions, Star
 /** One cluster of a scratch file: with less, a disk's share would be none. */
 const MIN_SCRATCH_BYTES = 65_536;
 
-const DISKS: Checks<DisksOptions> = { disks: names, signal: abortSignal };
+const CALL = { signal: abortSignal, timeoutMs: milliseconds };
+
+const DISKS: Checks<DisksOptions> = { ...CALL, disks: names };
 
 const START: Checks<StartVmOptions> = {
   ...DISKS,
@@ -53,10 +55,10 @@ const BEGIN: Checks<BeginVmOptions> = {
   detached: flag,
   allowUnwatchedScratch: flag,
   onlyLook: flag,
-  signal: abortSignal,
+  ...CALL,
 };
 
-const END: Checks<EndSessionOptions> = { signal: abortSignal, onProgress: callback };
+const END: Checks<EndSessionOptions> = { ...CALL, onProgress: callback };
 
 export const checkDisks = (what: string, options: unknown): void => checkOptions(what, options, DISKS);
 export const checkStart = (what: string, options: unknown): void => checkOptions(what, options, START);

@@ -2,8 +2,10 @@
  * A backup session on images at rest. Nothing keeps its instant but that nobody writes to them: that nobody did is told by the
  * point in time that it took (unwritten.ts), or, on an image that can hold none, by the file's own times.
  */
+import type { CallOptions } from '../core/callOptions.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
-import { CbtError, invalidArgument } from '../core/errors.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { checkCall } from '../core/options.js';
 import { outcomeOf, settled } from '../core/outcome.js';
 import type { Instant } from '../core/pointInTime.js';
 import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
@@ -46,6 +48,7 @@ export class OffSession implements Session {
   readonly warnings: readonly string[];
   /** Each disk is lost by itself. */
   readonly broken = null;
+  readonly signal: AbortSignal = new AbortController().signal;
   readonly #parts: OffSessionParts;
   readonly #proofs = new Map<string, Proof>();
   readonly #opened = new Set<TrackedDisk>();
@@ -65,10 +68,11 @@ export class OffSession implements Session {
     }
   }
 
-  async openDisk(name: string): Promise<TrackedDisk> {
+  async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
+    checkCall('openDisk', options);
     const one = this.#find(name);
     const instant = 'watch' in one.by ? null : { instant: one.by.instant, check: () => this.#look(one) };
-    const disk = await openOffDisk(one.off, undefined, instant);
+    const disk = await openOffDisk(one.off, options.signal, instant);
     this.#opened.add(disk);
     return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
   }
@@ -91,9 +95,13 @@ export class OffSession implements Session {
     }
   }
 
-  async check(name?: string): Promise<void> {
+  async check(name?: string, options: CallOptions = {}): Promise<void> {
+    checkCall('check', options);
     this.#requireOpen();
-    for (const one of name === undefined ? this.#parts.held : [this.#find(name)]) await this.#look(one);
+    for (const one of name === undefined ? this.#parts.held : [this.#find(name)]) {
+      throwIfAborted(options.signal);
+      await this.#look(one);
+    }
   }
 
   async commit(options: EndSessionOptions = {}): Promise<TrackingOutcome> {

@@ -61,6 +61,9 @@ export class OffVm implements Vm {
     return this.#who.key;
   }
 
+  /** There is nothing to lose. */
+  readonly lost: AbortSignal = new AbortController().signal;
+
   /** Throws `BUSY` where a QEMU has one of the images for writing: then the VM runs, and only its monitor is not there. */
   async requireOff(socket: string): Promise<void> {
     for (const { disk, path } of this.#disks.filter(({ refusal }) => refusal === undefined))
@@ -102,13 +105,13 @@ export class OffVm implements Vm {
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('enable', options);
-    const { disks, ...start } = options;
+    const { disks, timeoutMs: _, ...start } = options;
     return settled(await this.#track(disks, (images) => images.enable(start)));
   }
 
   async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('reset', options);
-    const { disks, ...start } = options;
+    const { disks, timeoutMs: _, ...start } = options;
     return settled(await this.#track(disks, (images) => images.reset(start)));
   }
 
@@ -150,6 +153,14 @@ export class OffVm implements Vm {
       this.#disks.map(({ disk }) => disk),
       told,
       [],
+    );
+  }
+
+  async qmp(command: string): Promise<unknown> {
+    this.#requireOpen();
+    throw new CbtError(
+      'ERR_CBT_UNSUPPORTED',
+      `${command} was asked of a VM that is off: there is no monitor`,
     );
   }
 

@@ -3,6 +3,7 @@ import { LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
+import { BoundedVm } from './boundedVm.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './openFile.js';
 import { type ConnectOptions, connectChecks, reachVm, underHolds } from './vm.js';
@@ -53,7 +54,7 @@ export async function openVm(options: OpenVmOptions): Promise<Vm> {
 export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOptions('openVm', options, OPEN);
   const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
-  if (qmp === undefined) return new WatchedVm(await openOff(options), options.logger);
+  if (qmp === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
   try {
     return await reachVm(qmp, connect);
   } catch (error) {
@@ -61,7 +62,7 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   }
   const off = images === undefined ? await openOffDomain(qmp, options) : await openOff(options);
   await off.requireOff(qmp);
-  return new WatchedVm(off, options.logger);
+  return new WatchedVm(new BoundedVm(off), options.logger);
 }
 
 function isDomain(address: string): boolean {

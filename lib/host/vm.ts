@@ -4,6 +4,7 @@ import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } fro
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
 import { type Logger, logger, logging } from '../watch/logger.js';
+import { BoundedVm } from './boundedVm.js';
 import { HoldStore } from './holdStore.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
 import { WatchedVm } from './watchedVm.js';
@@ -60,5 +61,6 @@ export async function reachVm(socket: string, options: ConnectOptions = {}): Pro
   const { VmHandle } = await import('../backend/qemu/vmHandle.js');
   const way = await wayTo(socket);
   const connection = await logging(logger, () => acquireConnection(way, { signal, timeoutMs }));
-  return new WatchedVm(new VmHandle(connection, kernel, { nbdSocket, scratch }), logger);
+  const vm = new VmHandle(connection, kernel, { nbdSocket, scratch });
+  return new WatchedVm(new BoundedVm(vm), logger);
 }

@@ -40,6 +40,10 @@ export class VmUnderHolds implements Vm {
     return this.#vm.running;
   }
 
+  get lost(): AbortSignal {
+    return this.#vm.lost;
+  }
+
   facts(options?: CallOptions): Promise<VmFacts> {
     return this.#vm.facts(options);
   }
@@ -88,6 +92,11 @@ export class VmUnderHolds implements Vm {
   async resume(pit: string, options?: CallOptions): Promise<Session> {
     const resumed = await this.#vm.resume(pit, options);
     return this.#sessionOf(resumed, null);
+  }
+
+  /** What a command changes, only its caller knows. */
+  qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
+    return this.#vm.qmp(command, args, options);
   }
 
   close(): Promise<void> {
@@ -144,16 +153,20 @@ class SessionUnderHolds implements Session {
     return this.#session.broken;
   }
 
-  openDisk(disk: string): Promise<TrackedDisk> {
-    return this.#session.openDisk(disk);
+  get signal(): AbortSignal {
+    return this.#session.signal;
+  }
+
+  openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
+    return this.#session.openDisk(disk, options);
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
     return this.#session.openData(disk, options);
   }
 
-  check(disk?: string): Promise<void> {
-    return this.#session.check(disk);
+  check(...asked: Parameters<Session['check']>): Promise<void> {
+    return this.#session.check(...asked);
   }
 
   commit(options?: EndSessionOptions): Promise<TrackingOutcome> {

@@ -40,6 +40,10 @@ export class WatchedVm implements Vm {
     return this.#vm.running;
   }
 
+  get lost(): AbortSignal {
+    return this.#vm.lost;
+  }
+
   facts(options?: CallOptions): Promise<VmFacts> {
     return this.#told('facts', {}, () => this.#vm.facts(options));
   }
@@ -80,6 +84,10 @@ export class WatchedVm implements Vm {
 
   async resume(pit: string, options?: CallOptions): Promise<Session> {
     return this.#session('resume', { pit, session: pit }, () => this.#vm.resume(pit, options));
+  }
+
+  qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
+    return this.#told('qmp', {}, () => this.#vm.qmp(command, args, options));
   }
 
   close(): Promise<void> {
@@ -150,8 +158,12 @@ class WatchedSession implements Session {
     return this.#session.broken;
   }
 
-  openDisk(disk: string): Promise<TrackedDisk> {
-    return this.#told('openDisk', this.#about(disk), () => this.#session.openDisk(disk));
+  get signal(): AbortSignal {
+    return this.#session.signal;
+  }
+
+  openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
+    return this.#told('openDisk', this.#about(disk), () => this.#session.openDisk(disk, options));
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {

@@ -237,6 +237,46 @@ export function vmContract(maker: string, { running, make, unambiguous }: VmMake
       expect(await everyPit()).toEqual([[pit], [pit]]);
     });
 
+    test('a call that is late ends, and is as if it had never been; a time that is none is refused', async () => {
+      const { pit } = await vm.enable();
+      for (const ask of [
+        () => vm.begin({ timeoutMs: 1e-3 }),
+        () => vm.reset({ timeoutMs: 1e-3, signal: new AbortController().signal }),
+      ])
+        expect(await refusalOf(ask)).toMatchObject({ code: 'ERR_CBT_TIMEOUT', details: { timeoutMs: 1e-3 } });
+      expect(await everyPit()).toEqual([[pit], [pit]]);
+      for (const timeoutMs of [0, -1, Number.NaN, 2 ** 31])
+        expect(await refusalOf(vm.disks({ timeoutMs }))).toMatchObject({
+          code: 'ERR_CBT_INVALID_ARGUMENT',
+          details: { argument: 'timeoutMs' },
+        });
+      expect(await refusalOf(vm.begin({ timeoutMs: 1e3, signal: AbortSignal.abort() }))).toMatchObject({
+        code: 'ERR_CBT_ABORTED',
+      });
+      await using session = await vm.begin({ timeoutMs: 60_000 });
+      await session.check('a', { timeoutMs: 60_000 });
+    });
+
+    test('its monitor is there for what has no call; off, there is none', async () => {
+      expect(vm.lost.aborted).toBe(false);
+      if (!running) {
+        expect(await refusalOf(vm.qmp('query-version'))).toMatchObject({ code: 'ERR_CBT_UNSUPPORTED' });
+        return;
+      }
+      expect(await vm.qmp('query-version')).toMatchObject({ qemu: { major: expect.any(Number) } });
+      const nobody = { node: 'nobody', name: 'x' };
+      expect(await refusalOf(vm.qmp('block-dirty-bitmap-remove', nobody))).toMatchObject({
+        details: { qmpClass: 'GenericError', description: expect.stringContaining('nobody') },
+      });
+      expect(await refusalOf(vm.qmp(''))).toMatchObject({ details: { argument: 'command' } });
+      expect(await refusalOf(vm.qmp('query-version', [] as object))).toMatchObject({
+        details: { argument: 'args' },
+      });
+      expect(await refusalOf(vm.qmp('query-version', {}, { signal: AbortSignal.abort() }))).toMatchObject({
+        code: 'ERR_CBT_ABORTED',
+      });
+    });
+
     test('closed, it answers nothing any more, and closing again is nothing', async () => {
       const opened = await vm.openDisk('a');
       await vm.close();
@@ -252,6 +292,7 @@ export function vmContract(maker: string, { running, make, unambiguous }: VmMake
         () => vm.undo(NOBODYS_PIT),
         () => vm.begin(),
         () => vm.resume(NOBODYS_PIT),
+        () => vm.qmp('query-version'),
         () => opened.pits(),
       ])
         expect(await refusalOf(ask), String(ask)).toMatchObject({ code: 'ERR_CBT_CLOSED' });

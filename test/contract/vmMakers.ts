@@ -1,9 +1,10 @@
 /** The VM of the contracts for `Vm` and `Session`, as each maker has it: two qcow2 disks, a guest that can write. */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QueryServer } from '../../lib/backend/qemu/live/queryServer.js';
+import { connectionOver } from '../../lib/backend/qemu/vmConnection.js';
 import { VmHandle } from '../../lib/backend/qemu/vmHandle.js';
 import type { Vm } from '../../lib/core/vm.js';
+import { BoundedVm } from '../../lib/host/boundedVm.js';
 import { openVm } from '../../lib/host/openVm.js';
 import { loadKernel } from '../../lib/kernel/load.js';
 import { OwnedHost, PipeOwner, PipePort } from '../helpers/pipePort.js';
@@ -90,13 +91,9 @@ export const vmOfAnother: MakeVm = () =>
     await mkdir(place);
     const way = await PipeOwner.start(daemon.process.qmpPath, join(folder.path, 'pipe'));
     const client = await PipePort.connect(way.path, new OwnedHost('web', place));
-    const connection = {
-      address: client.name,
-      client,
-      server: new QueryServer(client),
-      sources: new Set<never>(),
-    };
-    return { vm: new VmHandle(connection, await loadKernel(), { nbdSocket: daemon.nbdPath }), way };
+    const connection = connectionOver(client);
+    const handle = new VmHandle(connection, await loadKernel(), { nbdSocket: daemon.nbdPath });
+    return { vm: new BoundedVm(handle), way };
   });
 
 async function overwrite(path: string, offset: number, bytes: Buffer): Promise<void> {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
-import { checkCall, text } from '../../core/options.js';
+import { checkCall, plainObject, text } from '../../core/options.js';
 import { settled } from '../../core/outcome.js';
 import { parsePoint } from '../../core/point.js';
 import { type Instant, requireUuid } from '../../core/pointInTime.js';
@@ -60,6 +60,10 @@ export class VmHandle implements Vm {
 
   get key(): string {
     return this.#connection.client.host.key;
+  }
+
+  get lost(): AbortSignal {
+    return this.#connection.lost;
   }
 
   async facts(options: CallOptions = {}): Promise<VmFacts> {
@@ -139,6 +143,13 @@ export class VmHandle implements Vm {
   async resume(pit: string, options: CallOptions = {}): Promise<Session> {
     checkCall('resume', options);
     return resumeSession(this.#live().client, pit, this.#openInstant, options);
+  }
+
+  async qmp(command: string, args?: object, options: CallOptions = {}): Promise<unknown> {
+    text(command, 'command');
+    if (args !== undefined) plainObject(args, 'args');
+    checkCall('qmp', options);
+    return this.#live().client.execute(command, args, { signal: options.signal });
   }
 
   async close(): Promise<void> {

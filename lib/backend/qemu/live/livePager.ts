@@ -39,9 +39,9 @@ export class HeldMaps {
     await Promise.all([...this.maps].map((map) => map.release()));
   }
 
-  /** Gives every map back, which ends whoever reads one, and waits for those. */
-  async close(): Promise<void> {
-    this.uses.stop();
+  /** Gives every map back, which ends whoever reads one, and waits for those; `why`: they are lost. */
+  async close(why?: CbtError): Promise<void> {
+    this.uses.stop(why);
     await this.release();
     await this.uses.ended();
   }

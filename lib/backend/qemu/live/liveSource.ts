@@ -67,14 +67,14 @@ export class LiveDiskSource implements DiskSource {
     return this.#held.use(() => this.#allocatedRanges(layers, signal));
   }
 
-  async close(): Promise<void> {
-    this.#closing ??= this.#end();
+  async close(why?: CbtError): Promise<void> {
+    this.#closing ??= this.#end(why);
     return this.#closing;
   }
 
-  async #end(): Promise<void> {
+  async #end(why: CbtError | undefined): Promise<void> {
     this.#options.onClose?.(this);
-    await this.#held.close();
+    await this.#held.close(why);
   }
 
   /** Lets go of what it holds in QEMU: somebody else needs the NBD server. */

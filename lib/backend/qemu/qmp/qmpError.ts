@@ -19,6 +19,11 @@ export class QmpCommandError extends CbtError {
       details: { command, qmpClass, description },
     });
   }
+
+  /** One of another copy of the library too: they share connections. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return CbtError.is(value) && 'qmpClass' in value && 'description' in value;
+  }
 }
 
 function codeOf(qmpClass: string): CbtErrorCode {

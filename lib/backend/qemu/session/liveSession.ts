@@ -4,8 +4,10 @@
  */
 
 import { refusedDisk } from '../../../core/beginPlan.js';
+import type { CallOptions } from '../../../core/callOptions.js';
 import type { DiskData, OpenDataOptions } from '../../../core/diskData.js';
 import { CbtError, type DiskFailure } from '../../../core/errors.js';
+import { checkCall } from '../../../core/options.js';
 import { marked, settled } from '../../../core/outcome.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
@@ -37,6 +39,7 @@ export class LiveSession implements Session {
   readonly #opened = new Set<TrackedDisk>();
   readonly #pulled: PulledDisks;
   #broken: CbtError | null = null;
+  readonly #breaks = new AbortController();
   /** Being ended here, or ended. */
   #ended = false;
   /** Ended, with nothing left. */
@@ -63,19 +66,24 @@ export class LiveSession implements Session {
     return this.#broken;
   }
 
+  get signal(): AbortSignal {
+    return this.#breaks.signal;
+  }
+
   /** Name of the export that serves a disk's data. */
   exportName(disk: LeaseDisk): string {
     return makeId('data', this.tag, disk.index);
   }
 
-  async openDisk(name: string): Promise<TrackedDisk> {
-    const opened = await this.open(this, await this.#find(name));
+  async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
+    checkCall('openDisk', options);
+    const opened = await this.open(this, await this.#find(name, options));
     this.#opened.add(opened);
     return opened;
   }
 
   async openData(name: string, options: OpenDataOptions = {}): Promise<DiskData> {
-    const disk = await this.#find(name);
+    const disk = await this.#find(name, { signal: options.signal });
     // Its addon is loaded only where it is needed.
     const { NbdConnection } = await import('../../nbd/nbdConnection.js');
     const uri = exportUri(this.lease.nbdSocket, this.exportName(disk));
@@ -83,12 +91,12 @@ export class LiveSession implements Session {
   }
 
   /** A disk of the session, as the session calls it or by any name that finds it on the VM. */
-  async #find(name: string): Promise<LeaseDisk> {
-    await this.#look();
+  async #find(name: string, options?: WaitOptions): Promise<LeaseDisk> {
+    await this.#look(options);
     const { disks } = this.lease;
     const disk =
       disks.find((one) => one.disk === name) ??
-      byNode(disks, (await findDisk(await listDisks(this.client), name)).formatNode);
+      byNode(disks, (await findDisk(await listDisks(this.client, options), name)).formatNode);
     if (disk === undefined) {
       const known = this.lease.disks.map((d) => d.disk).join(', ');
       throw new CbtError(
@@ -101,7 +109,8 @@ export class LiveSession implements Session {
     return disk;
   }
 
-  async check(disk?: string, options?: WaitOptions): Promise<void> {
+  async check(disk?: string, options: CallOptions = {}): Promise<void> {
+    checkCall('check', options);
     await this.#look(options);
     const lost = this.#pulled.errorOf(disk);
     if (lost !== null) throw lost;
@@ -219,6 +228,7 @@ export class LiveSession implements Session {
       { details: { session: this.pit }, cause },
     );
     tellBroken(() => this.#told(), this.#broken);
+    this.#breaks.abort(this.#broken);
     this.#breaking = this.#cleanUpBreak();
     this.#breaking.catch(() => undefined);
     return this.#broken;
@@ -233,7 +243,9 @@ export class LiveSession implements Session {
 
   async #end(how: Ending, options?: EndOptions): Promise<TrackingOutcome> {
     this.#ended = true;
-    for (const disk of this.#opened) await disk.close().catch(() => undefined);
+    const broken = this.#broken;
+    for (const disk of this.#opened)
+      await (broken ? disk.loseWith(broken) : disk.close()).catch(() => undefined);
     this.#opened.clear();
     const { folder, lease } = this;
     const outcome = await endSession(this.client, { folder, lease }, how, options);

@@ -8,9 +8,9 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { QueryServer } from '../../../../../lib/backend/qemu/live/queryServer.js';
 import { readLease, writeLease } from '../../../../../lib/backend/qemu/own/lease.js';
 import { undo } from '../../../../../lib/backend/qemu/session/guardWork.js';
+import { connectionOver } from '../../../../../lib/backend/qemu/vmConnection.js';
 import { VmHandle } from '../../../../../lib/backend/qemu/vmHandle.js';
 import type { WayToQemu } from '../../../../../lib/backend/qemu/wayToQemu.js';
 import { loadKernel } from '../../../../../lib/kernel/load.js';
@@ -45,12 +45,7 @@ async function start(): Promise<void> {
 async function connect(): Promise<void> {
   host = new OwnedHost('web', place);
   port = await PipePort.connect(owner.path, host);
-  const connection = {
-    address: port.name,
-    client: port,
-    server: new QueryServer(port),
-    sources: new Set<never>(),
-  };
+  const connection = connectionOver(port);
   vm = new VmHandle(connection, await loadKernel());
 }
 
