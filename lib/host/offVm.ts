@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { refusedDisk } from '../core/beginPlan.js';
 import { instantOf } from '../core/changeId.js';
-import { CbtError, invalidArgument, type Problem, throwIfAborted } from '../core/errors.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
 import { nothingDone, settled } from '../core/outcome.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
 import { pointLeftAfter, withPointLeft } from '../core/pointLeft.js';
 import type { Session, SessionDisk } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
-import type { DiskOutcome, FullDisk, TrackingOutcome } from '../core/tracking.js';
+import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
 import type {
   BeginVmOptions,
   CallOptions,
@@ -20,11 +20,11 @@ import type {
   VmFacts,
 } from '../core/vm.js';
 import { checkBegin, checkDisks, checkStart } from '../core/vmOptions.js';
-import { WriteWatch } from '../linux/writeWatch.js';
 import { imageFiles } from './imageName.js';
 import { ImageTracking } from './imageTracking.js';
 import { calledBy, callingIt, type OffDisk, openOffDisk, trackable } from './offDisk.js';
 import { type HeldDisk, OffSession } from './offSession.js';
+import { keepsPoints, lookAtImage, type SeenImage, watchImage } from './seenImage.js';
 import { requireNoHolder } from './unused.js';
 
 /** Who the VM is; its images do not tell. */
@@ -32,14 +32,6 @@ export interface OffVmFacts {
   key: string;
   name: string | null;
   uuid: string | null;
-}
-
-/** An image that can be read, and why it can hold no point in time (null: it can). */
-interface Seen {
-  off: OffDisk;
-  sizeBytes: number;
-  epoch: string | null;
-  without: Pick<FullDisk, 'reason' | 'message'> | null;
 }
 
 export class OffVm implements Vm {
@@ -184,9 +176,9 @@ export class OffVm implements Vm {
   async #begin(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
     const { base, signal, onlyLook = false } = options;
     const failed = new Map<string, CbtError>();
-    const seen: Seen[] = [];
+    const seen: SeenImage[] = [];
     for (const off of disks) {
-      const found = await look(off, signal).catch((error: unknown) => ofOneDisk(off, error, signal));
+      const found = await lookAtImage(off, signal).catch((error: unknown) => ofOneDisk(off, error, signal));
       if (found instanceof CbtError) failed.set(off.disk, found);
       else seen.push(found);
     }
@@ -204,7 +196,7 @@ export class OffVm implements Vm {
         const { disk } = one.off;
         const outcome = begun.disks.find((each) => each.disk === disk);
         if (outcome !== undefined && outcome.error === undefined) continue;
-        const held = await watch(one, outcome?.error, onlyLook).catch((error: unknown) =>
+        const held = await watchImage(one, outcome?.error, onlyLook).catch((error: unknown) =>
           ofOneDisk(one.off, error, signal),
         );
         if (held instanceof CbtError) failed.set(disk, held);
@@ -341,36 +333,6 @@ async function describe(off: OffDisk, signal: AbortSignal | undefined): Promise<
     await ofOneDisk(off, error, signal);
     return told;
   }
-}
-
-async function look(off: OffDisk, signal: AbortSignal | undefined): Promise<Seen> {
-  await using disk = await openOffDisk(off, signal);
-  const { sizeBytes, epoch } = await disk.pits({ signal });
-  const { format, problem } = await disk.topLayer({ signal });
-  const message = `a ${format} image keeps no points in time: every backup is a full one`;
-  const without = keepsPoints(format, problem) ? null : { reason: 'FORMAT' as const, message };
-  return { off, sizeBytes, epoch, without };
-}
-
-function keepsPoints(format: string, problem: Problem | null): boolean {
-  return format === 'qcow2' && problem?.reason !== 'FORMAT';
-}
-
-/** An image without a point can still be read: QEMU could not be brought to write to it, or it is only to be looked at. */
-async function watch(seen: Seen, refused: CbtError | undefined, onlyLook: boolean): Promise<HeldDisk> {
-  if (refused?.reason === 'BUSY') throw refused;
-  const { off, sizeBytes, epoch } = seen;
-  const message = `no point in time could be taken: ${refused?.message}`;
-  const without =
-    refused === undefined
-      ? seen.without
-      : { ...(refused.reason !== undefined && { reason: refused.reason }), message };
-  const { disk } = off;
-  const told: SessionDisk =
-    without === null
-      ? { disk, sizeBytes, verdict: 'unknown', ...(onlyLook && epoch !== null && { epoch }) }
-      : { disk, sizeBytes, verdict: 'full', ...without };
-  return { off, told, by: { watch: await WriteWatch.begin(off.path) } };
 }
 
 async function findPoint(off: OffDisk, pit: string, signal: AbortSignal | undefined): Promise<SessionDisk> {
