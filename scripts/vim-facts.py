@@ -13,7 +13,8 @@ import sys
 MANAGED = """ServiceInstance SearchIndex SessionManager ViewManager View ManagedObjectView ContainerView ListView PropertyCollector
 PropertyFilter Task TaskManager HistoryCollector TaskHistoryCollector EventManager EventHistoryCollector VirtualMachine
 VirtualMachineSnapshot Folder Datacenter ComputeResource HostSystem ResourcePool Datastore Network AuthorizationManager LicenseManager
-OptionManager FileManager HostDatastoreBrowser""".split()
+OptionManager FileManager PerformanceManager HostDatastoreBrowser
+HostAutoStartManager""".split()
 METHODS = {
     "ServiceInstance": "CurrentTime RetrieveServiceContent",
     "SearchIndex": "FindAllByDnsName FindAllByIp FindAllByUuid FindByDatastorePath FindByDnsName FindByInventoryPath FindByIp FindByUuid FindChild",
@@ -32,6 +33,7 @@ METHODS = {
     "EventHistoryCollector": "ReadNextEvents ReadPreviousEvents",
     "AuthorizationManager": "FetchUserPrivilegeOnEntities HasPrivilegeOnEntities HasPrivilegeOnEntity",
     "OptionManager": "QueryOptions",
+    "PerformanceManager": "QueryAvailablePerfMetric QueryPerf QueryPerfCounter QueryPerfProviderSummary",
     "VirtualMachine": "ConsolidateVMDisks_Task CreateSnapshotEx_Task CreateSnapshot_Task QueryChangedDiskAreas ReconfigVM_Task"
     " RemoveAllSnapshots_Task RevertToCurrentSnapshot_Task",
     "VirtualMachineSnapshot": "RemoveSnapshot_Task RenameSnapshot RevertToSnapshot_Task",
@@ -52,7 +54,8 @@ HostListSummaryQuickStats HostRuntimeInfo HostHardwareInfo HostSystemInfo HostCp
 HostNetworkInfo HostDnsConfig HostConfigManager HostCapability HostStorageDeviceInfo DatastoreSummary DatastoreInfo LocalDatastoreInfo
 DatastoreCapability DatastoreHostMount HostMountInfo NetworkSummary ResourcePoolSummary ResourcePoolRuntimeInfo
 ResourcePoolResourceUsage ResourceConfigSpec TaskFilterSpec EventFilterSpec TaskDescription EventDescription ElementDescription
-TypeDescription AuthorizationPrivilege EntityPrivilege PrivilegeAvailability Capability LicenseManagerLicenseInfo""".split()
+TypeDescription AuthorizationPrivilege EntityPrivilege PrivilegeAvailability Capability LicenseManagerLicenseInfo
+HostAutoStartManagerConfig AutoStartDefaults PerfQuerySpec PerfMetricId PerfCounterInfo PerfProviderSummary""".split()
 FAULTS = """ApplicationQuiesceFault DuplicateName FileFault FileLocked FileNotFound GenericVmConfigFault InvalidArgument
 InvalidCollectorVersion InvalidLogin InvalidName InvalidPowerState InvalidProperty InvalidRequest InvalidState
 ManagedObjectNotFound MethodNotFound NoPermission NotAuthenticated NotFound NotImplemented NotSupported RequestCanceled

@@ -46,6 +46,10 @@ export interface VmFacts {
   status: string | null;
   /** Version of QEMU, for messages; null while the VM is off. */
   qemu: string | null;
+  /** Virtual CPUs; null for a storage daemon, and while the VM is off. */
+  cpus: number | null;
+  /** The guest's memory in bytes; null for a storage daemon, and while the VM is off. */
+  memoryBytes: number | null;
 }
 
 /** How tracking starts, or starts anew. */

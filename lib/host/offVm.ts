@@ -73,7 +73,7 @@ export class OffVm implements Vm {
     checkCall('facts', options);
     this.#requireOpen();
     const { name, uuid } = this.#who;
-    return { name, uuid, status: null, qemu: null };
+    return { name, uuid, status: null, qemu: null, cpus: null, memoryBytes: null };
   }
 
   async disks(options: DisksOptions = {}): Promise<VmDiskInfo[]> {

@@ -48,6 +48,10 @@ const recordSchema = z.object({
   snapshots: z.array(snapshotSchema),
   /** As QEMU told it last, for when the VM is off. */
   uuid: z.string().optional(),
+  /** What QEMU told of its machine last, for when the VM is off. */
+  machine: z
+    .object({ cpus: z.number().int().positive(), memoryBytes: z.number().int().nonnegative() })
+    .optional(),
   /** Whether tracking was switched on or off here; else QEMU's bitmaps tell. */
   trackingEnabled: z.boolean().optional(),
   /** Sessions that are being begun: what a process that died in between left is ended by the next. */

@@ -69,10 +69,12 @@ export class VmHandle implements Vm {
   async facts(options: CallOptions = {}): Promise<VmFacts> {
     checkCall('facts', options);
     const { client } = this.#live();
-    const [name, uuid, status] = await Promise.all([
+    const [name, uuid, status, cpus, memory] = await Promise.all([
       ifKnown(qmp(client, 'query-name', undefined, options)),
       vmUuid(client, options),
       ifKnown(qmp(client, 'query-status', undefined, options)),
+      ifKnown(qmp(client, 'query-cpus-fast', undefined, options)),
+      ifKnown(qmp(client, 'query-memory-size-summary', undefined, options)),
     ]);
     const { major, minor, micro } = client.version?.qemu ?? { major: 0, minor: 0, micro: 0 };
     return {
@@ -80,6 +82,8 @@ export class VmHandle implements Vm {
       uuid,
       status: status?.status ?? null,
       qemu: `${major}.${minor}.${micro}`,
+      cpus: cpus?.length ?? null,
+      memoryBytes: memory === null ? null : memory['base-memory'] + (memory['plugged-memory'] ?? 0),
     };
   }
 

@@ -42,6 +42,8 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
   const record = await vm.records.update((known) => {
     requireSameVm(vm.name, known, facts.uuid);
     if (facts.uuid !== null) known.uuid = facts.uuid;
+    const { cpus, memoryBytes } = facts;
+    if (cpus !== null && memoryBytes !== null) known.machine = { cpus, memoryBytes };
     for (const { disk } of found) keyOf(known, disk);
   });
   const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
@@ -63,6 +65,7 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
         })),
       ],
       hardware: {
+        ...sizeOf(record),
         device: devicesOf(
           found.map(({ disk, fileName, capacityInBytes, parents, newest }) => ({
             disk,
@@ -82,6 +85,18 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
     },
     layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
     snapshot: treeOf(owner, record.snapshots),
+  };
+}
+
+const MIB = 1 << 20;
+
+/** As the VM had it when it ran last; the least that there can be where nobody knows. Memory is told in steps of 4 MiB. */
+function sizeOf({ machine }: VmRecord): { numCPU: number; numCoresPerSocket: number; memoryMB: number } {
+  const { cpus = 1, memoryBytes = 0 } = machine ?? {};
+  return {
+    numCPU: cpus,
+    numCoresPerSocket: 1,
+    memoryMB: Math.max(4, 4 * Math.ceil(memoryBytes / (4 * MIB))),
   };
 }
 

@@ -22,6 +22,11 @@ export interface VirtualMachineConfigInfo {
 
 /** What a VM consists of. */
 export interface VirtualHardware {
+  /** As of the VM's last run, where it is off; 1 where nobody knows. */
+  numCPU?: number;
+  numCoresPerSocket?: number;
+  /** MiB, in steps of 4; 4 where nobody knows. */
+  memoryMB?: number;
   /** Controllers and disks; `instanceof VirtualDisk` tells the disks. */
   device: VirtualDevice[];
 }

@@ -55,6 +55,8 @@ export interface Handler {
   needs?: Role;
   /** Name of the privilege as the API has it, for whoever lacks it. */
   privilege?: string;
+  /** Whether it changes anything outside its session. */
+  changes?: boolean;
   run(call: Call): unknown;
 }
 export type Handlers = Readonly<Record<string, Handler>>;

@@ -18,6 +18,7 @@ export function serviceContent({ content }: ServiceInstance): object {
     setting: SERVICE.options,
     sessionManager: SERVICE.sessions,
     authorizationManager: SERVICE.authorization,
+    perfManager: SERVICE.performance,
     eventManager: SERVICE.events,
     taskManager: SERVICE.tasks,
     licenseManager: SERVICE.licenses,
@@ -101,6 +102,8 @@ export function contentObjects(
       description: () => ({ methodInfo: [], state: [], reason: [] }),
       maxCollector: () => 100,
     }),
+    // There are no figures; clients call its methods all the same.
+    make(SERVICE.performance, { perfCounter: () => [], historicalInterval: () => [] }),
     make(SERVICE.files, {}),
   ];
 }

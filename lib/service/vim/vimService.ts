@@ -223,7 +223,7 @@ export class VimService implements Services {
       return {
         method,
         value: method.result === 'void' ? undefined : value,
-        changes: handler.needs !== undefined,
+        changes: handler.changes ?? false,
       };
     } finally {
       session.pending -= 1;

@@ -220,7 +220,7 @@ describe('on, off, or not known', () => {
     const UUID = 'C7B5DA86-04A2-4B0F-8F5B-0A3C5B2AC8F1';
     await using named = await openVm({ images: { a: off.image('a') }, name: 'web', uuid: UUID });
     expect(named.key).toBe(UUID.toLowerCase());
-    expect(await named.facts()).toEqual({ name: 'web', uuid: UUID, status: null, qemu: null });
+    expect(await named.facts()).toMatchObject({ name: 'web', uuid: UUID, status: null, qemu: null });
     await using alone = await openVm({ images: [off.image('a')] });
     expect(alone.key).toBe(off.image('a'));
     expect(await alone.disks()).toMatchObject([{ disk: off.image('a') }]);

@@ -9,11 +9,11 @@ import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
 import { user } from '../../helpers/vim/service.js';
 import { filterSpec, SoapClient } from '../../helpers/vim/soapClient.js';
 
-/** VMs of which nothing is asked: they are known by their names alone. */
+/** VMs that nobody can ask: they are known by their names alone. */
 async function make(now = () => 0): Promise<VimService> {
   const folder = await makeTemporaryFolder();
   onTestFinished(() => folder.remove());
-  const vms = ['web', 'a/b%'].map((name) => ({ name, libvirt: `qemu:///system#${name}` }));
+  const vms = ['web', 'a/b%'].map((name, at) => ({ name, qmp: join(folder.path, `${at}.qmp`) }));
   const facade = connect({ vms, stateFolder: join(folder.path, 'state') });
   const users = [
     await user('root', 'admin'),
@@ -37,6 +37,7 @@ describe('without a session', () => {
       'setting',
       'sessionManager',
       'authorizationManager',
+      'perfManager',
       'eventManager',
       'taskManager',
       'licenseManager',
@@ -185,7 +186,7 @@ test('what is not there is told by its fault', async () => {
   expect(await faults('Nonsense', 'VirtualMachine', 'vm-1')).toBe('MethodNotFound');
   expect(await faults('PowerOnVM_Task', 'VirtualMachine', 'vm-9')).toBe('ManagedObjectNotFound');
   expect(await faults('Fetch', 'VirtualMachine', 'vm-1', '<prop>nonsense</prop>')).toBe('InvalidProperty');
-  expect(await faults('Fetch', 'VirtualMachine', 'vm-1', '<prop>config</prop>')).toBe('NotSupported');
+  expect(await faults('Fetch', 'VirtualMachine', 'vm-1', '<prop>config</prop>')).toBe('InvalidState');
   expect((await client.ask('Fetch', 'VirtualMachine', 'vm-1', '<prop>parentVApp</prop>')).values).toEqual([]);
   const runtime = await client.ask('Fetch', 'VirtualMachine', 'vm-1', '<prop>runtime.connectionState</prop>');
   expect(runtime.values[0]?.text).toBe('disconnected');

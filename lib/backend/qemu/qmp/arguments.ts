@@ -99,6 +99,8 @@ export interface QmpArguments {
   'query-name': NoArguments;
   'query-uuid': NoArguments;
   'query-chardev': NoArguments;
+  'query-cpus-fast': NoArguments;
+  'query-memory-size-summary': NoArguments;
   'x-debug-block-dirty-bitmap-sha256': BitmapName;
   'qom-list': { path: string };
   'qom-get': { path: string; property: string };

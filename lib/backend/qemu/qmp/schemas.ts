@@ -143,6 +143,11 @@ export const qmpReplies = {
   'query-name': z.looseObject({ name: z.string().optional() }),
   'query-uuid': z.looseObject({ UUID: z.string() }),
   'query-chardev': z.array(z.looseObject({ label: z.string(), filename: z.string() })),
+  'query-cpus-fast': z.array(z.looseObject({})),
+  'query-memory-size-summary': z.looseObject({
+    'base-memory': exactCount,
+    'plugged-memory': exactCount.optional(),
+  }),
   'query-status': z.looseObject({ running: z.boolean(), status: z.string() }),
   'x-debug-block-dirty-bitmap-sha256': z.looseObject({ sha256: z.string() }),
   'qom-list': z.array(z.looseObject({ name: z.string(), type: z.string() })),

@@ -150,6 +150,12 @@ data EntityPrivilege | entity:ManagedEntity privAvailability:PrivilegeAvailabili
 data PrivilegeAvailability | privId:string isGranted:boolean
 data Capability | provisioningSupported:boolean multiHostSupported:boolean userShellAccessSupported:boolean supportedEVCMode:EVCMode[]? supportedEVCGraphicsMode:FeatureEVCMode[]?@7.0.1.0 networkBackupAndRestoreSupported:boolean? ftDrsWithoutEvcSupported:boolean? hciWorkflowSupported:boolean? computePolicyVersion:int?@6.8.7 clusterPlacementSupported:boolean?@7.0.0.0 lifecycleManagementSupported:boolean?@7.0.0.0 hostSeedingSupported:boolean?@7.0.2.0 scalableSharesSupported:boolean?@7.0.0.0 hadcsSupported:boolean?@7.0.1.1 configMgmtSupported:boolean?@7.0.3.1
 data LicenseManagerLicenseInfo | licenseKey:string editionKey:string name:string total:int used:int? costUnit:string properties:KeyAnyValue[]? labels:KeyValue[]?
+data HostAutoStartManagerConfig | defaults:AutoStartDefaults? powerInfo:AutoStartPowerInfo[]?
+data AutoStartDefaults | enabled:boolean? startDelay:int? stopDelay:int? waitForHeartbeat:boolean? stopAction:string?
+data PerfQuerySpec | entity:ManagedObject startTime:DateTime? endTime:DateTime? maxSample:int? metricId:PerfMetricId[]? intervalId:int? format:string?
+data PerfMetricId | counterId:int instance:string
+data PerfCounterInfo | key:int nameInfo:ElementDescription groupInfo:ElementDescription unitInfo:ElementDescription rollupType:PerfSummaryType statsType:PerfStatsType level:int? perDeviceLevel:int? associatedCounterId:int[]?
+data PerfProviderSummary | entity:ManagedObject currentSupported:boolean summarySupported:boolean refreshRate:int?
 managed ServiceInstance vim.ServiceInstance 5 | serverClock:DateTime capability:Capability content:ServiceContent
 managed SearchIndex vim.SearchIndex 9 |
 managed SessionManager vim.SessionManager 15 | sessionList:UserSession[]? currentSession:UserSession? message:string? messageLocaleList:string[]? supportedLocaleList:string[]? defaultLocale:string
@@ -181,7 +187,9 @@ managed AuthorizationManager vim.AuthorizationManager 14 | privilegeList:Authori
 managed LicenseManager vim.LicenseManager 14 | source:LicenseSource sourceAvailable:boolean diagnostics:LicenseDiagnostics? featureInfo:LicenseFeatureInfo[]? licensedEdition:string licenses:LicenseManagerLicenseInfo[] licenseAssignmentManager:LicenseAssignmentManager? evaluation:LicenseManagerEvaluationInfo
 managed OptionManager vim.option.OptionManager 2 | supportedOption:OptionDef[]? setting:OptionValue[]?
 managed FileManager vim.FileManager 6 |
+managed PerformanceManager vim.PerformanceManager 11 | description:PerformanceDescription historicalInterval:PerfInterval[]? perfCounter:PerfCounterInfo[]?
 managed HostDatastoreBrowser vim.host.DatastoreBrowser 3 | datastore:Datastore[]? supportedType:FileQuery[]?
+managed HostAutoStartManager vim.host.AutoStartManager 3 | config:HostAutoStartManagerConfig
 method ServiceInstance.CurrentTime currentTime () DateTime |
 method ServiceInstance.RetrieveServiceContent retrieveContent () ServiceContent |
 method SearchIndex.FindByUuid findByUuid (datacenter:Datacenter? uuid:string vmSearch:boolean instanceUuid:boolean?) ManagedEntity? |
@@ -232,6 +240,10 @@ method AuthorizationManager.HasPrivilegeOnEntity hasPrivilegeOnEntity (entity:Ma
 method AuthorizationManager.HasPrivilegeOnEntities hasPrivilegeOnEntities (entity:ManagedEntity[] sessionId:string privId:string[]?) EntityPrivilege[]? |
 method AuthorizationManager.FetchUserPrivilegeOnEntities fetchUserPrivilegeOnEntities (entities:ManagedEntity[] userName:string) UserPrivilegeResult[]? |
 method OptionManager.QueryOptions queryView (name:string?) OptionValue[]? | InvalidName
+method PerformanceManager.QueryPerfProviderSummary queryProviderSummary (entity:ManagedObject) PerfProviderSummary |
+method PerformanceManager.QueryAvailablePerfMetric queryAvailableMetric (entity:ManagedObject beginTime:DateTime? endTime:DateTime? intervalId:int?) PerfMetricId[]? |
+method PerformanceManager.QueryPerfCounter queryCounter (counterId:int[]) PerfCounterInfo[]? |
+method PerformanceManager.QueryPerf queryStats (querySpec:PerfQuerySpec[]) PerfEntityMetricBase[]? |
 method VirtualMachine.CreateSnapshot_Task createSnapshot (name:string description:string? memory:boolean quiesce:boolean) Task<VirtualMachineSnapshot> | TaskInProgress SnapshotFault VmConfigFault FileFault InvalidName InvalidState
 method VirtualMachine.CreateSnapshotEx_Task createSnapshotEx (name:string description:string? memory:boolean quiesceSpec:VirtualMachineGuestQuiesceSpec?) Task<VirtualMachineSnapshot> | TaskInProgress SnapshotFault VmConfigFault FileFault InvalidName InvalidState
 method VirtualMachine.RevertToCurrentSnapshot_Task revertToCurrentSnapshot (host:HostSystem? suppressPowerOn:boolean?) Task<void> | TaskInProgress SnapshotFault InsufficientResourcesFault InvalidState VmConfigFault NotFound
@@ -247,6 +259,8 @@ enum HostSystemConnectionState | connected notResponding disconnected
 enum HostSystemPowerState | poweredOn poweredOff standBy unknown
 enum ManagedEntityStatus | gray green yellow red
 enum ObjectUpdateKind | modify enter leave
+enum PerfStatsType | absolute delta rate
+enum PerfSummaryType | average maximum minimum latest summation none
 enum PropertyChangeOp | add remove assign indirectRemove
 enum SharesLevel | low normal high custom
 enum TaskInfoState | queued running success error
@@ -256,7 +270,7 @@ enum VirtualMachinePowerState | poweredOff poweredOn suspended
 enum VirtualMachineRecordReplayState | recording replaying inactive
 enum VirtualMachineToolsStatus | toolsNotInstalled toolsNotRunning toolsOld toolsOk
 enum VirtualSCSISharing | noSharing virtualSharing physicalSharing
-references | Alarm AlarmManager CertificateManager ClusterProfileManager CryptoManager CustomFieldsManager CustomizationSpecManager DatastoreNamespaceManager DiagnosticManager DistributedVirtualSwitchManager EnvironmentBrowser ExtensionManager FailoverClusterConfigurator FailoverClusterManager GuestOperationsManager HealthUpdateManager HostAccessManager HostAssignableHardwareManager HostAuthenticationManager HostAutoStartManager HostBootDeviceSystem HostCacheConfigurationManager HostCertificateManager HostCpuSchedulerSystem HostDatastoreSystem HostDateTimeSystem HostDiagnosticSystem HostEsxAgentHostManager HostFirewallSystem HostFirmwareSystem HostGraphicsManager HostHealthStatusSystem HostImageConfigManager HostKernelModuleSystem HostLocalAccountManager HostMemorySystem HostNetworkSystem HostNvdimmSystem HostPatchManager HostPciPassthruSystem HostPowerSystem HostProfileManager HostServiceSystem HostSnmpSystem HostSpecificationManager HostStorageSystem HostVFlashManager HostVMotionSystem HostVirtualNicManager HostVsanInternalSystem HostVsanSystem IoFilterManager IpPoolManager IscsiManager LicenseAssignmentManager LocalizationManager MessageBusProxy OverheadMemoryManager OvfManager PerformanceManager ProfileComplianceManager ScheduledTask ScheduledTaskManager ServiceManager SiteInfoManager StorageQueryManager StorageResourceManager TenantTenantManager UserDirectory VStorageObjectManagerBase VirtualDiskManager VirtualMachineCompatibilityChecker VirtualMachineGuestCustomizationManager VirtualMachineProvisioningChecker VirtualizationManager
+references | Alarm AlarmManager CertificateManager ClusterProfileManager CryptoManager CustomFieldsManager CustomizationSpecManager DatastoreNamespaceManager DiagnosticManager DistributedVirtualSwitchManager EnvironmentBrowser ExtensionManager FailoverClusterConfigurator FailoverClusterManager GuestOperationsManager HealthUpdateManager HostAccessManager HostAssignableHardwareManager HostAuthenticationManager HostBootDeviceSystem HostCacheConfigurationManager HostCertificateManager HostCpuSchedulerSystem HostDatastoreSystem HostDateTimeSystem HostDiagnosticSystem HostEsxAgentHostManager HostFirewallSystem HostFirmwareSystem HostGraphicsManager HostHealthStatusSystem HostImageConfigManager HostKernelModuleSystem HostLocalAccountManager HostMemorySystem HostNetworkSystem HostNvdimmSystem HostPatchManager HostPciPassthruSystem HostPowerSystem HostProfileManager HostServiceSystem HostSnmpSystem HostSpecificationManager HostStorageSystem HostVFlashManager HostVMotionSystem HostVirtualNicManager HostVsanInternalSystem HostVsanSystem IoFilterManager IpPoolManager IscsiManager LicenseAssignmentManager LocalizationManager MessageBusProxy OverheadMemoryManager OvfManager ProfileComplianceManager ScheduledTask ScheduledTaskManager ServiceManager SiteInfoManager StorageQueryManager StorageResourceManager TenantTenantManager UserDirectory VStorageObjectManagerBase VirtualDiskManager VirtualMachineCompatibilityChecker VirtualMachineGuestCustomizationManager VirtualMachineProvisioningChecker VirtualizationManager
 known ServiceInstance | CurrentTime RetrieveServiceContent ValidateMigration QueryVMotionCompatibility RetrieveProductComponents
 known SearchIndex | FindByUuid FindByDatastorePath FindByDnsName FindByIp FindByInventoryPath FindChild FindAllByUuid FindAllByDnsName FindAllByIp
 known SessionManager | UpdateServiceMessage LoginByToken Login LoginBySSPI Logout AcquireLocalTicket AcquireGenericServiceTicket TerminateSession SetLocale LoginExtensionBySubjectName LoginExtensionByCertificate ImpersonateUser SessionIsActive AcquireCloneTicket CloneSession
@@ -286,5 +300,7 @@ known AuthorizationManager | AddAuthorizationRole RemoveAuthorizationRole Update
 known LicenseManager | QuerySupportedFeatures QueryLicenseSourceAvailability QueryLicenseUsage SetLicenseEdition CheckLicenseFeature EnableFeature DisableFeature ConfigureLicenseSource UpdateLicense AddLicense RemoveLicense DecodeLicense UpdateLicenseLabel RemoveLicenseLabel
 known OptionManager | QueryOptions UpdateOptions
 known FileManager | MoveDatastoreFile_Task CopyDatastoreFile_Task DeleteDatastoreFile_Task MakeDirectory ChangeOwner QueryFileLockInfo
+known PerformanceManager | QueryPerfProviderSummary QueryAvailablePerfMetric QueryPerfCounter QueryPerfCounterByLevel QueryPerf QueryPerfComposite CreatePerfInterval RemovePerfInterval UpdatePerfInterval UpdateCounterLevelMapping ResetCounterLevelMapping
 known HostDatastoreBrowser | SearchDatastore_Task SearchDatastoreSubFolders_Task DeleteFile
+known HostAutoStartManager | ReconfigureAutostart AutoStartPowerOn AutoStartPowerOff
 `;

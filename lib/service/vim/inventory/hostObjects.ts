@@ -18,12 +18,11 @@ export interface HostSource {
 
 const MIB = 1 << 20;
 
-/** The level at which clients look for what a CPU can; bit 29 of the last word is that it runs 64-bit programs. */
+/** Thirty-two bits as the API writes them. */
+const NONE = '0000:0000:0000:0000:0000:0000:0000:0000';
+/** The level at which clients look for what a CPU can; bit 29 of the last word is that it runs 64-bit programs. All four words are read. */
 const FEATURES = [
-  {
-    level: -2147483647,
-    edx: '0010:0000:0000:0000:0000:0000:0000:0000',
-  },
+  { level: -2147483647, eax: NONE, ebx: NONE, ecx: NONE, edx: NONE.replace('0000:', '0010:') },
 ];
 
 function hardware({ uuid }: HostSource) {
@@ -135,7 +134,11 @@ export function hostObjects(source: HostSource): WireObject[] {
         network: { dnsConfig: dns() },
         storageDevice: { hostBusAdapter: [] },
       }),
-      configManager: () => ({}),
+      configManager: () => ({ autoStartManager: PLACES.autoStart }),
+    }),
+    // Nothing is started here by itself; clients ask without looking whether there is one to ask.
+    new WireObject('HostAutoStartManager', PLACES.autoStart.value, {
+      config: () => ({ defaults: { enabled: false }, powerInfo: [] }),
     }),
     new WireObject('Datastore', datastore.value, {
       ...ENTITY,

@@ -14,6 +14,7 @@ export const PLACES = {
   pool: reference('ResourcePool', 'ha-root-pool'),
   host: reference('HostSystem', 'ha-host'),
   datastore: reference('Datastore', 'ds-local'),
+  autoStart: reference('HostAutoStartManager', 'ha-autostart-mgr'),
   network: reference('Network', 'net-vm'),
 } as const;
 
@@ -27,6 +28,7 @@ export const SERVICE = {
   authorization: reference('AuthorizationManager', 'ha-authmgr'),
   events: reference('EventManager', 'ha-eventmgr'),
   tasks: reference('TaskManager', 'ha-taskmgr'),
+  performance: reference('PerformanceManager', 'ha-perfmgr'),
   licenses: reference('LicenseManager', 'ha-license-manager'),
   search: reference('SearchIndex', 'ha-searchindex'),
   files: reference('FileManager', 'ha-nfc-file-manager'),

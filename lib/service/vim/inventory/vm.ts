@@ -35,7 +35,7 @@ const CAPABILITY = {
 };
 
 /** The facade's configuration, with what else a VM has on a host. */
-function configOf({ config, context }: VirtualMachine) {
+function configOf({ config }: VirtualMachine) {
   return {
     ...config,
     changeVersion: '1',
@@ -57,7 +57,6 @@ function configOf({ config, context }: VirtualMachine) {
       beforeGuestShutdown: true,
     },
     flags: { disableAcceleration: false, enableLogging: true, useToe: false, snapshotLocked: false },
-    hardware: hardwareOf(config.hardware, context.name),
     cpuAllocation: ALLOCATION,
     memoryAllocation: ALLOCATION,
     memoryHotAddEnabled: false,
@@ -68,10 +67,6 @@ function configOf({ config, context }: VirtualMachine) {
     memoryReservationLockedToMax: false,
     nestedHVEnabled: false,
   };
-}
-
-function hardwareOf(hardware: VirtualMachine['config']['hardware'], _name: string) {
-  return { numCPU: 1, numCoresPerSocket: 1, memoryMB: 4, ...hardware };
 }
 
 const folderOf = (vmPathName: string): string => vmPathName.replace(/[^/]*$/, '');

@@ -152,6 +152,16 @@ export const HISTORY_METHODS: Handlers = {
       session.keep((value) => new HistoryObject('EventHistoryCollector', value, () => [])),
   },
   'EventManager.QueryEvents': { run: () => [] },
+  'PerformanceManager.QueryAvailablePerfMetric': { run: () => [] },
+  'PerformanceManager.QueryPerf': { run: () => [] },
+  'PerformanceManager.QueryPerfCounter': { run: () => [] },
+  'PerformanceManager.QueryPerfProviderSummary': {
+    run: (call) => ({
+      entity: referenceArgument(call, 'entity'),
+      currentSupported: false,
+      summarySupported: false,
+    }),
+  },
   'HistoryCollector.SetCollectorPageSize': {
     run: (call) => {
       history(call).pageSize = pageOf(call);

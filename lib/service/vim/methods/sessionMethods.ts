@@ -24,6 +24,7 @@ export const SESSION_METHODS: Handlers = {
   'SessionManager.TerminateSession': {
     needs: 'admin',
     privilege: 'Sessions.TerminateSession',
+    changes: true,
     run(call) {
       const wanted = argument<string[]>(call, 'sessionId');
       for (const key of wanted) {

@@ -15,6 +15,7 @@ function begins(
   return {
     needs: 'backup',
     privilege,
+    changes: true,
     async run(call) {
       const vm = await vmOf(call);
       return call.service.tasks.add(await run(vm, call), vm, call.session);
@@ -89,6 +90,7 @@ export const VM_METHODS: Handlers = {
   'VirtualMachineSnapshot.RenameSnapshot': {
     needs: 'backup',
     privilege: `${STATE}.RenameSnapshot`,
+    changes: true,
     async run(call) {
       const snapshot = await (await vmOf(call)).findSnapshot(call.receiver);
       await snapshot.RenameSnapshot(argument(call, 'name'), argument(call, 'description'));
@@ -98,6 +100,7 @@ export const VM_METHODS: Handlers = {
   'Task.CancelTask': {
     needs: 'backup',
     privilege: 'Task.Cancel.TaskCancel',
+    changes: true,
     run({ service, receiver }) {
       const task = service.tasks.task(receiver.value);
       if (task === null) throw new NotSupported('this task has ended long ago');
