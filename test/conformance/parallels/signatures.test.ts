@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { surface } from '../../../lib/facade/parallels/surface.js';
+import { declaredParameters } from '../../helpers/declaredParameters.js';
 
 interface Declaration {
   returns: string;
@@ -30,38 +31,13 @@ const TYPES: Record<string, RegExp> = {
 const typeFor = (type: string): RegExp =>
   TYPES[type] ?? (type.endsWith('_PTR') ? /^(Ref<|PrlBuffer \| null)/ : /^number( \| bigint)?$/);
 
-/** Parameters of a function's one declaration: their types, in order. */
-function parametersOf(name: string): { types: string[]; returns: string } {
-  const source = read(`lib/facade/parallels/functions/${name}.ts`);
-  const [, list = '', returns = ''] =
-    new RegExp(`export (?:async )?function ${name}\\(([^]*?)\\): ([\\w<>]+) \\{`).exec(source) ?? [];
-  const parts: string[] = [];
-  let depth = 0;
-  let part = '';
-  for (const character of list) {
-    if ('<({['.includes(character)) depth += 1;
-    if ('>)}]'.includes(character)) depth -= 1;
-    if (character === ',' && depth === 0) {
-      parts.push(part);
-      part = '';
-    } else part += character;
-  }
-  if (part.trim() !== '') parts.push(part);
-  const types = parts.map((text) => {
-    const [, type, value] = /^\s*\w+\??(?:: ([^=]+?))?(?: = (.+?))?\s*$/.exec(text) ?? [];
-    return type ?? (value === undefined ? text : typeof JSON.parse(value));
-  });
-  return { types, returns };
-}
-
 describe('the signatures', () => {
   test.each(surface.map(({ name }) => name))('%s', (name) => {
     const declaration = declared[name];
-    expect(declaration, 'declared in the SDK').toBeDefined();
-    const { types, returns } = parametersOf(name);
-    expect(returns.replace(/^Promise<(.*)>$/, '$1')).toBe(declaration!.returns);
-    expect(types).toEqual(
-      declaration!.parameters.map(([type]) => expect.stringMatching(typeFor(type.replace(/^const /, '')))),
+    const ours = declaredParameters(read(`lib/facade/parallels/functions/${name}.ts`), 'function ', name);
+    expect(ours?.returns).toBe(declaration?.returns);
+    expect(ours?.parameters.map(({ type }) => type)).toEqual(
+      declaration?.parameters.map(([type]) => expect.stringMatching(typeFor(type.replace(/^const /, '')))),
     );
   });
 });
