@@ -52,6 +52,9 @@ export class FakeLibvirt {
   /** Bytes that it sends in place of each reply, where a test says so. */
   garble: ((reply: Buffer) => Buffer) | null = null;
   calls: string[] = [];
+  /** Calls of this name get no answer. */
+  hold: keyof typeof PROCEDURES | null = null;
+  held = 0;
   /** File systems of its guests that are frozen; null: no guest has an agent. */
   frozen: number | null = 0;
   /** How many a guest has. */
@@ -71,7 +74,10 @@ export class FakeLibvirt {
     const folder = await makeFolder();
     const server = net.createServer();
     const fake = new FakeLibvirt(join(folder, 'libvirt-sock'), folder, server);
-    server.on('connection', (socket) => fake.#clients.add(new Client(fake, socket)));
+    server.on('connection', (socket) => {
+      if (fake.away) socket.on('error', () => undefined).destroy();
+      else fake.#clients.add(new Client(fake, socket));
+    });
     await new Promise<void>((resolve) => server.listen(fake.path, resolve));
     for (const domain of domains) await fake.add(domain);
     return fake;
@@ -110,6 +116,9 @@ export class FakeLibvirt {
       client.send({ program: KEEPALIVE, procedure: 1, kind: KINDS.event, serial: 0, status: 0 });
   }
 
+  /** Whether it takes no connections. */
+  away = false;
+
   /** Pongs that came. */
   pongs = 0;
 
@@ -128,6 +137,10 @@ export class FakeLibvirt {
     const name = (known?.[0] ?? '') as keyof typeof PROCEDURES | '';
     this.calls.push(name);
     const out = new XdrWriter();
+    if (name !== '' && name === this.hold) {
+      this.held += 1;
+      return new Promise(() => undefined);
+    }
     switch (name) {
       case 'authentication':
         return out.list(this.authentication, (way) => out.int(way)).bytes();

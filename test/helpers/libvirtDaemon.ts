@@ -46,7 +46,7 @@ export class LibvirtDaemon {
     const daemon = new LibvirtDaemon(folder);
     try {
       await daemon.#prepare();
-      await daemon.#run();
+      await daemon.run();
       return daemon;
     } catch (error) {
       await daemon[Symbol.asyncDispose]();
@@ -123,7 +123,7 @@ export class LibvirtDaemon {
 
   async restart(): Promise<void> {
     await this.stop();
-    await this.#run();
+    await this.run();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,7 +171,8 @@ export class LibvirtDaemon {
     await writeFile(this.file('start.sh'), ['set -e', noKvm, ...binds, ...users, daemon].join('\n'));
   }
 
-  async #run(): Promise<void> {
+  /** Starts the daemon, which finds its domains again. */
+  async run(): Promise<void> {
     const child = spawn('unshare', ['-m', 'bash', this.file('start.sh')], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },

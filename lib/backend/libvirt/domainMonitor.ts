@@ -1,7 +1,9 @@
 /**
  * QMP through libvirt (`virDomainQemuMonitorCommand` and its events). Commands follow each other as on a socket, although libvirt would
- * take several at a time. It is one run of the domain: when that stops, or another begins, the port ends.
+ * take several at a time. It is one run of the domain: when that stops, or another begins, the port ends. A daemon that goes and comes
+ * back meanwhile is connected to anew: libvirt's number of the run says that it is the same.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
 import { checkTimeout, type WaitOptions, waitFor } from '../../linux/waiting.js';
 import { PlainHost } from '../qemu/plainHost.js';
@@ -11,7 +13,7 @@ import { EventHub, EventStream } from '../qemu/qmp/eventHub.js';
 import { parseJson } from '../qemu/qmp/json.js';
 import { encodeMessage, type Message, parseMessage } from '../qemu/qmp/lineCodec.js';
 import { QmpCommandError } from '../qemu/qmp/qmpError.js';
-import type { QmpPort } from '../qemu/qmp/qmpPort.js';
+import { EVENTS_LOST, type QmpPort } from '../qemu/qmp/qmpPort.js';
 import {
   describeIssues,
   errorReply,
@@ -19,17 +21,24 @@ import {
   type QmpEvent,
   qmpEvent,
 } from '../qemu/qmp/schemas.js';
-import type { DomainRef, Libvirt, MonitorEvent } from './libvirt.js';
+import { type FoundDomain, findDomain } from './findDomain.js';
+import type { Libvirt, MonitorEvent } from './libvirt.js';
 import { LibvirtError, VIR_ERR } from './rpc/libvirtError.js';
 import { breach } from './rpc/xdr.js';
 
 const DEFAULT_COMMAND_MS = 60_000;
 const MAX_BUFFERED_EVENTS = 1024;
 
+/** How long a daemon may be away. */
+const AWAY_MS = 30_000;
+const PAUSE_MS = 100;
+
+/** What can be asked a second time. */
+const ONLY_ASKS = /^(query-|qom-get$|qom-list$|x-debug-)/;
+
 export interface MonitorOptions {
-  /** Becomes the monitor's: it closes it. */
-  libvirt: Libvirt;
-  domain: DomainRef;
+  /** Its connection becomes the monitor's, which closes it; where that is another one, it is put here. */
+  found: FoundDomain;
   /** The other end, in messages. */
   name: string;
   /** For each command that names none of its own; 60 000 by default. */
@@ -40,9 +49,11 @@ export class DomainMonitor implements QmpPort {
   readonly name: string;
   host: QemuHost;
   version: QemuVersion | undefined;
+  readonly reconnects = true;
 
-  readonly #libvirt: Libvirt;
-  readonly #domain: DomainRef;
+  readonly #found: FoundDomain;
+  /** The connection, or that it is being made anew; what ended the port where it cannot be. */
+  #connected: Promise<void> = Promise.resolve();
   readonly #commandTimeoutMs: number;
   readonly #hub = new EventHub();
   /** Ends with the command before. */
@@ -51,16 +62,14 @@ export class DomainMonitor implements QmpPort {
   readonly #failed: Promise<CbtError>;
   #fail: (error: CbtError) => void = () => undefined;
 
-  private constructor({ libvirt, domain, name, commandTimeoutMs = DEFAULT_COMMAND_MS }: MonitorOptions) {
-    this.#libvirt = libvirt;
-    this.#domain = domain;
+  private constructor({ found, name, commandTimeoutMs = DEFAULT_COMMAND_MS }: MonitorOptions) {
+    this.#found = found;
     this.name = name;
     this.host = new PlainHost(name);
     this.#commandTimeoutMs = checkTimeout('commandTimeoutMs', commandTimeoutMs);
     this.#failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    void libvirt.ended.then((error) => this.#end(error));
   }
 
   /** Hears QEMU's events and the end of this run before anything is asked. */
@@ -69,13 +78,9 @@ export class DomainMonitor implements QmpPort {
     hostOf: (port: QmpPort) => Promise<QemuHost>,
     waiting: WaitOptions,
   ): Promise<DomainMonitor> {
-    const { libvirt, domain } = options;
     const monitor = new DomainMonitor(options);
-    await libvirt.onStop(domain, (why) => monitor.#end(ended(monitor.name, why)), waiting);
-    await libvirt.onMonitorEvents(domain, (event) => monitor.#publish(event), waiting);
-    // It may have stopped, or have been started anew, before we listened.
-    const now = await libvirt.domain(domain.uuid, waiting);
-    if (now.id !== domain.id) throw domainIsOff(monitor.name);
+    if (!(await monitor.#listen(options.found.libvirt, waiting))) throw domainIsOff(monitor.name);
+    monitor.#watch(options.found.libvirt);
     monitor.version = await qmp(monitor, 'query-version', undefined, waiting);
     monitor.host = await hostOf(monitor);
     return monitor;
@@ -144,21 +149,75 @@ export class DomainMonitor implements QmpPort {
 
   async close(): Promise<void> {
     this.#end(new CbtError('ERR_CBT_CLOSED', `the connection to ${this.name} was closed by us`));
-    await this.#libvirt.close();
+    await this.#found.libvirt.close();
   }
 
   async #run(command: string, json: string, options: WaitOptions): Promise<unknown> {
-    if (this.#failure !== undefined) throw this.#failure;
     const { timeoutMs = this.#commandTimeoutMs, signal } = options;
-    let text: string;
-    try {
-      text = await this.#libvirt.monitorCommand(this.#domain, json, { timeoutMs, signal });
-    } catch (error) {
-      if (error instanceof LibvirtError && error.virErr === VIR_ERR.OPERATION_INVALID)
-        this.#end(ended(this.name, error.description));
-      throw this.#failure ?? error;
+    for (;;) {
+      await this.#connected;
+      throwIfAborted(signal);
+      if (this.#failure !== undefined) throw this.#failure;
+      const { libvirt, domain } = this.#found;
+      if (!libvirt.open) {
+        await libvirt.ended;
+        continue;
+      }
+      try {
+        const text = await libvirt.monitorCommand(domain, json, { timeoutMs, signal });
+        return this.#read(command, parseMessage(Buffer.from(text, 'utf8')));
+      } catch (error) {
+        if (error instanceof LibvirtError && error.virErr === VIR_ERR.OPERATION_INVALID)
+          this.#end(ended(this.name, error.description));
+        if (this.#failure !== undefined) throw this.#failure;
+        // Whether it happened is not known; of a question it does not matter.
+        if (!CbtError.is(error, 'ERR_CBT_CONNECTION_LOST') || !ONLY_ASKS.test(command)) throw error;
+        await libvirt.ended;
+      }
     }
-    return this.#read(command, parseMessage(Buffer.from(text, 'utf8')));
+  }
+
+  /** Hears what happens from now on; false where it is not the run that it was: it may have stopped before we listened. */
+  async #listen(libvirt: Libvirt, waiting: WaitOptions): Promise<boolean> {
+    const { domain } = this.#found;
+    await libvirt.onStop(domain, (why) => this.#end(ended(this.name, why)), waiting);
+    await libvirt.onMonitorEvents(domain, (event) => this.#publish(event), waiting);
+    return (await libvirt.domain(domain.uuid, waiting)).id === domain.id;
+  }
+
+  #watch(libvirt: Libvirt): void {
+    void libvirt.ended.then((error) => {
+      if (this.#failure !== undefined) return;
+      if (error.code === 'ERR_CBT_CONNECTION_LOST') this.#connected = this.#reconnect(error);
+      else this.#end(error);
+    });
+  }
+
+  /** Ends the port where the daemon stays away, or the run is another one. Never rejects. */
+  async #reconnect(lost: CbtError): Promise<void> {
+    const until = Date.now() + AWAY_MS;
+    while (this.#failure === undefined) {
+      const waiting = { timeoutMs: Math.max(1, until - Date.now()) };
+      const again = await findDomain(this.#found.address, waiting).catch(() => null);
+      try {
+        if (again !== null && this.#failure === undefined) {
+          if (again.domain.id !== this.#found.domain.id || !(await this.#listen(again.libvirt, waiting)))
+            return this.#end(ended(this.name, 'it stopped, or was started anew, while its libvirt was away'));
+          this.#found.libvirt = again.libvirt;
+          this.#watch(again.libvirt);
+          const now = Date.now();
+          const timestamp = { seconds: Math.floor(now / 1000), microseconds: (now % 1000) * 1000 };
+          this.#hub.publish({ event: EVENTS_LOST, timestamp });
+          return;
+        }
+      } catch {
+        // It went again.
+      } finally {
+        if (again !== null && this.#found.libvirt !== again.libvirt) await again.libvirt.close();
+      }
+      if (Date.now() >= until) return this.#end(lost);
+      await delay(PAUSE_MS);
+    }
   }
 
   /** libvirt passes on what QEMU answered, with an id of its own. */

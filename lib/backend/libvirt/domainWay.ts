@@ -30,12 +30,10 @@ export class DomainWay implements WayToQemu {
   async connect({ timeoutMs, signal, commandTimeoutMs }: QmpOptions = {}): Promise<QmpPort> {
     const found = await findDomain(this.address, { timeoutMs, signal });
     try {
-      const { libvirt, domain, address } = found;
-      if (domain.id < 0) throw domainIsOff(this.address);
-      const name = this.address;
+      if (found.domain.id < 0) throw domainIsOff(this.address);
       return await DomainMonitor.open(
-        { libvirt, domain, name, commandTimeoutMs },
-        (port) => DomainHost.ofDomain({ libvirt, domain, address }, port, { timeoutMs, signal }),
+        { found, name: this.address, commandTimeoutMs },
+        (port) => DomainHost.ofDomain(found, port, { timeoutMs, signal }),
         { timeoutMs, signal },
       );
     } catch (error) {

@@ -2,22 +2,29 @@
 
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
-import type { QmpPort } from '../qmp/qmpPort.js';
+import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
+import type { QmpEvent } from '../qmp/schemas.js';
 import { ignoreGone } from './jobs.js';
 import { askerOf } from './queryIds.js';
 
 /** Deletes an export and waits until QEMU says that it is gone; clients are cut off. */
 export async function removeExport(client: QmpPort, id: string, options?: WaitOptions): Promise<void> {
-  const deleted = client.waitEvent(
-    ({ event, data }) => event === 'BLOCK_EXPORT_DELETED' && data?.['id'] === id,
-    options,
-  );
-  const known = (await qmp(client, 'query-block-exports', undefined, options)).some((e) => e.id === id);
-  if (!known) return;
+  const isThere = async (): Promise<boolean> =>
+    (await qmp(client, 'query-block-exports', undefined, options)).some((e) => e.id === id);
+  const changed = (): Promise<QmpEvent> =>
+    client.waitEvent(
+      ({ event, data }) => event === EVENTS_LOST || (event === 'BLOCK_EXPORT_DELETED' && data?.['id'] === id),
+      options,
+    );
+  let deleted = changed();
+  if (!(await isThere())) return;
   await ignoreGone(qmp(client, 'block-export-del', { id, mode: 'hard' }, options));
   // The event may have come before this wait began, or never: the list decides.
-  const still = (await qmp(client, 'query-block-exports', undefined, options)).some((e) => e.id === id);
-  if (still) await deleted;
+  while (await isThere()) {
+    const { event } = await deleted;
+    if (event !== EVENTS_LOST) return;
+    deleted = changed();
+  }
 }
 
 /** Stops an NBD server of ours when it serves nobody else; maps that are being asked through it go with it. */

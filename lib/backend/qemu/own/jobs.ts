@@ -3,7 +3,7 @@ import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
-import type { QmpPort } from '../qmp/qmpPort.js';
+import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
 import type { JobInfo } from '../qmp/schemas.js';
 
 export async function findJob(client: QmpPort, id: string, options?: WaitOptions): Promise<JobInfo | null> {
@@ -22,7 +22,7 @@ export async function waitForJob(
 ): Promise<JobInfo | null> {
   for (;;) {
     const changed = client.waitEvent(
-      ({ event, data }) => event === 'JOB_STATUS_CHANGE' && data?.['id'] === id,
+      ({ event, data }) => event === EVENTS_LOST || (event === 'JOB_STATUS_CHANGE' && data?.['id'] === id),
       options,
     );
     const job = await findJob(client, id, options);

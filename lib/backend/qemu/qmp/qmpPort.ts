@@ -7,6 +7,12 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QemuHost } from '../qemuHost.js';
 import type { QemuVersion, QmpEvent } from './schemas.js';
 
+/**
+ * Told as an event of this name by a port that lost its way to QEMU and found it again: events before it may be lost. Whoever waits for one
+ * looks at what it would have told.
+ */
+export const EVENTS_LOST = 'CBT_EVENTS_LOST';
+
 export interface QmpPort {
   /** The other end, in messages. */
   readonly name: string;
@@ -14,8 +20,13 @@ export interface QmpPort {
   readonly host: QemuHost;
   /** For messages only, never to decide what QEMU can do; undefined where it is not known. */
   readonly version: QemuVersion | undefined;
-  /** True until the connection is closed or lost. A port never connects anew by itself: what was pending may or may not have happened. */
+  /**
+   * True until the connection is closed or lost. A QMP socket never connects anew by itself: QEMU may be another one by then. Where that is
+   * sure not to be (`reconnects`), a port does; of what was pending, commands that change something fail, since they may or may not
+   * have happened, and {@link EVENTS_LOST} is told.
+   */
   readonly open: boolean;
+  readonly reconnects?: boolean;
   /** Resolves, with the reason, when the connection is closed (`ERR_CBT_CLOSED`) or lost. Never rejects. */
   readonly ended: Promise<CbtError>;
   /**

@@ -32,7 +32,7 @@ import { blockMigration } from './migrationBlocker.js';
 import { MODES } from './modes.js';
 import { holdSession, isGuarded, letGoOfSession } from './owner.js';
 import { clearTextWarnings, planAgain, planSession } from './planning.js';
-import { placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
+import { limitedFiles, placesOfFiles, requireRoom, scratchLimit } from './scratch.js';
 
 export type BeginSessionOptions = BeginVmOptions;
 
@@ -101,6 +101,7 @@ export async function beginSession(
     await syncFolder(path.dirname(folder));
     const { limitBytes } = room;
     await MODES[mode].prepare(client, { tag, folder, limitBytes }, plan.planned, { signal });
+    const limited = client.reconnects ? await limitedFiles(client, { signal }) : [];
     await blockMigration(client, { tag, folder, required: mode === 'overlay' }, { signal });
     // After the files: killed in between, their nodes lead to the record that says whose server it is.
     if (lease.ownServer) await startServer(client, lease.nbdSocket, { signal });
@@ -120,7 +121,7 @@ export async function beginSession(
       await letGoOfSession(pit, watched && limitBytes < worst ? `watch ${limitBytes}` : 'end');
     session = new LiveSession(client, lease, folder, open, refused);
     await session.check(undefined, { signal });
-    if (!options.detached) session.watch();
+    if (!options.detached) session.watch(limited);
     return session;
   } catch (error) {
     // What cannot be undone now is its guard's, or leads whoever begins next to it. A session that broke is ending already.

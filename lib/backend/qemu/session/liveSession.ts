@@ -19,12 +19,13 @@ import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import { type Lease, type LeaseDisk, readLease } from '../own/lease.js';
 import { exportUri } from '../own/nbdServer.js';
-import type { QmpPort } from '../qmp/qmpPort.js';
+import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
 import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { MODES } from './modes.js';
 import { letGoOfSession } from './owner.js';
 import { PulledDisks } from './pulledDisks.js';
+import { limitedFiles } from './scratch.js';
 import { whyBroken } from './whyBroken.js';
 
 /** Opens one disk of a session for questions. */
@@ -132,12 +133,13 @@ export class LiveSession implements Session {
     if (why !== null) throw this.#break(why);
   }
 
-  /** Watches for what breaks the session, until it ends; for the process that owns it. */
-  watch(): void {
+  /** Watches for what breaks the session, until it ends; for the process that owns it. `limited`: files with a limit, from before the instant. */
+  watch(limited: readonly string[]): void {
     const events = this.client.events();
     const look = async (): Promise<void> => {
       for await (const { event, data } of events) {
         if (this.#ended || this.#broken !== null) return;
+        if (event === EVENTS_LOST) await this.#lookAgain(limited);
         const job = this.lease.disks.find((disk) => data?.['id'] === makeId('job', this.tag, disk.index));
         const status = String(data?.['status']);
         const fleecing = this.mode !== 'fleece' || isFleecing(status);
@@ -154,7 +156,7 @@ export class LiveSession implements Session {
         );
         if (event === 'BLOCK_WRITE_THRESHOLD' && full !== undefined) {
           this.#break(
-            `the ${this.mode === 'fleece' ? 'scratch' : 'overlay'} file of ${full.disk} reached its limit of ${String(data?.['write-threshold'])} bytes`,
+            `the ${fileOf(this.mode)} of ${full.disk} reached its limit of ${String(data?.['write-threshold'])} bytes`,
           );
         }
       }
@@ -168,6 +170,18 @@ export class LiveSession implements Session {
       void letGoOfSession(this.pit, 'undo');
       return events.return?.();
     });
+  }
+
+  /** What the events would have told that are lost. A limit that was reached is none any more. */
+  async #lookAgain(limited: readonly string[]): Promise<void> {
+    await this.#look().catch(() => undefined);
+    if (this.#ended || this.#broken !== null) return;
+    const now = await limitedFiles(this.client);
+    const full = this.lease.disks.find(({ index }) => {
+      const file = MODES[this.mode].fileNode(this.tag, index);
+      return limited.includes(file) && !now.includes(file);
+    });
+    if (full !== undefined) this.#break(`the ${fileOf(this.mode)} of ${full.disk} reached its limit`);
   }
 
   async commit(options?: EndOptions): Promise<TrackingOutcome> {
@@ -284,6 +298,10 @@ export class LiveSession implements Session {
     const why = message ?? 'its earlier points in time cannot be used';
     return { ...told, verdict, ...(reason !== undefined && { reason }), message: why };
   }
+}
+
+function fileOf(mode: SessionMode): string {
+  return mode === 'fleece' ? 'scratch file' : 'overlay file';
 }
 
 function byNode(disks: readonly LeaseDisk[], node: string | undefined): LeaseDisk | undefined {

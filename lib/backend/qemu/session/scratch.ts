@@ -99,6 +99,12 @@ export async function watchFile(
   await qmp(client, 'block-set-write-threshold', threshold, options);
 }
 
+/** Nodes of which QEMU says when they reach their limit; one that did has none any more. */
+export async function limitedFiles(client: QmpPort, options?: WaitOptions): Promise<string[]> {
+  const nodes = await qmp(client, 'query-named-block-nodes', { flat: true }, options);
+  return nodes.filter(({ write_threshold: limit = 0 }) => limit > 0).map((node) => node['node-name']);
+}
+
 /**
  * A new qcow2 file of this virtual size, opened as a protocol node. QEMU makes the file, so that it is its own to write; what
  * makes it an image is written here. QEMU before 8.0 formats in the coroutine of a job (`blockdev-create`), and aborts, guest

@@ -156,14 +156,32 @@ describe('a domain that runs', () => {
     const { pit } = await vm.enable();
     const session = await vm.begin({ detached: true });
     await write('write -P 3 2M 64k');
-    await daemon.restart();
-    // What was connected is not any more, and says so; the next one is.
-    expect(await refusalOf(vm.facts())).toMatchObject({ code: 'ERR_CBT_CONNECTION_LOST' });
+    await daemon.stop();
+    const asked = vm.facts();
+    await daemon.run();
+    // What is connected waits for it.
+    expect(await asked).toMatchObject({ name });
     await using again = await openVm({ qmp: address });
     const resumed = await again.resume(session.pit);
     await resumed.commit();
     expect(await changed(again, session.pit)).toEqual([[2 * MIB, 65_536]]);
     expect(await changed(again, String(pit))).toEqual([[2 * MIB, 65_536]]);
+    await expectClean();
+  });
+
+  test('a session of this process goes on while the daemon is restarted, and what it serves is its instant', async () => {
+    await using vm = await openVm({ qmp: address });
+    await vm.enable();
+    await write('write -P 5 1M 64k');
+    const session = await vm.begin();
+    const data = await session.openData('vda');
+    await daemon.restart();
+    await write('write -P 6 1M 64k');
+    await session.check();
+    expect(Buffer.from(await data.read(MIB, 512))).toEqual(Buffer.alloc(512, 5));
+    await data.close();
+    expect((await session.commit()).disks).toMatchObject([{ disk: 'vda' }, { disk: 'vdb' }]);
+    expect(await changed(vm, session.pit)).toEqual([[MIB, 65_536]]);
     await expectClean();
   });
 
