@@ -28,7 +28,7 @@ export interface CopyOptions {
   sizeBytes: number;
   /** Below a full layer is nothing: its zeros need no mark. */
   full: boolean;
-  sums: SumsWriter;
+  sums: Pick<SumsWriter, 'add'>;
   rate: RateLimit | null;
   /** Bytes being read, and as many on their way to the target. */
   queueBytes: number;

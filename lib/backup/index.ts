@@ -17,6 +17,13 @@ export { runsToKeep } from './keepRules.js';
 export type { DiskRun, Manifest } from './manifest.js';
 export type { Mark, Owner } from './mark.js';
 export type { MergeJournal } from './mergeJournal.js';
+export type { BackupToTargetOptions, BackupToTargetResult } from './objects/backupToTarget.js';
+export { backupToTarget } from './objects/backupToTarget.js';
+export type { ObjectDisk, ObjectManifest, ObjectRun } from './objects/objectManifest.js';
+export type { RestoreFromTargetOptions, RestoreFromTargetResult } from './objects/restoreFromTarget.js';
+export { restoreFromTarget } from './objects/restoreFromTarget.js';
+export type { TargetProblem, VerifyTargetOptions, VerifyTargetResult } from './objects/verifyTarget.js';
+export { verifyTarget } from './objects/verifyTarget.js';
 export type { ClaimOptions } from './owner.js';
 export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
 export { prune } from './prune.js';
@@ -35,6 +42,13 @@ export type {
   SourceQuestions,
   SourceSession,
 } from './source.js';
+export type { BackupTarget, TargetCall, TargetRead, TargetWrite } from './target.js';
+export { folderTarget } from './targets/folderTarget.js';
+export type { FetchLike } from './targets/httpCalls.js';
+export type { HttpTargetOptions } from './targets/httpTarget.js';
+export { httpTarget } from './targets/httpTarget.js';
+export type { S3TargetOptions } from './targets/s3Target.js';
+export { s3Target } from './targets/s3Target.js';
 export type { VerifyDepth, VerifyNote, VerifyOptions, VerifyProblem, VerifyResult } from './verify.js';
 export { verify } from './verify.js';
 export type { MapVerdict, VerifyAgainstOptions } from './verifyAgainst.js';

@@ -20,9 +20,8 @@ import { type OnProgress, Progress } from '../core/progress.js';
 import { type NbdTls, openData } from '../host/data.js';
 import { type Logger, logger } from '../watch/logger.js';
 import { BlockTarget } from './blockTarget.js';
-import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
-import { readLayers } from './layerReader.js';
+import { type LayerPiece, readLayers } from './layerReader.js';
 import { openForReading, type Selection, selectStack } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 import { toldBackup } from './told.js';
@@ -102,23 +101,52 @@ async function restoreDisk(options: RestoreOptions): Promise<RestoreResult> {
   if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', 'a stack without a layer');
   await checkStack(folder, layers, signal);
   const { sizeBytes } = top.disk;
-  const fill = (target: DiskData, blank: boolean): Promise<number> =>
-    fillTarget(folder, layers, target, { ...options, blank });
-  const isExport = /^nbds?(\+unix)?:\/\//.test(options.to);
-  if (options.tls !== undefined && !isExport)
-    throw invalidArgument('tls', 'given', `left out: ${options.to} is no NBD URI`);
-  const writtenBytes = isExport
-    ? await intoExport(options, sizeBytes, fill)
-    : await intoDeviceOrFile(options, {
-        sizeBytes,
-        fill,
-        keep: folder.names.map((name) => folder.file(name)),
-      });
+  const writtenBytes = await writeDisk(options, {
+    disk: top.disk.disk,
+    sizeBytes,
+    totalBytes: layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0),
+    pieces: (more) => readLayers(folder, layers, more),
+    keep: folder.names.map((name) => folder.file(name)),
+  });
   return { disk: top.disk.disk, run: top.run.run, pit: top.run.pit, sizeBytes, writtenBytes };
 }
 
+/** Where a restored disk goes, whatever it comes from. */
+export type WriteDiskOptions = Pick<
+  RestoreOptions,
+  'to' | 'tls' | 'format' | 'force' | 'signal' | 'onProgress'
+>;
+
+/** The disk that is written. */
+export interface StoredDisk {
+  disk: string;
+  sizeBytes: number;
+  /** Bytes that are stored of it, for whoever is told how far it is. */
+  totalBytes: number;
+  /** All data; zeros too, where they are asked for. */
+  pieces: (options: {
+    zeros: boolean;
+    signal: AbortSignal | undefined;
+    onBytes: (bytes: number) => void;
+  }) => AsyncIterable<LayerPiece>;
+  /** Files that are never written to. */
+  keep: readonly string[];
+}
+
+/** Writes a stored disk to a file, a device or an export; bytes of data that were written. */
+export async function writeDisk(options: WriteDiskOptions, stored: StoredDisk): Promise<number> {
+  const { sizeBytes, keep } = stored;
+  const fill = (target: DiskData, blank: boolean): Promise<number> =>
+    fillTarget(stored, target, { ...options, blank });
+  const isExport = /^nbds?(\+unix)?:\/\//.test(options.to);
+  if (options.tls !== undefined && !isExport)
+    throw invalidArgument('tls', 'given', `left out: ${options.to} is no NBD URI`);
+  if (isExport) return intoExport(options, sizeBytes, fill);
+  return intoDeviceOrFile(options, { sizeBytes, fill, keep });
+}
+
 async function intoExport(
-  { to, tls, signal }: RestoreOptions,
+  { to, tls, signal }: WriteDiskOptions,
   sizeBytes: number,
   fill: RestoreWork['fill'],
 ): Promise<number> {
@@ -134,20 +162,17 @@ async function intoExport(
 
 /** Writes all data; zeros too, unless the target is blank. */
 async function fillTarget(
-  folder: BackupFolder,
-  layers: readonly Layer[],
+  { disk, totalBytes, pieces: stored }: StoredDisk,
   target: DiskData,
-  { signal, onProgress, blank }: RestoreOptions & { blank: boolean },
+  { signal, onProgress, blank }: WriteDiskOptions & { blank: boolean },
 ): Promise<number> {
   const call = signal === undefined ? {} : { signal };
   const blocks = new BlockTarget(target, call);
-  const totalBytes = layers.reduce((sum, { disk }) => sum + disk.storedBytes, 0);
   const progress = new Progress('restore', onProgress, { totalBytes });
-  const disk = layers.at(-1)?.disk.disk ?? '';
   let writtenBytes = 0;
   const pieces = async function* (): AsyncGenerator<{ offset: number; data: Buffer }, void, undefined> {
     const onBytes = (bytes: number): void => progress.add(disk, bytes);
-    for await (const piece of readLayers(folder, layers, { zeros: !blank, signal, onBytes })) {
+    for await (const piece of stored({ zeros: !blank, signal, onBytes })) {
       if (piece.data === null) await blocks.zero(piece.offset, piece.length);
       else {
         writtenBytes += piece.data.length;

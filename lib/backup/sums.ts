@@ -29,6 +29,15 @@ const CHUNK_BYTES = 1 << 18;
 const MAX_LINE = 160;
 const LINE = /^(0|[1-9]\d{0,15}) ([1-9]\d{0,15}) (zero|[0-9a-f]{64})$/;
 
+/** The first line. */
+export function formatSumsHead(sizeBytes: number): string {
+  return `qemu-cbt-sums 1 ${sizeBytes}\n`;
+}
+
+export function formatSumsEntry({ offset, length, sha256 }: SumsEntry): string {
+  return `${offset} ${length} ${sha256 ?? 'zero'}\n`;
+}
+
 export class SumsWriter implements AsyncDisposable {
   readonly #path: string;
   readonly #file: FileHandle;
@@ -40,7 +49,7 @@ export class SumsWriter implements AsyncDisposable {
   private constructor(path: string, file: FileHandle, sizeBytes: number) {
     this.#path = path;
     this.#file = file;
-    this.#pending = `qemu-cbt-sums 1 ${sizeBytes}\n`;
+    this.#pending = formatSumsHead(sizeBytes);
   }
 
   static async create(path: string, sizeBytes: number): Promise<SumsWriter> {
@@ -59,7 +68,7 @@ export class SumsWriter implements AsyncDisposable {
       }
     } else {
       this.#endZero();
-      this.#pending += `${entry.offset} ${entry.length} ${entry.sha256}\n`;
+      this.#pending += formatSumsEntry(entry);
     }
     if (this.#pending.length >= FLUSH_CHARACTERS) await this.#flush();
   }
@@ -81,7 +90,7 @@ export class SumsWriter implements AsyncDisposable {
   }
 
   #endZero(): void {
-    if (this.#zero !== null) this.#pending += `${this.#zero.offset} ${this.#zero.length} zero\n`;
+    if (this.#zero !== null) this.#pending += formatSumsEntry({ ...this.#zero, sha256: null });
     this.#zero = null;
   }
 
@@ -126,6 +135,17 @@ export async function* readSums(
   sizeBytes: number,
   expected?: { sha256: string },
 ): AsyncGenerator<SumsEntry[], void, undefined> {
+  const chunks = { [Symbol.asyncIterator]: () => onFileChunks(path) };
+  yield* parseSums(chunks, path, sizeBytes, expected);
+}
+
+/** The same of chunks from anywhere; `path` is what they are called. */
+export async function* parseSums(
+  chunks: AsyncIterable<Uint8Array>,
+  path: string,
+  sizeBytes: number,
+  expected?: { sha256: string },
+): AsyncGenerator<SumsEntry[], void, undefined> {
   const hash = createHash('sha256');
   let rest = '';
   let line = 0;
@@ -157,21 +177,30 @@ export async function* readSums(
     previousEnd = end;
     return { offset, length, sha256 };
   };
-  try {
-    for await (const chunk of chunksOf(path)) {
-      if (expected !== undefined) hash.update(chunk);
-      const lines = (rest + chunk.toString('latin1')).split('\n');
-      rest = lines.pop() ?? '';
-      if (rest.length > MAX_LINE) fail('is too long');
-      const entries = lines.map(parse).filter((entry) => entry !== null);
-      if (entries.length > 0) yield entries;
-    }
-  } catch (error) {
-    await onFile(path, 'reading', () => Promise.reject(error));
+  for await (const chunk of chunks) {
+    if (expected !== undefined) hash.update(chunk);
+    const lines = (rest + latin1(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_LINE) fail('is too long');
+    const entries = lines.map(parse).filter((entry) => entry !== null);
+    if (entries.length > 0) yield entries;
   }
   if (rest !== '' || line === 0) fail('ends in the middle');
   if (expected !== undefined && hash.digest('hex') !== expected.sha256)
     throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} changed while it was read`, { details: { path } });
+}
+
+function latin1(chunk: Uint8Array): string {
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+}
+
+/** The chunks of a file, whose failures name it. */
+async function* onFileChunks(path: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* chunksOf(path);
+  } catch (error) {
+    await onFile(path, 'reading', () => Promise.reject(error));
+  }
 }
 
 /** The file piece by piece; each is the reader's only until it asks for the next. */

@@ -43,6 +43,7 @@ test('backs a storage array up, and gives back what was on it', async () => {
     same: true,
     problems: [],
     against: expect.objectContaining({ disk: 'lun-7', run: 2, differentBytes: 0 }),
-    snapshots: 2,
+    inBucket: { verdicts: [['incremental', 65_536]], problems: [] },
+    snapshots: 4,
   });
 });
