@@ -133,13 +133,13 @@ Examples:
   )
     .argument(
       '[disk...]',
-      'images, folders of images, VMs (qmp:<socket>, libvirt:<uri>#<domain>, or a name of the host file) or their disks; none: only this machine',
+      'images, folders of images, VMs (qmp:<socket>, libvirt:<uri>#<domain>, or a name of the host file) or their disks, libvirt:<uri> for all of its domains; none: only this machine',
     )
     .option('--fix', 'mend what is safe to mend, then look again (without: only look)')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor libvirt:#web\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
+      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor libvirt:#web\n  qemu-cbt doctor libvirt:\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
     )
     .action(async (disks, flags) => {
       context.result.exitCode = await (await import('./commands/doctor.js')).doctor(io, disks, flags);

@@ -61,6 +61,13 @@ export function parseAddress(name: string): { address: string; disk: string } {
   return { address: socket, disk };
 }
 
+/** The URI of `libvirt:<uri>`, which names no domain; null for any other name. */
+export function parseLibvirtItself(name: string): string | null {
+  if (!name.startsWith(LIBVIRT_PREFIX)) return null;
+  const { uri, domain, disk } = parseDomainName(name);
+  return domain === '' && disk === '' ? uri : null;
+}
+
 function parseLibvirtName(name: string): { kind: 'libvirt' } & DomainName {
   const parsed = parseDomainName(name);
   if (parsed.domain === '') throw invalidArgument('name', name, 'libvirt:<uri>#<domain>');

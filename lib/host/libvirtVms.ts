@@ -4,6 +4,19 @@ import { CbtError } from '../core/errors.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { HostVm, type VmEntry } from './hostVm.js';
 
+/** Addresses of all domains of a libvirt, by their names. */
+export async function addressesIn(uri: string, { signal }: CallOptions = {}): Promise<string[]> {
+  const { parseLibvirtUri } = await import('../backend/libvirt/libvirtUri.js');
+  const { Libvirt } = await import('../backend/libvirt/libvirt.js');
+  const where = parseLibvirtUri(uri);
+  await using libvirt = await Libvirt.connect(where, { signal });
+  const domains = await libvirt.domains({ signal });
+  // A # in a name would be taken for the end of it.
+  return domains
+    .map(({ name, uuid }) => formatDomainAddress(where.uri, name.includes('#') ? uuid : name))
+    .sort();
+}
+
 type Defaults = Pick<VmEntry, 'scratch' | 'allowUnwatchedScratch'>;
 
 export class LibvirtVms {

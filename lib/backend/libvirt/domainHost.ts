@@ -74,6 +74,10 @@ export class DomainHost extends SocketHost {
     return whileDomainFrozen(this.#behind, work, options);
   }
 
+  override get confinedBy(): string | null {
+    return this.#description.confinedBy;
+  }
+
   /** Whom libvirt runs it as, where its process is not seen. */
   protected override async ownerElsewhere(): Promise<{ uid: number; gid: number } | null> {
     return this.#description.owner;

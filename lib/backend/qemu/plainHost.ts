@@ -9,6 +9,10 @@ import { type FreezeOptions, type FrozenResult, thawLeft, withFrozenGuest } from
 import type { QemuHost, RecordedVm } from './qemuHost.js';
 
 export class PlainHost implements QemuHost {
+  get confinedBy(): string | null {
+    return null;
+  }
+
   constructor(
     readonly key: string,
     readonly address: string = key,

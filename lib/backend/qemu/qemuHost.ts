@@ -38,6 +38,8 @@ export interface QemuHost {
   own(folder: string): Promise<void>;
   /** Bytes that QEMU can still write there. */
   freeBytes(folder: string): Promise<number>;
+  /** What keeps QEMU from files that are not its own, whatever their permissions are; null where nothing is known to. */
+  readonly confinedBy: string | null;
   /** The folder on the way to this one that QEMU may not enter, and the user that it is; null where none is seen. */
   firstClosed(folder: string): Promise<{ folder: string; uid: number } | null>;
   /** Whether there is something at this path for QEMU, as well as that can be seen. */

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
 import type { Vm } from '../../core/vm.js';
-import { parseAddress } from '../../host/diskName.js';
+import { parseAddress, parseLibvirtItself } from '../../host/diskName.js';
+import { domainNotes } from '../../host/domainNotes.js';
 import { findImageLeftovers } from '../../host/imageLeftovers.js';
 import type { Leftover } from '../../host/leftover.js';
+import { addressesIn } from '../../host/libvirtVms.js';
 import { openVm } from '../../host/openVm.js';
 import { findVmLeftovers, type LeftoverOptions } from '../../host/vmLeftovers.js';
 import { requireNoWaitingOverlay } from '../../host/waitingOverlay.js';
@@ -23,6 +25,8 @@ import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from
 
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
 export async function examine(io: CliIo, given: string, flags: ExamineFlags): Promise<DiskReport[]> {
+  const uri = parseLibvirtItself(given);
+  if (uri !== null) return examineDomains(io, { name: given, uri }, flags);
   const name = await addressOf(io, given);
   if (!/^(qmp|libvirt):/.test(name)) return examineImages(io, name, flags);
   const { address, disk } = parseAddress(name);
@@ -93,9 +97,37 @@ async function examineVm(
   }
 }
 
+/** Domains that are looked at together: a slow one makes the others of its group wait, and none more. */
+const TOGETHER = 16;
+
+/** Every domain of a libvirt; one that cannot be looked at is a finding, and stops no other. */
+async function examineDomains(
+  io: CliIo,
+  { name, uri }: { name: string; uri: string },
+  flags: ExamineFlags,
+): Promise<DiskReport[]> {
+  try {
+    const addresses = await addressesIn(uri, { signal: io.signal });
+    if (addresses.length === 0)
+      return [{ disk: name, findings: [{ level: 'note', message: 'it has no domains' }], exitCode: 0 }];
+    const reports: DiskReport[] = [];
+    for (let at = 0; at < addresses.length; at += TOGETHER) {
+      const some = addresses.slice(at, at + TOGETHER);
+      const looks = some.map((address) => examineVm(io, { name: address, address }, flags));
+      reports.push(...(await Promise.all(looks)).flat());
+    }
+    return reports;
+  } catch (thrown) {
+    return [failed(name, thrown)];
+  }
+}
+
 /** Of a domain that is off what is left lies beside its images. */
 async function leftoversIn(vm: Vm, address: string, options: LeftoverOptions): Promise<Leftover[]> {
-  if (vm.running) return findVmLeftovers(address, options);
+  if (vm.running) {
+    const notes = address.startsWith('libvirt:') ? await domainNotes(address, options) : [];
+    return [...notes, ...(await findVmLeftovers(address, options))];
+  }
   const images = (await vm.disks({ signal: options.signal })).flatMap(({ filename }) => filename ?? []);
   return images.length === 0 ? [] : findImageLeftovers(images, options);
 }

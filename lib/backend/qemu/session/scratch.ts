@@ -149,6 +149,7 @@ export async function createFileNode(
 async function withWhoMayNot({ host }: QmpPort, folder: string, error: unknown): Promise<unknown> {
   if (!(error instanceof CbtError) || !/Permission denied/.test(error.message)) return error;
   const closed = await host.firstClosed(folder);
+  if (closed === null && host.confinedBy !== null) return withWhatConfines(host.confinedBy, folder, error);
   if (closed === null) return error;
   const { folder: at, uid } = closed;
   const how =
@@ -157,4 +158,13 @@ async function withWhoMayNot({ host }: QmpPort, folder: string, error: unknown):
       : `let it in (chmod o+x, or setfacl -m u:${uid}:x), or name another folder (--scratch)`;
   const message = `${error.message}: QEMU runs as user ${uid}, which may not enter ${at}; ${how}`;
   return new CbtError(error.code, message, { details: closed, cause: error });
+}
+
+function withWhatConfines(what: string, folder: string, error: CbtError): CbtError {
+  const how =
+    what === 'apparmor'
+      ? `let it in (a line '${path.dirname(folder)}/cbt-** rwk,' in /etc/apparmor.d/local/abstractions/libvirt-qemu), or name a folder that it may write to (--scratch)`
+      : 'name a folder whose files it may write to (--scratch)';
+  const message = `${error.message}: ${what} confines this QEMU to files of its own; ${how}`;
+  return new CbtError(error.code, message, { details: { folder, confinedBy: what }, cause: error });
 }

@@ -282,3 +282,23 @@ test('every domain of a libvirt in the host file is listed; one that does not an
   expect(found['web1']).toBeDefined();
   expect((await cli('doctor', address)).code).toBe(0);
 });
+
+test('doctor looks over every domain of a libvirt, and tells what is worth knowing of one', async () => {
+  await using vm = await openVm({ qmp: address });
+  await vm.enable();
+  await vm.close();
+  await daemon.virsh('destroy', name, '--graceful');
+  await qemuImg('snapshot', '-c', 'before', images[0]!);
+  await daemon.virsh('start', name);
+  const { code, stdout } = await cli('doctor', `libvirt:${daemon.uri}`, '--json');
+  const { disks } = JSON.parse(stdout) as {
+    disks: { disk: string; findings: { level: string; message: string; advice?: string }[] }[];
+  };
+  const of = (disk: string) => disks.find((one) => one.disk === disk)?.findings;
+  expect(of(`${address}#vda`)).toMatchObject([{ level: 'ok' }]);
+  expect(of(`sessions on ${address}`)).toMatchObject([
+    { level: 'note', message: expect.stringContaining('internal snapshots (before)') },
+  ]);
+  expect(disks.length).toBeGreaterThan(10);
+  expect(code).toBe(0);
+});
