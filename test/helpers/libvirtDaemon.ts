@@ -80,7 +80,7 @@ export class LibvirtDaemon {
         `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${file}'/><target dev='${target}' bus='virtio'/></disk>`,
     );
     const xml = `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
-      <os><type arch='x86_64' machine='pc'>hvm</type></os>
+      <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
       <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>${devices.join('')}${extra}</devices></domain>`;
     const file = this.file(`${name}.xml`);
     await writeFile(file, xml);

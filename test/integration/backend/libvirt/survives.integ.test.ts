@@ -1,0 +1,262 @@
+/**
+ * What becomes of points in time when libvirt does something to the domain. Whatever it is, an answer never has less than what the guest
+ * wrote: each test writes, has libvirt do it, writes again, and compares with what was written.
+ */
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CbtError, openVm, type Vm } from '../../../../lib/index.js';
+import { eventually } from '../../../helpers/eventually.js';
+import { LibvirtDaemon } from '../../../helpers/libvirtDaemon.js';
+import { qemuImg } from '../../../helpers/qemuTools.js';
+import { refusalOf } from '../../../helpers/refusal.js';
+
+const GRANULE = 65_536;
+let daemon: LibvirtDaemon;
+let serial = 0;
+let name: string;
+let image: string;
+let vm: Vm;
+let pit: string;
+/** Granules that the guest wrote since the point in time. */
+let written: Set<number>;
+
+beforeAll(async () => {
+  daemon = await LibvirtDaemon.start();
+  await mkdir(daemon.file('images'));
+  await chmod(daemon.file('images'), 0o777);
+});
+afterAll(() => daemon?.[Symbol.asyncDispose]());
+
+beforeEach(async () => {
+  name = `web${++serial}`;
+  image = daemon.file(`images/${name}.qcow2`);
+  await qemuImg('create', '-q', '-f', 'qcow2', image, '32M');
+  await daemon.define(name, [{ target: 'vda', file: image }]);
+  await daemon.virsh('start', name);
+  await using opened = await open();
+  pit = String((await opened.enable()).pit);
+  written = new Set();
+  await write(1);
+});
+
+const open = (): Promise<Vm> => openVm({ qmp: daemon.address(name) });
+
+/** A granule, as the guest would. */
+async function write(granule: number): Promise<void> {
+  await daemon.guestIo(name, 'virtio-disk0', `write -P 7 ${granule * GRANULE} 4k`);
+  written.add(granule);
+}
+
+/** What changed since, in granules; a coded word that only a full backup will do is an answer too. */
+async function answer(from = pit): Promise<Set<number> | string> {
+  await using opened = await open();
+  try {
+    await using disk = await opened.openDisk('vda');
+    const found = new Set<number>();
+    for await (const { offset, length } of await disk.changes({ from }))
+      for (let at = offset; at < offset + length; at += GRANULE) found.add(at / GRANULE);
+    return found;
+  } catch (error) {
+    if (error instanceof CbtError && error.recovery === 'full') return error.reason ?? error.code;
+    throw error;
+  }
+}
+
+/** The exact answer. */
+const expectExact = async (): Promise<void> => expect(await answer()).toEqual(written);
+/** Nothing that was written is missing. */
+async function expectSafe(): Promise<void> {
+  const found = await answer();
+  if (found instanceof Set) expect([...written].filter((granule) => !found.has(granule))).toEqual([]);
+  else expect(found).toMatch(/^[A-Z_]+$/);
+}
+
+/** The next backup: from what, and why. */
+async function verdict(): Promise<{ verdict?: string; reason?: string }> {
+  await using opened = await open();
+  const session = await opened.begin();
+  await session.commit();
+  const { verdict: how, reason } = session.disks[0]!;
+  return { ...(how && { verdict: how }), ...(reason && { reason }) };
+}
+
+describe('a domain that', () => {
+  test('is saved to a file and restored answers as before', async () => {
+    const file = daemon.file(`${name}.save`);
+    await daemon.virsh('save', name, file);
+    await daemon.virsh('restore', file);
+    await write(3);
+    await expectExact();
+    expect(await verdict()).toEqual({ verdict: 'incremental' });
+  });
+
+  test('is stopped and started answers as before, in between as well', async () => {
+    await daemon.virsh('destroy', name, '--graceful');
+    await expectExact();
+    await daemon.virsh('start', name);
+    await write(4);
+    await expectExact();
+  });
+
+  test('is killed has lost its history, and the next backup is full', async () => {
+    // Stored once: of bitmaps that never were nothing is left at all.
+    await daemon.virsh('destroy', name, '--graceful');
+    await daemon.virsh('start', name);
+    process.kill(await daemon.pidOf(name), 'SIGKILL');
+    await eventually(async () => expect(await daemon.virsh('domstate', name)).toMatch(/shut off|crashed/));
+    await daemon.virsh('start', name);
+    expect(await answer()).toBe('CRASHED');
+    expect(await verdict()).toMatchObject({ verdict: 'full', reason: 'CRASHED' });
+  });
+
+  test('is snapshotted by libvirt is safe, and whole again when the overlay is committed', async () => {
+    const overlay = daemon.file(`images/${name}-overlay.qcow2`);
+    await daemon.virsh(
+      'snapshot-create-as',
+      name,
+      's',
+      '--disk-only',
+      '--no-metadata',
+      '--diskspec',
+      `vda,file=${overlay}`,
+    );
+    await write(5);
+    await expectSafe();
+    await daemon.virsh('blockcommit', name, 'vda', '--active', '--pivot', '--wait');
+    await write(6);
+    await expectSafe();
+    expect(await answer()).toBeInstanceOf(Set);
+  });
+
+  test('has its overlay pulled up is safe', async () => {
+    const overlay = daemon.file(`images/${name}-overlay.qcow2`);
+    await daemon.virsh(
+      'snapshot-create-as',
+      name,
+      's',
+      '--disk-only',
+      '--no-metadata',
+      '--diskspec',
+      `vda,file=${overlay}`,
+    );
+    await write(5);
+    await daemon.virsh('blockpull', name, 'vda', '--wait');
+    await write(6);
+    await expectSafe();
+    expect(await verdict()).toHaveProperty('verdict');
+    await write(7);
+    await expectSafe();
+  });
+
+  test('has its storage moved is safe', async () => {
+    const copy = daemon.file(`images/${name}-copy.qcow2`);
+    await daemon.virsh(
+      'blockcopy',
+      name,
+      'vda',
+      '--dest',
+      copy,
+      '--format',
+      'qcow2',
+      '--wait',
+      '--pivot',
+      '--transient-job',
+    );
+    await write(8);
+    await expectSafe();
+    await verdict();
+    await write(9);
+    await expectSafe();
+  });
+
+  test('grows has its growth as changed', async () => {
+    await daemon.virsh('blockresize', name, 'vda', '40M');
+    await write(600);
+    const found = (await answer()) as Set<number>;
+    for (let granule = 512; granule < 640; granule += 1) written.add(granule);
+    expect(found).toEqual(written);
+  });
+
+  test('is undefined and defined again has its points, which are in the image', async () => {
+    await daemon.virsh('undefine', name);
+    await daemon.virsh('destroy', name, '--graceful');
+    await daemon.define(name, [{ target: 'vda', file: image }]);
+    await expectExact();
+  });
+});
+
+describe('in a session', () => {
+  beforeEach(async () => {
+    vm = await open();
+  });
+
+  test('libvirt saves, migrates and snapshots nothing; afterwards it does', async () => {
+    const session = await vm.begin();
+    const overlay = daemon.file(`images/${name}-overlay.qcow2`);
+    const snapshot = (): Promise<string> =>
+      daemon.virsh(
+        'snapshot-create-as',
+        name,
+        's',
+        '--disk-only',
+        '--no-metadata',
+        '--diskspec',
+        `vda,file=${overlay}`,
+      );
+    await expect(daemon.virsh('save', name, daemon.file(`${name}.save`))).rejects.toThrow();
+    await expect(snapshot()).rejects.toThrow();
+    await session.check();
+    await write(10);
+    await session.commit();
+    await vm.close();
+    await expectExact();
+    await snapshot();
+    await expectSafe();
+  });
+
+  test('a disk is plugged in; the others and their points go on, and it is tracked like them', async () => {
+    const data = daemon.file(`images/${name}-data.qcow2`);
+    await qemuImg('create', '-q', '-f', 'qcow2', data, '8M');
+    const session = await vm.begin();
+    const disk = `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${data}'/><target dev='vdb' bus='virtio'/></disk>`;
+    const xml = daemon.file(`${name}-disk.xml`);
+    await writeFile(xml, disk);
+    await daemon.virsh('attach-device', name, xml, '--live');
+    expect((await vm.disks()).map((one) => one.disk)).toEqual(['vda', 'vdb']);
+    await session.check();
+    await session.commit();
+    expect((await vm.enable({ disks: ['vdb'] })).disks).toMatchObject([{ disk: 'vdb' }]);
+    await vm.close();
+    await expectExact();
+  });
+
+  test('the guest’s power goes: the session says so, and its point is taken back', async () => {
+    const session = await vm.begin();
+    await daemon.virsh('destroy', name, '--graceful');
+    expect(await refusalOf(session.commit())).toMatchObject({
+      code: expect.stringMatching(/LOST|UNAVAILABLE/),
+    });
+    await vm.close();
+    await daemon.virsh('start', name);
+    await eventually(async () => expect(await verdict()).toEqual({ verdict: 'incremental' }));
+    await write(11);
+    await expectExact();
+  });
+
+  test('a checkpoint and a backup of libvirt’s beside ours: each has its own, and both are right', async () => {
+    await (await vm.begin()).commit();
+    const checkpoint = daemon.file(`${name}-checkpoint.xml`);
+    await writeFile(checkpoint, `<domaincheckpoint><name>theirs</name></domaincheckpoint>`);
+    await daemon.virsh('checkpoint-create', name, checkpoint);
+    const session = await vm.begin();
+    await write(12);
+    await session.commit();
+    await using disk = await vm.openDisk('vda');
+    const { foreign } = await disk.pits();
+    expect(foreign.map((one) => one.name)).toEqual(['theirs']);
+    expect(await answer('theirs')).toEqual(new Set([12]));
+    await daemon.virsh('checkpoint-delete', name, 'theirs');
+    await expectExact();
+    await vm.close();
+  });
+});
