@@ -3,6 +3,7 @@
  * and runs its QEMUs as `libvirt-qemu`, as distributions do. Needs root, as such a daemon does.
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -150,7 +151,7 @@ export class LibvirtDaemon {
     await writeFile(this.file('etc/qemu.conf'), QEMU_CONF);
     await writeFile(
       this.file('etc/libvirtd.conf'),
-      `unix_sock_dir = "${this.file('run')}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n`,
+      `unix_sock_dir = "${this.file('run')}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\nhost_uuid = "${randomUUID()}"\n`,
     );
     // The user need not be known to the machine.
     for (const [name, line] of [
