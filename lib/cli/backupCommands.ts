@@ -11,13 +11,16 @@ export function addBackup(program: Command, context: CliContext): void {
     .requiredOption('--to <folder>', 'the backup folder; made when it is not there')
     .option(
       '--all',
-      'every VM of the host file, each into a folder of its name; one that fails stops no other',
+      'every VM of the host file, or of --vm libvirt:<uri>, each into a folder of its name; one that fails stops no other',
     )
     .addOption(new Option('--full', 'copy everything').conflicts('incremental'))
     .option('--incremental', 'copy what changed where the chain allows, else everything (the default)')
     .option('--adopt', 'take a VM or images into a folder that is another one’s, each kept by itself')
     .option('--as <name>', 'the one disk of this run is the one that the folder has under this name')
-    .option('--quiesce', 'freeze the guest’s file systems for the instant (needs --agent)')
+    .option(
+      '--quiesce',
+      'freeze the guest’s file systems for the instant (needs --agent, but of a libvirt domain)',
+    )
     .option('--agent <socket>', 'unix socket of the guest agent')
     .option('--scratch <folder>', 'where QEMU keeps what the guest overwrites meanwhile')
     .option('--scratch-limit <bytes>', 'most bytes it may keep there (default: 80 % of what is free)')
@@ -42,6 +45,7 @@ Examples:
   qemu-cbt backup --vm libvirt:#web --to /backups/web                  a libvirt domain, running or off
   qemu-cbt backup --vm web --to /backups/web                           a VM of the host file
   qemu-cbt backup --all --to /backups                                  each of them, into /backups/<name>
+  qemu-cbt backup --all --vm libvirt: --to /backups                    each domain of libvirt
   qemu-cbt backup disk.qcow2 --to /backups/disk --json
   qemu-cbt backup /new/place/web.qcow2 --to /backups/vm --as drive0    a disk that moved, its history lost`,
     )

@@ -61,6 +61,8 @@ export function parseAddress(name: string): { address: string; disk: string } {
   return { address: socket, disk };
 }
 
+export { defaultUri } from '../backend/libvirt/libvirtUri.js';
+
 /** The URI of `libvirt:<uri>`, which names no domain; null for any other name. */
 export function parseLibvirtItself(name: string): string | null {
   if (!name.startsWith(LIBVIRT_PREFIX)) return null;

@@ -91,6 +91,11 @@ export class HostVm {
     return libvirt === undefined ? qmp !== undefined : isOfThisMachine(libvirt);
   }
 
+  /** Whether it stands for VMs that nothing is known of, because who runs them does not answer. */
+  get unknown(): boolean {
+    return false;
+  }
+
   /** How its guest's file systems are frozen; null where no way is known. */
   get quiesce(): Pick<QuiesceOptions, 'agentSocket'> | null {
     const { agent, libvirt } = this.entry;

@@ -64,6 +64,11 @@ export class Inventory {
     return all;
   }
 
+  /** The domains of a libvirt, in no host file or in one. */
+  async domainsOf(uri: string): Promise<readonly HostVm[]> {
+    return new LibvirtVms(uri, {}, this.#options.stateFolder).list(new Set(), () => false);
+  }
+
   /** The host file; null where there is none, or a program passed the VMs. */
   async file(): Promise<HostFile | null> {
     return (await this.#load()).file;

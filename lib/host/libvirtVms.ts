@@ -78,6 +78,10 @@ class SilentLibvirt extends HostVm {
     super({ name: `libvirt:${uri}`, libvirt: `${uri}#` }, stateFolder);
   }
 
+  override get unknown(): boolean {
+    return true;
+  }
+
   override async reach(_options?: CallOptions): Promise<Vm> {
     throw this.why;
   }

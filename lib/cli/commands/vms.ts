@@ -1,4 +1,6 @@
 /** `qemu-cbt vms`: the VMs of this machine, and how far each is tracked. */
+
+import { defaultUri } from '../../host/diskName.js';
 import type { HostVm } from '../../host/hostVm.js';
 import type { SeenDisk, SeenVm } from '../../host/vmLook.js';
 import { inventoryOf } from '../inventory.js';
@@ -11,14 +13,18 @@ export async function vms(io: CliIo, { json = false }: { json?: boolean }): Prom
   const { lookAt } = await import('../../host/vmLook.js');
   const inventory = inventoryOf(io);
   const { signal } = io;
-  const seen = await ofEach(await inventory.vms(), (vm) => lookAt(vm, { signal }));
   const file = (await inventory.file())?.path ?? null;
+  // Without a file the domains of the default libvirt are there all the same, where one answers.
+  const found = file === null ? await inventory.domainsOf(defaultUri()) : await inventory.vms();
+  const listed = file === null ? found.filter(({ unknown }) => !unknown) : found;
+  const seen = await ofEach(listed, (vm) => lookAt(vm, { signal }));
   if (json) await writeJson(io, { file, vms: seen.map(vmJson) });
-  else if (file === null) await write(io.stdout, 'no host file: this machine has no VMs by name\n');
+  else if (file === null && seen.length === 0)
+    await write(io.stdout, 'no host file: this machine has no VMs by name\n');
   else
     await write(
       io.stdout,
-      seen.length === 0 ? `${printable(file)} names no VMs\n` : seen.map(describe).join(''),
+      seen.length === 0 ? `${printable(String(file))} names no VMs\n` : seen.map(describe).join(''),
     );
 }
 

@@ -88,3 +88,29 @@ test('a session keeps it here until it ends; a program that was connected hears 
   expect(await changed(arrived, String(pit))).toEqual([1, 2]);
   expect(await changed(arrived, session.pit)).toEqual([2]);
 });
+
+test('every domain of a libvirt has a folder of its own, which stays its own when it is renamed', async () => {
+  const to = here.file(`all-${name}`);
+  const all = async (): Promise<{ vm: string; to: string; verdict?: string; error?: object }[]> => {
+    const { stdout } = await cli('backup', '--all', '--vm', `libvirt:${here.uri}`, '--to', to, '--json');
+    return JSON.parse(stdout).vms.map(
+      ({ disks, ...told }: { vm: string; to: string; disks?: { verdict: string }[] }) => ({
+        ...told,
+        verdict: disks?.[0]?.verdict,
+      }),
+    );
+  };
+  await here.define('broken', [{ target: 'vda', file: here.file('images/none.qcow2') }]);
+  const first = await all();
+  expect(first.find(({ vm }) => vm === name)).toMatchObject({ to: `${to}/${name}`, verdict: 'full' });
+  expect(first.find(({ vm }) => vm === 'broken')?.error).toBeDefined();
+  await here.virsh('destroy', name, '--graceful');
+  await here.virsh('domrename', name, `${name}-new`);
+  const second = await all();
+  expect(second.find(({ vm }) => vm === `${name}-new`)).toMatchObject({
+    to: `${to}/${name}`,
+    verdict: 'incremental',
+  });
+  await here.virsh('undefine', 'broken');
+  await here.virsh('undefine', `${name}-new`);
+});
