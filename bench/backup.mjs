@@ -135,7 +135,7 @@ class Vm {
     const vm = await connectVm(join(this.folder, 'qmp.sock'), { nbdSocket: this.nbd });
     const session = await vm.begin({ scratch: { folder: this.folder }, nbdSocket: this.nbd });
     const started = performance.now();
-    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', session.disks[0].export, file]);
+    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', session.disks[0].unsafeExportUri, file]);
     await sync(file);
     const took = performance.now() - started;
     await session.rollback();

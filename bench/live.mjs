@@ -177,7 +177,7 @@ async function readCases(folder) {
     await fill(nbd, 'data', size);
     const session = await begin();
     const ranges = await (await (await session.openDisk('data')).changes({ from: pit })).ranges();
-    const uri = session.disks[0].export;
+    const uri = session.disks[0].unsafeExportUri;
     const [lent, kept, peers] = [[], [], []];
     const read = async (work) => {
       const data = await openData({ kind: 'uri', uri });

@@ -164,7 +164,7 @@ async function readCases(service, snapshot) {
   );
   const uri = connection.value.remote.content.session.disks.find(
     (one) => one.disk === disk.deviceInfo.label,
-  ).export;
+  ).unsafeExportUri;
   const places = Array.from({ length: DATA / READ }, (_, i) => i * READ);
   const rows = [];
   for (const [name, order, read] of [

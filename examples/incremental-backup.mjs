@@ -16,7 +16,7 @@ const last = await readFile(join(folder, 'pit'), 'utf8').catch(() => undefined);
 const vm = await connectVm(socket, { nbdSocket: process.env.NBD_SOCKET });
 const session = await vm.begin({ disks: [name], base: last, scratch: { folder } });
 try {
-  const [{ verdict, reason, export: uri, error }] = session.disks;
+  const [{ verdict, reason, unsafeExportUri: uri, error }] = session.disks;
   if (error !== undefined) throw error;
   const full = last === undefined || verdict === 'full';
   console.log(full ? `full${reason === undefined ? '' : `: ${reason}`}` : `incremental since ${last}`);

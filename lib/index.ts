@@ -2,6 +2,8 @@
 
 export type { AreaKinds } from './core/areaKinds.js';
 export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
+export type { DiffOptions, DiffPiece } from './core/diff.js';
+export { Diff } from './core/diff.js';
 export type {
   DiskData,
   DiskDataCallOptions,

@@ -3,6 +3,7 @@
  * the next session can start from it; rolled back, it is as if the session had never been.
  */
 import type { CallOptions } from './callOptions.js';
+import type { Diff, DiffOptions } from './diff.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError, losesChain } from './errors.js';
 import type { OnProgress } from './progress.js';
@@ -18,8 +19,12 @@ export type SessionMode =
 
 /** One disk of a session: `verdict` tells what a backup of it has to copy. */
 export type SessionDisk = BeginOutcome & {
-  /** NBD URI of the disk as it was at the session's instant, read-only, for other programs; absent when the disk has an error, and while the VM is off. */
-  export?: string;
+  /**
+   * NBD URI of the disk as it was at the session's instant, read-only, for other programs; absent when the disk has an error, and while the VM is
+   * off. Unsafe, because nothing on it says that the session broke: it serves on, or again, bytes of another moment. `check` tells, after
+   * reading and before trusting.
+   */
+  unsafeExportUri?: string;
 };
 
 /** What a session tells about itself. */
@@ -38,8 +43,14 @@ export interface Session extends SessionFacts, AsyncDisposable {
   /** The disk as it was at the session's instant: its changes since any older point, and what holds data. */
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk>;
   /**
-   * The disk's bytes at the instant, read-only; needs the libnbd addon. To be closed before the session ends. While it is open
-   * a VM that is off cannot start.
+   * What a backup of the disk has to copy since an older point: changed bytes, zeros told apart, in order and in pieces, with `check`
+   * done at the end. Nothing is read before it is iterated.
+   */
+  diff(disk: string, options: DiffOptions): Diff;
+  /**
+   * The disk's bytes at the instant, read-only; needs the libnbd addon. A stream of it, and `forEachPiece`, end with a `check` of their own,
+   * and `close` asks for whatever was read besides: it throws where that is not the instant's. To be closed before the session ends. While
+   * it is open a VM that is off cannot start.
    */
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData>;
   /**

@@ -7,6 +7,7 @@ import { type Catalogue, currentChain, findLoss, findProblems, layerOf, readCata
 import { formatChangeId } from './changeId.js';
 import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
 import { planChanges } from './changeQuery.js';
+import type { DiskData, OpenDataOptions } from './diskData.js';
 import type { BitmapInfo, BitmapReader, BitmapRef, DiskSource, DiskState } from './diskSource.js';
 import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
@@ -78,6 +79,7 @@ export class TrackedDisk {
   readonly #kernel: BitmapKernel;
   /** PIT of the session whose instant this disk shows; null for a disk as it is now. */
   readonly #instant: string | null;
+  #opensData: ((options: OpenDataOptions) => Promise<DiskData>) | null = null;
   readonly #closedWith: { close(): Promise<void> }[] = [];
   /** True, or why it was lost. */
   #closed: boolean | CbtError = false;
@@ -226,6 +228,27 @@ export class TrackedDisk {
     return this.#coded(() => this.#allocated(options));
   }
 
+  /**
+   * The disk's bytes, read-only; needs the libnbd addon. Of an image that no VM uses, and which stays unused while they are open; of a
+   * session's disk those of its instant, as `Session.openData` gives them. A disk that a VM writes to has none that stand still:
+   * `ERR_CBT_UNSUPPORTED`, begin a session.
+   */
+  async openData(options: OpenDataOptions = {}): Promise<DiskData> {
+    return this.#coded(async () => {
+      this.#requireOpen();
+      const open = this.#opensData;
+      if (open !== null) return open(options);
+      const message = 'a VM writes to this disk: its bytes stand still in a session only (Session.openData)';
+      throw new CbtError('ERR_CBT_UNSUPPORTED', message);
+    });
+  }
+
+  /** @internal How its bytes are opened, for whoever opened the disk. */
+  openDataBy(open: (options: OpenDataOptions) => Promise<DiskData>): this {
+    this.#opensData = open;
+    return this;
+  }
+
   /** Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. */
   async close(): Promise<void> {
     await this.#end();
@@ -261,6 +284,11 @@ export class TrackedDisk {
     await this.close();
   }
 
+  #requireOpen(): void {
+    if (this.#closed instanceof CbtError) throw this.#closed.about(this.disk);
+    if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
+  }
+
   async #allocated(options: ChangeMapSelection): Promise<ChangeMap> {
     const state = await this.#state(options.signal);
     const pager = clipPager(await this.#source.allocatedRanges(undefined, options.signal), state.sizeBytes);
@@ -277,8 +305,7 @@ export class TrackedDisk {
 
   async #state(signal: AbortSignal | undefined): Promise<DiskState> {
     throwIfAborted(signal);
-    if (this.#closed instanceof CbtError) throw this.#closed.about(this.disk);
-    if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
+    this.#requireOpen();
     const state = await this.#source.state(signal);
     checkSizes(state);
     return state;

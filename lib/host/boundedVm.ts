@@ -1,5 +1,6 @@
 /** A VM and its sessions whose calls have each caller's own deadline, beside his signal. */
 import type { CallOptions } from '../core/callOptions.js';
+import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import type { CbtError } from '../core/errors.js';
 import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
@@ -113,6 +114,10 @@ class BoundedSession implements Session {
 
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
     return within('openDisk', options, (own) => this.#session.openDisk(disk, own));
+  }
+
+  diff(disk: string, options: DiffOptions): Diff {
+    return new Diff(this, disk, options);
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {

@@ -35,7 +35,12 @@ export async function openOffDisk(
   const { openImage } = await import('../backend/image/imageSource.js');
   const source = await callingIt(disk, path, () => openImage(path, { kernel, format, trust, signal }));
   const shown = disk === path && instant === null ? source : new OffSource(disk, path, source, instant);
-  return new TrackedDisk(shown, kernel, instant?.instant.pit ?? null);
+  return new TrackedDisk(shown, kernel, instant?.instant.pit ?? null).openDataBy((asked) =>
+    callingIt(disk, path, async () => {
+      const { openData } = await import('./data.js');
+      return openData({ kind: 'qemu-nbd', file: path, format, trust, readOnly: true }, asked);
+    }),
+  );
 }
 
 /** Where nobody names disks, those that can be tracked are meant; one that is named says why it cannot. */

@@ -2,7 +2,10 @@
  * A backup session on images at rest. Nothing keeps its instant but that nobody writes to them: that nobody did is told by the
  * point in time that it took (unwritten.ts), or, on an image that can hold none, by the file's own times.
  */
+
 import type { CallOptions } from '../core/callOptions.js';
+import { CheckedData } from '../core/checkedData.js';
+import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { checkCall } from '../core/options.js';
@@ -74,7 +77,12 @@ export class OffSession implements Session {
     const instant = 'watch' in one.by ? null : { instant: one.by.instant, check: () => this.#look(one) };
     const disk = await openOffDisk(one.off, options.signal, instant);
     this.#opened.add(disk);
+    disk.openDataBy((asked) => this.openData(name, asked));
     return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
+  }
+
+  diff(disk: string, options: DiffOptions): Diff {
+    return new Diff(this, disk, options);
   }
 
   async openData(name: string, options: OpenDataOptions = {}): Promise<DiskData> {
@@ -88,7 +96,7 @@ export class OffSession implements Session {
       // QEMU's lock keeps writers away from here on: what is found unwritten now stays so while it is open.
       await this.#look(one);
       this.#read.add(disk);
-      return data;
+      return new CheckedData(data, { check: () => this.check(disk), broken: null });
     } catch (error) {
       await data.close().catch(() => undefined);
       throw error;

@@ -42,5 +42,8 @@ export async function openImageDisk(path: string, options: OpenDiskOptions = {})
   const { openImage } = await import('../backend/image/imageSource.js');
   const { format, trust, signal } = options;
   const source = await openImage(path, { kernel, format, trust, signal });
-  return new TrackedDisk(source, kernel);
+  return new TrackedDisk(source, kernel).openDataBy(async (asked) => {
+    const { openData } = await import('./data.js');
+    return openData({ kind: 'qemu-nbd', file: path, format, trust, readOnly: true }, asked);
+  });
 }

@@ -3,6 +3,7 @@
  * says who and since when. The other way round, while a change is under way nobody begins to hold it; a session that ends
  * with its process is one from its beginning to its end.
  */
+import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
 import { type EndSessionOptions, hasEnded, type Session, type SessionDisk } from '../core/session.js';
@@ -159,6 +160,10 @@ class SessionUnderHolds implements Session {
 
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
     return this.#session.openDisk(disk, options);
+  }
+
+  diff(disk: string, options: DiffOptions): Diff {
+    return new Diff(this, disk, options);
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {

@@ -1,4 +1,5 @@
 /** A VM and its sessions whose calls are told on the channel `qemu-cbt:session`, and to the logger that the VM was opened with. */
+import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import type { CbtError } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
@@ -164,6 +165,10 @@ class WatchedSession implements Session {
 
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
     return this.#told('openDisk', this.#about(disk), () => this.#session.openDisk(disk, options));
+  }
+
+  diff(disk: string, options: DiffOptions): Diff {
+    return new Diff(this, disk, options);
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {

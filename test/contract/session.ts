@@ -4,6 +4,8 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DiffOptions, DiffPiece } from '../../lib/core/diff.js';
+import { CbtError } from '../../lib/core/errors.js';
 import type { Session } from '../../lib/core/session.js';
 import type { Vm } from '../../lib/core/vm.js';
 import { refusalOf } from '../helpers/refusal.js';
@@ -38,6 +40,9 @@ export function sessionContract(maker: string, make: MakeVm): void {
       expect(await changesOf(session, 'b', first)).toEqual([]);
       const disk = await session.openDisk('a');
       expect(await (await disk.allocated()).changedBytes()).toBe(GRANULE);
+      const bytes = await disk.openData();
+      expect((await bytes.read(2 * GRANULE - 1, 2)).toString('hex')).toBe('0700');
+      await bytes.close();
       await disk.close();
       const data = await session.openData('a', { contexts: ['base:allocation'] });
       expect(data.info).toMatchObject({ sizeBytes: DISK_BYTES, readOnly: true });
@@ -50,6 +55,76 @@ export function sessionContract(maker: string, make: MakeVm): void {
         disks: session.disks.map(({ disk: name, epoch, changeId }) => ({ disk: name, epoch, changeId })),
       });
       expect(await everyPit()).toEqual(DISKS.map(() => [first, session.pit]));
+    });
+
+    test('a diff has what changed, with its zeros told, and goes on behind any piece', async () => {
+      await subject.guestIo('a', `write -P 1 0 ${8 * GRANULE}`);
+      const first = await enable();
+      await subject.guestIo('a', `write -P 7 ${GRANULE} ${2 * GRANULE}`);
+      await subject.guestIo('a', `write -z ${4 * GRANULE} ${GRANULE}`);
+      await subject.guestIo('a', `write -P 0 ${6 * GRANULE} ${GRANULE}`);
+      await using session = await vm.begin({ disks: DISKS });
+      const before = Buffer.alloc(DISK_BYTES);
+      before.fill(1, 0, 8 * GRANULE);
+      const after = Buffer.from(before);
+      after
+        .fill(7, GRANULE, 3 * GRANULE)
+        .fill(0, 4 * GRANULE, 5 * GRANULE)
+        .fill(0, 6 * GRANULE, 7 * GRANULE);
+      const collect = async (options: Partial<DiffOptions> = {}, disk = 'a'): Promise<DiffPiece[]> => {
+        const pieces: DiffPiece[] = [];
+        for await (const piece of session.diff(disk, { from: first, chunkBytes: 32_768, ...options }))
+          pieces.push(piece);
+        return pieces;
+      };
+      const applied = (pieces: readonly DiffPiece[], to: Buffer): Buffer => {
+        const made = Buffer.from(to);
+        for (const { offset, length, data } of pieces) made.set(data ?? Buffer.alloc(length), offset);
+        return made;
+      };
+      const pieces = await collect();
+      expect(applied(pieces, before).equals(after)).toBe(true);
+      expect(pieces.map(({ kind, offset }) => [kind, offset / GRANULE])).toEqual([
+        ...[1, 1.5, 2, 2.5].map((at) => ['data', at]),
+        ...pieces.slice(4).map(({ offset }) => ['zero', offset / GRANULE]),
+      ]);
+      expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(4 * GRANULE);
+      for (const [index, { token }] of pieces.entries()) {
+        const rest = await collect({ resume: token });
+        expect(applied(rest, applied(pieces.slice(0, index + 1), before)).equals(after)).toBe(true);
+        expect(rest.map(({ offset }) => offset)).toEqual(pieces.slice(index + 1).map(({ offset }) => offset));
+      }
+      expect(applied(await collect({ from: '*' }), Buffer.alloc(DISK_BYTES)).equals(after)).toBe(true);
+      expect(await collect({}, 'b')).toEqual([]);
+      // Read as a web stream, and left early: nothing is held.
+      const reader = session.diff('a', { from: first }).stream().getReader();
+      expect(await reader.read()).toMatchObject({ done: false, value: { offset: GRANULE } });
+      await reader.cancel();
+      // Refused before anything is read, by name.
+      const token = String(pieces[0]?.token);
+      const forged = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
+      const forge = (...changed: [number, unknown]): string =>
+        Buffer.from(JSON.stringify(forged.with(...changed))).toString('base64url');
+      for (const [options, disk] of [
+        [{ resume: 'x' }, 'a'],
+        [{ resume: token }, 'b'],
+        [{ resume: token, from: '*' }, 'a'],
+        [{ resume: forge(0, 2) }, 'a'],
+        [{ resume: forge(1, NOBODYS_PIT) }, 'a'],
+        [{ resume: forge(6, DISK_BYTES + 1) }, 'a'],
+        [{ resume: forge(6, '0') }, 'a'],
+        [{ resume: forge(6, -1) }, 'a'],
+      ] as const)
+        expect(await refusalOf(collect(options, disk)), JSON.stringify(options)).toMatchObject({
+          code: 'ERR_CBT_INVALID_ARGUMENT',
+          details: { argument: 'resume' },
+        });
+      expect(() => session.diff('a', { from: first, chunk: 1 } as DiffOptions)).toThrow(/no option "chunk"/);
+      expect(() => session.diff('', { from: first })).toThrow(CbtError);
+      expect(await refusalOf(collect({ signal: AbortSignal.abort() }))).toMatchObject({
+        code: 'ERR_CBT_ABORTED',
+      });
+      expect(await refusalOf(collect({ from: NOBODYS_PIT }))).toMatchObject({ reason: 'UNKNOWN_PIT' });
     });
 
     test('starts from the point that is asked for, else from the newest', async () => {

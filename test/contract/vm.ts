@@ -257,6 +257,17 @@ export function vmContract(maker: string, { running, make, unambiguous }: VmMake
       await session.check('a', { timeoutMs: 60_000 });
     });
 
+    test('a disk’s bytes are read where they stand still, and refused where a VM writes to them', async () => {
+      await subject.guestIo('a', `write -P 5 0 ${GRANULE}`);
+      await using disk = await vm.openDisk('a');
+      if (running) {
+        expect(await refusalOf(disk.openData())).toMatchObject({ code: 'ERR_CBT_UNSUPPORTED', disk: 'a' });
+        return;
+      }
+      await using data = await disk.openData();
+      expect((await data.read(GRANULE - 1, 2)).toString('hex')).toBe('0500');
+    });
+
     test('its monitor is there for what has no call; off, there is none', async () => {
       expect(vm.lost.aborted).toBe(false);
       if (!running) {

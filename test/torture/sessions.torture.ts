@@ -67,7 +67,7 @@ test(`${SESSIONS} sessions leave nothing and cost nothing`, async () => {
       if (n === WARM_UP) before = await look();
       const mode = n % 2 === 0 ? 'fleece' : 'overlay';
       const session = await vm.begin({ mode, scratch: { folder: folder.path } });
-      for (const { disk, export: uri } of session.disks) {
+      for (const { disk, unsafeExportUri: uri } of session.disks) {
         const node = DISKS.find((name) => name === disk) ?? 'a';
         await daemon.guestIo(node, `write -P ${1 + (n % 250)} ${(n % 64) * 65_536} 64k`);
         await using data = await openData({ kind: 'uri', uri: uri ?? '' });

@@ -184,12 +184,20 @@ function beginOptions(flags: TrackingFlags): BeginVmOptions {
   };
 }
 
+interface Told {
+  error?: CbtError | undefined;
+  message?: unknown;
+  verdict?: string;
+  unsafeExportUri?: string | undefined;
+}
+
 /** What scripts read: a verdict is `incremental` or `full`, and left out where there is none. */
 function toJson(disk: DiskOutcome | SessionDisk): object {
-  const told: { error?: CbtError | undefined; message?: unknown; verdict?: string } = disk;
-  const { error, message: _, verdict, ...rest } = told;
+  const told: Told = disk;
+  const { error, message: _, verdict, unsafeExportUri, ...rest } = told;
   const copies = verdict === 'incremental' || verdict === 'full';
-  const known = { ...rest, ...(copies && { verdict }) };
+  const uri = unsafeExportUri !== undefined && { export: unsafeExportUri };
+  const known = { ...rest, ...(copies && { verdict }), ...uri };
   if (error === undefined) return known;
   const { code, reason, message } = error;
   return { ...known, error: { code, reason: reason ?? null, message } };
@@ -201,7 +209,7 @@ function describe(name: string, outcome: Outcome): string {
   else if (outcome.pit !== null && name !== 'rollback') lines.push(`PIT ${outcome.pit}`);
   for (const disk of outcome.disks) {
     if (disk.error !== undefined) continue;
-    const uri = 'verdict' in disk ? disk.export : undefined;
+    const uri = 'verdict' in disk ? disk.unsafeExportUri : undefined;
     const size = 'verdict' in disk ? `  ${formatBytes(disk.sizeBytes)}` : '';
     const copy = 'verdict' in disk ? describeVerdict(disk) : '';
     const id = disk.changeId === undefined ? '' : `  changeId ${disk.changeId}`;

@@ -34,7 +34,7 @@ test('quiesced snapshots under write load', async () => {
       const { changedArea } = await vm.QueryChangedDiskAreas(reference, key, 0, base);
       base = disks(taken)[0]!.backing.changeId!;
       const uri = await vm.context.withVm(
-        async (connected) => (await connected.resume(taken.session)).disks[0]!.export!,
+        async (connected) => (await connected.resume(taken.session)).disks[0]!.unsafeExportUri!,
       );
       await using content = await openData({ kind: 'uri', uri });
       for (const { start, length } of changedArea) (await content.read(start, length)).copy(copy, start);

@@ -52,3 +52,30 @@ test('the VM, its disks, maps and session are lost, told by signals and by every
   await disk.close();
   expect(await refusalOf(disk.pits())).toMatchObject({ code: 'ERR_CBT_CLOSED', recovery: 'fix' });
 });
+
+test('a session that breaks cannot end a reading well: a diff, a stream, data that is closed', async () => {
+  const vm = await connectVm(daemon.process.file('qmp.sock'), { nbdSocket: daemon.nbdPath });
+  const { pit } = await vm.enable();
+  await daemon.guestIo('a', 'write -P 1 0 1M');
+  const session = await vm.begin({ scratch: { folder: folder.path } });
+  const from = String(pit);
+  const pieces = session.diff('a', { from, chunkBytes: 65_536, queueBytes: 65_536 })[Symbol.asyncIterator]();
+  expect(await pieces.next()).toMatchObject({ value: { kind: 'data', offset: 0 } });
+  const data = await session.openData('a');
+  const stream = data.stream(Float64Array.of(0, 65_536));
+  await stream.next();
+  // From here on the export shows what the guest writes, without a word.
+  const { control } = daemon.process;
+  const [job] = (await control.execute('query-jobs')) as { id: string }[];
+  await control.execute('job-cancel', { id: job?.id });
+  const rest = async (): Promise<void> => {
+    for (;;) if ((await pieces.next()).done) return;
+  };
+  const broken = { code: 'ERR_CBT_BACKEND_UNAVAILABLE', message: expect.stringContaining('is broken') };
+  expect(await refusalOf(rest())).toMatchObject(broken);
+  expect(await refusalOf(stream.next())).toMatchObject(broken);
+  expect(await refusalOf(data.close())).toMatchObject(broken);
+  expect(session.signal.reason).toBe(session.broken);
+  expect(await refusalOf(session.diff('a', { from })[Symbol.asyncIterator]().next())).toMatchObject(broken);
+  await vm.close();
+});

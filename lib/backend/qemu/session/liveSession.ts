@@ -5,6 +5,8 @@
 
 import { refusedDisk } from '../../../core/beginPlan.js';
 import type { CallOptions } from '../../../core/callOptions.js';
+import { CheckedData } from '../../../core/checkedData.js';
+import { Diff, type DiffOptions } from '../../../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../../../core/diskData.js';
 import { CbtError, type DiskFailure } from '../../../core/errors.js';
 import { checkCall } from '../../../core/options.js';
@@ -78,9 +80,15 @@ export class LiveSession implements Session {
 
   async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
     checkCall('openDisk', options);
-    const opened = await this.open(this, await this.#find(name, options));
+    const found = await this.#find(name, options);
+    const opened = await this.open(this, found);
+    opened.openDataBy((asked) => this.openData(found.disk, asked));
     this.#opened.add(opened);
     return opened;
+  }
+
+  diff(disk: string, options: DiffOptions): Diff {
+    return new Diff(this, disk, options);
   }
 
   async openData(name: string, options: OpenDataOptions = {}): Promise<DiskData> {
@@ -88,7 +96,13 @@ export class LiveSession implements Session {
     // Its addon is loaded only where it is needed.
     const { NbdConnection } = await import('../../nbd/nbdConnection.js');
     const uri = exportUri(this.lease.nbdSocket, this.exportName(disk));
-    return NbdConnection.open({ kind: 'uri', uri }, options);
+    const session = this;
+    return new CheckedData(await NbdConnection.open({ kind: 'uri', uri }, options), {
+      check: () => this.check(disk.disk),
+      get broken() {
+        return session.broken;
+      },
+    });
   }
 
   /** A disk of the session, as the session calls it or by any name that finds it on the VM. */
@@ -290,7 +304,7 @@ export class LiveSession implements Session {
       sizeBytes,
       ...(epoch !== undefined && { epoch }),
       ...(changeId !== undefined && { changeId }),
-      export: exportUri(this.lease.nbdSocket, this.exportName(leased)),
+      unsafeExportUri: exportUri(this.lease.nbdSocket, this.exportName(leased)),
     };
     if (verdict === 'incremental' && base !== undefined) return { ...told, verdict, base };
     if (verdict !== 'full') return { ...told, verdict: 'unknown' };

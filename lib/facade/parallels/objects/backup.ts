@@ -65,7 +65,7 @@ export class Backup implements PrlObject, AsyncDisposable {
       });
       const disk: Disk = new Disk(
         {
-          name: entry.export ?? entry.disk,
+          name: entry.unsafeExportUri ?? entry.disk,
           history: entry.epoch ?? null,
           data,
           local: false,

@@ -79,7 +79,7 @@ describe('a domain that runs', () => {
     const { pit } = await vm.enable();
     await write('write -P 7 1M 64k');
     const session = await vm.begin({ base: String(pit) });
-    const folder = dirname(new URL(String(session.disks[0]!.export)).searchParams.get('socket')!);
+    const folder = dirname(new URL(String(session.disks[0]!.unsafeExportUri)).searchParams.get('socket')!);
     expect((await stat(folder)).uid).toBe(QEMU_UID);
     expect(session.disks).toMatchObject([
       { disk: 'vda', verdict: 'incremental' },

@@ -49,7 +49,7 @@ async function takePoint(guest: Guest): Promise<{ known: Known; outcomes: object
   await using session = await beginSession(client, noDisk, options);
   await guest.progress('churn', STEPS / 2);
   const instants: Instant[] = [];
-  for (const [index, { export: uri }] of session.disks.entries()) {
+  for (const [index, { unsafeExportUri: uri }] of session.disks.entries()) {
     instants.push(await Instant.copy(uri!, join(folder.path, `${session.pit}-${index}.raw`)));
   }
   const outcomes = session.disks.map(({ verdict, base, reason }) => ({ verdict, base, reason }));

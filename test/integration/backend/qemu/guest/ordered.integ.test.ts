@@ -36,7 +36,7 @@ async function takePoint(client: QmpClient, guest: Guest): Promise<{ a: number; 
   await using session = await beginSession(client, async () => noDisk(), options);
   const since = await guest.progress('ordered', 1);
   const [a, b] = await Promise.all(
-    session.disks.map(({ export: uri }, index) => numberOn(uri!, ['a', 'b'][index]!)),
+    session.disks.map(({ unsafeExportUri: uri }, index) => numberOn(uri!, ['a', 'b'][index]!)),
   );
   const { disks } = await session.commit();
   expect(disks.map(({ error }) => error)).toEqual([undefined, undefined]);

@@ -41,7 +41,9 @@ const begin = (options: BeginSessionOptions): Promise<LiveSession> =>
 /** Copies what the session shows of each disk. */
 const copy = (session: LiveSession): Promise<Instant[]> =>
   Promise.all(
-    session.disks.map(({ export: uri }, index) => Instant.copy(uri!, join(folder.path, `copy-${index}.raw`))),
+    session.disks.map(({ unsafeExportUri: uri }, index) =>
+      Instant.copy(uri!, join(folder.path, `copy-${index}.raw`)),
+    ),
   );
 
 /** Makes the files anew, each on stable storage; what is in them, by name. */

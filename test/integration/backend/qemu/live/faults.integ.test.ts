@@ -116,7 +116,7 @@ describe.each(['fleece', 'overlay'] as const)('a fault at any step, %s', (asked)
     const base = await firstPoint();
     const session = await begin();
     const disk = await session.openDisk('a');
-    await using data = await openData({ kind: 'uri', uri: session.disks[0]!.export! });
+    await using data = await openData({ kind: 'uri', uri: session.disks[0]!.unsafeExportUri! });
     await data.read(0, PAGE);
     const { control } = daemon.process;
     for (const { id } of (await control.execute('query-block-exports')) as { id: string }[])

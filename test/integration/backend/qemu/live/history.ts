@@ -86,7 +86,7 @@ export class History {
     for (const [index, disk] of this.#guest.disks.entries()) {
       const maybe = disk.touches.length;
       const writer = this.#guest.writers[index]!;
-      const { export: uri } = session.disks.find((one) => one.disk === disk.name)!;
+      const { unsafeExportUri: uri } = session.disks.find((one) => one.disk === disk.name)!;
       await using shown = await openData({ kind: 'uri', uri: uri! });
       expect(shown.info.sizeBytes).toBe(disk.sizeBytes);
       const bytes = await shown.readRanges(disk.zones());

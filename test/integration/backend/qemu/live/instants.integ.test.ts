@@ -41,7 +41,7 @@ const begin = (): Promise<Session> =>
   vm.begin({ mode, nbdSocket: daemon.nbdPath, scratch: { folder: folder.path } });
 
 async function shown(session: Session, disk: string, offset: number, length: number): Promise<Buffer> {
-  const { export: uri = '' } = session.disks.find((d) => d.disk === disk) ?? {};
+  const { unsafeExportUri: uri = '' } = session.disks.find((d) => d.disk === disk) ?? {};
   await using data = await openData({ kind: 'uri', uri });
   return await data.read(offset, length);
 }

@@ -58,7 +58,7 @@ describe('a fleecing session', () => {
       { disk: 'b', verdict: 'full', reason: 'NOT_RECORDING' },
     ]);
     await daemon.guestIo('a', 'write -P 9 0 2M', 'write -z 8M 64k');
-    const seen = await read(session.disks[0]!.export!);
+    const seen = await read(session.disks[0]!.unsafeExportUri!);
     expect(seen.subarray(0, 1 << 20).every((byte) => byte === 1)).toBe(true);
     expect(seen.subarray(1 << 20, 2 << 20).every((byte) => byte === 0)).toBe(true);
     expect(seen.subarray(8 << 20, (8 << 20) + 65_536).every((byte) => byte === 2)).toBe(true);

@@ -113,7 +113,7 @@ test('a session, and questions outside one', async () => {
   await write(3, 2);
   await using disk = await session.openDisk('disk');
   expect(Array.from(await (await disk.changes({ from: pit })).ranges())).toEqual([2 * MiB, MiB]);
-  await qemuIo(['-r', '-f', 'raw', session.disks[0]?.export ?? ''], 'read -P 1 2M 1M');
+  await qemuIo(['-r', '-f', 'raw', session.disks[0]?.unsafeExportUri ?? ''], 'read -P 1 2M 1M');
   await session.check();
   await session.commit();
   expect(await changed(session.pit)).toEqual([2 * MiB, MiB]);

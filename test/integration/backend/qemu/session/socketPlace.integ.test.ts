@@ -48,7 +48,7 @@ const socketOf = (uri: string | undefined): string => new URL(uri ?? '').searchP
 
 test('a path that is too long: the socket is in a folder of its own that only we can enter, and goes with the session', async () => {
   const session = await begin();
-  const uri = session.disks[0]?.export;
+  const uri = session.disks[0]?.unsafeExportUri;
   const place = dirname(socketOf(uri));
   expect(place).toMatch(/^\/tmp\/cbt-s-/);
   expect((await stat(place)).mode & 0o777).toBe(0o700);
@@ -60,7 +60,7 @@ test('a path that is too long: the socket is in a folder of its own that only we
 
 test('a later process ends it in the same way', async () => {
   const { pit, disks } = await begin({ detached: true, allowUnwatchedScratch: true });
-  const place = dirname(socketOf(disks[0]?.export));
+  const place = dirname(socketOf(disks[0]?.unsafeExportUri));
   const resumed = await resumeSession(client, pit, noDisk);
   await resumed.rollback();
   expect(await stat(place).catch(() => null)).toBeNull();
