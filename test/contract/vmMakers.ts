@@ -96,6 +96,10 @@ export const vmOfAnother: MakeVm = () =>
     return { vm: new BoundedVm(handle), way };
   });
 
+/** A version of qcow2 that there is not. */
+export const overwriteVersion = (image: string): Promise<void> =>
+  overwrite(image, 4, Buffer.from([0, 0, 0, 99]));
+
 async function overwrite(path: string, offset: number, bytes: Buffer): Promise<void> {
   await using file = await open(path, 'r+');
   await file.write(bytes, 0, bytes.length, offset);
@@ -112,8 +116,7 @@ export const vmThatIsOff: MakeVm = async () => {
     vm,
     image,
     guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
-    // A version that there is not.
-    spoil: (disk) => overwrite(image(disk), 4, Buffer.from([0, 0, 0, 99])),
+    spoil: (disk) => overwriteVersion(image(disk)),
     async [Symbol.asyncDispose]() {
       await vm.close();
       await folder.remove();
