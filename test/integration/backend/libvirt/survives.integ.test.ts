@@ -5,6 +5,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CbtError, openVm, type Vm } from '../../../../lib/index.js';
+import { startCommand } from '../../../helpers/builtCommand.js';
 import { eventually } from '../../../helpers/eventually.js';
 import { LibvirtDaemon } from '../../../helpers/libvirtDaemon.js';
 import { qemuImg } from '../../../helpers/qemuTools.js';
@@ -240,6 +241,28 @@ describe('in a session', () => {
     await daemon.virsh('start', name);
     await eventually(async () => expect(await verdict()).toEqual({ verdict: 'incremental' }));
     await write(11);
+    await expectExact();
+  });
+
+  test('our process is killed hard: its guard finds the way back through libvirt, and rolls back', async () => {
+    await vm.close();
+
+    for (let granule = 100; granule < 300; granule += 1) written.add(granule);
+    await daemon.guestIo(name, 'virtio-disk0', `write -P 8 ${100 * GRANULE} ${200 * GRANULE}`);
+    const to = daemon.file(`killed-${name}`);
+    const { child, done } = await startCommand([
+      ...['backup', '--vm', daemon.address(name), '--to', to, '--rate', '1M'],
+    ]);
+    const parts = async (): Promise<string[]> =>
+      ((await daemon.qmp(name, 'query-block-exports')) as { id: string }[]).map(({ id }) => id);
+    await eventually(async () => expect(await parts()).toHaveLength(1));
+    child.kill('SIGKILL');
+    await done;
+    await eventually(async () => {
+      expect(await parts()).toEqual([]);
+      expect(await daemon.qmp(name, 'query-jobs')).toEqual([]);
+    });
+    await eventually(async () => expect(await verdict()).toEqual({ verdict: 'incremental' }));
     await expectExact();
   });
 
