@@ -1,13 +1,13 @@
 // A libvirt of the bench's own with one VM. It is a session daemon whose every file lies in the given folder, so it meets no
 // other libvirt of the machine and nothing of it is left when the folder goes. Root has no session daemon: there the
 // programs run in a user namespace in which root has another number. The VM has one disk, is never let run (a guest would
-// take processor time from the copies), and has two QMP monitors besides libvirt's: one to write with, one for our command.
+// take processor time from the copies). Both sides, and whoever writes, reach its QEMU through libvirt.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { QmpClient } from '../dist/backend/qemu/qmp/qmpClient.js';
+import { DomainWay } from '../dist/backend/libvirt/domainWay.js';
 import { run } from './measure.mjs';
 
 const NAME = 'bench';
@@ -31,9 +31,9 @@ export class LibvirtVm {
     this.#folder = folder;
   }
 
-  /** The monitor that our command talks to. */
-  get qmp() {
-    return join(this.#folder, 'qmp.sock');
+  /** As our command names it. */
+  get vm() {
+    return `libvirt:qemu:///session?socket=${join(this.#folder, 'r/libvirt/libvirt-sock')}#${NAME}`;
   }
 
   async start(image) {
@@ -52,7 +52,7 @@ export class LibvirtVm {
     await writeFile(xml, this.#definition(image));
     await this.virsh('define', xml);
     await this.virsh('start', NAME, '--paused');
-    this.#client = await QmpClient.connect(join(this.#folder, 'io.sock'));
+    this.#client = await new DomainWay(this.vm).connect();
   }
 
   /** A program that finds this libvirt as `qemu:///session`. */
@@ -88,12 +88,7 @@ export class LibvirtVm {
   }
 
   #definition(image) {
-    const monitor = (id) =>
-      ['-chardev', `socket,id=${id},path=${join(this.#folder, `${id}.sock`)},server=on,wait=off`]
-        .concat('-mon', `chardev=${id},mode=control`)
-        .map((value) => `<qemu:arg value='${value}'/>`)
-        .join('');
-    return `<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+    return `<domain type='qemu'>
   <name>${NAME}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices>
@@ -102,7 +97,6 @@ export class LibvirtVm {
     </disk>
     <memballoon model='none'/>
   </devices>
-  <qemu:commandline>${monitor('io')}${monitor('qmp')}</qemu:commandline>
 </domain>
 `;
   }

@@ -90,7 +90,7 @@ function row(name, { ours, peer }) {
     case: name,
     ours: a,
     peer: b,
-    note: `${(b.median / a.median).toFixed(2)}×, stored ${stored(ours)} against ${stored(peer)} MiB, peak ${peak(ours)} against ${peak(peer)} MiB; same VM, ours over a second QMP monitor`,
+    note: `${(b.median / a.median).toFixed(2)}×, stored ${stored(ours)} against ${stored(peer)} MiB, peak ${peak(ours)} against ${peak(peer)} MiB; same VM, both through libvirt`,
   };
 }
 
@@ -129,7 +129,7 @@ class Ours extends Side {
   }
 
   command(level) {
-    const from = ['--vm', this.vm.qmp, '--scratch', this.scratch];
+    const from = ['--vm', this.vm.vm, '--scratch', this.scratch];
     return [process.execPath, bin, 'backup', ...from, '--to', this.to, '--json', `--${level}`];
   }
 }
