@@ -65,7 +65,7 @@ have_pyvmomi() { /usr/bin/python3 -c 'import pyVmomi' >/dev/null 2>&1; }
 have_pyvmomi || { missing_deb+=(python3-pyvmomi); missing_rpm+=(python3-pyvmomi); }
 <<<<<<< HEAD
 # A daemon without its driver starts, and has no domains.
-compgen -G '/usr/lib*/**/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
+compgen -G '/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
   compgen -G '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
   { missing_deb+=(libvirt-daemon-driver-qemu); missing_rpm+=(libvirt-daemon-driver-qemu); }
 =======

@@ -283,3 +283,24 @@ describe('in a session', () => {
     await vm.close();
   });
 });
+
+test('by a second monitor it is the same VM: overlay mode is refused there too, and a session that began here ends there', async () => {
+  const qmp = daemon.file(`images/${name}.qmp`);
+  await daemon.virsh('destroy', name, '--graceful');
+  await daemon.virsh('undefine', name);
+  await daemon.define(name, [{ target: 'vda', file: image }], qmp);
+  await daemon.virsh('start', name);
+  await using second = await openVm({ qmp });
+  await using first = await open();
+  expect(second.key).toBe(first.key);
+  expect(await refusalOf(second.begin({ mode: 'overlay' }))).toMatchObject({
+    code: 'ERR_CBT_UNSUPPORTED',
+    message: expect.stringContaining('libvirt does not know of the overlay'),
+  });
+  const session = await first.begin({ detached: true });
+  expect(await refusalOf(second.begin())).toMatchObject({ reason: 'BUSY' });
+  await (await second.resume(session.pit)).commit();
+  await second.close();
+  await write(13);
+  await expectExact();
+});
