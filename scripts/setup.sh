@@ -63,17 +63,14 @@ have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); 
 # What programs for vSphere are written with: clients of the service.
 have_pyvmomi() { /usr/bin/python3 -c 'import pyVmomi' >/dev/null 2>&1; }
 have_pyvmomi || { missing_deb+=(python3-pyvmomi); missing_rpm+=(python3-pyvmomi); }
-<<<<<<< HEAD
 # A daemon without its driver starts, and has no domains.
 compgen -G '/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
   compgen -G '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
   { missing_deb+=(libvirt-daemon-driver-qemu); missing_rpm+=(libvirt-daemon-driver-qemu); }
-=======
 have_rbvmomi() { command -v ruby >/dev/null && ruby -e 'require "rbvmomi"' >/dev/null 2>&1; }
 have_rbvmomi || { missing_deb+=(ruby-rbvmomi); missing_rpm+=(rubygem-rbvmomi); }
 [ -d /usr/share/gocode/src/github.com/vmware/govmomi ] ||
   { missing_deb+=(golang-github-vmware-govmomi-dev golang-github-google-uuid-dev); missing_rpm+=(golang-github-vmware-govmomi-devel); }
->>>>>>> d7ec28a (rbvmomi, govmomi and libvirt's esx driver do their work on the service too; a VM tells its CPUs and memory)
 
 # Any of the two opens the timeline pages.
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
