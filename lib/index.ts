@@ -68,11 +68,14 @@ export type {
 export type { DataTarget, ExportMap, NbdExport, NbdTls, QemuNbdImage } from './host/data.js';
 export { openData, openExportMap } from './host/data.js';
 export { findImageLeftovers } from './host/imageLeftovers.js';
+export type { VmState, VmStateEvent } from './host/keptVm.js';
 export type { Leftover, LeftoverMending } from './host/leftover.js';
 export type { OpenDiskOptions } from './host/open.js';
 export { openDisk } from './host/open.js';
 export type { OpenVmOptions } from './host/openVm.js';
 export { openVm } from './host/openVm.js';
+export type { FoundSession, PooledVm, PoolLimits, PoolOptions, Recovered } from './host/pool.js';
+export { createPool, VmPool } from './host/pool.js';
 export { ChangeMap, Ranges } from './host/ranges.js';
 export type { ConnectOptions } from './host/vm.js';
 export { connectVm } from './host/vm.js';

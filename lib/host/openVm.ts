@@ -50,9 +50,14 @@ export async function openVm(options: OpenVmOptions): Promise<Vm> {
   return qmp === undefined ? vm : underHolds(vm, qmp);
 }
 
+/** Checks what a VM is to be opened by, before anything is opened. */
+export function checkOpenVm(options: OpenVmOptions): void {
+  checkOptions('openVm', options, OPEN);
+}
+
 /** The same for who sees to holders himself: nothing is refused. */
 export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
-  checkOptions('openVm', options, OPEN);
+  checkOpenVm(options);
   const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
   if (qmp === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
   try {

@@ -1,0 +1,184 @@
+/** Many VMs for a service: connections that are kept and made anew, limits on what is done at a time, and what a run before this one left. */
+import type { CallOptions } from '../core/callOptions.js';
+import { CbtError, invalidArgument } from '../core/errors.js';
+import { warnOfCallback } from '../core/failedCallback.js';
+import {
+  type Checks,
+  callback,
+  checkCall,
+  checkOptions,
+  integer,
+  mapOf,
+  plainObject,
+  required,
+  shape,
+  text,
+} from '../core/options.js';
+import type { Vm } from '../core/vm.js';
+import { KeptVm, type VmState, type VmStateEvent } from './keptVm.js';
+import { checkOpenVm, type OpenVmOptions } from './openVm.js';
+import { type Kinds, Places } from './places.js';
+import { type FoundSession, recoverVm } from './recoverVm.js';
+
+export type { FoundSession } from './recoverVm.js';
+
+/** A VM of a pool. */
+export interface PooledVm extends Omit<OpenVmOptions, 'signal'> {
+  /** What it shares with others (its host, its storage), for the limit on a group. */
+  group?: string | undefined;
+}
+
+/** How much work goes on at a time. */
+export interface PoolLimits {
+  /** Over all VMs; 8 unless given. */
+  all?: number | undefined;
+  /** On the VMs of one group; as many as `all` unless given. */
+  group?: number | undefined;
+  /** On one VM; 1 unless given. */
+  vm?: number | undefined;
+}
+
+/** The VMs of a pool, and how it works on them. */
+export interface PoolOptions {
+  /** By the names that the pool calls them. */
+  vms: Readonly<Record<string, PooledVm>>;
+  limits?: PoolLimits | undefined;
+  /** Told of every change of a VM's state. One that throws ends nothing, and is warned of. */
+  onState?: ((event: VmStateEvent) => void) | undefined;
+}
+
+/** What was found on a VM, or why it could not be looked at. */
+export type Recovered = { vm: string } & (
+  | { sessions: FoundSession[]; error?: undefined }
+  | { sessions?: undefined; error: CbtError }
+);
+
+const LIMIT = integer(1);
+const LIMITS: Checks<PoolLimits> = { all: LIMIT, group: LIMIT, vm: LIMIT };
+const POOL: Checks<PoolOptions> = {
+  vms: required(mapOf(plainObject)),
+  limits: shape<PoolLimits>(LIMITS),
+  onState: callback,
+};
+/** Node's timers hold no more. */
+const FOR_EVER_MS = 2 ** 31 - 1;
+
+/**
+ * Keeps VMs at hand. Nothing is connected before it is wanted. A VM that is lost is connected anew by itself, after half a second and then ever
+ * longer up to half a minute; another VM in its place is refused.
+ */
+export function createPool(options: PoolOptions): VmPool {
+  return new VmPool(options);
+}
+
+/** VMs at hand, each used in its turn. */
+export class VmPool implements AsyncDisposable {
+  readonly #vms: ReadonlyMap<string, { kept: KeptVm; options: PooledVm }>;
+  readonly #limits: Required<{ [Name in keyof PoolLimits]: number }>;
+  readonly #places = new Places();
+
+  /** @internal {@link createPool} makes it. */
+  constructor(options: PoolOptions) {
+    checkOptions('createPool', options, POOL);
+    const { vms, limits = {}, onState } = options;
+    const { all = 8, vm = 1 } = limits;
+    this.#limits = { all, vm, group: limits.group ?? all };
+    const tell = (event: VmStateEvent): void => {
+      try {
+        onState?.(event);
+      } catch (error) {
+        warnOfCallback('onState failed', error);
+      }
+    };
+    this.#vms = new Map(
+      Object.entries(vms).map(([name, { group, ...open }]) => {
+        if (group !== undefined) text(group, `vms[${JSON.stringify(name)}].group`);
+        checkOpenVm(open);
+        return [name, { kept: new KeptVm(name, open, tell), options: { ...open, group } }];
+      }),
+    );
+  }
+
+  /** Names and states of the VMs. */
+  states(): { vm: string; state: VmState }[] {
+    return [...this.#vms].map(([vm, { kept }]) => ({ vm, state: kept.state }));
+  }
+
+  /** Work that waits for its turn. */
+  get waiting(): number {
+    return this.#places.waiting;
+  }
+
+  /**
+   * Works on a VM when it is its turn: connected, or off. `signal` and `timeoutMs` are those of the waiting; what the work calls takes its own.
+   * The VM is the pool's to close.
+   */
+  async use<T>(name: string, work: (vm: Vm) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    const { kept, options: vm } = this.#find(name);
+    callback(work, 'work');
+    checkCall('use', options);
+    const { signal, timeoutMs = FOR_EVER_MS } = options;
+    const late = `no turn for ${name} in ${timeoutMs} ms: ${this.waiting} wait before it`;
+    const leave = await this.#places.enter(this.#kindsOf(name, vm), {
+      signal,
+      timeoutMs,
+      onTimeout: () =>
+        new CbtError('ERR_CBT_TIMEOUT', late, { reason: 'BUSY', details: { vm: name, timeoutMs } }),
+    });
+    try {
+      return await kept.use(work);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * After a restart: ends what a process of this machine that died left on the running VMs, sessions and questions, and tells of sessions that
+   * are somebody's. Each VM by itself.
+   */
+  async recover(options: CallOptions = {}): Promise<Recovered[]> {
+    checkCall('recover', options);
+    const { signal } = options;
+    const look = async (name: string, { qmp, scratch }: PooledVm): Promise<Recovered> => {
+      try {
+        const sessions = await this.use(
+          name,
+          async ({ running }) => (running && qmp !== undefined ? recoverVm(qmp, { scratch, signal }) : []),
+          options,
+        );
+        return { vm: name, sessions };
+      } catch (error) {
+        if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+        return { vm: name, error };
+      }
+    };
+    return Promise.all([...this.#vms].map(([name, one]) => look(name, one.options)));
+  }
+
+  /** Ends every connection; sessions begun here should be ended before. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#vms.values()].map(({ kept }) => kept.close()));
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #kindsOf(name: string, { group }: PooledVm): Kinds {
+    const { all, vm, group: ofGroup } = this.#limits;
+    const kinds = new Map([
+      ['all', all],
+      [`vm ${name}`, vm],
+    ]);
+    if (group !== undefined) kinds.set(`group ${group}`, ofGroup);
+    return kinds;
+  }
+
+  #find(name: string) {
+    const found = this.#vms.get(name);
+    if (found === undefined)
+      throw invalidArgument('name', name, `a VM of the pool: ${[...this.#vms.keys()].join(', ')}`);
+    return found;
+  }
+}
