@@ -14,7 +14,7 @@ import { finishMerge } from './finishMerge.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStack, openLayer } from './layerFiles.js';
 import { type DiskRun, formatManifest, type Manifest } from './manifest.js';
-import { type JournalText, MERGE_NAME } from './mergeJournal.js';
+import { type JournalText, MERGE_NAME, readJournal } from './mergeJournal.js';
 import { requireMergeRoom } from './mergeRoom.js';
 import { coveringGrowth, mergeSums } from './mergeSums.js';
 import { PART } from './names.js';
@@ -56,8 +56,14 @@ export async function mergeLayers(
     newAbove: formatManifest({ ...above.run, disks: above.run.disks.map(replaced) }),
     newBelow: withoutDisk(below.run, newDisk.key),
   };
-  // From here on there is no way back, only forward.
-  await replaceFile(folder.file(MERGE_NAME), `${JSON.stringify(journal)}\n`);
+  try {
+    // From here on there is no way back, only forward.
+    await replaceFile(folder.file(MERGE_NAME), `${JSON.stringify(journal)}\n`);
+  } catch (error) {
+    // It may be there all the same, and then it needs them.
+    if ((await readJournal(folder.path)) === null) await removeFile(folder.file(above.disk.sums.file + PART));
+    throw error;
+  }
   await finishMerge(folder.path);
 }
 

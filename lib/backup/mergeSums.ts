@@ -43,25 +43,30 @@ export async function* mergeSums(
   read: ReadEntry,
 ): AsyncGenerator<SumsEntry, void, undefined> {
   const upper = flat(above);
-  let next = await upper.next();
-  for await (const entry of flat(below)) {
-    const end = Math.min(entry.offset + entry.length, sizeBytes);
-    const rest = new Remainder(entry, read);
-    let at = entry.offset;
-    while (!next.done && next.value.offset < end) {
-      const { offset, length } = next.value;
-      if (offset > at) yield await rest.part(at, offset);
-      at = Math.max(at, offset + length);
-      // One that reaches past this piece may cover more of the lower layer.
-      if (at > end) break;
+  try {
+    let next = await upper.next();
+    for await (const entry of flat(below)) {
+      const end = Math.min(entry.offset + entry.length, sizeBytes);
+      const rest = new Remainder(entry, read);
+      let at = entry.offset;
+      while (!next.done && next.value.offset < end) {
+        const { offset, length } = next.value;
+        if (offset > at) yield await rest.part(at, offset);
+        at = Math.max(at, offset + length);
+        // One that reaches past this piece may cover more of the lower layer.
+        if (at > end) break;
+        yield next.value;
+        next = await upper.next();
+      }
+      if (at < end) yield await rest.part(at, end);
+    }
+    while (!next.done) {
       yield next.value;
       next = await upper.next();
     }
-    if (at < end) yield await rest.part(at, end);
-  }
-  while (!next.done) {
-    yield next.value;
-    next = await upper.next();
+  } finally {
+    // Where it was not read to its end it still has its file open.
+    await upper.return();
   }
 }
 

@@ -16,6 +16,7 @@ import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnecti
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { CbtError, losesChain } from '../core/errors.js';
 import type { PitInfo } from '../core/trackedDisk.js';
+import { onFile } from '../linux/fileFault.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import type { Leftover } from './leftover.js';
@@ -164,7 +165,8 @@ async function requireRoomForBoth(
   for (const disk of lease.disks) {
     if (disk.image === undefined) continue;
     if ((await readOverlayRecord(folder, disk.index))?.state === 'returned') continue;
-    const { size } = await stat(overlayOf(folder, disk));
+    const overlay = overlayOf(folder, disk);
+    const { size } = await onFile(overlay, 'looking', () => stat(overlay));
     const change = { keeps: () => true, adds: 0 };
     await requireRoomForBitmaps([disk.image], change, { dataBytes: size, signal });
   }

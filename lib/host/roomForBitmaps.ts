@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { type BitmapChange, readBitmapNeed } from '../backend/image/qcow2/bitmapRoom.js';
 import { CbtError } from '../core/errors.js';
+import { onFile } from '../linux/fileFault.js';
 import { freeSpaceFor } from '../linux/freeSpace.js';
 
 /** Throws unless each of the qcow2 images has room for its bitmaps; those on one file system must have it together. */
@@ -25,7 +26,7 @@ export async function requireRoomForBitmaps(
       continue;
     }
     const { bytes, folder } = await freeSpaceFor(image);
-    const { dev } = await stat(image);
+    const { dev } = await onFile(image, 'looking', () => stat(image));
     const before = promised.get(dev) ?? 0;
     promised.set(dev, before + neededBytes);
     if (bytes !== null && bytes - before < neededBytes)

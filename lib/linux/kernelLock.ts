@@ -132,20 +132,26 @@ async function openRegular(path: string, flags: number, create?: number): Promis
   const before = await lstat(path).catch(() => null);
   if (before !== null && !before.isFile()) throw notRegular(path, before);
   const file = await open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, create);
-  const info = await file.stat();
-  if (info.isFile()) return file;
-  await file.close();
-  throw notRegular(path, info);
+  try {
+    const info = await file.stat();
+    if (!info.isFile()) throw notRegular(path, info);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** Whether the path still is the name of this open file. */
 async function isStill(path: string, file: FileHandle): Promise<boolean> {
-  const opened = await file.stat({ bigint: true });
-  const named = await lstat(path, { bigint: true }).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return null;
+  try {
+    const opened = await file.stat({ bigint: true });
+    const named = await lstat(path, { bigint: true });
+    return named.dev === opened.dev && named.ino === opened.ino;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
     throw failed(path, error);
-  });
-  return named !== null && named.dev === opened.dev && named.ino === opened.ino;
+  }
 }
 
 function notRegular(path: string, info: Stats): CbtError {

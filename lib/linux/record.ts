@@ -65,9 +65,13 @@ export async function readRecord(file: string): Promise<string | null> {
 async function openToWrite(file: string): Promise<FileHandle> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const handle = await open(file, flags, 0o600);
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  throw new Error(`${file} is no regular file`);
+  try {
+    if (!(await handle.stat()).isFile()) throw new Error(`${file} is no regular file`);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
 async function readHalves(handle: FileHandle): Promise<(Half | null)[]> {

@@ -40,8 +40,9 @@ export class Target implements AsyncDisposable {
       const real = await resolveLinks(named, links);
       const folder = await open(dirname(real), constants.O_RDONLY | constants.O_DIRECTORY);
       try {
+        const folderId = await folder.stat({ bigint: true });
         const found = await openFound(named, inFolder(folder, basename(real)));
-        return new Target(real, folder, await folder.stat({ bigint: true }), found);
+        return new Target(real, folder, folderId, found);
       } catch (error) {
         await folder.close();
         throw error;
@@ -72,8 +73,11 @@ export class Target implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.found?.file.close();
-    await this.folder.close();
+    try {
+      await this.found?.file.close();
+    } finally {
+      await this.folder.close();
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CbtError } from '../core/errors.js';
 import { flock } from './flock.js';
@@ -56,7 +56,13 @@ export class UnfinishedFile {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     // Nobody may read in an unfinished file what he could not read in the one that it replaces.
     const file = await open(target.at(name), flags, target.found === null ? mode : 0o600);
-    return new UnfinishedFile(target, name, file, await file.stat({ bigint: true }));
+    try {
+      return new UnfinishedFile(target, name, file, await file.stat({ bigint: true }));
+    } catch (error) {
+      await unlink(target.at(name)).catch(() => undefined);
+      await file.close();
+      throw error;
+    }
   }
 
   /** For programs that open it themselves. */

@@ -8,6 +8,7 @@ import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError, retold, throwIfAborted } from '../../core/errors.js';
+import { onFile } from '../../linux/fileFault.js';
 import { isRunning, ownMark, removeDeadMarks } from '../../linux/processMark.js';
 import { findProgram } from '../../linux/program.js';
 import { RunningProgram } from '../../linux/runningProgram.js';
@@ -58,7 +59,8 @@ export async function withStorageDaemon<T>(
   const file = findProgram(PROGRAM);
   await removeDeadFolders();
   // mkdtemp makes folders with mode 0700.
-  const folder = await mkdtemp(path.join(tmpdir(), `cbt-qsd-${await ownMark()}-`));
+  const place = path.join(tmpdir(), `cbt-qsd-${await ownMark()}-`);
+  const folder = await onFile(tmpdir(), 'making a folder in it', () => mkdtemp(place));
   try {
     const daemon = RunningProgram.start(file, [
       '--chardev',
@@ -79,7 +81,8 @@ export async function withStorageDaemon<T>(
     options.onSaid?.(wordsOf(daemon));
     return value;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // What was done counts; an empty folder that stays is removed when we are gone.
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 

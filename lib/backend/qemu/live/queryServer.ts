@@ -69,7 +69,7 @@ export class QueryServer {
       if (this.#client.open) await stopServer(this.#client);
     } finally {
       await removeSocketElsewhere(own.folder);
-      await rm(own.folder, { recursive: true, force: true });
+      await rm(own.folder, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 

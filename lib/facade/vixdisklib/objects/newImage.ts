@@ -74,7 +74,7 @@ async function createInParts(file: string, create: (path: string) => Promise<voi
     for (const [path, id] of moved) await removeSame(path, id);
     throw error;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
