@@ -67,7 +67,12 @@ export type {
 } from './core/vm.js';
 export type { DataTarget, ExportMap, NbdExport, NbdTls, QemuNbdImage } from './host/data.js';
 export { openData, openExportMap } from './host/data.js';
+export type { Holds } from './host/holds.js';
+export type { HostFile } from './host/hostFile.js';
+export type { HostVm, VmEntry } from './host/hostVm.js';
 export { findImageLeftovers } from './host/imageLeftovers.js';
+export type { FoundDisk, InventoryOptions } from './host/inventory.js';
+export { Inventory } from './host/inventory.js';
 export type { VmState, VmStateEvent } from './host/keptVm.js';
 export type { Leftover, LeftoverMending } from './host/leftover.js';
 export type { OpenDiskOptions } from './host/open.js';

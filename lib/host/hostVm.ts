@@ -52,7 +52,7 @@ export class HostVm {
   readonly name: string;
   /** With the defaults of the host file. */
   readonly entry: VmEntry;
-  /** What is remembered of it on this machine. */
+  /** @internal What is remembered of it on this machine. */
   readonly records: RecordStore;
   /** Of a caller that keeps none of his own. */
   readonly #own = new Holds();
@@ -70,7 +70,7 @@ export class HostVm {
     return this.records.id();
   }
 
-  /** Who holds it, and who is changing it. */
+  /** @internal Who holds it, and who is changing it. */
   async holders(): Promise<HoldStore> {
     const { folder } = this.records;
     const key = await (await wayTo(this.address)).identity();

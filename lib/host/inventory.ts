@@ -5,6 +5,7 @@
 import { lstat } from 'node:fs/promises';
 import { formatDomainAddress, LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import { anything, type Checks, checkOptions, text } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions } from '../core/vm.js';
@@ -13,7 +14,10 @@ import { findHostFile, type HostFile } from './hostFile.js';
 import { HostVm, idText, type VmEntry } from './hostVm.js';
 import { domainVm, LibvirtVms } from './libvirtVms.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
+import { vmList } from './vmEntryChecks.js';
 import { wayTo } from './ways.js';
+
+const OPTIONS: Checks<InventoryOptions> = { file: text, env: anything, vms: vmList, stateFolder: text };
 
 /** Wires that this version has. */
 const SERVED_WIRES: ReadonlySet<string> = new Set(['vim', 'metrics']);
@@ -46,7 +50,9 @@ export class Inventory {
   readonly passed: readonly HostVm[];
   #loaded: Promise<Loaded> | null = null;
 
+  /** Nothing is read or asked yet. */
   constructor(options: InventoryOptions = {}) {
+    checkOptions('Inventory', options, OPTIONS);
     this.#options = options;
     this.passed = options.vms?.map((entry) => new HostVm(entry, options.stateFolder)) ?? [];
   }
@@ -155,9 +161,14 @@ export class Inventory {
 
   async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
     const vms = await this.vms();
-    return (
-      vms.find((vm) => vm.name === name) ?? (await this.numbered(name)) ?? (await this.#byUuid(name, options))
-    );
+    const [found, other] = vms.filter((vm) => vm.name === name);
+    if (found !== undefined && other !== undefined)
+      throw invalidArgument(
+        'VM',
+        name,
+        `that of one VM; it is that of ${addressOf(found)} and ${addressOf(other)}`,
+      );
+    return found ?? (await this.numbered(name)) ?? (await this.#byUuid(name, options));
   }
 
   /** A VM by its number (`vm-7`). In the order of the host file: VMs that have none yet get theirs so. */
@@ -220,6 +231,10 @@ export class Inventory {
   async #where(): Promise<string> {
     return (await this.file())?.path ?? 'this program';
   }
+}
+
+function addressOf({ entry: { qmp, libvirt } }: HostVm): string {
+  return String(qmp ?? libvirt);
 }
 
 async function isThere(path: string): Promise<boolean> {

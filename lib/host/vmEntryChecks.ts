@@ -34,9 +34,12 @@ const entry: Check = (value, name) => {
     throw invalidArgument(`${name}.qmp`, qmp, `the VM's QMP socket, or libvirt in its place`);
 };
 
+/** A list of VMs; two may have one name, and are then not found by it. */
+export const vmList: Check = listOf(entry);
+
 /** A list of VMs, each of another name. */
 export const vmEntries: Check = (value, name) => {
-  listOf(entry)(value, name);
+  vmList(value, name);
   const first = new Map<string, number>();
   for (const [at, vm] of (value as readonly VmEntry[]).entries()) {
     const other = first.get(vm.name);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseDiskName, parseVmName } from '../../../lib/host/diskName.js';
 import { Inventory } from '../../../lib/host/inventory.js';
+import { Inventory as PublicInventory } from '../../../lib/index.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 const UUID = '5f0c4a3e-9a0b-4a57-9f3e-1d2c3b4a5968';
@@ -50,6 +51,14 @@ describe('what a name may be', () => {
 });
 
 describe('the VMs that a program passes', () => {
+  test('are checked before anything is asked; a name of two is refused with both', async () => {
+    expect(PublicInventory).toBe(Inventory);
+    expect(() => new Inventory({ fiel: '/x' } as never)).toThrow('fiel');
+    expect(() => new Inventory({ vms: [{ name: 'web' }] })).toThrow('vms[0].qmp');
+    const twins = new Inventory({ vms: [...vms('web'), { name: 'web', qmp: '/elsewhere/web.qmp' }] });
+    await expect(twins.find('web')).rejects.toThrow('/nowhere/web.qmp and /elsewhere/web.qmp');
+  });
+
   test('are found by their exact names; no file is read', async () => {
     const inventory = new Inventory({ vms: vms('web', 'Web'), file: '/nowhere.yaml' });
     expect((await inventory.find('Web'))?.address).toBe('/nowhere/Web.qmp');
