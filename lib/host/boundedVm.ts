@@ -1,142 +1,89 @@
 /** A VM and its sessions whose calls have each caller's own deadline, beside his signal. */
 import type { CallOptions } from '../core/callOptions.js';
-import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
-import type { CbtError } from '../core/errors.js';
-import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
+import type { EndSessionOptions, Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
 import type { BeginVmOptions, DisksOptions, StartVmOptions, Vm, VmDiskInfo, VmFacts } from '../core/vm.js';
 import { within } from '../core/within.js';
+import { PassedSession, PassedVm } from './passed.js';
 
-export class BoundedVm implements Vm {
-  readonly #vm: Vm;
-
-  constructor(vm: Vm) {
-    this.#vm = vm;
-  }
-
-  get key(): string {
-    return this.#vm.key;
-  }
-
-  get running(): boolean {
-    return this.#vm.running;
-  }
-
-  get lost(): AbortSignal {
-    return this.#vm.lost;
-  }
-
+export class BoundedVm extends PassedVm implements Vm {
   facts(options?: CallOptions): Promise<VmFacts> {
-    return within('facts', options, (own) => this.#vm.facts(own));
+    return within('facts', options, (own) => this.vm.facts(own));
   }
 
   disks(options?: DisksOptions): Promise<VmDiskInfo[]> {
-    return within('disks', options, (own) => this.#vm.disks(own));
+    return within('disks', options, (own) => this.vm.disks(own));
   }
 
   openDisk(name: string, options?: CallOptions): Promise<TrackedDisk> {
-    return within('openDisk', options, (own) => this.#vm.openDisk(name, own));
+    return within('openDisk', options, (own) => this.vm.openDisk(name, own));
   }
 
   enable(options?: StartVmOptions): Promise<TrackingOutcome> {
-    return within('enable', options, (own) => this.#vm.enable(own));
+    return within('enable', options, (own) => this.vm.enable(own));
   }
 
   reset(options?: StartVmOptions): Promise<TrackingOutcome> {
-    return within('reset', options, (own) => this.#vm.reset(own));
+    return within('reset', options, (own) => this.vm.reset(own));
   }
 
   disable(options?: DisksOptions): Promise<TrackingOutcome> {
-    return within('disable', options, (own) => this.#vm.disable(own));
+    return within('disable', options, (own) => this.vm.disable(own));
   }
 
   forget(point: Parameters<Vm['forget']>[0], options?: DisksOptions): Promise<TrackingOutcome> {
-    return within('forget', options, (own) => this.#vm.forget(point, own));
+    return within('forget', options, (own) => this.vm.forget(point, own));
   }
 
   undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
-    return within('undo', options, (own) => this.#vm.undo(pit, own));
+    return within('undo', options, (own) => this.vm.undo(pit, own));
   }
 
   async begin(options?: BeginVmOptions): Promise<Session> {
-    return new BoundedSession(await within('begin', options, (own) => this.#vm.begin(own)));
+    return new BoundedSession(await within('begin', options, (own) => this.vm.begin(own)));
   }
 
   async resume(pit: string, options?: CallOptions): Promise<Session> {
-    return new BoundedSession(await within('resume', options, (own) => this.#vm.resume(pit, own)));
+    return new BoundedSession(await within('resume', options, (own) => this.vm.resume(pit, own)));
   }
 
   qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
-    return within('qmp', options, (own) => this.#vm.qmp(command, args, own));
+    return within('qmp', options, (own) => this.vm.qmp(command, args, own));
   }
 
   close(): Promise<void> {
-    return this.#vm.close();
+    return this.vm.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#vm[Symbol.asyncDispose]();
+    await this.vm[Symbol.asyncDispose]();
   }
 }
 
-class BoundedSession implements Session {
-  readonly #session: Session;
-
-  constructor(session: Session) {
-    this.#session = session;
-  }
-
-  get pit(): string {
-    return this.#session.pit;
-  }
-
-  get mode(): Session['mode'] {
-    return this.#session.mode;
-  }
-
-  get disks(): readonly SessionDisk[] {
-    return this.#session.disks;
-  }
-
-  get warnings(): readonly string[] {
-    return this.#session.warnings;
-  }
-
-  get broken(): CbtError | null {
-    return this.#session.broken;
-  }
-
-  get signal(): AbortSignal {
-    return this.#session.signal;
-  }
-
+class BoundedSession extends PassedSession implements Session {
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
-    return within('openDisk', options, (own) => this.#session.openDisk(disk, own));
-  }
-
-  diff(disk: string, options: DiffOptions): Diff {
-    return new Diff(this, disk, options);
+    return within('openDisk', options, (own) => this.session.openDisk(disk, own));
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
-    return this.#session.openData(disk, options);
+    return this.session.openData(disk, options);
   }
 
   check(disk?: string, options?: CallOptions): Promise<void> {
-    return within('check', options, (own) => this.#session.check(disk, own));
+    return within('check', options, (own) => this.session.check(disk, own));
   }
 
   commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
-    return within('commit', options, (own) => this.#session.commit(own));
+    return within('commit', options, (own) => this.session.commit(own));
   }
 
   rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
-    return within('rollback', options, (own) => this.#session.rollback(own));
+    return within('rollback', options, (own) => this.session.rollback(own));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session[Symbol.asyncDispose]();
+    await this.session[Symbol.asyncDispose]();
   }
 }

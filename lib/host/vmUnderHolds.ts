@@ -3,10 +3,9 @@
  * says who and since when. The other way round, while a change is under way nobody begins to hold it; a session that ends
  * with its process is one from its beginning to its end.
  */
-import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
-import { type EndSessionOptions, hasEnded, type Session, type SessionDisk } from '../core/session.js';
+import { type EndSessionOptions, hasEnded, type Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
 import type {
@@ -20,68 +19,56 @@ import type {
 } from '../core/vm.js';
 import type { HoldStore } from './holdStore.js';
 import { beginChange, changing } from './holds.js';
+import { PassedSession, PassedVm } from './passed.js';
 
 /** Ends a change. */
 type End = () => Promise<void>;
 
-export class VmUnderHolds implements Vm {
-  readonly #vm: Vm;
+export class VmUnderHolds extends PassedVm implements Vm {
   readonly #holds: HoldStore;
 
   constructor(vm: Vm, holds: HoldStore) {
-    this.#vm = vm;
+    super(vm);
     this.#holds = holds;
   }
 
-  get key(): string {
-    return this.#vm.key;
-  }
-
-  get running(): boolean {
-    return this.#vm.running;
-  }
-
-  get lost(): AbortSignal {
-    return this.#vm.lost;
-  }
-
   facts(options?: CallOptions): Promise<VmFacts> {
-    return this.#vm.facts(options);
+    return this.vm.facts(options);
   }
 
   disks(options?: DisksOptions): Promise<VmDiskInfo[]> {
-    return this.#vm.disks(options);
+    return this.vm.disks(options);
   }
 
   openDisk(name: string, options?: CallOptions): Promise<TrackedDisk> {
-    return this.#vm.openDisk(name, options);
+    return this.vm.openDisk(name, options);
   }
 
   enable(options?: StartVmOptions): Promise<TrackingOutcome> {
-    return this.#changing('enable', () => this.#vm.enable(options));
+    return this.#changing('enable', () => this.vm.enable(options));
   }
 
   reset(options?: StartVmOptions): Promise<TrackingOutcome> {
-    return this.#changing('reset', () => this.#vm.reset(options));
+    return this.#changing('reset', () => this.vm.reset(options));
   }
 
   disable(options?: DisksOptions): Promise<TrackingOutcome> {
-    return this.#changing('disable', () => this.#vm.disable(options));
+    return this.#changing('disable', () => this.vm.disable(options));
   }
 
   forget(...asked: Parameters<Vm['forget']>): Promise<TrackingOutcome> {
-    return this.#changing('forget', () => this.#vm.forget(...asked));
+    return this.#changing('forget', () => this.vm.forget(...asked));
   }
 
   undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
-    return this.#changing('undo', () => this.#vm.undo(pit, options));
+    return this.#changing('undo', () => this.vm.undo(pit, options));
   }
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {
     const over = await this.#begin(options.detached ? 'begin' : 'a session');
     let session: Session;
     try {
-      session = await this.#vm.begin(options);
+      session = await this.vm.begin(options);
     } catch (thrown) {
       await over().catch(() => undefined);
       throw thrown;
@@ -91,21 +78,21 @@ export class VmUnderHolds implements Vm {
   }
 
   async resume(pit: string, options?: CallOptions): Promise<Session> {
-    const resumed = await this.#vm.resume(pit, options);
+    const resumed = await this.vm.resume(pit, options);
     return this.#sessionOf(resumed, null);
   }
 
   /** What a command changes, only its caller knows. */
   qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
-    return this.#vm.qmp(command, args, options);
+    return this.vm.qmp(command, args, options);
   }
 
   close(): Promise<void> {
-    return this.#vm.close();
+    return this.vm.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#vm[Symbol.asyncDispose]();
+    await this.vm[Symbol.asyncDispose]();
   }
 
   #sessionOf(session: Session, own: End | null): Session {
@@ -121,69 +108,40 @@ export class VmUnderHolds implements Vm {
   }
 }
 
-class SessionUnderHolds implements Session {
-  readonly #session: Session;
+class SessionUnderHolds extends PassedSession implements Session {
   readonly #own: End | null;
   readonly #begin: () => Promise<End>;
   #ended = false;
 
   /** `own`: ends the change that the whole session is; null where its end is a change by itself, which `begin` begins. */
   constructor(session: Session, own: End | null, begin: () => Promise<End>) {
-    this.#session = session;
+    super(session);
     this.#own = own;
     this.#begin = begin;
   }
 
-  get pit(): string {
-    return this.#session.pit;
-  }
-
-  get mode(): Session['mode'] {
-    return this.#session.mode;
-  }
-
-  get disks(): readonly SessionDisk[] {
-    return this.#session.disks;
-  }
-
-  get warnings(): readonly string[] {
-    return this.#session.warnings;
-  }
-
-  get broken(): CbtError | null {
-    return this.#session.broken;
-  }
-
-  get signal(): AbortSignal {
-    return this.#session.signal;
-  }
-
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
-    return this.#session.openDisk(disk, options);
-  }
-
-  diff(disk: string, options: DiffOptions): Diff {
-    return new Diff(this, disk, options);
+    return this.session.openDisk(disk, options);
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
-    return this.#session.openData(disk, options);
+    return this.session.openData(disk, options);
   }
 
   check(...asked: Parameters<Session['check']>): Promise<void> {
-    return this.#session.check(...asked);
+    return this.session.check(...asked);
   }
 
   commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
-    return this.#end(() => this.#session.commit(options));
+    return this.#end(() => this.session.commit(options));
   }
 
   rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
-    return this.#end(() => this.#session.rollback(options));
+    return this.#end(() => this.session.rollback(options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const dispose = async (): Promise<void> => this.#session[Symbol.asyncDispose]();
+    const dispose = async (): Promise<void> => this.session[Symbol.asyncDispose]();
     await (this.#ended ? dispose() : this.#end(dispose));
   }
 
@@ -195,7 +153,7 @@ class SessionUnderHolds implements Session {
     } catch (thrown) {
       // What did not come to its end is asked for again, and stays a change until then.
       const nothingKept = thrown instanceof CbtError && thrown.disks !== undefined;
-      this.#ended = hasEnded(thrown) || nothingKept || this.#session.broken !== null;
+      this.#ended = hasEnded(thrown) || nothingKept || this.session.broken !== null;
       if (this.#ended || this.#own === null) await over().catch(() => undefined);
       throw thrown;
     }

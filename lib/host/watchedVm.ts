@@ -1,9 +1,7 @@
 /** A VM and its sessions whose calls are told on the channel `qemu-cbt:session`, and to the logger that the VM was opened with. */
-import { Diff, type DiffOptions } from '../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
-import type { CbtError } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
-import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js';
+import type { EndSessionOptions, Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
 import type {
@@ -18,81 +16,69 @@ import type {
 import { type Logger, logging } from '../watch/logger.js';
 import type { SessionMessage } from '../watch/messages.js';
 import { traced } from '../watch/tracing.js';
+import { PassedSession, PassedVm } from './passed.js';
 
 /** What a call is of, as far as it is known before. */
 type About = {
   readonly [Name in 'disk' | 'disks' | 'pit' | 'session']?: SessionMessage[Name] | undefined;
 };
 
-export class WatchedVm implements Vm {
-  readonly #vm: Vm;
+export class WatchedVm extends PassedVm implements Vm {
   readonly #logger: Logger | undefined;
 
   constructor(vm: Vm, logger: Logger | undefined) {
-    this.#vm = vm;
+    super(vm);
     this.#logger = logger;
   }
 
-  get key(): string {
-    return this.#vm.key;
-  }
-
-  get running(): boolean {
-    return this.#vm.running;
-  }
-
-  get lost(): AbortSignal {
-    return this.#vm.lost;
-  }
-
   facts(options?: CallOptions): Promise<VmFacts> {
-    return this.#told('facts', {}, () => this.#vm.facts(options));
+    return this.#told('facts', {}, () => this.vm.facts(options));
   }
 
   disks(options?: DisksOptions): Promise<VmDiskInfo[]> {
-    return this.#told('disks', {}, () => this.#vm.disks(options));
+    return this.#told('disks', {}, () => this.vm.disks(options));
   }
 
   openDisk(name: string, options?: CallOptions): Promise<TrackedDisk> {
-    return this.#told('openDisk', { disk: name }, () => this.#vm.openDisk(name, options));
+    return this.#told('openDisk', { disk: name }, () => this.vm.openDisk(name, options));
   }
 
   enable(options?: StartVmOptions): Promise<TrackingOutcome> {
-    return this.#track('enable', {}, () => this.#vm.enable(options));
+    return this.#track('enable', {}, () => this.vm.enable(options));
   }
 
   reset(options?: StartVmOptions): Promise<TrackingOutcome> {
-    return this.#track('reset', {}, () => this.#vm.reset(options));
+    return this.#track('reset', {}, () => this.vm.reset(options));
   }
 
   disable(options?: DisksOptions): Promise<TrackingOutcome> {
-    return this.#track('disable', {}, () => this.#vm.disable(options));
+    return this.#track('disable', {}, () => this.vm.disable(options));
   }
 
   forget(...asked: Parameters<Vm['forget']>): Promise<TrackingOutcome> {
-    return this.#track('forget', {}, () => this.#vm.forget(...asked));
+    return this.#track('forget', {}, () => this.vm.forget(...asked));
   }
 
   undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
-    return this.#track('undo', { pit }, () => this.#vm.undo(pit, options));
+    return this.#track('undo', { pit }, () => this.vm.undo(pit, options));
   }
 
   async begin(options?: BeginVmOptions): Promise<Session> {
     // Options that are none are for the VM to refuse.
     const pit = typeof options?.pit === 'string' ? parseUuid(options.pit) : undefined;
-    return this.#session('begin', { pit, session: pit }, () => this.#vm.begin(options));
+    return this.#session('begin', { pit, session: pit }, () => this.vm.begin(options));
   }
 
   async resume(pit: string, options?: CallOptions): Promise<Session> {
-    return this.#session('resume', { pit, session: pit }, () => this.#vm.resume(pit, options));
+    return this.#session('resume', { pit, session: pit }, () => this.vm.resume(pit, options));
   }
 
   qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
-    return this.#told('qmp', {}, () => this.#vm.qmp(command, args, options));
+    return this.#told('qmp', {}, () => this.vm.qmp(command, args, options));
   }
 
   close(): Promise<void> {
-    return this.#told('close', {}, () => this.#vm.close());
+    return this.#told('close', {}, () => this.vm.close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -121,13 +107,12 @@ export class WatchedVm implements Vm {
     work: () => Promise<T>,
     done?: (message: SessionMessage, result: T) => void,
   ): Promise<T> {
-    const begun = () => ({ operation, vm: this.#vm.key, ...about, disks: about.disks ?? null });
+    const begun = () => ({ operation, vm: this.vm.key, ...about, disks: about.disks ?? null });
     return logging(this.#logger, () => traced('qemu-cbt:session', begun, work, done));
   }
 }
 
-class WatchedSession implements Session {
-  readonly #session: Session;
+class WatchedSession extends PassedSession implements Session {
   readonly #told: <T>(operation: string, about: About, work: () => Promise<T>) => Promise<T>;
   #ended = false;
 
@@ -135,69 +120,41 @@ class WatchedSession implements Session {
     session: Session,
     told: <T>(operation: string, about: About, work: () => Promise<T>) => Promise<T>,
   ) {
-    this.#session = session;
+    super(session);
     this.#told = told;
   }
 
-  get pit(): string {
-    return this.#session.pit;
-  }
-
-  get mode(): Session['mode'] {
-    return this.#session.mode;
-  }
-
-  get disks(): readonly SessionDisk[] {
-    return this.#session.disks;
-  }
-
-  get warnings(): readonly string[] {
-    return this.#session.warnings;
-  }
-
-  get broken(): CbtError | null {
-    return this.#session.broken;
-  }
-
-  get signal(): AbortSignal {
-    return this.#session.signal;
-  }
-
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk> {
-    return this.#told('openDisk', this.#about(disk), () => this.#session.openDisk(disk, options));
-  }
-
-  diff(disk: string, options: DiffOptions): Diff {
-    return new Diff(this, disk, options);
+    return this.#told('openDisk', this.#about(disk), () => this.session.openDisk(disk, options));
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
-    return this.#told('openData', this.#about(disk), () => this.#session.openData(disk, options));
+    return this.#told('openData', this.#about(disk), () => this.session.openData(disk, options));
   }
 
   check(...asked: Parameters<Session['check']>): Promise<void> {
-    return this.#told('check', this.#about(asked[0]), () => this.#session.check(...asked));
+    return this.#told('check', this.#about(asked[0]), () => this.session.check(...asked));
   }
 
   async commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
-    const outcome = await this.#told('commit', this.#about(), () => this.#session.commit(options));
+    const outcome = await this.#told('commit', this.#about(), () => this.session.commit(options));
     this.#ended = true;
     return outcome;
   }
 
   async rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
-    const outcome = await this.#told('rollback', this.#about(), () => this.#session.rollback(options));
+    const outcome = await this.#told('rollback', this.#about(), () => this.session.rollback(options));
     this.#ended = true;
     return outcome;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const dispose = async (): Promise<void> => this.#session[Symbol.asyncDispose]();
+    const dispose = async (): Promise<void> => this.session[Symbol.asyncDispose]();
     await (this.#ended ? dispose() : this.#told('rollback', this.#about(), dispose));
   }
 
   #about(disk?: string): About {
-    const { pit, disks } = this.#session;
+    const { pit, disks } = this.session;
     const names = disks.map((one) => one.disk);
     return { pit, session: pit, disks: names, ...(disk !== undefined && { disk }) };
   }
