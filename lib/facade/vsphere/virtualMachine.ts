@@ -115,7 +115,8 @@ export class VirtualMachine extends ManagedObject {
 
   /** @internal Learns its reference alone; nothing is asked of the VM. */
   async identify(): Promise<this> {
-    this.#value ??= await this.context.host.id().then(idText, (thrown: unknown) => {
+    // Read each time: where its record was lost the VM has another number.
+    this.#value = await this.context.host.id().then(idText, (thrown: unknown) => {
       throw toFault(thrown);
     });
     return this;
@@ -229,9 +230,11 @@ export class VirtualMachine extends ManagedObject {
 
   /** One of the two that take a snapshot. */
   #taking(method: string, work: Work<string>): Task<VirtualMachineSnapshot<this>> {
-    return this.#changing(`VirtualMachine.${method}`, async (signal) =>
-      this.findSnapshot(await work(signal)),
-    );
+    return this.#changing(`VirtualMachine.${method}`, async (signal) => {
+      // Its reference has the VM's number, which is the record's.
+      await this.identify();
+      return this.findSnapshot(await work(signal));
+    });
   }
 
   /** A task that changes the VM: in its turn, refused while the VM is held, and the properties read anew after it. */

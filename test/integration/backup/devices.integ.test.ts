@@ -39,9 +39,16 @@ async function only(source = imagesSource([device], { format: 'raw' })) {
   return disk ?? expect.unreachable('no disk');
 }
 async function refusal(source?: BackupSource): Promise<CbtError> {
-  const disk = await only(source);
+  // Refused before anything was copied it is thrown: nothing was done.
+  const error = await only(source).then(
+    (disk) => disk.error,
+    (thrown: CbtError) => {
+      expect(thrown.disks).toMatchObject([{ disk: expect.any(String), error: { reason: thrown.reason } }]);
+      return thrown;
+    },
+  );
   expect(await manifests()).toEqual([]);
-  return disk.error ?? expect.unreachable('it was not refused');
+  return error ?? expect.unreachable('it was not refused');
 }
 /** Something happens when everything was read, before it is checked. */
 function before(check: () => Promise<void>): BackupSource {
