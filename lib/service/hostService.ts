@@ -20,8 +20,9 @@ import { Metrics, MetricsServer } from './metrics.js';
 import { holdService } from './onlyOne.js';
 import { givenSocket, notify } from './systemd.js';
 import { readUsers, type User } from './users/usersFile.js';
+import { HANDLERS } from './vim/handlers.js';
 import { VimServer } from './vim/vimServer.js';
-import { HANDLERS, VimService } from './vim/vimService.js';
+import { VimService } from './vim/vimService.js';
 
 export interface HostServiceOptions {
   inventory: Inventory;

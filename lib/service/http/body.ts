@@ -39,7 +39,8 @@ export async function writeBody(response: ServerResponse, pieces: Iterable<strin
   return true;
 }
 
-function drained(response: ServerResponse): Promise<boolean> {
+/** Whether the other end takes more, once it has taken what there was; false where it went away, or took nothing for a minute. */
+export function drained(response: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (isDrained: boolean) => (): void => {
       clearTimeout(timer);

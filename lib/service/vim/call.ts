@@ -3,6 +3,7 @@ import type { ManagedObjectReference, ServiceInstance, VirtualMachine } from '..
 import type { Role } from '../users/usersFile.js';
 import type { Changes } from './collector/changes.js';
 import type { Asking, Collector } from './collector/collector.js';
+import type { Readers } from './folder/readers.js';
 import type { WireInventory } from './inventory/inventory.js';
 import type { Reading, Viewer } from './reading.js';
 import type { Session, Sessions } from './sessions.js';
@@ -16,6 +17,8 @@ export interface Services {
   readonly sessions: Sessions;
   readonly tasks: Tasks;
   readonly changes: Changes;
+  /** Disks that are being read over HTTPS. */
+  readonly readers: Readers;
   /** This machine's; empty where it has none. */
   readonly hostUuid: string;
   /** An object that the viewer may see; null where there is none. */

@@ -1,7 +1,7 @@
 /** The methods of the API that go over the wire, and how far; docs/coverage.md is made from it, and a test holds it to the handlers. */
 import { METHODS } from '../../facade/vsphere/schema/schema.js';
 import { surface as facade } from '../../facade/vsphere/surface.js';
-import { HANDLERS } from './vimService.js';
+import { HANDLERS } from './handlers.js';
 
 /** One method, as `<type>.<method>`. */
 export interface WireEntry {

@@ -8,6 +8,7 @@ import { BodyTooLong, readBody, writeBody } from '../http/body.js';
 import type { Certificate } from '../http/certificate.js';
 import { Connections } from '../http/connections.js';
 import { cookieOf } from '../http/cookie.js';
+import { answerFolder } from './folder/folderRoute.js';
 import type { VimService } from './vimService.js';
 
 /** Names of the API's versions that are taken; clients choose the newest that they know too. */
@@ -101,6 +102,10 @@ export class VimServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const done = this.#connections.begin(request.socket);
     try {
+      if (/^\/folder([/?]|$)/.test(request.url ?? '')) {
+        await this.#folder(request, response);
+        return;
+      }
       const path = (request.url ?? '').replace(/\?.*$/s, '').replace(/\/$/, '');
       if (path === '/sdk/vimServiceVersions.xml' && isRead(request)) send(response, 200, VERSIONS);
       else if (path !== '/sdk') send(response, 404);
@@ -111,6 +116,13 @@ export class VimServer {
     } finally {
       done();
     }
+  }
+
+  async #folder(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const session = this.service.sessions.find(cookieOf(request.headers.cookie, COOKIE));
+    if (session !== null) this.#connections.trust(request.socket);
+    request.resume();
+    await answerFolder(this.service, request, response, session, cookieText);
   }
 
   async #soap(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -141,13 +153,15 @@ export class VimServer {
       'Content-Type': 'text/xml; charset="utf-8"',
       'Cache-Control': 'no-cache',
       ...(answer.cookie !== null && {
-        'Set-Cookie': `${COOKIE}="${answer.cookie}"; Path=/; HttpOnly; Secure`,
+        'Set-Cookie': cookieText(answer.cookie),
       }),
     });
     await writeBody(response, answer.pieces);
     response.removeListener('close', onClose);
   }
 }
+
+const cookieText = (cookie: string): string => `${COOKIE}="${cookie}"; Path=/; HttpOnly; Secure`;
 
 const isRead = ({ method }: IncomingMessage): boolean => method === 'GET' || method === 'HEAD';
 

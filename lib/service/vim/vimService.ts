@@ -5,32 +5,27 @@
 import { objectNotFound, toFault } from '../../facade/vsphere/faults.js';
 import {
   InvalidLogin,
-  InvalidRequest,
   type ManagedObjectReference,
   MethodFault,
-  MethodNotFound,
-  NoPermission,
   NotAuthenticated,
-  NotSupported,
   type ServiceInstance,
   type VirtualMachine,
 } from '../../facade/vsphere/index.js';
-import { findMethod, hasMethod, type Method } from '../../facade/vsphere/schema/schema.js';
+import type { Method } from '../../facade/vsphere/schema/schema.js';
 import { Guessing } from '../users/guessing.js';
 import { isPassword, NOBODY } from '../users/password.js';
-import { mayAs, maySee, type User } from '../users/usersFile.js';
-import type { Call, Caller, Handler, Handlers, Services } from './call.js';
+import { maySee, type User } from '../users/usersFile.js';
+import type { Call, Caller, Services } from './call.js';
 import { Changes } from './collector/changes.js';
 import type { Collector } from './collector/collector.js';
-import { readPath } from './collector/paths.js';
 import type { FilterSpec } from './collector/select.js';
 import { contentObjects, serviceContent } from './contentObjects.js';
+import type { FolderServices } from './folder/folderRoute.js';
+import { Readers } from './folder/readers.js';
+import { FETCH, handlerOf, methodNamed, methodOf, requireRight, typeOfResult } from './handlers.js';
 import { WireInventory } from './inventory/inventory.js';
 import { SERVICE } from './inventory/places.js';
-import { COLLECTOR_METHODS, CollectorObject, VIEW_METHODS } from './methods/collectorMethods.js';
-import { HISTORY_METHODS, SEARCH_METHODS } from './methods/searchMethods.js';
-import { SESSION_METHODS } from './methods/sessionMethods.js';
-import { VM_METHODS } from './methods/vmMethods.js';
+import { CollectorObject } from './methods/collectorMethods.js';
 import { Reading, type Viewer } from './reading.js';
 import { type Session, Sessions } from './sessions.js';
 import { type Request, readRequest, writeAnswer, writeFault } from './soap/envelope.js';
@@ -38,26 +33,6 @@ import { readFields } from './soap/readValue.js';
 import { ValueWriter } from './soap/writeValue.js';
 import { Tasks } from './tasks.js';
 import type { WireObject } from './wireObject.js';
-
-/** Every method that is served, by `<type>.<method>`; those of the facade and those that only a wire has. */
-export const HANDLERS: Handlers = {
-  ...VM_METHODS,
-  ...SESSION_METHODS,
-  ...COLLECTOR_METHODS,
-  ...VIEW_METHODS,
-  ...SEARCH_METHODS,
-  ...HISTORY_METHODS,
-};
-
-/** A read of one property; the API has it on every object, in no table. */
-const FETCH: Method = {
-  owner: 'ManagedObject',
-  name: 'Fetch',
-  inner: 'fetch',
-  parameters: [{ name: 'prop', type: 'string', optional: false, since: null }],
-  result: 'anyType',
-  faults: [],
-};
 
 /** What was called, for the log: never with arguments. */
 export interface CallNote {
@@ -92,10 +67,11 @@ export interface Answer {
 }
 
 /** The service of one facade; another facade takes its place when the host file was read again. */
-export class VimService implements Services {
+export class VimService implements Services, FolderServices {
   readonly sessions: Sessions;
   readonly changes = new Changes();
   readonly tasks: Tasks;
+  readonly readers = new Readers();
   readonly hostUuid: string;
   readonly #options: VimOptions;
   readonly #guessing = new Guessing();
@@ -143,6 +119,7 @@ export class VimService implements Services {
   async stop(): Promise<void> {
     this.sessions.endAll();
     this.changes.tell();
+    await this.readers.closeOf();
     await this.tasks.stop();
   }
 
@@ -265,7 +242,30 @@ export class VimService implements Services {
     return null;
   }
 
-  async #login(userName: string, password: string, { address, userAgent }: Caller) {
+  vmsOf(session: Session): Promise<VirtualMachine[]> {
+    return this.#inventory.vmsOf(session);
+  }
+
+  async loginAs(
+    name: string,
+    password: string,
+    address: string,
+  ): Promise<{ session: Session; cookie: string }> {
+    const { session, cookie } = await this.#login(name, password, { address, userAgent: '' });
+    return { session, cookie };
+  }
+
+  noteRead({ user }: Session, path: string, status: number, address: string): void {
+    const fault = status < 400 ? null : String(status);
+    const note = { method: 'GET', object: path, user: user.name, address, ms: 0, fault, message: null };
+    this.#options.note?.({ ...note, changes: false });
+  }
+
+  async #login(
+    userName: string,
+    password: string,
+    { address, userAgent }: Pick<Caller, 'address' | 'userAgent'>,
+  ) {
     const refused = (): InvalidLogin =>
       new InvalidLogin('Cannot complete login due to an incorrect user name or password.');
     if (!this.#guessing.isOpen(userName, address)) throw refused();
@@ -278,7 +278,7 @@ export class VimService implements Services {
     }
     this.#guessing.succeeded(userName, address);
     const { session, cookie } = this.sessions.begin(user, address, userAgent);
-    return { value: session.info, cookie, user: user.name };
+    return { session, value: session.info, cookie, user: user.name };
   }
 
   #reading(session: Session): Reading {
@@ -326,45 +326,6 @@ export class VimService implements Services {
   }
 }
 
-function methodNamed(type: string, name: string): Method {
-  const method = findMethod(type, name);
-  if (method !== null) return method;
-  throw new InvalidRequest(`there is no ${type}.${name}`);
-}
-
-/** The method of an object; one that the API has and this service has not is `NotSupported`. */
-function methodOf(object: WireObject, name: string): Method {
-  if (name === 'Fetch') return FETCH;
-  const method = findMethod(object.type, name);
-  if (method !== null) return method;
-  if (hasMethod(object.type, name)) throw new NotSupported(`${object.type}.${name} is not served`);
-  throw new MethodNotFound(`${object.type} has no method ${name}`, { receiver: object, method: name });
-}
-
-const FETCHING: Handler = {
-  async run({ receiver, args, reading }) {
-    return (await readPath(receiver, String(args['prop']), reading)) ?? undefined;
-  },
-};
-
-function handlerOf({ owner, name }: Method): Handler {
-  const handler = name === 'Fetch' ? FETCHING : HANDLERS[`${owner}.${name}`];
-  if (handler !== undefined) return handler;
-  throw new NotSupported(`${owner}.${name} is not served`);
-}
-
-function requireRight(
-  { needs = 'read', privilege = 'System.Read' }: Handler,
-  { user }: Session,
-  object: WireObject,
-): void {
-  if (mayAs(user, needs)) return;
-  throw new NoPermission(`${user.name} has not the right ${privilege}: the role is ${user.role}`, {
-    object,
-    privilegeId: privilege,
-  });
-}
-
 const FIRST = 1 << 20;
 
 /** An answer of which the first part is written: what goes wrong in it is a fault, and no answer that breaks off. */
@@ -378,11 +339,6 @@ function* begun(pieces: Generator<string>): Generator<string> {
   }
   yield* first;
   yield* pieces;
-}
-
-/** Of a task its reference goes over the wire. */
-function typeOfResult({ result }: Method): string {
-  return result.startsWith('Task<') ? 'Task' : result.replace(/\?$/, '');
 }
 
 function asksOwnSession({ objectSet, propSet }: FilterSpec): boolean {

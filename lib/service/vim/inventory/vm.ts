@@ -2,6 +2,7 @@
 import type { ManagedObjectReference, VirtualMachine } from '../../../facade/vsphere/index.js';
 import type { Reading } from '../reading.js';
 import { ENTITY, type Properties, pathName, WireObject } from '../wireObject.js';
+import { layoutWithStoreNames, namesOf, withStoreNames } from './fileNames.js';
 import { PLACES } from './places.js';
 
 /** What a VM is shared by everybody who looks at it. */
@@ -35,9 +36,10 @@ const CAPABILITY = {
 };
 
 /** The facade's configuration, with what else a VM has on a host. */
-function configOf({ config }: VirtualMachine) {
+function configOf({ config, name }: VirtualMachine) {
   return {
     ...config,
+    hardware: { ...config.hardware, device: withStoreNames(name, config.hardware.device) },
     changeVersion: '1',
     modified: new Date(0).toISOString(),
     guestFullName: GUEST_NAME,
@@ -171,7 +173,9 @@ export function vmObject(vm: VirtualMachine): WireObject {
     guest: async (reading) => guestOf((await runtimeOf(vm, reading)).powerState === 'poweredOn'),
     guestHeartbeatStatus: () => 'gray',
     summary: (reading) => summaryOf(vm, reading),
-    layoutEx: of(({ layoutEx }) => layoutEx),
+    layoutEx: of(({ layoutEx, config }) =>
+      layoutWithStoreNames(layoutEx, namesOf(vm.name, config.hardware.device)),
+    ),
     storage: of((known) => ({
       perDatastoreUsage: [{ datastore: vm.datastore[0], ...usageOf(known) }],
       timestamp: known.layoutEx.timestamp,
@@ -199,7 +203,7 @@ export function snapshotObject(vm: VirtualMachine, value: string): WireObject {
       return {
         ...whole,
         changeTrackingEnabled: config.changeTrackingEnabled,
-        hardware: { ...whole.hardware, device: config.hardware.device },
+        hardware: { ...whole.hardware, device: withStoreNames(vm.name, config.hardware.device) },
       };
     },
   });

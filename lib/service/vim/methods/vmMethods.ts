@@ -23,6 +23,17 @@ function begins(
   };
 }
 
+const STATE = 'VirtualMachine.State';
+
+/** One that ends snapshots. */
+function ends(run: (vm: VirtualMachine, call: Call) => Task<unknown> | Promise<Task<unknown>>): Handler {
+  return begins(`${STATE}.RemoveSnapshot`, async (vm, call) => {
+    // Whoever reads its content has it open.
+    await call.service.readers.closeOf(vm.value);
+    return run(vm, call);
+  });
+}
+
 /** What stands in a specification: lists without members are none. */
 function given(spec: ReadObject): VirtualMachineConfigSpec {
   const said = Object.entries(spec).filter(
@@ -37,8 +48,6 @@ async function wantsMemory(vm: VirtualMachine, call: Call): Promise<boolean> {
   const { runtime } = await call.reading.require(vm);
   return runtime.powerState !== 'poweredOff';
 }
-
-const STATE = 'VirtualMachine.State';
 
 /** By `<type>.<method>`. */
 export const VM_METHODS: Handlers = {
@@ -61,9 +70,7 @@ export const VM_METHODS: Handlers = {
       argument<VirtualMachineGuestQuiesceSpec | undefined>(call, 'quiesceSpec'),
     ),
   ),
-  'VirtualMachine.RemoveAllSnapshots_Task': begins(`${STATE}.RemoveSnapshot`, (vm) =>
-    vm.RemoveAllSnapshots_Task(),
-  ),
+  'VirtualMachine.RemoveAllSnapshots_Task': ends((vm) => vm.RemoveAllSnapshots_Task()),
   'VirtualMachine.ConsolidateVMDisks_Task': begins(`${STATE}.RemoveSnapshot`, (vm) =>
     vm.ConsolidateVMDisks_Task(),
   ),
@@ -81,7 +88,7 @@ export const VM_METHODS: Handlers = {
         argument(call, 'changeId'),
       ),
   },
-  'VirtualMachineSnapshot.RemoveSnapshot_Task': begins(`${STATE}.RemoveSnapshot`, async (vm, call) =>
+  'VirtualMachineSnapshot.RemoveSnapshot_Task': ends(async (vm, call) =>
     (await vm.findSnapshot(call.receiver)).RemoveSnapshot_Task(argument(call, 'removeChildren')),
   ),
   'VirtualMachineSnapshot.RevertToSnapshot_Task': begins(`${STATE}.RevertToSnapshot`, async (vm, call) =>
