@@ -113,6 +113,14 @@ export const LAYERS = [
       'the command; pictures. `scripts/bundle-command.mjs` makes it one file (`dist/command`); `bin/compiledCode.js` keeps V8’s code for it, for the Node that made it',
   },
   {
+    name: 'testing',
+    match: /^testing\//,
+    may: ['core', 'kernel', 'host'],
+    bare: true,
+    holds:
+      'a VM in memory for tests of programs that use the library: its disks and bitmaps, faults, matchers (ADR 35)',
+  },
+  {
     name: 'otel',
     match: /^otel\//,
     may: ['core', 'watch'],

@@ -1,5 +1,7 @@
 /** Whoever makes a `DiskSource` keeps its promises; a line for each. */
+
 import { diskSourceContract } from './diskSource.js';
+import { memoryDisk } from './memoryMakers.js';
 import { liveDisk, memory, parallelsFolder, qcow2Image, stoppedVm } from './sourceMakers.js';
 
 diskSourceContract('a qcow2 image', qcow2Image);
@@ -7,3 +9,4 @@ diskSourceContract('a Parallels folder', parallelsFolder);
 diskSourceContract('the fake in memory', memory);
 diskSourceContract('a disk of a running QEMU', liveDisk);
 diskSourceContract('an image of a VM that is off', stoppedVm);
+diskSourceContract('a disk of a VM in memory', memoryDisk);

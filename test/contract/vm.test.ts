@@ -1,5 +1,7 @@
 /** Whoever makes a `Vm` keeps its promises; a line for each. */
+
 import { domainThatIsOff, runningDomain } from './domainMakers.js';
+import { memoryVm } from './memoryMakers.js';
 import { vmContract } from './vm.js';
 import { runningVm, vmOfAnother, vmThatIsOff } from './vmMakers.js';
 
@@ -8,3 +10,9 @@ vmContract('running, whose monitor another program has', { running: true, make: 
 vmContract('off', { running: false, make: vmThatIsOff, unambiguous: true });
 vmContract('a domain of libvirt that runs', { running: true, make: runningDomain, unambiguous: true });
 vmContract('a domain of libvirt that is off', { running: false, make: domainThatIsOff, unambiguous: true });
+vmContract('in memory, for unit tests', {
+  running: true,
+  make: memoryVm,
+  unambiguous: true,
+  monitorless: true,
+});

@@ -51,6 +51,7 @@ test('every snippet of the documents fits the types', async () => {
     const paths = {
       'qemu-cbt': [join(root, 'lib/index.ts')],
       'qemu-cbt/backup': [join(root, 'lib/backup/index.ts')],
+      'qemu-cbt/testing': [join(root, 'lib/testing/index.ts')],
       'qemu-cbt/*': [join(root, 'lib/facade/*/index.ts')],
     };
     const typeRoots = [join(root, 'node_modules/@types')];
