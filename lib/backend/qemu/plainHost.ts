@@ -89,7 +89,8 @@ export class PlainHost implements QemuHost {
   }
 
   agentAddress(socket: string | undefined): string {
-    if (socket === undefined) throw invalidArgument('quiesce.agentSocket', socket, 'the socket of the guest agent');
+    if (socket === undefined)
+      throw invalidArgument('quiesce.agentSocket', socket, 'the socket of the guest agent');
     return path.resolve(socket);
   }
 
