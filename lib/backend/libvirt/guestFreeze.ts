@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
 import { checkTimeout } from '../../linux/waiting.js';
 import { type FreezeOptions, type FrozenResult, runWithin } from '../qemu/guest/guestFreeze.js';
+import { parseJson } from '../qemu/qmp/json.js';
 import type { FoundDomain } from './findDomain.js';
 import { onDomain } from './findDomain.js';
 
@@ -17,6 +18,8 @@ const LEFT_THAW_MS = 10_000;
 const THAW_TRY_MS = 5_000;
 const THAW_PAUSE_MS = 100;
 const STATUS_SECONDS = 5;
+/** Characters of an answer that an error shows. */
+const SHOWN = 80;
 
 export async function whileDomainFrozen<T>(
   found: FoundDomain,
@@ -76,13 +79,29 @@ export async function thawLeftDomain(found: FoundDomain, signal?: AbortSignal): 
   return true;
 }
 
-/** 'thawed' or 'frozen', as the agent says. */
-async function statusOf({ libvirt, domain }: FoundDomain, signal: AbortSignal | undefined): Promise<unknown> {
+/** As the agent says; what it says beside these two is an error. */
+async function statusOf(
+  { libvirt, domain, address }: FoundDomain,
+  signal: AbortSignal | undefined,
+): Promise<'thawed' | 'frozen'> {
   const command = JSON.stringify({ execute: 'guest-fsfreeze-status' });
-  const answer: unknown = JSON.parse(
-    (await libvirt.agentCommand(domain, command, STATUS_SECONDS, { signal })) ?? 'null',
+  const said = await libvirt.agentCommand(domain, command, STATUS_SECONDS, { signal });
+  const status = returnedIn(said ?? '');
+  if (status === 'thawed' || status === 'frozen') return status;
+  throw new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `the guest agent of ${address} answered ${JSON.stringify(said?.slice(0, SHOWN) ?? null)} to guest-fsfreeze-status, expected thawed or frozen`,
+    { details: { domain: address } },
   );
-  return typeof answer === 'object' && answer !== null && 'return' in answer ? answer.return : null;
+}
+
+function returnedIn(text: string): unknown {
+  try {
+    const answer: unknown = parseJson(text);
+    return typeof answer === 'object' && answer !== null && 'return' in answer ? answer.return : null;
+  } catch {
+    return null;
+  }
 }
 
 /** How many file systems it changed; null where another try may have. */
