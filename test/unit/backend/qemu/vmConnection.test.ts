@@ -4,6 +4,7 @@ import type { QmpPort } from '../../../../lib/backend/qemu/qmp/qmpPort.js';
 import { acquireConnection, releaseConnection } from '../../../../lib/backend/qemu/vmConnection.js';
 import type { WayToQemu } from '../../../../lib/backend/qemu/wayToQemu.js';
 import { CbtError } from '../../../../lib/core/errors.js';
+import { eventually } from '../../../helpers/eventually.js';
 import { refusalOf } from '../../../helpers/refusal.js';
 
 class Monitor {
@@ -59,7 +60,7 @@ test('one that is lost says so, and whoever comes next has a new one', async () 
   const first = await acquireConnection(monitor.way);
   const why = new CbtError('ERR_CBT_CONNECTION_LOST', 'gone');
   monitor.end(why);
-  await vi.waitFor(() => expect(first.lost.reason).toBe(why));
+  await eventually(() => expect(first.lost.reason).toBe(why));
   const second = await acquireConnection(monitor.way);
   expect(second).not.toBe(first);
   expect(second.lost.aborted).toBe(false);

@@ -15,6 +15,7 @@ import { VmHandle } from '../../../../../lib/backend/qemu/vmHandle.js';
 import type { WayToQemu } from '../../../../../lib/backend/qemu/wayToQemu.js';
 import { loadKernel } from '../../../../../lib/kernel/load.js';
 import { isHeld } from '../../../../../lib/linux/kernelLock.js';
+import { eventually } from '../../../../helpers/eventually.js';
 import { OwnedHost, PipeOwner, PipePort } from '../../../../helpers/pipePort.js';
 import type { QemuProcess } from '../../../../helpers/qemuProcess.js';
 import { guestIo, startQemuSystem } from '../../../../helpers/qemuSystem.js';
@@ -162,7 +163,7 @@ test('a guard ends a session by the way that its record leads, and thaws its gue
   const [name = ''] = await readdir(place);
   const session = join(place, name);
   // Its own guard knows no such way, and has given it up.
-  await vi.waitFor(async () => expect(await isHeld(join(session, 'owner.lock'))).toBe(false));
+  await eventually(async () => expect(await isHeld(join(session, 'owner.lock'))).toBe(false));
   const lease = await readLease(session);
   await writeLease(session, { ...lease!, frozen: { agent: 'the guest of web', since: 'then' } });
   const asked: string[] = [];
