@@ -21,7 +21,9 @@ import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import { type Lease, type LeaseDisk, readLease } from '../own/lease.js';
 import { exportUri } from '../own/nbdServer.js';
+import { onEnded } from '../qmp/onEnded.js';
 import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
+import { letGoWhenEnded } from './endedElsewhere.js';
 import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { MODES } from './modes.js';
@@ -49,6 +51,8 @@ export class LiveSession implements Session {
   #over = false;
   /** The clean-up that a break started; later calls wait for it. */
   #breaking: Promise<TrackingOutcome> | null = null;
+  /** Calls off what hears of QEMU: its connection outlives many sessions. */
+  #unwatch: () => void = () => undefined;
 
   constructor(
     readonly client: QmpPort,
@@ -179,11 +183,15 @@ export class LiveSession implements Session {
       const why = error instanceof Error ? error.message : String(error);
       if (!this.#ended) this.#break(`QEMU can no longer be watched: ${why}`, error);
     });
-    void this.client.ended.then(() => {
+    const callOff = onEnded(this.client, () => {
       // Nobody watches it any more: its guard ends it, or whoever connects first.
       void letGoOfSession(this.pit, 'undo');
-      return events.return?.();
+      void events.return?.();
     });
+    this.#unwatch = () => {
+      callOff();
+      void events.return?.();
+    };
   }
 
   /** What the events would have told that are lost. A limit that was reached is none any more. */
@@ -265,20 +273,27 @@ export class LiveSession implements Session {
   /** Rolls back, unless another process is ending the session in order: then the point in time is that one's to decide. */
   async #cleanUpBreak(): Promise<TrackingOutcome> {
     const lease = await readLease(this.folder);
-    if (lease === null || lease.ending) return { pit: this.pit, disks: [] };
-    return this.#end('rollback');
+    if (lease !== null && !lease.ending) return this.#end('rollback');
+    await this.#closeDisks();
+    void letGoWhenEnded(this.client, this.folder, this.pit).finally(() => this.#unwatch());
+    return { pit: this.pit, disks: [] };
   }
 
   async #end(how: Ending, options?: EndOptions): Promise<TrackingOutcome> {
     this.#ended = true;
+    await this.#closeDisks();
+    const { folder, lease } = this;
+    const outcome = await endSession(this.client, { folder, lease }, how, options);
+    this.#over = true;
+    this.#unwatch();
+    return outcome;
+  }
+
+  async #closeDisks(): Promise<void> {
     const broken = this.#broken;
     for (const disk of this.#opened)
       await (broken ? disk.loseWith(broken) : disk.close()).catch(() => undefined);
     this.#opened.clear();
-    const { folder, lease } = this;
-    const outcome = await endSession(this.client, { folder, lease }, how, options);
-    this.#over = true;
-    return outcome;
   }
 
   #told() {
