@@ -21,6 +21,7 @@ import { holdService } from './onlyOne.js';
 import { givenSocket, notify } from './systemd.js';
 import { readUsers, type User } from './users/usersFile.js';
 import { HANDLERS } from './vim/handlers.js';
+import { TaskFolder } from './vim/taskRecords.js';
 import { VimServer } from './vim/vimServer.js';
 import { VimService } from './vim/vimService.js';
 
@@ -94,6 +95,8 @@ export class HostService {
             log.error('users', { file: vim.users, message: error.message });
             return null;
           })) ?? [],
+        taskStore: await TaskFolder.of(stateFolder, file.path),
+        onTaskFailure: ({ message }) => log.error('tasks', { message }),
         hostUuid: machineId === '' ? '' : uuidOf(`qemu-cbt host ${machineId}`),
         note: ({ method, object, user, address, ms, fault, message, changes }) => {
           metrics.count(KNOWN.has(method) ? method : 'unknown', fault, ms);
@@ -102,6 +105,7 @@ export class HostService {
           else if (fault !== null && fault !== 'NotAuthenticated') log.warning('call', fields);
         },
       });
+      await service.tasks.restore();
       const address = parseAddress('vim', vim.address);
       const fd = givenSocket(env);
       const server = await VimServer.listen(service, { ...address, certificate, ...(fd !== null && { fd }) });

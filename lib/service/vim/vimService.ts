@@ -31,6 +31,7 @@ import { type Session, Sessions } from './sessions.js';
 import { type Request, readRequest, writeAnswer, writeFault } from './soap/envelope.js';
 import { readFields } from './soap/readValue.js';
 import { ValueWriter } from './soap/writeValue.js';
+import type { TaskStore } from './taskRecords.js';
 import { Tasks } from './tasks.js';
 import type { WireObject } from './wireObject.js';
 
@@ -56,6 +57,10 @@ export interface VimOptions {
   /** A clock in milliseconds. */
   now?: () => number;
   note?: (note: CallNote) => void;
+  /** Where tasks are remembered; they end with the service unless given. */
+  taskStore?: TaskStore;
+  /** Told where a task could not be remembered. */
+  onTaskFailure?: (error: Error) => void;
 }
 
 /** What goes back over HTTP. */
@@ -85,7 +90,7 @@ export class VimService implements Services, FolderServices {
     this.#options = options;
     this.hostUuid = options.hostUuid ?? '';
     this.sessions = new Sessions(options.idleMs, options.now);
-    this.tasks = new Tasks(this.changes);
+    this.tasks = new Tasks(this.changes, options.taskStore, options.onTaskFailure);
     this.#facade = facade;
     this.#inventory = new WireInventory(facade, this.hostUuid);
     this.#content = this.#objectsOf(facade);

@@ -1,159 +1,32 @@
 /** `qemu-cbt serve` as an operator runs it: users, start, the second one, reload, figures, end. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { qemuImg } from '../../helpers/qemuTools.js';
-import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
+import { login, makeHost, post, runCommand, startServing } from '../../helpers/vim/servedCommand.js';
 import { PASSWORD } from '../../helpers/vim/service.js';
 import { call, filterSpec } from '../../helpers/vim/soapClient.js';
 
-const COMMAND = fileURLToPath(new URL('../../../bin/qemu-cbt.js', import.meta.url));
-
-interface Ready {
-  url: string;
-  thumbprint: string;
-  vms: number;
-  metrics: string;
-}
-
-async function set(): Promise<{
-  folder: string;
-  host: string;
-  env: NodeJS.ProcessEnv;
-  write(vms: string[]): Promise<void>;
-}> {
-  const temporary = await makeTemporaryFolder();
-  onTestFinished(() => temporary.remove());
-  const folder = temporary.path;
-  const host = join(folder, 'host.yaml');
-  const write = async (vms: string[]): Promise<void> => {
-    const entries = vms.map(
-      (name) =>
-        `  - name: ${name}\n    qmp: ${folder}/${name}.qmp\n    images: {vda: ${folder}/${name}.qcow2}\n`,
-    );
-    await writeFile(
-      host,
-      `vms:\n${entries.join('')}wires:\n  vim:\n    address: 127.0.0.1:0\n    users: ${folder}/users.json\n  metrics:\n    address: 127.0.0.1:0\n`,
-    );
-  };
-  await write(['web']);
-  await qemuImg('create', '-q', '-f', 'qcow2', join(folder, 'web.qcow2'), '8M');
-  const env = { ...process.env, QEMU_CBT_STATE: join(folder, 'state'), QEMU_CBT_HOST: host };
-  return { folder, host, env, write };
-}
-
-async function run(
-  env: NodeJS.ProcessEnv,
-  args: string[],
-  input = '',
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env });
-  child.stdin.end(input);
-  const [stdout, stderr, [code]] = await Promise.all([
-    child.stdout.toArray(),
-    child.stderr.toArray(),
-    once(child, 'exit'),
-  ]);
-  return {
-    code: Number(code),
-    stdout: Buffer.concat(stdout).toString(),
-    stderr: Buffer.concat(stderr).toString(),
-  };
-}
-
-/** A service and its log. */
-async function start(env: NodeJS.ProcessEnv): Promise<{
-  child: ChildProcess;
-  ready: Ready;
-  logged(event: string): Promise<string>;
-  ended: Promise<unknown[]>;
-}> {
-  const child = spawn(process.execPath, [COMMAND, 'serve', '--json'], { env });
-  const ended = once(child, 'exit');
-  onTestFinished(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  const lines: string[] = [];
-  const waiting: (() => void)[] = [];
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    lines.push(line);
-    for (const wake of waiting.splice(0)) wake();
-  });
-  const logged = async (event: string): Promise<string> => {
-    for (;;) {
-      const at = lines.findIndex((line) => line.includes(`event=${event}`));
-      if (at >= 0) return lines.splice(at, 1)[0]!;
-      await new Promise<void>((wake) => void waiting.push(wake));
-    }
-  };
-  const out = createInterface({ input: child.stdout });
-  const [line] = await Promise.race([once(out, 'line'), ended.then(() => [`ended: ${lines.join('\n')}`])]);
-  return { child, ready: JSON.parse(line as string) as Ready, logged, ended };
-}
-
-function post(
-  url: string,
-  body: string,
-  cookie = '',
-): Promise<{ status: number; text: string; cookie: string }> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'text/xml; charset=utf-8', ...(cookie !== '' && { Cookie: cookie }) };
-    const asked = request(
-      url,
-      { method: 'POST', headers, rejectUnauthorized: false, agent: false },
-      (response) => {
-        response.toArray().then(
-          (pieces) =>
-            resolve({
-              status: response.statusCode!,
-              text: Buffer.concat(pieces).toString(),
-              cookie: response.headers['set-cookie']?.[0] ?? '',
-            }),
-          reject,
-        );
-      },
-    );
-    asked.on('error', reject);
-    asked.end(body);
-  });
-}
-
-const login = (url: string) =>
-  post(
-    url,
-    call(
-      'Login',
-      'SessionManager',
-      'ha-sessionmgr',
-      `<userName>ops</userName><password>${PASSWORD}</password>`,
-    ),
-  );
-
 test('it starts, refuses a second, reads the host file again, tells figures, and ends in order', async () => {
-  const { folder, host, env, write } = await set();
-  const without = await run(env, ['serve']);
+  const { folder, host, env, write } = await makeHost();
+  const without = await runCommand(env, ['serve']);
   expect([without.code, without.stderr]).toEqual([
     2,
     expect.stringContaining(`${folder}/users.json is not there`),
   ]);
-  expect((await run(env, ['user', 'add', 'ops', '--role', 'admin'], 'short\n')).code).toBe(2);
-  expect((await run(env, ['user', 'add', 'ops', '--role', 'admin'], `${PASSWORD}\n`)).code).toBe(0);
-  expect((await run(env, ['user', 'list'])).stdout).toBe('ops   admin   all VMs\n');
+  expect((await runCommand(env, ['user', 'add', 'ops', '--role', 'admin'], 'short\n')).code).toBe(2);
+  expect((await runCommand(env, ['user', 'add', 'ops', '--role', 'admin'], `${PASSWORD}\n`)).code).toBe(0);
+  expect((await runCommand(env, ['user', 'list'])).stdout).toBe('ops   admin   all VMs\n');
   expect(await readFile(join(folder, 'users.json'), 'utf8')).not.toContain(PASSWORD);
 
-  const { child, ready, logged, ended } = await start(env);
+  const { child, ready, logged, ended } = await startServing(env);
   expect(ready).toMatchObject({
     vms: 1,
     thumbprint: expect.stringMatching(/^([0-9A-F]{2}:){19}[0-9A-F]{2}$/),
   });
-  const second = await run(env, ['serve']);
+  const second = await runCommand(env, ['serve']);
   expect([second.code, second.stderr]).toEqual([
     5,
     expect.stringContaining(`${host} is served already, by process ${child.pid}`),
@@ -206,7 +79,7 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
   await wait;
 
   await write(['web']);
-  const again = await start(env);
+  const again = await startServing(env);
   expect(again.ready.thumbprint).toBe(ready.thumbprint);
   await expect(
     post(again.ready.url, call('CurrentTime', 'ServiceInstance', 'ServiceInstance'), cookie),
@@ -214,9 +87,9 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
 }, 90_000);
 
 test('whoever says nothing, too much or nonsense costs nobody else the service', async () => {
-  const { env } = await set();
-  await run(env, ['user', 'add', 'ops', '--role', 'admin'], `${PASSWORD}\n`);
-  const { ready } = await start(env);
+  const { env } = await makeHost();
+  await runCommand(env, ['user', 'add', 'ops', '--role', 'admin'], `${PASSWORD}\n`);
+  const { ready } = await startServing(env);
   const { hostname, port } = new URL(ready.url);
   // Far more silent connections than there may be of an address: the oldest of them go.
   const silent = Array.from({ length: 600 }, () =>

@@ -4,7 +4,7 @@ import type { VirtualMachine } from '../../../facade/vsphere/index.js';
 import { maySee } from '../../users/usersFile.js';
 import { argument, type Call, type Handlers, referenceArgument } from '../call.js';
 import { PLACES } from '../inventory/places.js';
-import type { WireTaskInfo } from '../tasks.js';
+import type { WireTaskInfo } from '../taskInfo.js';
 import { WireObject } from '../wireObject.js';
 
 /** What of the VMs found the caller may see. */
