@@ -3,12 +3,15 @@ import { execFile } from 'node:child_process';
 import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { NbdConnection } from '../../lib/backend/nbd/nbdConnection.js';
 import { qemuImg } from '../helpers/qemuTools.js';
 import { resized, SECTOR } from './contents.js';
 import { Machine } from './machine.js';
 import { askForeign, askOf, restore } from './questions.js';
 import { NAMES, type World } from './world.js';
 
+/** Of an image that nobody said more about. */
+const CLUSTER_SECTORS = 128;
 const LEAST_SECTORS = 128;
 const MOST_SECTORS = 8192;
 
@@ -44,8 +47,28 @@ export async function resize(world: World): Promise<void> {
   if (!done) return;
   if (count < now) state.shrunk = true;
   state.sectors = resized(state.sectors, count);
-  // Theirs do not say how long the disk was: what is new, and zeros, is as it was to them.
-  for (const [bitmap, held] of state.foreign) state.foreign.set(bitmap, resized(held, count));
+  if (count > now) await readTail(world, name, now);
+  // Theirs do not say how long the disk was: what is new is as it was to them.
+  for (const [bitmap, held] of state.foreign) {
+    const longer = resized(held, count);
+    if (count > now) longer.set(state.sectors.subarray(now), now);
+    state.foreign.set(bitmap, longer);
+  }
+}
+
+/**
+ * A disk that was cut within a cluster keeps the rest of that cluster, and QEMU shows it again when the disk grows: what is new is
+ * zeros from the next cluster on.
+ */
+async function readTail(world: World, name: string, from: number): Promise<void> {
+  const { sectors } = world.state(name);
+  const end = Math.min(sectors.length, Math.ceil(from / CLUSTER_SECTORS) * CLUSTER_SECTORS);
+  if (end === from) return;
+  const read = (disk: NbdConnection): Promise<Buffer> => disk.read(from * SECTOR, (end - from) * SECTOR);
+  const guest = world.machine?.guest(name);
+  const bytes =
+    guest === undefined ? await world.resting.open(world.image(name), 'read', read) : await read(await guest);
+  for (let sector = from; sector < end; sector += 1) sectors[sector] = bytes[(sector - from) * SECTOR] ?? 0;
 }
 
 /** Somebody else's bitmap, which is nobody else's to change. */

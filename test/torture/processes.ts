@@ -7,10 +7,15 @@ export interface Running {
   command: string;
 }
 
-/** All that run now; zombies have no command any more, and are left out. */
-export function running(): Running[] {
-  return readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
+/** The numbers of all that run now: what is not looked at again costs nothing. */
+export function numbers(): ReadonlySet<string> {
+  return new Set(readdirSync('/proc').filter((name) => /^\d+$/.test(name)));
+}
+
+/** All that run now, but those; zombies have no command any more, and are left out. */
+export function running(except: ReadonlySet<string> = new Set()): Running[] {
+  return [...numbers()].flatMap((name) => {
+    if (except.has(name)) return [];
     try {
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
       if (command === '') return [];

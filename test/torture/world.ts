@@ -11,7 +11,7 @@ import { qemuImg } from '../helpers/qemuTools.js';
 
 import { expectContents, SECTOR } from './contents.js';
 import { Machine } from './machine.js';
-import { hasOpenIn, running } from './processes.js';
+import { hasOpenIn, numbers, running } from './processes.js';
 import type { RestingImages } from './restingImages.js';
 import type { Space } from './space.js';
 
@@ -25,7 +25,8 @@ const MAY_BE_MISUSE = ['enable', 'forget', 'commit', 'rollback', 'changes', 'res
 const NEVER = new AbortController().signal;
 /** For what is about to end to have ended. */
 const PATIENCE_MS = 60_000;
-const LOOK_EVERY_MS = 10;
+const LOOK_FIRST_MS = 5;
+const LOOK_LAST_MS = 100;
 
 /** A file, wherever it lies and whatever it is called: what it holds, and what others keep in it. */
 export interface ImageState {
@@ -80,6 +81,8 @@ export class World {
   machine: Machine | null = null;
   /** No byte is free where it lives; nobody writes then, for what becomes of such a write nobody could say. */
   full = false;
+  /** Processes that were there before any of this world's. */
+  readonly #others = numbers();
   /** For names that are given once. */
   #named = 0;
   #value = 0;
@@ -281,9 +284,9 @@ export class World {
   /** Waits until nothing that somebody who was killed had started is at work here: helpers end with him, guards when they have mended. */
   async quiet(): Promise<void> {
     const until = Date.now() + PATIENCE_MS;
-    for (;;) {
+    for (let pause = LOOK_FIRST_MS; ; pause = Math.min(2 * pause, LOOK_LAST_MS)) {
       const own = this.machine?.process.pid;
-      const left = running().filter(
+      const left = running(this.#others).filter(
         ({ pid, command }) =>
           pid !== own &&
           (command.includes(this.folder) ||
@@ -291,7 +294,7 @@ export class World {
       );
       if (left.length === 0) return;
       if (Date.now() > until) throw new Error(`processes left: ${JSON.stringify(left)}`);
-      await sleep(LOOK_EVERY_MS);
+      await sleep(pause);
     }
   }
 
