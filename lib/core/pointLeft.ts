@@ -58,12 +58,17 @@ const GONE: ReadonlySet<CbtReason | undefined> = new Set<CbtReason>([
   'VOLATILE',
 ]);
 
+/** Whether what is wrong with the chain of a point may be over one day, and the point then be the newest of its disk. */
+export function mayReturn(reason: CbtReason | undefined): boolean {
+  return !GONE.has(reason);
+}
+
 /** Where the point may stay after it was taken off. */
 export function pointLeftAfter(
   disks: readonly { readonly disk: string; readonly error?: CbtError | undefined }[],
 ): PointLeft[] {
   return disks.flatMap(({ disk, error }) =>
-    error === undefined || GONE.has(error.reason) ? [] : [{ disk, why: error }],
+    error === undefined || !mayReturn(error.reason) ? [] : [{ disk, why: error }],
   );
 }
 

@@ -14,14 +14,14 @@ import { holdingLost } from '../backend/qemu/session/owner.js';
 import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
-import { CbtError, losesChain } from '../core/errors.js';
-import type { PitInfo } from '../core/trackedDisk.js';
+import { CbtError } from '../core/errors.js';
+import { pointLeftAfter } from '../core/pointLeft.js';
 import { onFile } from '../linux/fileFault.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import type { Leftover } from './leftover.js';
-import { openImageDisk } from './openFile.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
+import { mayBeNewest } from './storedPoints.js';
 import { requireNoHolder } from './unused.js';
 import { findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
 import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
@@ -191,20 +191,12 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
     for (const { image } of lease.disks) {
       if (image === undefined) continue;
       // One that cannot be looked at, or that another QEMU has, may have the point: the record stays.
-      const point = await newestPoint(image, signal);
-      if (point?.uuid !== lease.session) continue;
+      if (!(await mayBeNewest(image, lease.session, signal))) continue;
       const { disks } = await new ImageTracking([image], QCOW2).rollback(lease.session, { signal });
-      const failed = disks.find(({ error }) => error !== undefined)?.error;
-      // Where tracking had to end for it (ADR 4) the point is gone as well.
-      if (failed !== undefined && !losesChain(failed)) throw failed;
+      // Where tracking had to end for it (ADR 4), or had ended, the point is gone as well.
+      const [stays] = pointLeftAfter(disks);
+      if (stays !== undefined) throw stays.why;
     }
   }
   await removeFolder(folder, { overlays: holdsNothing(lease) });
-}
-
-/** The newest point in time of an image whose chain is whole; null where it has none. */
-async function newestPoint(image: string, signal: AbortSignal | undefined): Promise<PitInfo | null> {
-  await using disk = await openImageDisk(image, { ...QCOW2, signal });
-  const { state, pits } = await disk.pits({ signal });
-  return state === 'recording' ? (pits.at(-1) ?? null) : null;
 }

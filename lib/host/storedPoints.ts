@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { QmpTrackingTarget } from '../backend/qemu/graph/trackingTarget.js';
 import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
 import { CbtError, trackingLost } from '../core/errors.js';
-import { type PointLeft, pointLeftAfter } from '../core/pointLeft.js';
+import { mayReturn, type PointLeft, pointLeftAfter } from '../core/pointLeft.js';
 import type { PitList } from '../core/trackedDisk.js';
 import { type DiskOutcome, rollback } from '../core/tracking.js';
 import { openImageDisk } from './openFile.js';
@@ -16,6 +16,13 @@ import { requireRoomForBitmaps } from './roomForBitmaps.js';
 export async function readPoints(path: string, signal?: AbortSignal): Promise<PitList> {
   await using disk = await openImageDisk(path, { format: 'qcow2', signal });
   return await disk.pits({ signal });
+}
+
+/** Whether somebody may come to build on the point: it is the newest of a chain that is whole, or on one that may be whole again. */
+export async function mayBeNewest(path: string, pit: string, signal?: AbortSignal): Promise<boolean> {
+  const { state, pits, problems } = await readPoints(path, signal);
+  if (state === 'recording') return pits.at(-1)?.uuid === pit;
+  return pits.some(({ uuid }) => uuid === pit) && mayReturn(problems[0]?.reason);
 }
 
 /** The history of each image that can be read and has one; what is wrong with another is said when it is its turn. */
@@ -78,9 +85,7 @@ const PAUSE_MS = 100;
 
 async function undoOn(path: string, pit: string): Promise<PointLeft[]> {
   try {
-    const { pits, state } = await readPoints(path);
-    // A chain that is lost is the base of nothing.
-    if (state !== 'recording' || pits.at(-1)?.uuid !== pit) return [];
+    if (!(await mayBeNewest(path, pit))) return [];
     return pointLeftAfter((await rollBackImage(path, pit)).disks);
   } catch (why) {
     return [{ disk: path, why }];

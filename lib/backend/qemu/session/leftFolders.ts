@@ -6,6 +6,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError, losesChain } from '../../../core/errors.js';
+import { pointLeftAfter } from '../../../core/pointLeft.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
 import { fileIdentity } from '../../../linux/fileIdentity.js';
@@ -138,10 +139,19 @@ function hasPoint({ layers }: VmDisk, { session }: Lease): boolean {
   return layers?.[0].bitmaps.some(({ name }) => parseSegmentName(name)?.pit === session) === true;
 }
 
+/** Whether it is in a layer below, which may be the disk again; of layers that cannot be seen nothing is known. */
+function hasPointBelow({ layers }: VmDisk, { session }: Lease): boolean {
+  if (layers === undefined) return true;
+  return layers
+    .slice(1)
+    .some(({ bitmaps }) => bitmaps.some(({ name }) => parseSegmentName(name)?.pit === session));
+}
+
 /**
  * Ends a lost session on the VM that runs now: its point in time, which nobody committed, is rolled back where a disk still
  * has it, and its files go. An overlay that holds writes of the guest stays, with its record; so does the record while
- * an image that may still have the point is not on this VM, because the point would be taken for a committed one.
+ * an image that may still have the point is not on this VM, or the point is where it cannot be taken off now (below an overlay, as
+ * a rule), because it would be taken for a committed one.
  */
 export async function endLostSession(
   client: QmpPort,
@@ -162,25 +172,31 @@ export async function undoLostSession(
   const told = await endLeftFreeze({ folder, lease }, client.host, options);
   const ended = (): TrackingOutcome => (told.length === 0 ? outcome : { ...outcome, warnings: told });
   const away: LeaseDisk[] = [];
+  const stuck: LeaseDisk[] = [];
   if (lease.taken && lease.ending !== 'commit') {
     const now = await listDisks(client, options);
     const there = now.flatMap((disk, index): LeaseDisk[] => {
       const { id, formatNode: node, sizeBytes = 0 } = disk;
       return node !== undefined && hasPoint(disk, lease) ? [{ index, disk: id, node, sizeBytes }] : [];
     });
-    for (const disk of lease.disks)
-      if ((await findSame(now, disk))?.formatNode === undefined) away.push(disk);
     outcome = await rollBackPoint(client, { ...lease, disks: there }, options);
-    // A chain that is lost has no base at all: the next session starts it anew.
-    const failed = outcome.disks.find(({ error }) => error !== undefined && !losesChain(error))?.error;
-    if (failed !== undefined) throw failed;
+    // A chain that ended for good has no base at all: the next session starts it anew.
+    const stays = pointLeftAfter(outcome.disks);
+    const failed = stays.find(({ why }) => !losesChain(why));
+    if (failed !== undefined) throw failed.why;
+    for (const disk of lease.disks) {
+      const same = await findSame(now, disk);
+      if (same?.formatNode === undefined) away.push(disk);
+      else if (stays.some((left) => left.disk === same.id) || hasPointBelow(same, lease)) stuck.push(disk);
+    }
   }
   // Another VM's, by its name: this one has the socket's path, or a copy of an image, and may not touch its files.
   if (away.length > 0 && away.length === lease.disks.length) return ended();
-  const record = lease.frozen !== undefined || away.length > 0 || strandedBecause({ folder, lease }) !== null;
+  const remain = [...away, ...stuck];
+  const stranded = strandedBecause({ folder, lease }) !== null;
+  const record = lease.frozen !== undefined || remain.length > 0 || stranded;
   // A stranded overlay's record tells of all its disks; otherwise only those remain of which something is to be done.
-  if (away.length > 0 && strandedBecause({ folder, lease }) === null)
-    await writeLease(folder, { ...lease, disks: away });
+  if (remain.length > 0 && !stranded) await writeLease(folder, { ...lease, disks: remain });
   await removeFolder(folder, { overlays: holdsNothing(lease), record });
   return ended();
 }
