@@ -41,36 +41,74 @@ export async function makeFolder(folder, { runs, sizeBytes, fullBytes, clusters 
     const summed = await sums.finish();
     await sums.close();
     const pit = randomUUID();
-    const at = new Date(Date.UTC(2026, 0, 1) + run * 3_600_000).toISOString();
-    const disk = {
-      disk: 'disk',
-      key: 'disk',
-      sizeBytes,
-      epoch,
-      changeId: null,
-      verdict: below === null ? 'full' : 'incremental',
-      reason: null,
-      message: null,
-      base: below,
-      file,
-      fileBytes: (await stat(join(folder, file))).size,
-      sums: { file: sumsName('disk', run), ...summed },
-      changedBytes: storedBytes,
-      storedBytes,
-      zeroBytes: 0,
-    };
-    const manifest = {
-      format: 'qemu-cbt-backup',
-      version: 2,
+    const text = manifestText({
       run,
       pit,
-      startedAt: at,
-      finishedAt: at,
-      source: { kind: 'images', name: null, uuid: null },
-      disks: [disk],
-      failed: [],
-    };
-    await writeFile(join(folder, manifestName(run)), formatManifest(manifest));
+      epoch,
+      below,
+      sizeBytes,
+      storedBytes,
+      summed,
+      fileBytes: (await stat(join(folder, file))).size,
+    });
+    await writeFile(join(folder, manifestName(run)), text);
+    below = { run, pit };
+  }
+}
+
+function manifestText({ run, pit, epoch, below, sizeBytes, storedBytes, summed, fileBytes }) {
+  const at = new Date(Date.UTC(2026, 0, 1) + run * 3_600_000).toISOString();
+  const disk = {
+    disk: 'disk',
+    key: 'disk',
+    sizeBytes,
+    epoch,
+    changeId: null,
+    verdict: below === null ? 'full' : 'incremental',
+    reason: null,
+    message: null,
+    base: below,
+    file: layerName('disk', run),
+    fileBytes,
+    sums: { file: sumsName('disk', run), ...summed },
+    changedBytes: storedBytes,
+    storedBytes,
+    zeroBytes: 0,
+  };
+  return formatManifest({
+    format: 'qemu-cbt-backup',
+    version: 2,
+    run,
+    pit,
+    startedAt: at,
+    finishedAt: at,
+    source: { kind: 'images', name: null, uuid: null },
+    disks: [disk],
+    failed: [],
+  });
+}
+
+/** The manifests of so many runs alone: what they name is there, and empty. */
+export async function makeManifests(folder, runs) {
+  await mkdir(folder);
+  const epoch = randomUUID();
+  const summed = { sha256: createHash('sha256').digest('hex'), bytes: 0 };
+  let below = null;
+  for (let run = 1; run <= runs; run += 1) {
+    const pit = randomUUID();
+    const text = manifestText({
+      run,
+      pit,
+      epoch,
+      below,
+      sizeBytes: 2 ** 30,
+      storedBytes: 65_536,
+      summed,
+      fileBytes: 0,
+    });
+    for (const name of [layerName('disk', run), sumsName('disk', run)])
+      await writeFile(join(folder, name), '');
+    await writeFile(join(folder, manifestName(run)), text);
     below = { run, pit };
   }
 }

@@ -1,15 +1,16 @@
-// What a backup folder of many runs costs to verify and to restore from: time that grows with the runs and no faster, and memory
+// What a backup folder of many runs costs to verify, to restore from and to list: time that grows with the runs and no faster, and memory
 // that does not grow. The peer of a restore is `qemu-img convert` of the newest layer, which checks nothing.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeFolder } from './folderOfRuns.mjs';
+import { makeFolder, makeManifests } from './folderOfRuns.mjs';
 import { timedCommand } from './measure.mjs';
 
 const bin = fileURLToPath(new URL('../bin/qemu-cbt.js', import.meta.url));
 const FEW = 150;
 const MANY = 600;
 const MOST_MIB = 128;
+const YEARS = 10_000;
 const shape = { sizeBytes: 20 * 2 ** 30, fullBytes: 64 * 2 ** 20, clusters: 4 };
 
 export async function folderCases(work, only = '') {
@@ -20,7 +21,7 @@ export async function folderCases(work, only = '') {
     const [few, many] = [FEW, MANY].map((runs) => join(root, String(runs)));
     await makeFolder(few, { runs: FEW, ...shape });
     await makeFolder(many, { runs: MANY, ...shape });
-    return [await verifyCase(few, many), await restoreCase(many, root)];
+    return [await verifyCase(few, many), await restoreCase(many, root), await listCase(join(root, 'years'))];
   } finally {
     await rm(root, { recursive: true, force: true });
   }
@@ -56,6 +57,22 @@ async function restoreCase(folder, root) {
     note: `${(b.median / a.median).toFixed(2)}× qemu-img convert, peak ${a.peakMiB.toFixed(0)} MiB`,
     wanted: `≤ ${MOST_MIB} MiB`,
     holds: a.peakMiB <= MOST_MIB,
+  };
+}
+
+/** The peer reads the same files and understands nothing of them. */
+async function listCase(folder) {
+  await makeManifests(folder, YEARS);
+  const ours = await timedCommand([process.execPath, bin, 'list', folder], { runs: 5, warmup: 1 });
+  const cat = ['find', folder, '-name', 'run-*.json', '-exec', 'cat', '{}', '+'];
+  const peer = await timedCommand(cat, { runs: 5, warmup: 1 });
+  return {
+    case: `list of ${YEARS} runs`,
+    ours,
+    peer,
+    note: `peak ${ours.peakMiB.toFixed(0)} MiB`,
+    wanted: '≤ 1000 ms',
+    holds: ours.median <= 1000,
   };
 }
 

@@ -37,7 +37,7 @@ const first = {
   coverage: (stage) => check(stage, 'node', ['scripts/make-coverage.mjs', '--check']),
   manual: (stage) => check(stage, 'node', ['scripts/make-man.mjs', '--check']),
   architecture: (stage) => check(stage, 'node', ['scripts/make-architecture.mjs', '--check']),
-  hostFile: (stage) => check(stage, 'node', ['scripts/make-host-schema.mjs', '--check']),
+  hostFile: (stage) => check(stage, 'node', ['scripts/make-schemas.mjs', '--check']),
   // Fails for a public export without a docstring.
   docs: (stage) => check(stage, 'npm', ['run', '--silent', 'docs', '--', '--emit', 'none']),
 };

@@ -1,6 +1,6 @@
 /** The small files of a backup folder, and what brings the others to stable storage. */
-import { constants } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { close, constants, fstatSync, open, read } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { CbtError } from '../core/errors.js';
 import * as stable from '../linux/stable.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
@@ -25,14 +25,15 @@ export async function syncFolder(path: string): Promise<void> {
 
 /**
  * The text of a small file of the folder; null when there is none. The folder is somebody else's text: only a regular file is
- * read, never what a link points to, and nothing that would wait for a writer or never end.
+ * read, never what a link points to, and nothing that would wait for a writer or never end. A folder of years has thousands of them:
+ * a descriptor and callbacks cost half of what a `FileHandle` does.
  */
 export async function readSmallFile(path: string, maxBytes: number): Promise<string | null> {
   return onFile(path, 'reading', async () => {
     const refuse = (what: string): never => {
       throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} ${what}`, { details: { path } });
     };
-    const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
+    const fd = await openToRead(path).catch((error: unknown) => {
       if (isMissing(error)) return null;
       const code = error instanceof Error && 'code' in error ? error.code : null;
       if (code === 'ELOOP') return refuse('is a symbolic link, not a file');
@@ -40,18 +41,38 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<str
       if (code === 'ENXIO' || code === 'ENODEV') return refuse('is not a regular file');
       throw error;
     });
-    if (file === null) return null;
+    if (fd === null) return null;
     try {
-      const found = await file.stat();
+      // Of an open file the system knows that without asking a disk.
+      const found = fstatSync(fd);
       if (!found.isFile()) refuse('is not a regular file');
       if (found.size > maxBytes) refuse(`has ${found.size} bytes, at most ${maxBytes} are right`);
       // One byte more than it has: a file that grows meanwhile is none of ours.
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size + 1), 0, found.size + 1, 0);
+      const buffer = Buffer.alloc(found.size + 1);
+      const bytesRead = await readStart(fd, buffer);
       if (bytesRead > found.size) refuse('grew while it was read');
       return buffer.toString('utf8', 0, bytesRead);
     } finally {
-      await file.close();
+      await closeFd(fd);
     }
+  });
+}
+
+function openToRead(path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, (error, fd) => (error ? reject(error) : resolve(fd)));
+  });
+}
+
+function readStart(fd: number, into: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, into, 0, into.length, 0, (error, count) => (error ? reject(error) : resolve(count)));
+  });
+}
+
+function closeFd(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    close(fd, (error) => (error ? reject(error) : resolve()));
   });
 }
 

@@ -5,9 +5,9 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CbtError, type CbtErrorDetails } from '../core/errors.js';
-import { readSmallFile } from './durable.js';
 import { isMissing, onFile } from './fileFault.js';
-import { type DiskRun, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.js';
+import type { DiskRun, Manifest } from './manifest.js';
+import { type DamagedRun, readManifests } from './manifestFiles.js';
 import { type Mark, readMark } from './mark.js';
 import { MERGE_NAME, type MergeJournal, readJournal } from './mergeJournal.js';
 import { MAX_RUN, manifestName, PART, parseLayerName, parseManifestName } from './names.js';
@@ -18,12 +18,7 @@ export interface Layer {
   disk: DiskRun;
 }
 
-/** A run whose manifest cannot be believed. */
-export interface DamagedRun {
-  run: number;
-  file: string;
-  error: CbtError;
-}
+export type { DamagedRun } from './manifestFiles.js';
 
 /** A folder as it was when it was read; it does not follow later changes. */
 export class BackupFolder {
@@ -49,29 +44,22 @@ export class BackupFolder {
       for (const { key, series } of disks) if (series !== undefined) this.#seriesByKey.set(key, series);
   }
 
-  /** Reads every manifest. A folder that is not there is refused, or made and empty. */
-  static async read(folder: string, options: { create?: boolean } = {}): Promise<BackupFolder> {
+  /** Reads every manifest, but those that `known` has. A folder that is not there is refused, or made and empty. */
+  static async read(
+    folder: string,
+    options: { create?: boolean; known?: ReadonlyMap<number, Manifest> } = {},
+  ): Promise<BackupFolder> {
     const path = resolve(folder);
     if (options.create) await onFile(path, 'making', () => mkdir(path, { recursive: true, mode: 0o750 }));
     const names = await onFile(path, 'listing', () => readdir(path));
     const merge = names.includes(MERGE_NAME) ? await readJournal(path) : null;
     const settled =
       merge === null ? [] : [merge.newAbove, ...(merge.newBelow === null ? [] : [merge.newBelow])];
-    const runs: Manifest[] = [...settled];
-    const damaged: DamagedRun[] = [];
-    const numbers = names.map(parseManifestName).filter((run) => run !== null);
-    for (const run of numbers) {
-      if (run === merge?.above || run === merge?.below) continue;
-      const file = manifestName(run);
-      try {
-        const text = await readSmallFile(join(path, file), MAX_MANIFEST_BYTES);
-        // Removed since the folder was listed: a prune is at work, and the run is gone.
-        if (text !== null) runs.push(parseManifest(text, file, run));
-      } catch (error) {
-        if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
-        damaged.push({ run, file, error });
-      }
-    }
+    const numbers = names
+      .map(parseManifestName)
+      .filter((run): run is number => run !== null && run !== merge?.above && run !== merge?.below);
+    const { runs, damaged } = await readManifests(path, numbers, options.known);
+    runs.push(...settled);
     runs.sort((a, b) => a.run - b.run);
     damaged.sort((a, b) => a.run - b.run);
     const { mark, markError } = await readMark(path).then(

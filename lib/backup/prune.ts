@@ -10,7 +10,6 @@ import {
   callback,
   checkOptions,
   flag,
-  integer,
   required,
   shape,
   text,
@@ -29,7 +28,7 @@ import {
   prepareForgetting,
 } from './forgetting.js';
 import { whoUses } from './inUse.js';
-import type { KeepRules } from './keepRules.js';
+import { KEEP_RULES, type KeepRules } from './keepRules.js';
 import { keptRuns } from './keptRuns.js';
 import { formatManifest } from './manifest.js';
 import { mergeLayers } from './merge.js';
@@ -80,11 +79,9 @@ export interface PruneResult {
   warnings: string[];
 }
 
-const RULES: Checks<KeepRules> = { last: integer(1), daily: integer(1), weekly: integer(1) };
-
 const PRUNE: Checks<PruneOptions> = {
   from: required(text),
-  rules: required(shape<KeepRules>(RULES)),
+  rules: required(shape<KeepRules>(KEEP_RULES)),
   dryRun: flag,
   source,
   onProgress: callback,

@@ -2,6 +2,8 @@
 import { type Command, Option } from 'commander';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
+import { addKeepFlags } from './keepFlags.js';
+import { addList } from './listCommand.js';
 import { addTlsFlags } from './tlsFlags.js';
 
 export function addBackup(program: Command, context: CliContext): void {
@@ -124,11 +126,10 @@ Examples:
       context.result.exitCode = await (await import('./commands/verify.js')).verifyCommand(io, images, flags);
     });
 
-  source(program.command('prune'), 'forget runs by rules, merging what later ones need')
-    .requiredOption('--from <folder>', 'the backup folder')
-    .option('--keep-last <n>', 'keep the newest n runs')
-    .option('--keep-daily <n>', 'keep the newest run of each of the last n days that have one (UTC)')
-    .option('--keep-weekly <n>', 'keep the newest run of each of the last n weeks that have one')
+  addList(program, context);
+
+  const prune = source(program.command('prune'), 'forget runs by rules, merging what later ones need');
+  addKeepFlags(prune.requiredOption('--from <folder>', 'the backup folder'))
     .option('--dry-run', 'only say what would be done')
     .addHelpText(
       'after',

@@ -1,6 +1,6 @@
 /**
  * Exit codes, stable for scripts: 0 done, 2 usage, 3 tracking lost or unknown point in time (take a full backup), 4 corrupt
- * image or broken protocol, 5 could not reach QEMU, file or lock, 1 our bug. A cancelled command ends with 130, one
+ * image or broken protocol, 5 could not reach QEMU, file or lock, 6 all done, and it is not as it was wanted, 1 our bug. A cancelled command ends with 130, one
  * that a signal ended with 128 and the signal's number, as shells do.
  */
 import type { CbtError, CbtErrorCode } from '../core/errors.js';
@@ -23,6 +23,9 @@ const EXIT: Record<CbtErrorCode, number> = {
   ERR_CBT_ABORTED: 130,
   ERR_CBT_INTERNAL: 1,
 };
+
+/** Nothing failed, and what was asked for is not there: a backup that is too old. */
+export const NOT_AS_WANTED = 6;
 
 export function exitCodeOf(error: CbtError): number {
   return error.recovery === 'full' ? 3 : EXIT[error.code];

@@ -17,3 +17,13 @@ export function parseCount(option: string, text: string): number {
     throw invalidArgument(option, text, 'a whole number of at least 1');
   return value;
 }
+
+/** A length of time with its unit (`90m`, `26h`, `2d`), in milliseconds. */
+export function parseAge(option: string, text: string): number {
+  const match = /^(\d{1,9})([smhdw])$/.exec(text);
+  const unit = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }[match?.[2] ?? ''] ?? Number.NaN;
+  const value = Number(match?.[1]) * unit * 1000;
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw invalidArgument(option, text, 'a time with its unit: 90m, 26h, 2d (s, m, h, d or w)');
+  return value;
+}

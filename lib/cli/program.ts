@@ -14,7 +14,7 @@ A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the ex
 
 const EXIT_HELP = `
 Exit codes: 0 done · 2 usage · 3 tracking lost or unknown point in time: take a full backup ·
-4 corrupt image or broken protocol · 5 could not reach QEMU, file or lock · 1 our bug.`;
+4 corrupt image or broken protocol · 5 could not reach QEMU, file or lock · 6 not as wanted (list --check) · 1 our bug.`;
 
 export function buildProgram(context: CliContext, version: string): Command {
   const { io } = context;
@@ -69,10 +69,11 @@ Examples:
 
   reading(program.command('pits'), 'list the points in time of a disk')
     .argument('<disk>', DISK)
+    .option('--from <folder>', 'a backup folder of the disk: say when each point was taken, and in which run')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExamples:\n  qemu-cbt pits disk.qcow2\n  qemu-cbt pits /vms/web.hdd --json | jq .pits',
+      '\nExamples:\n  qemu-cbt pits disk.qcow2\n  qemu-cbt pits web#vda --from /backups/web\n  qemu-cbt pits /vms/web.hdd --json | jq .pits',
     )
     .action(async (disk, flags) => (await import('./commands/pits.js')).pits(io, disk, flags));
 

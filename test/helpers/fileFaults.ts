@@ -1,7 +1,8 @@
 /**
  * What may become of a call to the file system, for atEveryStep: over Node's `fs/promises`, which everything of ours goes through that
- * makes, changes or reads a file. What other programs do to files is theirs.
+ * makes, changes or reads a file, and the calls with callbacks by which small files are read. What other programs do to files is theirs.
  */
+import callbacks from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import type { Faults } from './atEveryStep.js';
@@ -62,6 +63,22 @@ export async function fileFaults(code: FileFault): Promise<Faults> {
         });
       }
     };
+    const wrapCallback = (name: 'open' | 'read'): void => {
+      const real = callbacks as unknown as Record<string, (...args: unknown[]) => void>;
+      const call = real[name]!;
+      real[name] = (...args) => {
+        if (counts(code, name, args)) calls += 1;
+        else return call(...args);
+        const done = args.at(-1) as (error: Error) => void;
+        if (calls === n) return setImmediate(done, failure(code, name, args[0]));
+        return call(...args);
+      };
+      ends.push(() => {
+        real[name] = call;
+      });
+    };
+    if (CALLS[code].paths.includes('open')) wrapCallback('open');
+    if (CALLS[code].files.includes('read')) wrapCallback('read');
     wrap(fs, CALLS[code].paths);
     wrap(handles, CALLS[code].files);
     syncBuiltinESMExports();

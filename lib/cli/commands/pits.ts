@@ -1,32 +1,64 @@
-/** `qemu-cbt pits`: the points in time of a disk, the bitmaps of others, and what is wrong. */
+/** `qemu-cbt pits`: the points in time of a disk, the bitmaps of others, and what is wrong; with a backup folder, when each was taken. */
+import { listRuns } from '../../backup/listing/listRuns.js';
 import type { PitList } from '../../core/trackedDisk.js';
 import { type CliIo, write, writeJson } from '../io.js';
+import { localTime } from '../localTime.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { formatBytes } from '../picture/units.js';
 import { printable } from '../report.js';
+import { columns } from '../table.js';
 
 export interface PitsFlags extends OpenOptions {
+  from?: string;
   json?: boolean;
 }
 
 export async function pits(io: CliIo, disk: string, flags: PitsFlags): Promise<void> {
   await using opened = await openForCommand(io, disk, flags);
   const list = await opened.pits({ signal: io.signal });
-  await (flags.json ? writeJson(io, list) : write(io.stdout, describePits(list)));
+  const runs = flags.from === undefined ? null : await runsOf(list, flags.from, io.signal);
+  if (!flags.json) return write(io.stdout, describePits(list, runs));
+  const pits = list.pits.map((pit) => ({
+    ...pit,
+    ...(runs !== null && (runs.get(pit.uuid) ?? { run: null, takenAt: null })),
+  }));
+  await writeJson(io, { ...list, pits });
 }
 
-function describePits(list: PitList): string {
+/** In which run of a folder a point was taken, and when. */
+type Runs = ReadonlyMap<string, { run: number; takenAt: string }>;
+
+/** Of the disk's own history; a point of another disk may have the same UUID. */
+async function runsOf({ epoch }: PitList, from: string, signal: AbortSignal): Promise<Runs> {
+  const { runs } = await listRuns({ from, signal });
+  const own = runs.filter(({ disks }) => epoch !== null && disks.some((disk) => disk.epoch === epoch));
+  return new Map(own.map(({ pit, run, startedAt }) => [pit, { run, takenAt: startedAt }]));
+}
+
+function describePits(list: PitList, runs: Runs | null): string {
   const lines = [`${printable(list.disk)}: ${formatBytes(list.sizeBytes)}, ${STATE[list.state]}`];
   if (list.epoch !== null) lines.push(`epoch ${list.epoch}`);
   if (list.pits.length > 0) {
-    lines.push('', ` seq  ${'PIT'.padEnd(36)}  granularity  changed until the next`);
-    for (const pit of list.pits) {
-      const changed = pit.changedBytes === null ? 'not readable' : formatBytes(pit.changedBytes);
-      const recording = pit.recording ? '  recording' : '';
-      lines.push(
-        `${String(pit.seq).padStart(4)}  ${pit.uuid}  ${formatBytes(pit.granularityBytes).padStart(11)}  ${changed}${recording}`,
-      );
-    }
+    const taken = (uuid: string): string[] => {
+      const found = runs?.get(uuid);
+      if (runs === null) return [];
+      return found === undefined ? ['-', '-'] : [localTime(found.takenAt), String(found.run)];
+    };
+    const head = [
+      'seq',
+      'PIT',
+      ...(runs === null ? [] : ['taken', 'run']),
+      'granularity',
+      'changed until the next',
+    ];
+    const rows = list.pits.map((pit) => [
+      String(pit.seq),
+      pit.uuid,
+      ...taken(pit.uuid),
+      formatBytes(pit.granularityBytes),
+      `${pit.changedBytes === null ? 'not readable' : formatBytes(pit.changedBytes)}${pit.recording ? '  recording' : ''}`,
+    ]);
+    lines.push('', ...columns(head, rows, new Set(['seq', 'run', 'granularity'])));
   }
   if (list.foreign.length > 0) {
     lines.push('', 'bitmaps that are not ours:');

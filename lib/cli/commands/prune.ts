@@ -2,27 +2,18 @@
 import { type PruneResult, prune } from '../../backup/prune.js';
 import type { BackupSource } from '../../backup/source.js';
 import { type CliIo, tell, tellJson } from '../io.js';
-import { parseCount } from '../options.js';
+import { type KeepFlags, rulesOf } from '../keepFlags.js';
 import { printable, warn } from '../report.js';
 import { type SourceFlags, withSource } from '../sourceFlags.js';
 import { TransferProgress } from '../transferProgress.js';
 
-export interface PruneFlags extends SourceFlags {
+export interface PruneFlags extends SourceFlags, KeepFlags {
   from: string;
-  keepLast?: string;
-  keepDaily?: string;
-  keepWeekly?: string;
   dryRun?: boolean;
 }
 
 export async function pruneCommand(io: CliIo, images: readonly string[], flags: PruneFlags): Promise<number> {
-  const count = (option: string, text: string | undefined): number | undefined =>
-    text === undefined ? undefined : parseCount(option, text);
-  const rules = {
-    last: count('--keep-last', flags.keepLast),
-    daily: count('--keep-daily', flags.keepDaily),
-    weekly: count('--keep-weekly', flags.keepWeekly),
-  };
+  const rules = rulesOf(flags) ?? {};
   const bar = new TransferProgress(io, 'prune', { json: flags.json ?? false });
   const work = (source: BackupSource | undefined): Promise<PruneResult> =>
     prune({

@@ -13,6 +13,8 @@ import { BackupFolder } from '../../../lib/backup/folder.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { checkStack } from '../../../lib/backup/layerFiles.js';
 import { readLayers } from '../../../lib/backup/layerReader.js';
+import { checkNewest } from '../../../lib/backup/listing/checkNewest.js';
+import { listRuns } from '../../../lib/backup/listing/listRuns.js';
 import { prune } from '../../../lib/backup/prune.js';
 import { openForReading } from '../../../lib/backup/reading.js';
 import { restore } from '../../../lib/backup/restore.js';
@@ -94,6 +96,9 @@ async function look(): Promise<number[]> {
     expect(problems).toEqual([]);
     const now = await BackupFolder.read(readOnly);
     const numbers = now.runs.map((one) => one.run);
+    const listed = (await listRuns({ from: readOnly })).runs;
+    expect(listed.map((one) => [one.run, one.good])).toEqual(numbers.map((number) => [number, true]));
+    expect(await checkNewest({ from: readOnly, maxAgeMs: 3_600_000 })).toMatchObject({ good: true });
     expect(numbers).toEqual(expect.arrayContaining([3, 4, 5]));
     for (const number of numbers)
       expect(await contentOf(now, number), `run ${number}`).toBe(expected.get(number));
