@@ -2,28 +2,35 @@
 // and mutants of the code that decides about trust. What came of it so far is in docs/reliability.md.
 //   npm run torture                          all parts, a day or two on two cores
 //   npm run torture -- histories 1000        one part and how much of it
+//   … --from 1000                            of lives and moments: goes on where an earlier run of the same seed ended
 //   TORTURE_SEED=7 …                         from that seed on: the same lives, the same order of moments
 //   … --record                               keeps what came of it in tmp/torture
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from './torture/bundle.mjs';
 
 const RESULTS = 'tmp/torture';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { record: { type: 'boolean', default: false } },
+  options: { record: { type: 'boolean', default: false }, from: { type: 'string', default: '0' } },
 });
-const { record } = values;
+const { record, from } = values;
 const [wanted, count] = positionals;
 const seed = process.env.TORTURE_SEED ?? String(randomInt(2 ** 31));
 const STEPS = '24';
 
+/** Of our own: what others leave in the system's is looked at in every life, and what we leave there is seen. */
+const TEMPORARY = mkdtempSync(join(tmpdir(), 'cbt-torture-'));
+process.on('exit', () => rmSync(TEMPORARY, { recursive: true, force: true }));
+
 /** A part: how much of it unless said, and how it is run. */
 const PARTS = {
-  histories: { count: '10000', run: (count) => program('histories', [seed, count, STEPS]) },
-  faults: { count: 'all', run: (count) => program('faults', [seed, count]) },
+  histories: { count: '10000', run: (count) => program('histories', [seed, count, from, STEPS]) },
+  faults: { count: 'all', run: (count) => program('faults', [seed, count, from]) },
   sessions: { count: '1000', run: (count) => torture('sessions', { TORTURE_SESSIONS: count }) },
   kills: {
     count: '2000',
@@ -63,7 +70,12 @@ const PARTS = {
 };
 
 function run(command, args, env = {}) {
-  const { status } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  // More authorities cost each Node that starts a good part of its time.
+  const { NODE_EXTRA_CA_CERTS: _, ...own } = process.env;
+  const { status } = spawnSync(command, args, {
+    stdio: 'inherit',
+    env: { ...own, TMPDIR: TEMPORARY, ...env },
+  });
   return status === 0;
 }
 
@@ -80,7 +92,15 @@ if (wanted !== undefined && PARTS[wanted] === undefined) {
 }
 function keep(part, count, ok, seconds) {
   const on = new Date().toISOString().slice(0, 10);
-  const result = { part, count: Number(count) || count, ok, seconds, on };
+  const result = {
+    part,
+    seed: Number(seed),
+    from: Number(from),
+    count: Number(count) || count,
+    ok,
+    seconds,
+    on,
+  };
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(`${RESULTS}/${part}.json`, `${JSON.stringify(result, null, 2)}\n`);
 }

@@ -1,6 +1,6 @@
 /**
- * Lives of a VM by the thousand, in one process: `histories.js FIRST_SEED COUNT STEPS`. Goes on after one that went wrong, tells
- * each with its seed, and says at the end how often each step was taken.
+ * Lives of a VM by the thousand, in one process: `histories.js SEED COUNT FROM STEPS`, the n-th of them from seed SEED + FROM + n. Goes on
+ * after one that went wrong, tells each with its seed, and says at the end how often each step was taken.
  */
 
 import { endAsked } from './endAsked.js';
@@ -9,7 +9,8 @@ import { live } from './life.js';
 import { RestingImages } from './restingImages.js';
 import { Space } from './space.js';
 
-const [first = 0, count = 1, steps = 24] = process.argv.slice(2).map(Number);
+const [seed = 0, count = 1, from = 0, steps = 24] = process.argv.slice(2).map(Number);
+const first = seed + from;
 const EVERY = 20;
 
 askForSchemasOnce();

@@ -5,6 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { NbdConnection } from '../../lib/backend/nbd/nbdConnection.js';
 import { openData } from '../../lib/host/data.js';
 import { connectVm } from '../../lib/host/vm.js';
 import { qemuImg } from '../helpers/qemuTools.js';
@@ -38,6 +39,11 @@ test(`${SESSIONS} sessions leave nothing and cost nothing`, async () => {
   const vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
   try {
     await daemon.exportWritable(...DISKS);
+    const guestOf = (exportName: string): Promise<NbdConnection> =>
+      NbdConnection.open({ kind: 'unix', path: daemon.nbdPath, exportName });
+    await using first = await guestOf('a');
+    await using second = await guestOf('b');
+    const guests = { a: first, b: second };
     await vm.enable();
     const descriptorsOf = async (pid: number | 'self'): Promise<number> =>
       (await readdir(`/proc/${pid}/fd`)).length;
@@ -69,7 +75,7 @@ test(`${SESSIONS} sessions leave nothing and cost nothing`, async () => {
       const session = await vm.begin({ mode, scratch: { folder: folder.path } });
       for (const { disk, unsafeExportUri: uri } of session.disks) {
         const node = DISKS.find((name) => name === disk) ?? 'a';
-        await daemon.guestIo(node, `write -P ${1 + (n % 250)} ${(n % 64) * 65_536} 64k`);
+        await guests[node].write((n % 64) * 65_536, Buffer.alloc(65_536, 1 + (n % 250)));
         await using data = await openData({ kind: 'uri', uri: uri ?? '' });
         await data.read(0, 65_536);
         const map = await (await session.openDisk(disk)).changes({ from: '*' });
