@@ -134,13 +134,15 @@ Examples:
   )
     .argument(
       '[disk...]',
-      'images, folders of images, VMs (qmp:<socket>, libvirt:<uri>#<domain>, or a name of the host file) or their disks, libvirt:<uri> for all of its domains; none: only this machine',
+      'images, folders of images, backup folders, VMs (qmp:<socket>, libvirt:<uri>#<domain>, or a name of the host file) or their disks, libvirt:<uri> for all of its domains; none: only this machine',
     )
     .option('--fix', 'mend what is safe to mend, then look again (without: only look)')
+    .option('--system', 'what this machine has of what is needed, and the command that mends each lack')
+    .option('--from <folder>', 'a backup folder: are the points that its runs expect still on the disks?')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor libvirt:#web\n  qemu-cbt doctor libvirt:\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
+      `\nReads only, unless --fix is given.\n${EXIT_HELP}\n\nExamples:\n  qemu-cbt doctor --system\n  qemu-cbt doctor\n  qemu-cbt doctor /backups/web\n  qemu-cbt doctor web --from /backups/web\n  qemu-cbt doctor qmp:/run/vm.qmp\n  qemu-cbt doctor libvirt:#web\n  qemu-cbt doctor libvirt:\n  qemu-cbt doctor /var/lib/libvirt/images --json\n  qemu-cbt doctor /var/lib/libvirt/images --fix`,
     )
     .action(async (disks, flags) => {
       context.result.exitCode = await (await import('./commands/doctor.js')).doctor(io, disks, flags);

@@ -3,6 +3,7 @@
  * machine has what the product needs. It only looks, unless told to mend. Exit 0 when all is well, otherwise the code of the worst
  * finding; after mending, of what is left.
  */
+import { invalidArgument } from '../../core/errors.js';
 import { describeKernel, loadKernel } from '../../kernel/load.js';
 import { type ExamineFlags, examine } from '../doctor/examine.js';
 import type { DiskReport, Finding } from '../doctor/findings.js';
@@ -12,6 +13,16 @@ import { printable, toCbtError } from '../report.js';
 export interface DoctorFlags extends ExamineFlags {
   json?: boolean;
   fix?: boolean;
+  system?: boolean;
+}
+
+async function systemAlone(io: CliIo, names: readonly string[], flags: DoctorFlags): Promise<number> {
+  const [name] = names;
+  if (name !== undefined) throw invalidArgument('disk', name, 'left out with --system');
+  for (const [option, value] of Object.entries({ '--fix': flags.fix, '--from': flags.from }))
+    if (value !== undefined) throw invalidArgument(option, value, 'left out with --system');
+  const { doctorSystem } = await import('../doctor/system.js');
+  return doctorSystem(io, flags);
 }
 
 /** What became of one finding that was mended. */
@@ -23,6 +34,7 @@ interface Mended {
 }
 
 export async function doctor(io: CliIo, names: readonly string[], flags: DoctorFlags): Promise<number> {
+  if (flags.system) return systemAlone(io, names, flags);
   const kernel = await loadKernel({ kernel: flags.kernel ?? 'auto' });
   const look = async (): Promise<DiskReport[]> => {
     const reports: DiskReport[] = [];

@@ -2,6 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { listRuns } from '../../backup/listing/listRuns.js';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
 import type { Vm } from '../../core/vm.js';
@@ -21,6 +22,7 @@ import type { CliIo } from '../io.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
 import { toCbtError } from '../report.js';
 import { openSource } from '../sourceFlags.js';
+import { examineBackups, findingsAgainst, isBackupFolder } from './backups.js';
 import { type DiskReport, findingOfError, findingsOf, findingsOfLeftovers } from './findings.js';
 
 /** Reports on everything a name stands for; what cannot be looked at is a finding itself. */
@@ -32,7 +34,7 @@ export async function examine(io: CliIo, given: string, flags: ExamineFlags): Pr
   const { address, disk } = parseAddress(name);
   if (disk === '') return examineVm(io, { name, address }, flags);
   const reset = (signal?: AbortSignal): Promise<unknown> => resetOnVm(address, disk, flags, signal);
-  return [await examineDisk(io, name, () => openForCommand(io, name, flags), reset)];
+  return [await examineDisk(io, name, flags, () => openForCommand(io, name, flags), reset)];
 }
 
 /** A VM of the host file, or a disk of one, by its socket; anything else as it is. */
@@ -51,10 +53,13 @@ async function addressOf(io: CliIo, name: string): Promise<string> {
 export interface ExamineFlags extends OpenOptions {
   /** A folder that sessions were given for their files, and a place for the socket of questions. */
   scratch?: string;
+  /** A backup folder whose runs expect points on the disks. */
+  from?: string;
 }
 
 async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Promise<DiskReport[]> {
   const { signal } = io;
+  if (await isBackupFolder(name)) return [await examineBackups(name, signal)];
   const { paths, unreadable } = await expandFolder(name);
   const left = await leftoversOf(name, () => findImageLeftovers(paths, { scratch: flags.scratch, signal }));
   const reports = left === null ? [] : [left];
@@ -66,7 +71,7 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
       await using vm = await openSource([path], flags, null);
       return await vm.reset({ signal: stop });
     };
-    reports.push(await examineDisk(io, path, () => openForCommand(io, path, flags), reset));
+    reports.push(await examineDisk(io, path, flags, () => openForCommand(io, path, flags), reset));
   }
   return reports;
 }
@@ -87,7 +92,7 @@ async function examineVm(
       const reset = (stop?: AbortSignal): Promise<unknown> => resetOnVm(address, disk, flags, stop);
       reports.push(
         trackable
-          ? await examineDisk(io, label, () => vm.openDisk(disk, { signal }), reset)
+          ? await examineDisk(io, label, flags, () => vm.openDisk(disk, { signal }), reset)
           : { disk: label, findings: [{ level: 'note', message: `cannot be tracked: ${why}` }], exitCode: 0 },
       );
     }
@@ -158,13 +163,18 @@ async function leftoversOf(name: string, find: () => Promise<Leftover[]>): Promi
 async function examineDisk(
   io: CliIo,
   disk: string,
+  flags: ExamineFlags,
   open: () => Promise<TrackedDisk>,
   reset: (signal?: AbortSignal) => Promise<unknown>,
 ): Promise<DiskReport> {
   try {
+    const { signal } = io;
     await using opened = await open();
-    const list = await opened.pits({ signal: io.signal });
-    return { disk, findings: findingsOf(list, reset), exitCode: list.state === 'lost' ? 3 : 0 };
+    const list = await opened.pits({ signal });
+    const findings = findingsOf(list, reset);
+    if (flags.from !== undefined)
+      findings.push(...findingsAgainst(await listRuns({ from: flags.from, signal }), list));
+    return { disk, findings, exitCode: findings.some(({ level }) => level === 'problem') ? 3 : 0 };
   } catch (thrown) {
     return failed(disk, thrown);
   }
