@@ -1,7 +1,7 @@
 /** Values go over the wire and come back: by the types and the order of the API, whatever characters they have. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InvalidArgument, TaskInProgress } from '../../../lib/facade/vsphere/index.js';
+import { InvalidRequest, TaskInProgress } from '../../../lib/facade/vsphere/index.js';
 import { allFields, METHODS } from '../../../lib/facade/vsphere/schema/schema.js';
 import { readXml } from '../../../lib/service/vim/soap/element.js';
 import { readFields, readValue } from '../../../lib/service/vim/soap/readValue.js';
@@ -113,9 +113,23 @@ describe('arguments', () => {
     [good.replace('2000', '2147483648'), 'deviceKey'],
     [good.replace('>0<', '>1e3<'), 'startOffset'],
     [good.replace('*', '<b/>'), 'changeId'],
-  ])('%s is InvalidArgument', (inner, property) => {
-    expect(() => read(inner)).toThrow(InvalidArgument);
-    expect(() => read(inner)).toThrow(expect.objectContaining({ invalidProperty: property }));
+  ])('%s is InvalidRequest', (inner, property) => {
+    expect(() => read(inner)).toThrow(InvalidRequest);
+    expect(() => read(inner)).toThrow(new RegExp(`^${property} `));
+  });
+
+  test('of whole numbers reach to the ends of their type', () => {
+    for (const [deviceKey, startOffset] of [
+      ['2147483647', '9223372036854775807'],
+      ['-2147483648', '-9223372036854775808'],
+    ] as const)
+      expect(read(good.replace('2000', deviceKey).replace('>0<', `>${startOffset}<`)).values).toEqual({
+        deviceKey: Number(deviceKey),
+        startOffset: Number(startOffset),
+        changeId: '*',
+      });
+    expect(() => read(good.replace('>0<', '>9223372036854775808<'))).toThrow(InvalidRequest);
+    expect(() => read(good.replace('>0<', `>${'9'.repeat(100_000)}<`))).toThrow(InvalidRequest);
   });
 
   test('that are there twice are refused', () => {
@@ -136,7 +150,7 @@ describe('arguments', () => {
         ],
       ).toBe(value);
     expect(() => readFields(of, wrap('<removeChildren>yes</removeChildren>').children, '')).toThrow(
-      InvalidArgument,
+      InvalidRequest,
     );
   });
 });

@@ -169,7 +169,7 @@ describe('a session', () => {
         'vm-1',
         parts.filter((part) => !/spec|host|snapshot|quiesceSpec/i.test(part.slice(0, 12))).join(''),
       );
-      expect([key, told.fault === 'NoPermission' || told.fault === 'InvalidArgument']).toEqual([key, true]);
+      expect([key, told.fault === 'NoPermission' || told.fault === 'InvalidRequest']).toEqual([key, true]);
     }
     const told = await client.ask('RemoveAllSnapshots_Task', 'VirtualMachine', 'vm-1');
     expect([told.fault, told.detail['privilegeId']]).toEqual([

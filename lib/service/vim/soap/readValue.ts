@@ -1,5 +1,4 @@
 /** From an element to a value of the type that the API declares there: data objects with `_type`, references, plain values. */
-import { invalidArgument } from '../../../facade/vsphere/faults.js';
 import { InvalidRequest, type ManagedObjectReference } from '../../../facade/vsphere/index.js';
 import {
   allFields,
@@ -16,16 +15,17 @@ export type ReadObject = { _type: string } & Record<string, unknown>;
 
 /** Primitives as `xsi:type` names them, for what is declared as `anyType`. */
 const NAMED: Readonly<Record<string, string>> = { dateTime: 'DateTime', base64Binary: 'binary' };
+/** Their bits. */
 const INTEGERS: Readonly<Record<string, number>> = {
-  byte: 2 ** 7,
-  short: 2 ** 15,
-  int: 2 ** 31,
-  long: 2 ** 63,
+  byte: 8,
+  short: 16,
+  int: 32,
+  long: 64,
 };
 
 /**
- * The arguments of a method, or the fields of an object. A doubled one is `InvalidRequest`, a missing or mistyped one
- * `InvalidArgument` with its path; an unknown one is kept out and named in `unknown`.
+ * The arguments of a method, or the fields of an object. A doubled, a missing or a mistyped one is `InvalidRequest` with its path, as a
+ * host says it of what it cannot read; an unknown one is kept out and named in `unknown`.
  */
 export function readFields(
   fields: readonly Field[],
@@ -56,7 +56,7 @@ export function readFields(
     if (Object.hasOwn(values, name)) continue;
     if (type.endsWith('[]')) values[name] = [];
     else if (!optional && since === null)
-      throw invalidArgument(path === '' ? name : `${path}.${name}`, `${name} is not there`);
+      throw new InvalidRequest(`${path === '' ? name : `${path}.${name}`} is not there, and has to be`);
   }
   return { values, unknown };
 }
@@ -74,49 +74,62 @@ export function readValue(element: Element, declared: string, path: string): unk
   const data = TYPES.get(element.xsiType ?? type);
   if (TYPES.get(type)?.kind === 'data') return readObject(element, type, path);
   if (declared === 'anyType' && data?.kind === 'data') return readObject(element, type, path);
-  if (element.children.length > 0)
-    throw invalidArgument(path, `${path} has elements in it: it is of the type ${type}`);
+  requirePlain(element, type, path);
   return plain(element.text, NAMED[type] ?? type, path);
 }
 
 function readObject(element: Element, declared: string, path: string): ReadObject {
   const type = element.xsiType ?? declared;
   if (type !== declared && declared !== 'anyType' && (!TYPES.has(type) || !isA(type, declared)))
-    throw invalidArgument(path, `${path} is of the type ${type}, expected ${declared}`);
+    throw new InvalidRequest(`${path} is of the type ${shown(type)}, expected ${declared}`);
   const { values, unknown } = readFields(allFields(type), element.children, path);
   const [first] = unknown;
-  if (first !== undefined) throw invalidArgument(`${path}.${first}`, `${type} has no ${first}`);
+  if (first !== undefined) throw new InvalidRequest(`${path}.${first}: ${type} has no field of this name`);
+  if (element.text.trim() !== '')
+    throw new InvalidRequest(
+      `${path} is ${shown(element.text)}, expected elements: it is of the type ${type}`,
+    );
   return { ...values, _type: type };
 }
 
-function reference({ attributes, text }: Element, path: string): ManagedObjectReference {
-  const value = text.trim();
-  if (value === '') throw invalidArgument(path, `${path} is an empty reference`);
-  return { type: attributes.get('type') ?? '', value };
+function reference(element: Element, path: string): ManagedObjectReference {
+  requirePlain(element, 'ManagedObjectReference', path);
+  const value = element.text.trim();
+  if (value === '') throw new InvalidRequest(`${path} is an empty reference`);
+  return { type: element.attributes.get('type') ?? '', value };
+}
+
+function requirePlain({ children }: Element, type: string, path: string): void {
+  if (children.length > 0) throw new InvalidRequest(`${path} has elements in it: it is of the type ${type}`);
 }
 
 function plain(text: string, type: string, path: string): unknown {
-  const limit = INTEGERS[type];
-  if (limit !== undefined) {
-    const number = Number(text);
-    if (/^\s*[+-]?\d+\s*$/.test(text) && number >= -limit && number < limit) return number;
-    throw invalidArgument(path, `${path} is ${shown(text)}, expected a number of the type ${type}`);
+  const refuse = (expected: string): never => {
+    throw new InvalidRequest(`${path} is ${shown(text)}, expected ${expected}`);
+  };
+  const bits = INTEGERS[type];
+  if (bits !== undefined) {
+    const isShort = /^\s*[+-]?\d{1,40}\s*$/.test(text);
+    if (!isShort) return refuse(`a number of the type ${type}`);
+    const number = BigInt(text.trim().replace(/^\+/, ''));
+    // Of a number that no double holds the nearest one is taken: whoever takes it refuses what is so large.
+    return BigInt.asIntN(bits, number) === number ? Number(number) : refuse(`a number of the type ${type}`);
   }
   const word = text.trim();
   if (type === 'boolean') {
     if (/^(true|1)$/.test(word)) return true;
-    if (/^(false|0)$/.test(word)) return false;
-    throw invalidArgument(path, `${path} is ${shown(text)}, expected true or false`);
+    return /^(false|0)$/.test(word) ? false : refuse('true or false');
   }
   if (type === 'double' || type === 'float') {
     const number = Number(word);
-    if (word !== '' && Number.isFinite(number)) return number;
-    throw invalidArgument(path, `${path} is ${shown(text)}, expected a number`);
+    return word !== '' && Number.isFinite(number) ? number : refuse('a number');
   }
+  if (type === 'DateTime' && !(DATE_TIME.test(word) && Number.isFinite(Date.parse(word))))
+    return refuse('a date and time');
   const words = ENUMS.get(type);
-  if (words !== undefined && !words.includes(word))
-    throw invalidArgument(path, `${path} is ${shown(text)}, expected one of ${words.join(', ')}`);
-  return words === undefined ? text : word;
+  if (words === undefined) return text;
+  return words.includes(word) ? word : refuse(`one of ${words.join(', ')}`);
 }
 
+const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$/;
 const shown = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
