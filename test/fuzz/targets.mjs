@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { soap } from './soapTarget.mjs';
 
 const dist = new URL('../../dist/', import.meta.url);
 const load = (path) => import(new URL(path, dist).href);
@@ -345,6 +346,7 @@ export const targets = {
         assert(readFileSync(join(records, name)).equals(bytes), `${name} was changed`);
     },
   },
+  soap,
   hostFile: {
     dictionary: json(
       'vms:\n  - name: a\n    qmp: /x\n',
