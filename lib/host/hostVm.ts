@@ -49,9 +49,7 @@ export function idText(id: number): string {
 
 /** A VM of the inventory. Nothing is asked of it before it is connected to. */
 export class HostVm {
-  readonly name: string;
-  /** With the defaults of the host file. */
-  readonly entry: VmEntry;
+  #entry: VmEntry;
   /** @internal What is remembered of it on this machine. */
   readonly records: RecordStore;
   /** Of a caller that keeps none of his own. */
@@ -60,9 +58,25 @@ export class HostVm {
 
   /** `remembered`: by what it is remembered; its name unless given. */
   constructor(entry: VmEntry, stateFolder: string = defaultStateFolder(), remembered: string = entry.name) {
-    this.name = entry.name;
-    this.entry = entry;
+    this.#entry = entry;
     this.records = new RecordStore(stateFolder, remembered);
+  }
+
+  /** With the defaults of the host file; that of the last `Inventory.reload`. */
+  get entry(): VmEntry {
+    return this.#entry;
+  }
+
+  /** As its owner calls it. */
+  get name(): string {
+    return this.#entry.name;
+  }
+
+  /** @internal The host file says something else of it by now. Who is connected to it stays so. */
+  become(entry: VmEntry): void {
+    this.#entry = entry;
+    // It may be reached by another way, by which others know it.
+    this.#holders = null;
   }
 
   /** Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. */

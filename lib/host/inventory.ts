@@ -6,14 +6,14 @@ import { lstat } from 'node:fs/promises';
 import { formatDomainAddress, LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { anything, type Checks, checkOptions, text } from '../core/options.js';
-import { parseUuid } from '../core/pointInTime.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions } from '../core/vm.js';
 import { type ParsedName, parseDiskName, parseVmName } from './diskName.js';
 import { findHostFile, type HostFile } from './hostFile.js';
 import { HostVm, idText, type VmEntry } from './hostVm.js';
-import { domainVm, LibvirtVms } from './libvirtVms.js';
+import { type DomainEntry, domainVm, LibvirtVms } from './libvirtVms.js';
 import { type OpenDiskOptions, openDisk } from './open.js';
+import { searchUuid } from './uuidSearch.js';
 import { vmList } from './vmEntryChecks.js';
 import { wayTo } from './ways.js';
 
@@ -43,12 +43,16 @@ interface Loaded {
   libvirts: readonly LibvirtVms[];
 }
 
-/** The VMs of this machine. The host file is read when it is first needed, and again on `reload`. */
+/** The VMs of this machine. The host file is read when it is first needed, and again on `reload`. A VM is one object for as long as anybody has it. */
 export class Inventory {
   readonly #options: InventoryOptions;
+  /** Those that were made, by the files of what is remembered of them. */
+  readonly #made = new Map<string, WeakRef<HostVm>>();
   /** Those that a program passed; none where a file tells them. */
   readonly passed: readonly HostVm[];
   #loaded: Promise<Loaded> | null = null;
+  /** As they were made last: another one of the same libvirt goes on from it. */
+  #libvirts: readonly LibvirtVms[] = [];
 
   /** Nothing is read or asked yet. */
   constructor(options: InventoryOptions = {}) {
@@ -61,6 +65,7 @@ export class Inventory {
   async vms(): Promise<readonly HostVm[]> {
     const { vms, libvirts } = await this.#load();
     if (libvirts.length === 0) return vms;
+    for (const [file, made] of this.#made) if (made.deref() === undefined) this.#made.delete(file);
     const all = [...vms];
     const named = new Set(vms.map(({ entry }) => entry.libvirt));
     for (const libvirt of libvirts) {
@@ -72,7 +77,9 @@ export class Inventory {
 
   /** The domains of a libvirt, in no host file or in one. */
   async domainsOf(uri: string): Promise<readonly HostVm[]> {
-    return new LibvirtVms(uri, {}, this.#options.stateFolder).list(new Set(), () => false);
+    const { stateFolder } = this.#options;
+    const make = (entry: DomainEntry): HostVm => domainVm(entry, stateFolder);
+    return new LibvirtVms(uri, make, stateFolder).list(new Set(), () => false);
   }
 
   /** The host file; null where there is none, or a program passed the VMs. */
@@ -135,7 +142,10 @@ export class Inventory {
     return 'path' in found ? openDisk(found.path, options) : found.vm.openDisk(found.disk, options);
   }
 
-  /** Reads the host file again. One with an error is refused, and what was read before stays. */
+  /**
+   * Reads the host file again. One with an error is refused, and what was read before stays. A VM that stays is the same object, with what the
+   * file says of it now; by its name in the file, and a domain by its UUID.
+   */
   async reload(): Promise<void> {
     const next = this.#read();
     await next;
@@ -152,11 +162,31 @@ export class Inventory {
     if (vms !== undefined) return { file: null, vms: this.passed, libvirts: [] };
     const found = await findHostFile(file, env);
     const { vms: entries = [], libvirt = [], defaults = {} } = found?.says ?? {};
+    const make = (entry: DomainEntry): HostVm =>
+      this.#known(domainVm({ ...defaults, ...entry }, stateFolder));
+    this.#libvirts = [...new Set(libvirt)].map(
+      (uri) =>
+        new LibvirtVms(
+          uri,
+          make,
+          stateFolder,
+          this.#libvirts.find((one) => one.uri === uri),
+        ),
+    );
     return {
       file: found,
-      vms: entries.map((entry) => new HostVm({ ...defaults, ...entry }, stateFolder)),
-      libvirts: [...new Set(libvirt)].map((uri) => new LibvirtVms(uri, defaults, stateFolder)),
+      vms: entries.map((entry) => this.#known(new HostVm({ ...defaults, ...entry }, stateFolder))),
+      libvirts: this.#libvirts,
     };
+  }
+
+  /** The VM as it was made before, which becomes this one; else this one. */
+  #known(vm: HostVm): HostVm {
+    const known = this.#made.get(vm.records.file)?.deref();
+    known?.become(vm.entry);
+    if (known !== undefined) return known;
+    this.#made.set(vm.records.file, new WeakRef(vm));
+    return vm;
   }
 
   async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
@@ -168,31 +198,18 @@ export class Inventory {
         name,
         `that of one VM; it is that of ${addressOf(found)} and ${addressOf(other)}`,
       );
-    return found ?? (await this.numbered(name)) ?? (await this.#byUuid(name, options));
+    return found ?? (await this.numbered(name, vms)) ?? (await this.#byUuid(name, vms, options));
   }
 
-  /** A VM by its number (`vm-7`). In the order of the host file: VMs that have none yet get theirs so. */
-  async numbered(text: string): Promise<HostVm | null> {
+  /** A VM by its number (`vm-7`); `vms`: as they were listed just now. In the order of the host file: VMs that have none yet get theirs so. */
+  async numbered(text: string, vms?: readonly HostVm[]): Promise<HostVm | null> {
     if (!/^vm-[1-9]\d*$/.test(text)) return null;
-    for (const vm of await this.vms()) if (idText(await vm.id()) === text) return vm;
+    for (const vm of vms ?? (await this.vms())) if (idText(await vm.id()) === text) return vm;
     return null;
   }
 
-  /** A VM and its copy have one UUID; and one that did not tell its own may be the VM that is meant. */
-  async #byUuid(text: string, options: CallOptions): Promise<HostVm | null> {
-    const wanted = parseUuid(text);
-    const vms = wanted === null ? [] : await this.vms();
-    const silent: string[] = [];
-    const told = await Promise.all(
-      vms.map((vm) =>
-        vm.uuid(options).catch((error: unknown) => {
-          if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
-          silent.push(`${vm.name} did not tell its own: ${error.message}`);
-          return null;
-        }),
-      ),
-    );
-    const found = vms.filter((_, index) => told[index] === wanted);
+  async #byUuid(text: string, vms: readonly HostVm[], options: CallOptions): Promise<HostVm | null> {
+    const { found, silent } = await searchUuid(text, vms, (vm) => vm.uuid(options));
     const [first] = found;
     if (first !== undefined && found.length === 1) return first;
     if (first !== undefined)
@@ -202,9 +219,10 @@ export class Inventory {
         `that of one VM; it is that of ${found.map(({ name }) => name).join(', ')}`,
       );
     if (silent.length === 0) return null;
+    const why = silent.map(({ vm, error }) => `${vm.name} did not tell its own: ${error.message}`);
     throw new CbtError(
       'ERR_CBT_BACKEND_UNAVAILABLE',
-      `no VM that could be asked has the UUID ${text}; ${silent.join('; ')}`,
+      `no VM that could be asked has the UUID ${text}; ${why.join('; ')}`,
       { details: { uuid: text } },
     );
   }

@@ -17,20 +17,28 @@ export async function addressesIn(uri: string, { signal }: CallOptions = {}): Pr
     .sort();
 }
 
-type Defaults = Pick<VmEntry, 'scratch' | 'allowUnwatchedScratch'>;
+/** A domain as a VM. */
+export type DomainEntry = VmEntry & { libvirt: string };
+/** Makes the VM of a domain, or knows the one that it made before. */
+type MakeVm = (entry: DomainEntry) => HostVm;
 
 export class LibvirtVms {
-  readonly #known = new Map<string, HostVm>();
+  #silent: SilentLibvirt | null = null;
+  #listed: readonly HostVm[];
 
+  /** `before`: what another one of the same libvirt listed. */
   constructor(
     readonly uri: string,
-    private readonly defaults: Defaults,
+    private readonly make: MakeVm,
     private readonly stateFolder: string | undefined,
-  ) {}
+    before: LibvirtVms | undefined = undefined,
+  ) {
+    this.#listed = before === undefined ? [] : before.#listed;
+  }
 
   /**
    * Every domain; one whose name is `taken`, or is none that a VM can have, is called by its address. A libvirt that does not answer is one
-   * VM that says so: its domains are not forgotten by whoever goes over all of them.
+   * VM that says so, beside the domains that it had: they are not forgotten by whoever goes over all of them.
    */
   async list(taken: ReadonlySet<string>, except: (domain: string) => boolean): Promise<HostVm[]> {
     const { parseLibvirtUri } = await import('../backend/libvirt/libvirtUri.js');
@@ -38,30 +46,28 @@ export class LibvirtVms {
     try {
       await using libvirt = await Libvirt.connect(parseLibvirtUri(this.uri));
       const domains = await libvirt.domains();
-      return domains
+      this.#listed = domains
         .filter(({ name, uuid }) => !except(name) && !except(uuid))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .map(({ name, uuid }) => this.#vm(name, uuid, taken));
+      return [...this.#listed];
     } catch (error) {
       if (!(error instanceof CbtError)) throw error;
-      return [new SilentLibvirt(this.uri, error, this.stateFolder)];
+      this.#silent ??= new SilentLibvirt(this.uri, error, this.stateFolder);
+      this.#silent.why = error;
+      return [...this.#listed, this.#silent];
     }
   }
 
   #vm(domain: string, uuid: string, taken: ReadonlySet<string>): HostVm {
     const plain = PLAIN_NAME.test(domain) && !taken.has(domain);
     const name = plain ? domain : formatDomainAddress(this.uri, domain);
-    const key = `${uuid} ${name}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const vm = domainVm({ ...this.defaults, name, uuid, libvirt: `${this.uri}#${uuid}` }, this.stateFolder);
-    this.#known.set(key, vm);
-    return vm;
+    return this.make({ name, uuid, libvirt: `${this.uri}#${uuid}` });
   }
 }
 
 /** What is remembered of a domain hangs on its UUID: its name may change. */
-export function domainVm(entry: VmEntry & { libvirt: string }, stateFolder?: string): HostVm {
+export function domainVm(entry: DomainEntry, stateFolder?: string): HostVm {
   return new HostVm(entry, stateFolder, `libvirt:${entry.libvirt}`);
 }
 
@@ -72,7 +78,8 @@ const PLAIN_NAME = /^(?!\.|(qmp|libvirt|rbd):|(vm-)?[0-9]+$)[^/#]+$/;
 class SilentLibvirt extends HostVm {
   constructor(
     uri: string,
-    private readonly why: CbtError,
+    /** As it was asked last. */
+    public why: CbtError,
     stateFolder: string | undefined,
   ) {
     super({ name: `libvirt:${uri}`, libvirt: `${uri}#` }, stateFolder);

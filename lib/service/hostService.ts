@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CbtError, invalidArgument } from '../core/errors.js';
-import { connect } from '../facade/vsphere/serviceInstance.js';
+import { serviceOf } from '../facade/vsphere/serviceInstance.js';
 import { uuidOf } from '../facade/vsphere/shapes.js';
 import { HOST_VARIABLE, type HostFile } from '../host/hostFile.js';
 import type { Inventory } from '../host/inventory.js';
@@ -29,7 +29,6 @@ export interface HostServiceOptions {
   inventory: Inventory;
   log: Log;
   env: Readonly<Record<string, string | undefined>>;
-  stateFolder?: string | undefined;
 }
 
 /** Where a started service is. */
@@ -74,7 +73,8 @@ export class HostService {
 
   /** Starts what the host file names; where one part cannot be started, nothing is. */
   static async start(options: HostServiceOptions): Promise<HostService> {
-    const { inventory, env, log, stateFolder = defaultStateFolder() } = options;
+    const { inventory, env, log } = options;
+    const stateFolder = defaultStateFolder();
     const { file, vim, metrics: metricsWire } = await wiresOf(inventory);
     const users = usersOf(vim, file);
     await requireUsers(users, vim);
@@ -82,7 +82,7 @@ export class HostService {
     const closing: (() => Promise<unknown>)[] = [() => lock.release()];
     try {
       const certificate = await certificateOf(vim, stateFolder);
-      const facade = await facadeOf(options);
+      const facade = await serviceOf(inventory);
       const metrics = new Metrics([
         { name: 'sessions', help: 'Sessions that are open.', read: () => service.sessions.all.length },
         { name: 'connections', help: 'Connections that are open.', read: () => server.connections },
@@ -137,8 +137,7 @@ export class HostService {
     const { inventory, log, env } = this.#options;
     await notify(env, 'RELOADING=1');
     try {
-      await inventory.reload();
-      this.#service.replace(await facadeOf(this.#options));
+      await this.#service.reload();
       await this.#service.endChanged();
       log.info('reloaded', { vms: (await inventory.vms()).length });
     } catch (error) {
@@ -213,9 +212,4 @@ async function certificateOf({ tls }: VimWire, stateFolder: string): Promise<Cer
     );
   const read = (path: string) => onFile(path, 'reading', () => readFile(path, 'utf8'));
   return { cert: await read(tls.certificate), key: await read(tls.key) };
-}
-
-async function facadeOf({ inventory, stateFolder }: HostServiceOptions) {
-  const vms = (await inventory.vms()).map(({ entry }) => entry);
-  return connect({ vms, stateFolder });
 }

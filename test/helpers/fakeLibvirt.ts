@@ -95,6 +95,10 @@ export class FakeLibvirt {
     if (monitor !== null) void this.#passOn(added, monitor);
   }
 
+  rename(uuid: string, name: string): void {
+    this.#require(uuid).name = name;
+  }
+
   /** As `virsh destroy` would, but that its QEMU lives on. */
   async stop(uuid: string): Promise<void> {
     const domain = this.#require(uuid);

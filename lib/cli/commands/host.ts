@@ -1,5 +1,6 @@
 /** `qemu-cbt host check`: whether the host file is right, and what would go wrong with each VM that it names. */
 import { stat } from 'node:fs/promises';
+import { ofEach } from '../../core/ofEach.js';
 import { HostFileError } from '../../host/hostFile.js';
 import type { Inventory } from '../../host/inventory.js';
 import type { CheckedVm } from '../../host/vmCheck.js';
@@ -7,7 +8,7 @@ import { exitCodeOf } from '../exitCode.js';
 import { inventoryOf } from '../inventory.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { printable } from '../report.js';
-import { describePower, ofEach, vmJson } from './vms.js';
+import { describePower, vmJson } from './vms.js';
 
 /** Exit code: the worst of what was found; 0 also where only notes are. */
 export async function hostCheck(io: CliIo, { json = false }: { json?: boolean }): Promise<number> {

@@ -1,7 +1,7 @@
 /** `qemu-cbt vms`: the VMs of this machine, and how far each is tracked. */
 
+import { ofEach } from '../../core/ofEach.js';
 import { defaultUri } from '../../host/diskName.js';
-import type { HostVm } from '../../host/hostVm.js';
 import type { SeenDisk, SeenVm } from '../../host/vmLook.js';
 import { inventoryOf } from '../inventory.js';
 import { type CliIo, write, writeJson } from '../io.js';
@@ -26,17 +26,6 @@ export async function vms(io: CliIo, { json = false }: { json?: boolean }): Prom
       io.stdout,
       seen.length === 0 ? `${printable(String(file))} names no VMs\n` : seen.map(describe).join(''),
     );
-}
-
-/** VMs that are looked at together: a silent one makes the others of its group wait, and none more. */
-const TOGETHER = 16;
-
-/** What is found of each VM, in their order. */
-export async function ofEach<T>(vms: readonly HostVm[], look: (vm: HostVm) => Promise<T>): Promise<T[]> {
-  const found: T[] = [];
-  for (let at = 0; at < vms.length; at += TOGETHER)
-    found.push(...(await Promise.all(vms.slice(at, at + TOGETHER).map(look))));
-  return found;
 }
 
 /** A VM as `vms` and `host check` print it. */

@@ -15,9 +15,14 @@ export class Folder<Child extends ManagedEntity = ManagedEntity> extends Managed
     readonly name: string,
     /** Types of what it may hold. */
     readonly childType: readonly string[],
-    readonly childEntity: readonly Child[],
+    private readonly children: () => readonly Child[],
   ) {
     super();
+  }
+
+  /** What is in it: VMs as they were found last. */
+  get childEntity(): readonly Child[] {
+    return this.children();
   }
 }
 
@@ -30,13 +35,14 @@ export class Datacenter extends ManagedObject {
   readonly vmFolder: Folder<VirtualMachine>;
 
   /** @internal */
-  constructor(vms: readonly VirtualMachine[]) {
+  constructor(vms: () => readonly VirtualMachine[]) {
     super();
     this.vmFolder = new Folder('ha-folder-vm', 'vm', ['VirtualMachine'], vms);
   }
 }
 
 /** The folder that everything is in. */
-export function rootOf(vms: readonly VirtualMachine[]): Folder<Datacenter> {
-  return new Folder('ha-folder-root', 'ha-folder-root', ['Datacenter'], [new Datacenter(vms)]);
+export function rootOf(vms: () => readonly VirtualMachine[]): Folder<Datacenter> {
+  const datacenters = [new Datacenter(vms)];
+  return new Folder('ha-folder-root', 'ha-folder-root', ['Datacenter'], () => datacenters);
 }

@@ -1,4 +1,5 @@
 /** Finding an object of the inventory. */
+import { searchUuid } from '../../host/uuidSearch.js';
 import { InvalidDatastore } from './faultClasses.js';
 import { invalidArgument, objectNotFound } from './faults.js';
 import type { Datacenter, Folder, ManagedEntity } from './folders.js';
@@ -16,11 +17,13 @@ export class SearchIndex extends ManagedObject {
   readonly type = 'SearchIndex';
   readonly value = 'ha-searchindex';
   readonly #root: Folder<Datacenter>;
+  readonly #vms: () => Promise<readonly VirtualMachine[]>;
 
-  /** @internal */
-  constructor(root: Folder<Datacenter>) {
+  /** @internal `vms`: as they are now; the root shows the same then. */
+  constructor(root: Folder<Datacenter>, vms: () => Promise<readonly VirtualMachine[]>) {
     super();
     this.#root = root;
+    this.#vms = vms;
   }
 
   /**
@@ -48,18 +51,17 @@ export class SearchIndex extends ManagedObject {
     instanceUuid = false,
   ): Promise<VirtualMachine[]> {
     this.#requireDatacenter(datacenter);
-    const wanted = requireText('uuid', uuid).toLowerCase();
-    const found: VirtualMachine[] = [];
-    for (const vm of requireFlag('vmSearch', vmSearch) ? this.#vms : []) {
-      if ((await uuidOf(vm, requireFlag('instanceUuid', instanceUuid)))?.toLowerCase() === wanted)
-        found.push(vm);
-    }
+    const wanted = requireText('uuid', uuid);
+    const isInstance = requireFlag('instanceUuid', instanceUuid);
+    if (!requireFlag('vmSearch', vmSearch)) return [];
+    const { found } = await searchUuid(wanted, await this.#vms(), (vm) => uuidOf(vm, isInstance));
     return found;
   }
 
   /** By `ha-datacenter/vm/<name>`, and the folders above by theirs; a leading `/` is free. */
   async FindByInventoryPath(inventoryPath: string): Promise<ManagedEntity | null> {
     const steps = requireText('inventoryPath', inventoryPath).replace(/^\//, '').split('/');
+    await this.#vms();
     let at: ManagedEntity = this.#root;
     while (steps.length > 0) {
       // A name may hold slashes: the VM that has all that is left is meant.
@@ -84,7 +86,7 @@ export class SearchIndex extends ManagedObject {
       throw new InvalidDatastore(`${path} is not in a datastore of this host: [${LOCAL}]`, {
         name: store ?? path,
       });
-    const found = this.#vms.find(({ name }) => vmPathNameOf(name) === path);
+    const found = (await this.#vms()).find(({ name }) => vmPathNameOf(name) === path);
     return (await found?.refresh()) ?? null;
   }
 
@@ -103,6 +105,7 @@ export class SearchIndex extends ManagedObject {
   /** By its name in a folder or data centre. ManagedObjectNotFound for an entity that is not there. */
   async FindChild(entity: ManagedObjectReference, name: string): Promise<ManagedEntity | null> {
     const wanted = requireText('name', name);
+    const vms = await this.#vms();
     const [datacenter] = this.#root.childEntity;
     const parent = [this.#root, datacenter, datacenter?.vmFolder].find(
       (one) => one !== undefined && isSame(one, requireReference('entity', entity)),
@@ -111,12 +114,8 @@ export class SearchIndex extends ManagedObject {
       const found = childrenOf(parent).find((child) => child.name === wanted);
       return found === undefined ? null : read(found);
     }
-    if (this.#vms.some((vm) => vm.isKnownAs(entity))) return null;
+    if (vms.some((vm) => vm.isKnownAs(entity))) return null;
     throw objectNotFound(entity);
-  }
-
-  get #vms(): readonly VirtualMachine[] {
-    return this.#root.childEntity.flatMap(({ vmFolder }) => vmFolder.childEntity);
   }
 
   #requireDatacenter(given: ManagedObjectReference | null | undefined): void {

@@ -1,7 +1,7 @@
 /** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
 import { type Checks, checkOptions, integer, required, text } from '../../core/options.js';
 import { HOST_VARIABLE } from '../../host/hostFile.js';
-import type { VmEntry } from '../../host/hostVm.js';
+import type { HostVm, VmEntry } from '../../host/hostVm.js';
 import { Inventory } from '../../host/inventory.js';
 import { vmEntries } from '../../host/vmEntryChecks.js';
 import { invalidArgument, toFault } from './faults.js';
@@ -64,17 +64,19 @@ export class ServiceInstance extends ManagedObject {
   readonly value = 'ServiceInstance';
   readonly content: ServiceContent;
   readonly #inventory: Inventory;
-  readonly #vms: readonly VirtualMachine[];
+  readonly #options: VmOptions;
+  /** A VM is one object for as long as it is there. */
+  readonly #objects = new WeakMap<HostVm, VirtualMachine>();
+  #shown: readonly VirtualMachine[] = [];
 
-  /** InvalidArgument, with the option in `invalidProperty`: anything that is not what its option must be, or two VMs of one name. */
-  constructor(options: ConnectOptions) {
+  /** @internal `connect` and `connectHost` make them; `vms`: those that the inventory has now. */
+  constructor(inventory: Inventory, vms: readonly HostVm[], options: VmOptions) {
     super();
-    checked('connect', options, CONNECT);
-    const { vms, stateFolder, maxAreasPerCall } = options;
-    this.#inventory = new Inventory({ vms, stateFolder });
-    this.#vms = this.#inventory.passed.map((host) => new VirtualMachine(host, { maxAreasPerCall }));
-    const rootFolder = rootOf(this.#vms);
-    this.content = { rootFolder, about: ABOUT, searchIndex: new SearchIndex(rootFolder) };
+    this.#inventory = inventory;
+    this.#options = options;
+    this.#show(vms);
+    const rootFolder = rootOf(() => this.#shown);
+    this.content = { rootFolder, about: ABOUT, searchIndex: new SearchIndex(rootFolder, () => this.vms()) };
   }
 
   /** The content of the service, as over the wire. */
@@ -88,11 +90,27 @@ export class ServiceInstance extends ManagedObject {
   }
 
   /**
+   * Reads the host file again: new VMs are in the folder then, VMs that stay are the same objects by the same references, and those that are gone
+   * answer `ManagedObjectNotFound`. InvalidArgument for a file with an error: everything stays as it was. VMs that a program passed stay.
+   */
+  async reload(): Promise<void> {
+    await faulting(this.#inventory.reload());
+    await this.vms();
+  }
+
+  /** @internal The VMs that there are now: domains of libvirts are asked for anew, and the folder shows the same. */
+  async vms(): Promise<readonly VirtualMachine[]> {
+    this.#show(await faulting(this.#inventory.vms()));
+    return this.#shown;
+  }
+
+  /**
    * A VM by its name, else its reference, its inventory path or its UUID, with its properties read; null where there is none.
    * Whoever knows what kind of name he has asks for that: one VM may be called as another's reference.
    */
   async findVm(search: string): Promise<VirtualMachine | null> {
-    const found = this.#vms.find(({ name }) => name === search) ?? (await this.#byMoref(search));
+    const vms = await this.vms();
+    const found = vms.find(({ name }) => name === search) ?? (await this.#byMoref(search, vms));
     if (found !== undefined) return found.refresh();
     const { searchIndex } = this.content;
     const byPath = await searchIndex.FindByInventoryPath(search);
@@ -101,15 +119,32 @@ export class ServiceInstance extends ManagedObject {
 
   /** A VM by the value of its reference alone. */
   async findByMoref(value: string): Promise<VirtualMachine | null> {
-    return (await (await this.#byMoref(value))?.refresh()) ?? null;
+    return (await (await this.#byMoref(value, await this.vms()))?.refresh()) ?? null;
   }
 
-  async #byMoref(value: string): Promise<VirtualMachine | undefined> {
-    const found = await this.#inventory.numbered(value).catch((thrown: unknown) => {
-      throw toFault(thrown);
-    });
-    return this.#vms.find(({ context }) => context.host === found);
+  async #byMoref(value: string, vms: readonly VirtualMachine[]): Promise<VirtualMachine | undefined> {
+    const hosts = vms.map(({ context }) => context.host);
+    const found = await faulting(this.#inventory.numbered(value, hosts));
+    return vms.find(({ context }) => context.host === found);
   }
+
+  #show(hosts: readonly HostVm[]): void {
+    const before = this.#shown;
+    this.#shown = hosts.map((host) => this.#objects.get(host) ?? new VirtualMachine(host, this.#options));
+    for (const vm of before) vm.isThere = false;
+    for (const vm of this.#shown) {
+      vm.isThere = true;
+      this.#objects.set(vm.context.host, vm);
+    }
+  }
+}
+
+type VmOptions = Pick<ServiceOptions, 'maxAreasPerCall'>;
+
+async function faulting<T>(work: Promise<T>): Promise<T> {
+  return work.catch((thrown: unknown) => {
+    throw toFault(thrown);
+  });
 }
 
 function checked<Options>(what: string, options: unknown, checks: Checks<Options>): void {
@@ -120,21 +155,27 @@ function checked<Options>(what: string, options: unknown, checks: Checks<Options
   }
 }
 
-/** The service over these VMs; nothing is asked of them before they are looked for. */
+/**
+ * The service over these VMs; nothing is asked of them before they are looked for. InvalidArgument, with the option in `invalidProperty`:
+ * anything that is not what its option must be, or two VMs of one name.
+ */
 export function connect(options: ConnectOptions): ServiceInstance {
-  return new ServiceInstance(options);
+  checked('connect', options, CONNECT);
+  const { vms, stateFolder, maxAreasPerCall } = options;
+  const inventory = new Inventory({ vms, stateFolder });
+  return new ServiceInstance(inventory, inventory.passed, { maxAreasPerCall });
 }
 
 /** The same over the VMs of a host file. InvalidArgument where there is none, or it is wrong; InvalidState where it cannot be read. */
 export async function connectHost(options: ConnectHostOptions = {}): Promise<ServiceInstance> {
   checked('connectHost', options, CONNECT_HOST);
-  const { file, ...service } = options;
-  const inventory = new Inventory({ file });
-  try {
-    const vms = (await inventory.vms()).map(({ entry }) => entry);
-    if ((await inventory.file()) !== null) return new ServiceInstance({ ...service, vms });
-  } catch (thrown) {
-    throw toFault(thrown);
-  }
+  const { file, stateFolder, maxAreasPerCall } = options;
+  return serviceOf(new Inventory({ file, stateFolder }), { maxAreasPerCall });
+}
+
+/** @internal The same over an inventory, which has a host file. */
+export async function serviceOf(inventory: Inventory, options: VmOptions = {}): Promise<ServiceInstance> {
+  const vms = await faulting(inventory.vms());
+  if ((await faulting(inventory.file())) !== null) return new ServiceInstance(inventory, vms, options);
   throw invalidArgument('file', `there is no host file: give one, or name it by ${HOST_VARIABLE}`);
 }

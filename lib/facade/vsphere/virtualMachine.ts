@@ -4,7 +4,7 @@
  */
 import { type HostVm, idText, type VmEntry } from '../../host/hostVm.js';
 import { InvalidState } from './faultClasses.js';
-import { toFault } from './faults.js';
+import { objectNotFound, toFault } from './faults.js';
 import { ManagedObject } from './managedObject.js';
 import type { MethodFault } from './methodFault.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
@@ -49,6 +49,8 @@ export class VirtualMachine extends ManagedObject {
   readonly type = 'VirtualMachine';
   /** @internal What the methods work on. */
   readonly context: VmContext;
+  /** @internal Whether the service has it by now; what is gone answers nothing but its name and its reference. */
+  isThere = true;
   #value: string | null = null;
   #properties: VmProperties<this> | null = null;
 
@@ -95,6 +97,7 @@ export class VirtualMachine extends ManagedObject {
 
   /** Whether it runs, is suspended or off; needs no {@link refresh} of a VM that this version does not reach. */
   get runtime(): VirtualMachineRuntimeInfo {
+    this.#requireThere();
     return this.context.host.served ? this.#read('runtime') : UNREACHED;
   }
 
@@ -115,11 +118,17 @@ export class VirtualMachine extends ManagedObject {
 
   /** @internal Learns its reference alone; nothing is asked of the VM. */
   async identify(): Promise<this> {
+    this.#requireThere();
     // Read each time: where its record was lost the VM has another number.
     this.#value = await this.context.host.id().then(idText, (thrown: unknown) => {
       throw toFault(thrown);
     });
     return this;
+  }
+
+  /** @internal Whether its reference was read. */
+  get isIdentified(): boolean {
+    return this.#value !== null;
   }
 
   /** @internal Whether this is its reference. Of one that was not read yet nobody knows it. */
@@ -129,6 +138,7 @@ export class VirtualMachine extends ManagedObject {
 
   /** A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone. */
   async findSnapshot(reference: ManagedObjectReference | string): Promise<VirtualMachineSnapshot<this>> {
+    this.#requireThere();
     const record = await this.context.records.read();
     const found = findSnapshot(record, reference);
     return new VirtualMachineSnapshot(
@@ -193,12 +203,13 @@ export class VirtualMachine extends ManagedObject {
    * What changed on a disk from `changeId` (`*`: all that holds data) to the snapshot, or to now where the VM is off
    * and none is given; from `startOffset` (bytes) on. `FileFault` where a full backup is needed.
    */
-  QueryChangedDiskAreas(
+  async QueryChangedDiskAreas(
     snapshot: ManagedObjectReference | null | undefined,
     deviceKey: number,
     startOffset: number,
     changeId: string,
   ): Promise<DiskChangeInfo> {
+    this.#requireThere();
     return QueryChangedDiskAreas(this.context, snapshot, deviceKey, startOffset, changeId);
   }
 
@@ -215,6 +226,7 @@ export class VirtualMachine extends ManagedObject {
     name: string | undefined,
     description: string | undefined,
   ): Promise<void> {
+    this.#requireThere();
     await this.context
       .inTurn('RenameSnapshot', () => RenameSnapshot(this.context, snapshot, name, description))
       .catch((thrown: unknown) => {
@@ -256,14 +268,20 @@ export class VirtualMachine extends ManagedObject {
   }
 
   #subject(method: string): TaskSubject {
+    this.#requireThere();
     // A VM that was not read yet has no reference to be told by.
     this.#known(this.#value);
     return { method, entity: this, entityName: this.name };
   }
 
   #read<P extends keyof VmProperties<this>>(property: P): VmProperties<this>[P] {
+    this.#requireThere();
     if (!this.context.host.served) throw notReached(this.context.host);
     return this.#known(this.#properties)[property];
+  }
+
+  #requireThere(): void {
+    if (!this.isThere) throw objectNotFound({ type: this.type, value: this.#value ?? this.name });
   }
 
   #known<T>(read: T | null): T {

@@ -71,7 +71,7 @@ export interface Answer {
   pieces: Iterable<string>;
 }
 
-/** The service of one facade; another facade takes its place when the host file was read again. */
+/** The service of one facade. */
 export class VimService implements Services, FolderServices {
   readonly sessions: Sessions;
   readonly changes = new Changes();
@@ -82,33 +82,23 @@ export class VimService implements Services, FolderServices {
   readonly #guessing = new Guessing();
   readonly #writer = new ValueWriter();
   readonly #collectors = new WeakMap<Session, CollectorObject>();
-  #facade: ServiceInstance;
-  #inventory: WireInventory;
-  #content: ReadonlyMap<string, WireObject>;
+  readonly facade: ServiceInstance;
+  readonly inventory: WireInventory;
+  readonly #content: ReadonlyMap<string, WireObject>;
 
   constructor(facade: ServiceInstance, options: VimOptions) {
     this.#options = options;
     this.hostUuid = options.hostUuid ?? '';
     this.sessions = new Sessions(options.idleMs, options.now);
     this.tasks = new Tasks(this.changes, options.taskStore, options.onTaskFailure);
-    this.#facade = facade;
-    this.#inventory = new WireInventory(facade, this.hostUuid);
-    this.#content = this.#objectsOf(facade);
+    this.facade = facade;
+    this.inventory = new WireInventory(facade, this.hostUuid);
+    this.#content = new Map(contentObjects(facade, this).map((object) => [object.value, object]));
   }
 
-  get facade(): ServiceInstance {
-    return this.#facade;
-  }
-
-  get inventory(): WireInventory {
-    return this.#inventory;
-  }
-
-  /** The VMs of another facade take the place of those that there were; sessions and tasks go on. */
-  replace(facade: ServiceInstance): void {
-    this.#facade = facade;
-    this.#inventory = new WireInventory(facade, this.hostUuid);
-    this.#content = this.#objectsOf(facade);
+  /** Reads the host file again; sessions and tasks go on, and so does what was read before where the file has an error. */
+  async reload(): Promise<void> {
+    await this.facade.reload();
     this.changes.tell();
   }
 
@@ -221,7 +211,7 @@ export class VimService implements Services, FolderServices {
   ): Promise<{ method: Method; value: unknown; cookie?: string; user?: string } | null> {
     const type = this.#content.get(receiver.value)?.type;
     if (type === 'ServiceInstance' && name === 'RetrieveServiceContent')
-      return { method: methodNamed(type, name), value: serviceContent(this.#facade) };
+      return { method: methodNamed(type, name), value: serviceContent(this.facade) };
     if (type === 'SessionManager' && name === 'Login') {
       const method = methodNamed(type, name);
       const { values } = readFields(method.parameters, parts, '');
@@ -248,7 +238,7 @@ export class VimService implements Services, FolderServices {
   }
 
   vmsOf(session: Session): Promise<VirtualMachine[]> {
-    return this.#inventory.vmsOf(session);
+    return this.inventory.vmsOf(session);
   }
 
   async loginAs(
@@ -297,7 +287,7 @@ export class VimService implements Services, FolderServices {
     if (content !== undefined) return content;
     if (value.startsWith('session[')) return (viewer as Session).objects.get(value) ?? null;
     if (value.startsWith('task-')) return this.tasks.find(value, ({ name }) => maySee(viewer.user, name));
-    return this.#inventory.find(reference, viewer);
+    return this.inventory.find(reference, viewer);
   }
 
   async require(reference: ManagedObjectReference | undefined, viewer: Viewer): Promise<WireObject> {
@@ -308,7 +298,7 @@ export class VimService implements Services, FolderServices {
 
   async requireVm(object: ManagedObjectReference, viewer: Viewer): Promise<VirtualMachine> {
     const [, of] = /^(\d+)-snapshot-/.exec(object.value) ?? [];
-    const vm = await this.#inventory.vm(of === undefined ? object.value : `vm-${of}`, viewer);
+    const vm = await this.inventory.vm(of === undefined ? object.value : `vm-${of}`, viewer);
     if (vm !== null) return vm;
     throw objectNotFound(object);
   }
@@ -324,10 +314,6 @@ export class VimService implements Services, FolderServices {
       this.#collectors.set(session, found);
     }
     return found;
-  }
-
-  #objectsOf(facade: ServiceInstance): ReadonlyMap<string, WireObject> {
-    return new Map(contentObjects(facade, this).map((object) => [object.value, object]));
   }
 }
 

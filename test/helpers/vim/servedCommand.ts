@@ -26,20 +26,21 @@ export async function makeHost(): Promise<{
   folder: string;
   host: string;
   env: NodeJS.ProcessEnv;
-  write(vms: string[]): Promise<void>;
+  /** `more`: lines behind the VMs and wires. */
+  write(vms: string[], more?: string): Promise<void>;
 }> {
   const temporary = await makeTemporaryFolder();
   onTestFinished(() => temporary.remove());
   const folder = temporary.path;
   const host = join(folder, 'host.yaml');
-  const write = async (vms: string[]): Promise<void> => {
+  const write = async (vms: string[], more = ''): Promise<void> => {
     const entries = vms.map(
       (name) =>
         `  - name: ${name}\n    qmp: ${folder}/${name}.qmp\n    images: {vda: ${folder}/${name}.qcow2}\n`,
     );
     await writeFile(
       host,
-      `vms:\n${entries.join('')}wires:\n  vim:\n    address: 127.0.0.1:0\n    users: ${folder}/users.json\n  metrics:\n    address: 127.0.0.1:0\n`,
+      `vms:\n${entries.join('')}wires:\n  vim:\n    address: 127.0.0.1:0\n    users: ${folder}/users.json\n  metrics:\n    address: 127.0.0.1:0\n${more}`,
     );
   };
   await write(['web']);

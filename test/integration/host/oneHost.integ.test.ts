@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as prl from '../../../lib/facade/parallels/index.js';
 import * as vix from '../../../lib/facade/vixdisklib/index.js';
-import { connectHost } from '../../../lib/facade/vsphere/index.js';
+import { connect, connectHost, type ServiceInstance } from '../../../lib/facade/vsphere/index.js';
+import { Inventory } from '../../../lib/index.js';
 import { cli } from '../../helpers/cli.js';
+import { type FakeDomain, FakeLibvirt } from '../../helpers/fakeLibvirt.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
@@ -66,6 +68,144 @@ test('the numbers are the same for Parallels, vSphere and the command, also when
   const server = await login();
   for (const vm of await server.vms()) expect(`vm-${await vm.id()}`).toBe(after.get(vm.name));
   expect((await (await connectHost({ file: host })).findVm('far'))!._moId).toBe(after.get('far'));
+});
+
+describe('domains of a libvirt', () => {
+  const SHOP = 'aaaaaaaa-1111-4222-8333-444444444444';
+  const BLOG = 'bbbbbbbb-1111-4222-8333-444444444444';
+  /** Of a domain that is off. */
+  async function domain(name: string, uuid: string): Promise<FakeDomain> {
+    const file = join(folder.path, `${name}.qcow2`);
+    await qemuImg('create', '-q', '-f', 'qcow2', file, '4M');
+    const disk = `<disk type='file' device='disk'><driver type='qcow2'/><source file='${file}'/><target dev='vda'/></disk>`;
+    return { name, uuid, xml: `<domain><name>${name}</name><devices>${disk}</devices></domain>`, qmp: null };
+  }
+  const write = (vms: string, libvirt: FakeLibvirt | null): Promise<void> =>
+    writeFile(host, `vms: [${vms}]${libvirt === null ? '' : `\nlibvirt: ["${libvirt.uri}"]`}`);
+  const morefs = (service: ServiceInstance): Promise<Map<string, string>> =>
+    service.vms().then(async (vms) => {
+      for (const vm of vms) await vm.identify();
+      return new Map(vms.map(({ name, value }) => [name, value]));
+    });
+
+  test('have one number each, whoever is asked', async () => {
+    await using libvirt = await FakeLibvirt.start([await domain('shop', SHOP), await domain('blog', BLOG)]);
+    await write('{name: mail, qmp: /nowhere/mail.qmp}', libvirt);
+    process.env['QEMU_CBT_HOST'] = host;
+    const service = await connectHost();
+    const numbers = await morefs(service);
+    expect([...numbers.keys()]).toEqual(['mail', 'blog', 'shop']);
+    expect(new Set(numbers.values()).size).toBe(3);
+    expect(await told()).toEqual(numbers);
+    const inventory = new Inventory();
+    for (const vm of await inventory.vms()) expect(`vm-${await vm.id()}`).toBe(numbers.get(vm.name));
+    expect(`vm-${await (await inventory.require(`libvirt:${libvirt.uri}#shop`)).id()}`).toBe(
+      numbers.get('shop'),
+    );
+    for (const vm of await (await login()).vms()) expect(`vm-${await vm.id()}`).toBe(numbers.get(vm.name));
+
+    // What is remembered of it is the same too: tracking that one switched on is another's.
+    const shop = (await service.findVm('shop'))!;
+    await shop.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
+    const again = (await (await connectHost()).findByMoref(numbers.get('shop')!))!;
+    expect([again.name, again.config.changeTrackingEnabled]).toEqual(['shop', true]);
+    expect((await service.findVm(SHOP.toUpperCase()))!.name).toBe('shop');
+  });
+
+  test('come, go and are silent while a service runs', async () => {
+    await using libvirt = await FakeLibvirt.start([await domain('shop', SHOP)]);
+    await write('', libvirt);
+    const service = await connectHost({ file: host });
+    const shop = (await service.findVm('shop'))!;
+    await libvirt.add(await domain('blog', BLOG));
+    expect((await service.findVm('blog'))!.config.uuid).toBe(BLOG);
+    expect(await service.findVm('shop')).toBe(shop);
+    const numbers = await morefs(service);
+
+    libvirt.away = true;
+    libvirt.drop();
+    // Nobody knows what it has by now: what it had is not gone.
+    expect([...(await morefs(service)).keys()]).toEqual(['blog', 'shop', `libvirt:${libvirt.uri}`]);
+    await service.reload();
+    expect([...(await morefs(service)).keys()]).toEqual(['blog', 'shop', `libvirt:${libvirt.uri}`]);
+    await expect(shop.refresh()).rejects.toMatchObject({ name: 'InvalidState' });
+    libvirt.away = false;
+    await expect(shop.refresh()).resolves.toBe(shop);
+    expect(await morefs(service)).toEqual(numbers);
+
+    libvirt.rename(SHOP, 'store');
+    expect(await service.findVm('store')).toBe(shop);
+    expect(shop.value).toBe(numbers.get('shop'));
+    expect(await service.findVm('shop')).toBeNull();
+  });
+});
+
+describe('a host file that is read again', () => {
+  const gone = expect.objectContaining({ name: 'ManagedObjectNotFound' });
+
+  test('VMs that stay are the same objects by the same numbers, new ones appear, those that are gone say so', async () => {
+    const image = join(folder.path, 'mail.qcow2');
+    await qemuImg('create', '-q', '-f', 'qcow2', image, '4M');
+    const mail = (qmp: string, more = '') => `{name: mail, qmp: ${qmp}, images: {vda: ${image}}${more}}`;
+    await writeFile(host, `vms: [${mail('/nowhere/a.qmp')}, {name: old, qmp: /nowhere/old.qmp}]`);
+    const service = await connectHost({ file: host });
+    const [kept, old] = await service.vms();
+    await kept!.refresh();
+    await old!.identify();
+    const folderOfVms = service.content.rootFolder.childEntity[0]!.vmFolder;
+    const before = kept!.value;
+    await kept!.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
+    const snapshot = await kept!.CreateSnapshot_Task('one', '', false, false).wait();
+    await kept!.context.hold('me');
+
+    await writeFile(
+      host,
+      `vms: [{name: new, qmp: /nowhere/new.qmp}, ${mail('/nowhere/a.qmp', ', disks: [vda]')}]`,
+    );
+    await service.reload();
+    expect(folderOfVms.childEntity.map(({ name }) => name)).toEqual(['new', 'mail']);
+    expect(folderOfVms.childEntity[1]).toBe(kept);
+    expect(await service.findVm('mail')).toBe(kept);
+    expect(kept!.value).toBe(before);
+    expect(kept!.entry).toMatchObject({ qmp: '/nowhere/a.qmp', disks: ['vda'] });
+    expect(await kept!.context.letGo('me')).toBe(true);
+    expect((await kept!.findSnapshot(snapshot)).value).toBe(snapshot.value);
+
+    expect([old!.name, await service.findVm('old'), await service.findByMoref(old!.value)]).toEqual([
+      'old',
+      null,
+      null,
+    ]);
+    for (const asked of [
+      () => old!.refresh(),
+      async () => old!.config,
+      async () => old!.runtime,
+      async () => old!.ReconfigVM_Task({ changeTrackingEnabled: true }),
+      () => old!.QueryChangedDiskAreas(null, 2000, 0, '*'),
+      () => old!.findSnapshot('snapshot-1'),
+    ])
+      await expect(asked()).rejects.toEqual(gone);
+
+    // A file with an error changes nothing, and says where.
+    await writeFile(host, 'vms: 3');
+    await expect(service.reload()).rejects.toMatchObject({ name: 'InvalidArgument', message: /:1:6: / });
+    expect(folderOfVms.childEntity.map(({ name }) => name)).toEqual(['new', 'mail']);
+
+    // One that comes back has its number, and is itself.
+    await writeFile(host, 'vms: [{name: old, qmp: /nowhere/old.qmp}]');
+    await service.reload();
+    expect((await service.vms())[0]).toBe(old);
+    await expect(kept!.refresh()).rejects.toEqual(gone);
+    expect(() => snapshot.RemoveSnapshot_Task(false)).toThrow(gone);
+  });
+
+  test('a service of VMs that a program passed keeps them', async () => {
+    const service = connect({ vms: [{ name: 'web', qmp: '/nowhere/web.qmp' }] });
+    const [web] = await service.vms();
+    await service.reload();
+    expect(await service.vms()).toEqual([web]);
+    expect((await service.vms())[0]).toBe(web);
+  });
 });
 
 describe('a VM that is not served', () => {

@@ -5,9 +5,29 @@ import { request } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { FakeLibvirt } from '../../helpers/fakeLibvirt.js';
 import { login, makeHost, post, runCommand, startServing } from '../../helpers/vim/servedCommand.js';
 import { PASSWORD } from '../../helpers/vim/service.js';
 import { call, filterSpec } from '../../helpers/vim/soapClient.js';
+
+/** The VMs that a session sees: their references by their names. */
+async function listed(url: string, cookie: string): Promise<Map<string, string>> {
+  const down =
+    '<selectSet xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="TraversalSpec"><type>Folder</type><path>childEntity</path></selectSet>';
+  const spec = filterSpec('specSet', 'Folder', 'ha-folder-vm', [], down).replace(
+    '<type>Folder</type>',
+    '<type>VirtualMachine</type><pathSet>name</pathSet>',
+  );
+  const { text } = await post(
+    url,
+    call('RetrieveProperties', 'PropertyCollector', 'ha-property-collector', spec),
+    cookie,
+  );
+  const found = text.matchAll(
+    /<obj type="VirtualMachine">([^<]*)<\/obj>.*?<val xsi:type="xsd:string">([^<]*)<\/val>/g,
+  );
+  return new Map([...found].map(([, value, name]) => [name!, value!]));
+}
 
 test('it starts, refuses a second, reads the host file again, tells figures, and ends in order', async () => {
   const { folder, host, env, write } = await makeHost();
@@ -37,20 +57,7 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
     200,
     expect.stringMatching(/^vmware_soap_session="[0-9a-f]{64}"; Path=\/; HttpOnly; Secure$/),
   ]);
-  const names = async (): Promise<string[]> => {
-    const down =
-      '<selectSet xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="TraversalSpec"><type>Folder</type><path>childEntity</path></selectSet>';
-    const spec = filterSpec('specSet', 'Folder', 'ha-folder-vm', [], down).replace(
-      '<type>Folder</type>',
-      '<type>VirtualMachine</type><pathSet>name</pathSet>',
-    );
-    const { text } = await post(
-      ready.url,
-      call('RetrieveProperties', 'PropertyCollector', 'ha-property-collector', spec),
-      cookie,
-    );
-    return [...text.matchAll(/<val xsi:type="xsd:string">([^<]*)<\/val>/g)].map(([, name]) => name!);
-  };
+  const names = async (): Promise<string[]> => [...(await listed(ready.url, cookie)).keys()];
   expect(await names()).toEqual(['web']);
   await write(['web', 'db']);
   child.kill('SIGHUP');
@@ -84,6 +91,46 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
   await expect(
     post(again.ready.url, call('CurrentTime', 'ServiceInstance', 'ServiceInstance'), cookie),
   ).resolves.toMatchObject({ status: 500 });
+}, 90_000);
+
+test('domains of a libvirt have the numbers that the command tells, come by themselves, and stay what they are at a reload', async () => {
+  const { env, write } = await makeHost();
+  const xml = '<domain><name>shop</name><devices/></domain>';
+  const domain = (name: string, first: string) => ({
+    name,
+    uuid: `${first}1111-1111-4222-8333-444444444444`,
+    xml,
+    qmp: null,
+  });
+  await using libvirt = await FakeLibvirt.start([domain('shop', 'aaaa')]);
+  const uris = `libvirt: ["${libvirt.uri}"]\n`;
+  await write(['web'], uris);
+  await runCommand(env, ['user', 'add', 'ops', '--role', 'admin'], `${PASSWORD}\n`);
+  const { child, ready, logged } = await startServing(env);
+  const { cookie } = await login(ready.url);
+  const told = async (): Promise<Map<string, string>> => {
+    const { stdout } = await runCommand(env, ['vms', '--json']);
+    const { vms } = JSON.parse(stdout) as { vms: { name: string; id: string }[] };
+    return new Map(vms.map(({ name, id }) => [name, id]));
+  };
+  const before = await listed(ready.url, cookie);
+  expect([...before.keys()]).toEqual(['web', 'shop']);
+  expect(await told()).toEqual(before);
+  await libvirt.add(domain('blog', 'bbbb'));
+  const grown = await listed(ready.url, cookie);
+  expect([...grown.keys()]).toEqual(['web', 'blog', 'shop']);
+  expect(await told()).toEqual(grown);
+
+  const nameOf = (moref: string) =>
+    post(ready.url, call('Fetch', 'VirtualMachine', moref, '<prop>name</prop>'), cookie);
+  await write(['db'], uris);
+  child.kill('SIGHUP');
+  expect(await logged('reloaded')).toContain('vms=3');
+  const after = await listed(ready.url, cookie);
+  expect([...after.keys()]).toEqual(['db', 'blog', 'shop']);
+  for (const name of ['blog', 'shop']) expect(after.get(name)).toBe(grown.get(name));
+  expect((await nameOf(grown.get('web')!)).text).toContain('ManagedObjectNotFound');
+  expect((await nameOf(grown.get('shop')!)).text).toContain('>shop<');
 }, 90_000);
 
 test('whoever says nothing, too much or nonsense costs nobody else the service', async () => {

@@ -10,11 +10,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CbtError } from '../../../core/errors.js';
-import { parseUuid } from '../../../core/pointInTime.js';
 import { HOST_VARIABLE, HostFileError } from '../../../host/hostFile.js';
 import { passedVmsSchema } from '../../../host/hostSchema.js';
-import type { VmEntry } from '../../../host/hostVm.js';
+import type { HostVm, VmEntry } from '../../../host/hostVm.js';
 import { Inventory, type InventoryOptions } from '../../../host/inventory.js';
+import { searchUuid } from '../../../host/uuidSearch.js';
 import { PHT_SERVER } from '../constants/handleTypes.js';
 import {
   PRL_ERR_FILE_NOT_FOUND,
@@ -52,25 +52,21 @@ export class LocalServer implements PrlObject, AsyncDisposable {
 
   /** A VM by its name, or else by its number (`vm-7`) or its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused. */
   async findVm(name: string): Promise<VirtualMachine> {
-    const vms = await this.vms();
-    const named = (wanted: string | undefined) => vms.filter((vm) => vm.name === wanted);
+    const { inventory, backups } = this.#loggedIn();
+    const hosts = await inventory.vms();
+    const one = (found: readonly HostVm[]) => new VirtualMachine(only(name, found), backups);
+    const named = (wanted: string | undefined) => hosts.filter((host) => host.name === wanted);
     const byName = named(name);
-    if (byName.length > 0) return only(name, byName);
-    const numbered = named((await this.#loggedIn().inventory.numbered(name))?.name);
-    if (numbered.length > 0) return only(name, numbered);
-    const wanted = parseUuid(name);
-    const silent: string[] = [];
-    const byUuid: VirtualMachine[] = [];
-    for (const vm of wanted === null ? [] : vms) {
-      try {
-        if ((await vm.uuid()) === wanted) byUuid.push(vm);
-      } catch (thrown) {
-        silent.push(`${vm.name} did not tell its UUID: ${toPrlError(thrown).message}`);
-      }
-    }
-    if (byUuid.length > 0) return only(name, byUuid);
-    const known = vms.map((vm) => vm.name).join(', ') || 'none';
-    const what = [`there is no VM ${JSON.stringify(name)}`, `there are: ${known}`, ...silent].join('; ');
+    if (byName.length > 0) return one(byName);
+    const numbered = named((await inventory.numbered(name, hosts))?.name);
+    if (numbered.length > 0) return one(numbered);
+    const { found, silent } = await searchUuid(name, hosts, (host) => host.uuid());
+    if (found.length > 0) return one(found);
+    const known = hosts.map((host) => host.name).join(', ') || 'none';
+    const why = silent.map(
+      ({ vm, error }) => `${vm.name} did not tell its UUID: ${toPrlError(error).message}`,
+    );
+    const what = [`there is no VM ${JSON.stringify(name)}`, `there are: ${known}`, ...why].join('; ');
     throw new PrlError(PRL_ERR_VM_UUID_NOT_FOUND, what);
   }
 
@@ -96,7 +92,7 @@ export class LocalServer implements PrlObject, AsyncDisposable {
   }
 }
 
-function only(name: string, [first, ...others]: readonly VirtualMachine[]): VirtualMachine {
+function only(name: string, [first, ...others]: readonly HostVm[]): HostVm {
   if (first !== undefined && others.length === 0) return first;
   const names = [first, ...others].map((vm) => vm?.name).join(', ');
   const message = `${JSON.stringify(name)} fits ${others.length + 1} VMs: ${names}`;

@@ -1,4 +1,5 @@
 /** What is reported of an object: the values at its paths, and what could not be read of it. */
+import { ofEach } from '../../../core/ofEach.js';
 import { toFault } from '../../../facade/vsphere/faults.js';
 import { InvalidProperty, type MethodFault } from '../../../facade/vsphere/index.js';
 import type { Reading } from '../reading.js';
@@ -36,9 +37,6 @@ export async function contentOf({ object, paths }: Selected, reading: Reading): 
   return content;
 }
 
-/** VMs that are asked at once. */
-const AT_ONCE = 16;
-
 /** Everything that filters report, in order. */
 export async function retrieve(
   specs: readonly FilterSpec[],
@@ -47,14 +45,5 @@ export async function retrieve(
 ): Promise<ObjectContent[]> {
   const selected: Selected[] = [];
   for (const spec of specs) selected.push(...(await select(spec, find, reading)));
-  const contents: ObjectContent[] = new Array(selected.length);
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let at = next++; at < selected.length; at = next++) {
-      const one = selected[at];
-      if (one !== undefined) contents[at] = await contentOf(one, reading);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, selected.length) }, work));
-  return contents;
+  return ofEach(selected, (one) => contentOf(one, reading));
 }

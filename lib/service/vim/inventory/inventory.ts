@@ -14,8 +14,8 @@ import { snapshotObject, vmObject } from './vm.js';
 /** The VMs of a service and where they are. What a user may not see is not there for him. */
 export class WireInventory {
   readonly #places: ReadonlyMap<string, WireObject>;
-  readonly #objects = new Map<string, WireObject>();
-  #byValue: Promise<ReadonlyMap<string, VirtualMachine>> | null = null;
+  readonly #objects = new WeakMap<VirtualMachine, WireObject>();
+  #byValue: ReadonlyMap<string, VirtualMachine> = new Map();
 
   constructor(
     readonly service: ServiceInstance,
@@ -27,33 +27,29 @@ export class WireInventory {
     this.#places = new Map(objects.map((object) => [object.value, object]));
   }
 
-  /** The VMs that a session may see, each with its reference known. */
+  /** The VMs that a session may see, each with its reference known; those that there are now. */
   async vmsOf(session: Viewer | null): Promise<VirtualMachine[]> {
     const user = session?.user;
     if (user === undefined) return [];
-    return [...(await this.#known()).values()].filter(({ name }) => maySee(user, name));
+    return [...(await this.#list()).values()].filter(({ name }) => maySee(user, name));
   }
 
-  /** A VM by its reference; null where the session sees none. */
+  /** A VM by its reference; null where the session sees none. One that was not listed yet is looked for. */
   async vm(value: string, session: Viewer | null): Promise<VirtualMachine | null> {
-    const found = (await this.#known()).get(value);
+    const listed = this.#byValue.get(value);
+    const found = listed?.isThere === true ? listed : (await this.#list()).get(value);
     return found !== undefined && session !== null && maySee(session.user, found.name) ? found : null;
   }
 
   /** All VMs by their references, in the order of the host file: those that have no number yet get theirs so. */
-  #known(): Promise<ReadonlyMap<string, VirtualMachine>> {
-    this.#byValue ??= this.#identify().catch((thrown: unknown) => {
-      this.#byValue = null;
-      throw thrown;
-    });
-    return this.#byValue;
-  }
-
-  async #identify(): Promise<ReadonlyMap<string, VirtualMachine>> {
-    const known = new Map<string, VirtualMachine>();
-    for (const { vmFolder } of this.service.content.rootFolder.childEntity)
-      for (const vm of vmFolder.childEntity) known.set((await vm.identify()).value, vm);
-    return known;
+  async #list(): Promise<ReadonlyMap<string, VirtualMachine>> {
+    const found = new Map<string, VirtualMachine>();
+    for (const vm of await this.service.vms()) {
+      if (!vm.isIdentified && vm.isThere) await vm.identify();
+      if (vm.isIdentified) found.set(vm.value, vm);
+    }
+    this.#byValue = found;
+    return found;
   }
 
   /** An object by the value of its reference. */
@@ -67,10 +63,10 @@ export class WireInventory {
       const { snapshots } = await vm.context.records.read();
       return snapshots.some(({ id }) => value.endsWith(`-snapshot-${id}`)) ? snapshotObject(vm, value) : null;
     }
-    let object = this.#objects.get(value);
-    if (object === undefined) {
+    let object = this.#objects.get(vm);
+    if (object?.value !== value) {
       object = vmObject(vm);
-      this.#objects.set(value, object);
+      this.#objects.set(vm, object);
     }
     return object;
   }
