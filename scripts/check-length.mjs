@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const FOLDERS = ['lib', 'test', 'scripts', 'native', 'bench', 'bin', 'examples'];
-const KINDS = /\.(ts|mjs|js|css|cpp|hpp|h|sh|py)$/;
+const KINDS = /\.(ts|mjs|js|css|c|cpp|hpp|h|sh|py)$/;
 const MOST = 400;
 
 /** Longer ones, and why. */

@@ -22,7 +22,7 @@ try {
   const unexpected = paths.filter(
     (path) =>
       path.includes('.v8') ||
-      !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|man|systemd)\b|^prebuilds\/linux-(x64|arm64)\/(bitmap|nbd)\.node$|^[^/]+$/.test(
+      !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|man|systemd)\b|^prebuilds\/linux-(x64|arm64)\/((bitmap|nbd)\.node|sdk\/(lib64|include)\/\w+\.[\w.]+)$|^[^/]+$/.test(
         path,
       ),
   );
@@ -35,6 +35,10 @@ try {
     'dist/cli/picture/timeline/page/page.js',
     'dist/cli/picture/timeline/page/page.css',
     'native/sources.txt',
+    'native/vixdisklib/sources.txt',
+    'native/vixdisklib/exports.map',
+    'native/vixdisklib/include/vixDiskLib.h',
+    'native/vixdisklib/src/generated/texts.h',
     'CMakeLists.txt',
     'binding.gyp',
     'LICENSE',

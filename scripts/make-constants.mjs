@@ -1,4 +1,4 @@
-// Makes the constants of the SDKs' codes (lib/facade/*/constants/generated) from the facts in scripts/sdk: name, value, and where a
+// Makes the constants of the SDKs' codes (lib/facade/*/constants/generated, and those of C in native/vixdisklib) from the facts in scripts/sdk: name, value, and where a
 // call here answers the code, what it says by it.
 //   node scripts/make-constants.mjs            writes the files
 //   node scripts/make-constants.mjs --check    fails when a file is not what it would write
@@ -22,6 +22,44 @@ export type VixError =
   | ${values.join('\n  | ')};
 
 ${lines.join('\n')}
+`;
+}
+
+/** The codes for programs in C. */
+function vixHeader() {
+  const codes = Object.entries(facts('vixdisklib').codes).map(([name, { value }]) => `  ${name} = ${value}`);
+  return `/* Made by scripts/make-constants.mjs from scripts/sdk/vixdisklib.json; do not edit. */
+#ifndef QEMU_CBT_VIXCODES_H
+#define QEMU_CBT_VIXCODES_H
+
+/* Codes that the calls of VixDiskLib answer; of a result, the low 16 bits. */
+enum {
+${codes.join(',\n')}
+};
+
+#endif
+`;
+}
+
+/** What the codes mean, for a program whose library has not been started: the words of texts.ts, else the name. */
+function vixTexts() {
+  const words = readFileSync(join(root, 'lib/facade/vixdisklib/constants/texts.ts'), 'utf8');
+  const told = new Map(
+    [...words.matchAll(/\[codes\.(\w+), '(.*)'\]/g)].map(([, name, text]) => [name, text]),
+  );
+  const seen = new Set();
+  const lines = Object.entries(facts('vixdisklib').codes).flatMap(([name, { value }]) => {
+    if (seen.has(value)) return [];
+    seen.add(value);
+    return [`  {${value}, "${told.get(name) ?? name}"},`];
+  });
+  return `/* Made by scripts/make-constants.mjs from scripts/sdk/vixdisklib.json; do not edit. */
+static const struct {
+  unsigned code;
+  const char *text;
+} TEXTS[] = {
+${lines.join('\n')}
+};
 `;
 }
 
@@ -57,6 +95,8 @@ const hex = (value) => `0x${value.toString(16)}`;
 const PRL = 'lib/facade/parallels/constants/generated';
 const FILES = {
   'lib/facade/vixdisklib/constants/generated/codes.ts': vixCodes,
+  'native/vixdisklib/include/vixCodes.h': vixHeader,
+  'native/vixdisklib/src/generated/texts.h': vixTexts,
   [`${PRL}/results.ts`]: prl('results', 'Never answered here.', (value) => String(value | 0)),
   [`${PRL}/aliases.ts`]: prlAliases,
   [`${PRL}/handleTypes.ts`]: prl('handleTypes', 'Of the SDK; no call here gives such a handle.', hex),

@@ -40,9 +40,18 @@ for (const [name, file, what] of tables) {
     const declared = Object.keys(JSON.parse(readFileSync(declarations, 'utf8'))).length;
     lines.push(`The SDK declares ${declared} functions; those that are not listed are not there.`, '');
   }
-  lines.push(`| ${what === 'methods' ? 'Method' : 'Function'} | Status | Reason |`, '|---|---|---|');
-  for (const { name: fn, status, reason } of surface)
-    lines.push(`| \`${fn}\` | ${status} | ${reason ?? ''} |`);
+  // Where there is a library for compiled programs, its names are those of its version script.
+  const exportsFile = join(root, `native/${name}/exports.map`);
+  const inC = existsSync(exportsFile) ? readFileSync(exportsFile, 'utf8').match(/\w+(?=;)/g) : null;
+  if (inC !== null)
+    lines.push('In C by `libvixDiskLib.so`: [your compiled program](compiled-programs.md).', '');
+  const more = inC === null ? '' : ' In C |';
+  const head = what === 'methods' ? 'Method' : 'Function';
+  lines.push(`| ${head} | Status | Reason |${more}`, `|---|---|---|${inC === null ? '' : '---|'}`);
+  for (const { name: fn, status, reason } of surface) {
+    const there = inC === null ? '' : ` ${inC.includes(fn) ? 'yes' : 'no'} |`;
+    lines.push(`| \`${fn}\` | ${status} | ${reason ?? ''} |${there}`);
+  }
   lines.push('');
 }
 const text = `${lines.join('\n').trimEnd()}\n`;

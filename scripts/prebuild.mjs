@@ -1,11 +1,20 @@
-// Builds the addons that the package can carry, so that an installation needs no compiler:
-// prebuilds/linux-<arch>/{bitmap,nbd}.node for glibc. Another processor's are cross-built with Debian's compiler.
+// Builds what the package can carry, so that an installation needs no compiler: prebuilds/linux-<arch>/{bitmap,nbd}.node, and below
+// sdk/ the library for compiled programs, for glibc. Another processor's are cross-built with Debian's compiler.
 //   node scripts/prebuild.mjs                  x64 and arm64
 //     --arch x64                               only that one (may be given again)
 //     --without-nbd                            bitmap.node alone, where no libnbd of that processor can be had
 // What comes out is checked before it counts: processor, symbols asked of Node, libraries and glibc asked of the system.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -94,10 +103,12 @@ function build(arch, withNbd) {
     '-DCMAKE_SYSTEM_NAME=Linux',
     `-DCMAKE_SYSTEM_PROCESSOR=${target.cmake}`,
     `-DCMAKE_CXX_COMPILER=${compiler}`,
+    `-DCMAKE_C_COMPILER=${tool(target, 'gcc')}`,
     `-DCMAKE_JS_INC=${includes.join(';')}`,
     // What nobody calls is left out: libstdc++'s unused parts would ask for a newer glibc than ours do.
     '-DCMAKE_MODULE_LINKER_FLAGS=-static-libstdc++ -Wl,--gc-sections,--exclude-libs,ALL',
     // No path of this machine in the files.
+    `-DCMAKE_C_FLAGS=-ffile-prefix-map=${root}=.`,
     `-DCMAKE_CXX_FLAGS=-ffile-prefix-map=${root}=.${libnbd === '' ? '' : ` -isystem ${libnbd}/usr/include`}`,
     // Debian's libnbd.pc names no folder.
     `-DCMAKE_LIBRARY_PATH=${libnbd}/usr/lib/${target.triplet}`,
@@ -115,20 +126,62 @@ function build(arch, withNbd) {
     run(tool(target, 'strip'), ['--strip-unneeded', join(fresh, name)]);
     process.stderr.write(`qemu-cbt: prebuilds/linux-${arch}/${name}: ${check(join(fresh, name), target)}\n`);
   }
+  copySdk(join(folder, 'sdk'), join(fresh, 'sdk'), target);
   rmSync(home, { recursive: true, force: true });
   renameSync(fresh, home);
 }
 
+/** The library under each of its names, as files of their own: a package holds no links. */
+function copySdk(from, to, target) {
+  cpSync(join(from, 'include'), join(to, 'include'), { recursive: true });
+  mkdirSync(join(to, 'lib64'));
+  for (const name of readdirSync(join(from, 'lib64'))) {
+    const file = join(to, 'lib64', name);
+    copyFileSync(join(from, 'lib64', name), file);
+    run(tool(target, 'strip'), ['--strip-unneeded', file]);
+    if (name === 'libvixDiskLib.so.8')
+      process.stderr.write(`qemu-cbt: sdk/lib64/${name} of ${target.triplet}: ${checkSdk(file, target)}\n`);
+  }
+}
+
 const newer = (a, b) => a.localeCompare(b, 'en', { numeric: true }) > 0;
 
-/** Throws where an addon is not what it must be; answers what it asks of a machine. */
-function check(file, target) {
+/** Throws where a file asks of a machine what it must not; answers what it asks, and its symbols. */
+function checkFile(file, target, libraries) {
   const readelf = (option) =>
     execFileSync('readelf', ['-W', option, file], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   const wrong = (text) => new PrebuildError(`${file} ${text}`);
   const machine = /Machine:\s+(.*)/.exec(readelf('-h'))?.[1];
   if (machine !== target.machine) throw wrong(`is for ${machine}`);
   const names = [...readelf('--dyn-syms').matchAll(/ (UND|\d+) ([\w.]+)(?:@+([\w.]+))?(?: \(\d+\))?$/gm)];
+  const needed = [...readelf('-d').matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, library]) => library);
+  const foreign = needed.filter((library) => !libraries.test(library));
+  if (foreign.length > 0) throw wrong(`needs ${foreign.join(', ')}`);
+  const versions = names.flatMap(([, , , version]) => /^GLIBC_([\d.]+)$/.exec(version ?? '')?.[1] ?? []);
+  const glibc = versions.reduce((most, version) => (newer(version, most) ? version : most), '0');
+  if (newer(glibc, GLIBC_LIMIT)) throw wrong(`needs glibc ${glibc}; ${GLIBC_LIMIT} is the limit`);
+  return { names, machine, wrong, asks: `glibc ${glibc}, needs ${needed.join(' ')}` };
+}
+
+/** The library gives exactly the SDK's names, and needs nothing but the system's C library. */
+function checkSdk(file, target) {
+  const { names, machine, wrong, asks } = checkFile(
+    file,
+    target,
+    /^(libc|libpthread|libdl|ld-linux[-\w]*)\.so/,
+  );
+  const map = readFileSync(join(root, 'native/vixdisklib/exports.map'), 'utf8');
+  const wanted = [...map.matchAll(/^\s+(VixDiskLib_\w+);/gm)].map(([, name]) => name).sort();
+  const given = names.filter(([, section]) => section !== 'UND').map(([, , name]) => name);
+  if (given.sort().join() !== wanted.join()) throw wrong(`gives ${given.join(', ')}`);
+  return `${machine}, ${given.length} names, ${asks}`;
+}
+
+/** Throws where an addon is not what it must be; answers what it asks of a machine. */
+function check(file, target) {
+  const nbd = file.endsWith('nbd.node');
+  const libraries = nbd ? new RegExp(`${LIBRARIES.source}|^libnbd\\.so\\.0$`) : LIBRARIES;
+  const { names, machine, wrong, asks } = checkFile(file, target, libraries);
   const asked = names
     .filter(([, section, name]) => section === 'UND' && name.startsWith('napi_'))
     .map(([, , name]) => name);
@@ -138,14 +191,7 @@ function check(file, target) {
     throw wrong(`asks Node for ${unknown.join(', ') || 'nothing'}, beyond Node-API 8`);
   if (!names.some(([, section, name]) => section !== 'UND' && name === 'napi_register_module_v1'))
     throw wrong('does not export napi_register_module_v1');
-  const needed = [...readelf('-d').matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, library]) => library);
-  const nbd = file.endsWith('nbd.node');
-  const foreign = needed.filter((library) => !LIBRARIES.test(library) && !(nbd && library === 'libnbd.so.0'));
-  if (foreign.length > 0) throw wrong(`needs ${foreign.join(', ')}`);
-  const versions = names.flatMap(([, , , version]) => /^GLIBC_([\d.]+)$/.exec(version ?? '')?.[1] ?? []);
-  const glibc = versions.reduce((most, version) => (newer(version, most) ? version : most), '0');
-  if (newer(glibc, GLIBC_LIMIT)) throw wrong(`needs glibc ${glibc}; ${GLIBC_LIMIT} is the limit`);
-  return `${machine}, Node-API 8 (${asked.length} symbols), glibc ${glibc}, needs ${needed.join(' ')}`;
+  return `${machine}, Node-API 8 (${asked.length} symbols), ${asks}`;
 }
 
 const { values } = parseArgs({

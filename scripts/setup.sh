@@ -99,8 +99,11 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   npm ci --ignore-scripts --no-audit --no-fund >&2
   touch node_modules/.package-lock.json
 fi
-if ! $if_needed || [ ! -f build/Release/bitmap.node ] || newer_than build/Release/bitmap.node native CMakeLists.txt; then
+if ! $if_needed || [ ! -f build/Release/bitmap.node ] || [ ! -f build/Release/sdk/lib64/libvixDiskLib.so.8 ] ||
+  newer_than build/Release/bitmap.node native CMakeLists.txt; then
   npm run --silent build:native >&2
+  # What it did not have to make anew is as new as its sources.
+  touch build/Release/bitmap.node
 fi
 if ! $if_needed || [ ! -f dist/.built ] || newer_than dist/.built lib tsconfig.build.json scripts/bundle-command.mjs; then
   npm run --silent build:ts >&2

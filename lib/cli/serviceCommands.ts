@@ -8,6 +8,12 @@ export function addService(program: Command, context: CliContext): void {
   program
     .command('serve')
     .description('serve the VMs of the host file to programs written for vSphere, over HTTPS')
+    .addOption(
+      new Option(
+        '--stdio',
+        'serve one program over standard input and output: libvixDiskLib starts this',
+      ).conflicts('json'),
+    )
     .option('--json', 'print one JSON object when it is ready: where it is, and its thumbprint')
     .addHelpText(
       'after',
@@ -25,7 +31,24 @@ Examples:
   qemu-cbt user add backup --role backup --users /etc/qemu-cbt/users.json
   qemu-cbt serve --host /etc/qemu-cbt/host.yaml`,
     )
-    .action(async (flags) => (await import('./commands/serve.js')).serve(io, flags));
+    .action(async (flags) =>
+      (await import('./commands/serve.js')).serve(io, flags, program.version() ?? 'unknown'),
+    );
+
+  program
+    .command('libdir')
+    .description('print the folder with libvixDiskLib for compiled programs')
+    .addHelpText(
+      'after',
+      `
+The folder is what such programs ask for as their libdir: below it is lib64/libvixDiskLib.so.8, which is loaded in place of VDDK's, and
+include/vixDiskLib.h. Exit code 5 where the library was not built for this machine.
+
+Examples:
+  nbdkit vddk libdir=$(qemu-cbt libdir) file=/vms/disk.qcow2
+  LD_LIBRARY_PATH=$(qemu-cbt libdir)/lib64 ./backup-program`,
+    )
+    .action(async () => (await import('./commands/libdir.js')).libdir(io));
 
   program
     .command('user')

@@ -8,8 +8,8 @@ export class Stepper {
   readonly #lines: AsyncIterator<string>;
   #complaints = '';
 
-  constructor(command: string, args: readonly string[]) {
-    this.#child = spawn(command, args);
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(command, args, { env: { ...process.env, ...env } });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.#child.stderr.on('data', (text: Buffer) => {
       this.#complaints += text.toString();
@@ -28,5 +28,10 @@ export class Stepper {
   step<T>(line: string): Promise<T> {
     this.#child.stdin.write(`${line}\n`);
     return this.next<T>();
+  }
+
+  /** Ends it at once, in whatever it is doing. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
   }
 }

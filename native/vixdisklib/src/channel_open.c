@@ -1,0 +1,93 @@
+/* Starting the command, and greeting it. */
+#include "channel_state.h"
+#include "spawn.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* The threads of the library take no signal of the program's. */
+static int start_reading(struct cbt_channel *channel) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int failed = pthread_create(&channel->thread, NULL, cbt_channel_reading, channel);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return failed;
+}
+
+static struct cbt_channel *make_channel(int fd) {
+  struct cbt_channel *channel = calloc(1, sizeof *channel);
+  uint8_t *ahead = malloc(CBT_READ_AHEAD);
+  if (channel == NULL || ahead == NULL) {
+    free(channel);
+    free(ahead);
+    close(fd);
+    return NULL;
+  }
+  channel->ahead = ahead;
+  channel->fd = fd;
+  channel->next_id = 1;
+  channel->last_line = &channel->first_line;
+  atomic_store(&channel->references, 1);
+  pthread_mutex_init(&channel->lock, NULL);
+  pthread_mutex_init(&channel->sending, NULL);
+  /* A command that reads no more is as good as gone. */
+  const struct timeval silence = {CBT_SILENCE_SECONDS, 0};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof silence);
+  if (start_reading(channel) == 0) return channel;
+  cbt_channel_drop(channel);
+  return NULL;
+}
+
+/* What the command said before it went away, behind what is known. */
+static void add_last_words(int errors, char *why, size_t why_room) {
+  size_t used = strlen(why);
+  if (used + 3 >= why_room) return;
+  ssize_t got = pread(errors, why + used + 2, why_room - used - 3, 0);
+  if (got <= 0) return;
+  memcpy(why + used, ": ", 2);
+  why[used + 2 + (size_t)got] = '\0';
+}
+
+VixError cbt_channel_open(const char *command, struct cbt_channel **out, char *why, size_t why_room) {
+  int errors;
+  int fd = cbt_spawn(command, &errors, why, why_room);
+  if (fd < 0) return VIX_E_DISK_SUBSYSTEM_INIT_FAIL;
+  struct cbt_channel *channel = make_channel(fd);
+  if (channel == NULL) {
+    close(errors);
+    snprintf(why, why_room, "there is no memory, or no thread more");
+    return VIX_E_OUT_OF_MEMORY;
+  }
+  struct cbt_writer hello;
+  cbt_write_begin(&hello);
+  cbt_write_text(&hello, "hello");
+  cbt_write_u64(&hello, CBT_PROTOCOL_VERSION);
+  cbt_write_text(&hello, CBT_VERSION);
+  struct cbt_pending answer;
+  VixError code = cbt_channel_call(channel, &hello, &answer, NULL, NULL);
+  cbt_write_end(&hello);
+  if (code != VIX_OK) {
+    size_t length = 0;
+    const uint8_t *text = cbt_read_bytes(&answer.values, &length);
+    if (text != NULL)
+      snprintf(why, why_room, "%.*s", (int)length, (const char *)text);
+    else {
+      snprintf(why, why_room, "the command qemu-cbt ended before it answered");
+      add_last_words(errors, why, why_room);
+    }
+    cbt_channel_close(channel);
+    cbt_channel_drop(channel);
+    channel = NULL;
+    code = VIX_E_DISK_SUBSYSTEM_INIT_FAIL;
+  }
+  cbt_pending_end(&answer);
+  close(errors);
+  *out = channel;
+  return code;
+}

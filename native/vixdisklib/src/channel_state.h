@@ -1,0 +1,37 @@
+/* What a channel is inside: for the files that make one and that use it. */
+#ifndef CBT_CHANNEL_STATE_H
+#define CBT_CHANNEL_STATE_H
+
+#include "channel.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+enum { CBT_SILENCE_SECONDS = 60, CBT_BUCKETS = 256, CBT_READ_AHEAD = 64 << 10 };
+
+struct cbt_line {
+  struct cbt_line *next;
+  char text[];
+};
+
+struct cbt_channel {
+  atomic_uint references;
+  int fd;
+  pthread_t thread;
+  pthread_mutex_t sending; /* taken before `lock`, never after it */
+  pthread_mutex_t lock;    /* of all that is below */
+  struct cbt_pending *pending[CBT_BUCKETS];
+  uint32_t next_id;
+  bool dead;
+  struct timespec heard;
+  struct cbt_line *first_line, **last_line;
+  unsigned lines;
+  /* Of the reading thread alone. */
+  uint8_t *ahead;
+  size_t ahead_at, ahead_end;
+};
+
+/* The thread that reads: until the command goes away. */
+void *cbt_channel_reading(void *channel);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * Connections and disk handles of a program. What it holds is no address but a number in the shape of one: a slot, and which of the
+ * objects that were there before. So what is closed, forged or of the other kind is told at once, and nothing of it is looked at.
+ */
+#ifndef CBT_OBJECTS_H
+#define CBT_OBJECTS_H
+
+#include "channel.h"
+
+enum cbt_kind { CBT_CONNECTION = 3, CBT_DISK = 5 };
+
+struct cbt_object {
+  enum cbt_kind kind;
+  unsigned references; /* of objects.c alone */
+  struct cbt_channel *channel;
+  uint64_t number; /* by which the command knows it */
+  uint64_t owner;  /* of a disk: the number of its connection */
+  /* Of a disk. */
+  uint64_t capacity;
+  bool read_only;
+  const char *transport;
+  pthread_mutex_t lock;
+  pthread_cond_t idle;
+  unsigned flying; /* asynchronous calls that have not told their outcome */
+};
+
+/* A new object with one reference; NULL without memory. */
+struct cbt_object *cbt_object_make(enum cbt_kind kind, struct cbt_channel *channel, uint64_t number);
+/* Takes the reference over into a slot; NULL where all are taken, and then the reference is still the caller's. */
+void *cbt_object_publish(struct cbt_object *object);
+/* The object with one reference more; NULL for what is none of this kind. */
+struct cbt_object *cbt_object_find(const void *handle, enum cbt_kind kind);
+/* Takes it out of its slot; the reference of the slot is the caller's then. NULL for what is none of this kind. */
+struct cbt_object *cbt_object_withdraw(const void *handle, enum cbt_kind kind);
+/* Takes out the disks of a connection (of all, where it is NULL, and the connections too), and drops them. */
+void cbt_objects_withdraw_all(const struct cbt_object *connection);
+void cbt_object_drop(struct cbt_object *object);
+
+#endif

@@ -1,0 +1,41 @@
+/* What codes mean: in the words of the command, which knows the newest reason, else in those of the table. */
+#include "lent.h"
+#include "library.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "generated/texts.h"
+
+static char *lend_text(const char *text, size_t length) {
+  char *copy = cbt_lend(length + 1, CBT_TEXT);
+  if (copy != NULL) memcpy(copy, text, length);
+  return copy;
+}
+
+static char *own_text(unsigned code) {
+  for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+    if (TEXTS[i].code == code) return lend_text(TEXTS[i].text, strlen(TEXTS[i].text));
+  char text[40];
+  int length = snprintf(text, sizeof text, "Unknown error %u", code);
+  return lend_text(text, (size_t)length);
+}
+
+CBT_API char *VixDiskLib_GetErrorText(VixError err, const char *locale) {
+  (void)locale;
+  unsigned code = (unsigned)VIX_ERROR_CODE(err);
+  char *text = NULL;
+  struct cbt_request request;
+  if (cbt_request_begin(&request, "VixDiskLib_GetErrorText") == VIX_OK) {
+    cbt_write_u64(&request.message, code);
+    if (cbt_request_ask(&request, NULL, NULL) == VIX_OK) {
+      size_t length;
+      const uint8_t *told = cbt_read_bytes(request.values, &length);
+      if (told != NULL) text = lend_text((const char *)told, length);
+    }
+    cbt_request_end(&request, VIX_OK);
+  }
+  return text != NULL ? text : own_text(code);
+}
+
+CBT_API void VixDiskLib_FreeErrorText(char *errText) { cbt_give_back(errText, CBT_TEXT); }

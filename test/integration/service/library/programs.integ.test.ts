@@ -1,0 +1,137 @@
+/** Compiled programs on libvixDiskLib: in C under sanitizers, in Python over ctypes; and what is left when one of both sides dies. */
+import { execFileSync } from 'node:child_process';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import {
+  compileProgram,
+  LIBRARY,
+  PYTHON_PROGRAM,
+  runProgram,
+  startPython,
+} from '../../../helpers/compiledProgram.js';
+import { eventually } from '../../../helpers/eventually.js';
+import { qemuImg, qemuIo } from '../../../helpers/qemuTools.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../../../helpers/temporaryFolder.js';
+import { Stepper } from '../../../helpers/vim/stepper.js';
+
+let work: TemporaryFolder;
+beforeAll(async () => {
+  work = await makeTemporaryFolder();
+});
+afterAll(() => work.remove());
+
+async function makeDisk(): Promise<{ folder: string; file: string }> {
+  const folder = await makeTemporaryFolder();
+  onTestFinished(() => folder.remove());
+  const file = join(folder.path, 'd.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', file, '64M');
+  await qemuIo([file], 'write -P 7 1M 2M');
+  return { folder: folder.path, file };
+}
+
+test('every call, in a program under sanitizers', async () => {
+  const { folder, file } = await makeDisk();
+  const program = await compileProgram('calls', work.path, 'address,undefined');
+  expect(await runProgram(program, [folder, file])).toBe('all calls\n');
+  await expect(qemuIo([file], 'write 0 512')).resolves.toBeDefined();
+});
+
+test('the orders of calls of public programs, with what is odd about each', async () => {
+  const { folder, file } = await makeDisk();
+  const program = await compileProgram('orders', work.path, 'address,undefined');
+  expect(await runProgram(program, ['dumper', file])).toBe('2048+4096:7\ncleaned up\n');
+  expect(await runProgram(program, ['goroutines', file])).toBe('');
+  expect(await runProgram(program, ['short', folder])).toBe('');
+  expect(JSON.parse(await qemuImg('info', '--output=json', join(folder, 'short.vmdk')))).toMatchObject({
+    format: 'vmdk',
+    'virtual-size': 1 << 20,
+  });
+});
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('Python over ctypes reads, writes, and is told in words what went wrong', async () => {
+  const { folder, file } = await makeDisk();
+  const { client, command } = await startPython();
+  expect(await client.step('init')).toBe(0);
+  expect(await client.step(`open ${file}`)).toBe(0);
+  expect(await client.step('read 2048')).toBe('bytes 7');
+  expect(await client.step('write 0 9')).toBe(0);
+  expect(await client.step('read 0')).toBe('bytes 9');
+  expect(await client.step(`open ${folder}/100%.qcow2`)).toBe(4);
+  expect(await client.step('text 4')).toBe(
+    `No such file, or no such disk: ${folder}/100%.qcow2 is not there`,
+  );
+  // A log that is printed as it is, without its list, has each % twice; what the program does with a % is its own.
+  expect(await client.step('log')).toContain(`${folder}/100%%.qcow2 is not there`);
+  const pid = await command();
+  expect(runs(pid)).toBe(true);
+  expect(await client.step('exit')).toBe('exit');
+  await eventually(() => expect(runs(pid)).toBe(false));
+  expect(await qemuIo([file], 'read -P 9 0 64k')).not.toContain('failed');
+});
+
+test('a program that is killed leaves nothing, and its image is free', async () => {
+  const { file } = await makeDisk();
+  const { client, command } = await startPython();
+  await client.step('init');
+  await client.step(`open ${file}`);
+  await client.step('write 0 9');
+  const pid = await command();
+  client.kill();
+  await eventually(() => expect(runs(pid)).toBe(false));
+  await eventually(() => qemuIo([file], 'write 0 512'));
+});
+
+test('where the command is killed, every call says so and none hangs; the library can be begun again', async () => {
+  const { file } = await makeDisk();
+  const { client, command } = await startPython();
+  await client.step('init');
+  await client.step(`open ${file}`);
+  process.kill(await command(), 'SIGKILL');
+  await eventually(async () => expect(await client.step('read 0')).toBe(36));
+  expect(await client.step('text 36')).toBe('There was no answer in time');
+  expect(await client.step('close')).toBe('36 36');
+  expect(await client.step('init')).toBe(0);
+  await eventually(async () => expect(await client.step(`open ${file}`)).toBe(0));
+  expect(await client.step('read 2048')).toBe('bytes 7');
+});
+
+test('a command that cannot run, or ends at once, is an error in words', async () => {
+  const { folder } = await makeDisk();
+  const wrapper = join(folder, 'broken');
+  await writeFile(wrapper, '#!/bin/sh\necho this machine has no node >&2\nexit 3\n');
+  const client = new Stepper('/usr/bin/python3', [PYTHON_PROGRAM, LIBRARY], { QEMU_CBT_COMMAND: wrapper });
+  expect(await client.step('init')).toBe(16053);
+  await chmod(wrapper, 0o755);
+  expect(await client.step('init')).toBe(16053);
+  const log = await client.step<string>('log');
+  expect(log).toContain(`${wrapper} could not be started: Permission denied`);
+  expect(log).toContain('ended before it answered: this machine has no node');
+});
+
+test('it gives exactly the names of the SDK, needs the C library alone, and takes no newer glibc than 2.34', () => {
+  const exports = execFileSync('nm', ['-D', '--defined-only', LIBRARY], { encoding: 'utf8' });
+  const names = exports
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[2]);
+  expect(names.filter((name) => !/^VixDiskLib_[A-Z]/.test(name ?? ''))).toEqual([]);
+  expect(names).toHaveLength(43);
+  const dynamic = execFileSync('readelf', ['-dW', LIBRARY], { encoding: 'utf8' });
+  const needed = [...dynamic.matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name ?? '');
+  expect(needed.filter((name) => !/^(libc|ld-linux-[\w-]+)\.so/.test(name))).toEqual([]);
+  expect(dynamic).toMatch(/SONAME.*\[libvixDiskLib\.so\.8\]/);
+  expect(dynamic).toContain('NODELETE');
+  const versions = execFileSync('readelf', ['-VW', LIBRARY], { encoding: 'utf8' });
+  const minors = [...versions.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
+  expect(Math.max(...minors)).toBeLessThanOrEqual(34);
+});
