@@ -1,5 +1,5 @@
 // The bench: every figure beside its peer's, taken in the same run on the same image. Prints a table, keeps the figures in
-// bench/results/latest.json. `npm run bench -- <word>` runs one group (kernel, changes, memory, command, backup, folders, virtnbdbackup, live, vmware),
+// bench/results/latest.json. `npm run bench -- <word>` runs one group (kernel, changes, memory, command, backup, folders, virtnbdbackup, live, vmware, compiled),
 // or what is asked of the images whose name holds the word; these figures are not kept.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openDisk } from 'qemu-cbt';
 import { backupCases } from './backup.mjs';
+import { compiledCases } from './compiled.mjs';
 import { folderCases } from './folders.mjs';
 import { bitmapName, bitsAlternating, bitsAtRandom, bitsInRuns, makeImage, PIT } from './images.mjs';
 import { kernelCases } from './kernel.mjs';
@@ -159,9 +160,10 @@ try {
   for (const row of await virtnbdbackupCases(only)) record(row);
   for (const row of await liveCases(work, only)) record(row);
   for (const row of await vmwareCases(work, only)) record(row);
+  for (const row of await compiledCases(work, only)) record(row);
   if (rows.length === 0) {
     console.error(
-      `no case is named ${only}; groups: kernel, changes, memory, command, backup, folders, virtnbdbackup, live, vmware`,
+      `no case is named ${only}; groups: kernel, changes, memory, command, backup, folders, virtnbdbackup, live, vmware, compiled`,
     );
     process.exitCode = 2;
   }

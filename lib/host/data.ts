@@ -32,6 +32,12 @@ export async function openData(target: DataTarget, options: OpenDataOptions = {}
   return NbdConnection.open(await described(target, options.signal), options);
 }
 
+/** By which another process of the same user reaches the server of the data, beside us; null where none can. */
+export function serverOf(data: DiskData): string | null {
+  const { uri } = data.info as { uri?: string };
+  return uri === undefined || uri === '' ? null : uri;
+}
+
 /** An image with every file of its stack, as read and checked. */
 async function described(target: DataTarget, signal: AbortSignal | undefined): Promise<NbdTarget> {
   if (target.kind !== 'qemu-nbd') return target;

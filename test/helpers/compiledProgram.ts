@@ -21,13 +21,13 @@ export const COMMAND = join(root, 'bin/qemu-cbt.js');
 export async function compileProgram(name: string, folder: string, sanitizers: string): Promise<string> {
   await freshBuild();
   const lines = (await readFile(join(root, 'native/vixdisklib/sources.txt'), 'utf8')).trim().split('\n');
-  const program = join(folder, name);
+  const program = join(folder, `${name}-${sanitizers}`);
   await run(
     'gcc',
     [
       ...['-g', '-O1', '-std=gnu11', '-D_GNU_SOURCE', '-DCBT_VERSION="0.1.0"', `-fsanitize=${sanitizers}`],
       ...['-fno-sanitize-recover=all', '-Inative/vixdisklib/include', ...lines],
-      ...[`test/integration/service/library/clients/${name}.c`, '-o', program, '-lpthread'],
+      ...[`test/integration/service/library/clients/${name}.c`, '-o', program, '-lpthread', '-ldl'],
     ],
     { cwd: root },
   );

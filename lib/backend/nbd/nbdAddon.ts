@@ -31,6 +31,8 @@ export interface NbdExportInfo {
   /** 64-bit lengths; needs libnbd 1.18 and QEMU 8.2. */
   extendedHeaders: boolean;
   tls: boolean;
+  /** By which others of this machine reach the same server; empty where nobody can. */
+  uri: string;
 }
 
 /** What is looked for in a context; see native/nbd/include/cbt/nbd/extents.hpp. */

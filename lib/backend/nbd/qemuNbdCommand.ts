@@ -28,6 +28,8 @@ export interface QemuNbdOffer {
   bitmaps?: readonly string[];
   /** Offers the context `qemu:allocation-depth`. */
   allocationDepth?: boolean;
+  /** Others may connect beside us; it ends when the last has left. */
+  shared?: boolean;
   /** qemu-nbd's path; else the environment variable QEMU_NBD, else from PATH. */
   program?: string;
 }
@@ -40,7 +42,7 @@ export interface QemuNbdNode extends QemuNbdOffer {
 }
 
 export function qemuNbdCommand(served: QemuNbdNode): string[] {
-  const { node, readOnly = true, bitmaps = [], allocationDepth = false } = served;
+  const { node, readOnly = true, bitmaps = [], allocationDepth = false, shared = false } = served;
   if (typeof node !== 'object' || node === null)
     throw invalidArgument('node', node, 'an image as QEMU is told it');
   return [
@@ -48,6 +50,7 @@ export function qemuNbdCommand(served: QemuNbdNode): string[] {
     ...(readOnly ? ['--read-only'] : ['--discard=unmap']),
     ...bitmaps.map((name) => `--bitmap=${name}`),
     ...(allocationDepth ? ['--allocation-depth'] : []),
+    ...(shared ? ['--shared=0'] : []),
     `json:${JSON.stringify(node)}`,
   ];
 }

@@ -35,6 +35,8 @@ interface Connection {
 export class Library implements AsyncDisposable {
   /** @internal */
   settings: VixDiskLibSettings;
+  /** @internal Whether the client has a process of its own, which reads and writes images by their servers. */
+  sharesServers = false;
   /** @internal VMs that are kept as they are, between PrepareForAccess and EndAccess. */
   readonly holds = new Holds();
   /** What was said last about each code, for VixDiskLib_GetErrorText. */

@@ -113,10 +113,16 @@ export const CALLS: Readonly<Record<string, Call>> = {
     const handle = out.value;
     if (handle === undefined) return { code: answer };
     const transport = vix.VixDiskLib_GetTransportMode(handle) ?? '';
-    const { readOnly } = handle.disk.data.info;
+    const { server, data } = handle.disk;
     return {
       code: answer,
-      values: [objects.add(handle), BigInt(handle.capacity), BigInt(readOnly), text(transport)],
+      values: [
+        objects.add(handle),
+        BigInt(handle.capacity),
+        BigInt(data.info.readOnly),
+        text(transport),
+        server === null ? null : text(server),
+      ],
     };
   }),
   VixDiskLib_Close: withHandle(async (handle, { objects }) => {

@@ -52,6 +52,7 @@ export class LibrarySession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#library.sharesServers = true;
     this.#objects = new ClientObjects(this.#library, options);
     // Who went away is told by the end of the input.
     options.output.on('error', () => undefined);

@@ -58,6 +58,8 @@ napi_value to_value(napi_env env, const ExportInfo& info) {
   set(env, object, "structuredReplies", to_boolean(env, info.structured_replies));
   set(env, object, "extendedHeaders", to_boolean(env, info.extended_headers));
   set(env, object, "tls", to_boolean(env, info.tls));
+  napi_value uri = nullptr;
+  if (napi_create_string_utf8(env, info.uri.data(), info.uri.size(), &uri) == napi_ok) set(env, object, "uri", uri);
   return object;
 }
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -230,6 +231,10 @@ Status Lane::inspect(const Target& target, ExportInfo& info) const {
   info.extended_headers = nbd_get_extended_headers_negotiated(handle_) == 1;
 #endif
   info.tls = nbd_get_tls_negotiated(handle_) == 1;
+  if (char* uri = nbd_get_uri(handle_)) {
+    info.uri = uri;
+    std::free(uri);
+  }
   for (const std::string& context : target.contexts) {
     if (nbd_can_meta_context(handle_, context.c_str()) == 1) continue;
     return Status(Code::unsupported, text("the export at ", name_, " does not offer the context \"", context, "\"",

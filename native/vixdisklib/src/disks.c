@@ -1,12 +1,24 @@
 /* Open disks, what they are, and where they hold data. */
+#include "lane.h"
 #include "lent.h"
 #include "library.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* For ever: callers keep the pointer. */
 static const char *transport_of(const uint8_t *text, size_t length) {
   return length == 3 && memcmp(text, "nbd", 3) == 0 ? "nbd" : "file";
+}
+
+/* A way to the disk's bytes beside the command, where the answer names a server. */
+static struct cbt_lane *open_lane(struct cbt_reader *values, uint64_t capacity) {
+  size_t length;
+  const uint8_t *text = cbt_read_bytes(values, &length);
+  char *uri = text == NULL ? NULL : strndup((const char *)text, length);
+  struct cbt_lane *lane = uri == NULL ? NULL : cbt_lane_open(uri, capacity * VIXDISKLIB_SECTOR_SIZE);
+  free(uri);
+  return lane;
 }
 
 CBT_API VixError VixDiskLib_Open(const VixDiskLibConnection connection, const char *path, uint32 flags,
@@ -28,19 +40,15 @@ CBT_API VixError VixDiskLib_Open(const VixDiskLibConnection connection, const ch
   size_t length;
   const uint8_t *transport = cbt_read_bytes(request.values, &length);
   made->transport = transport_of(transport, length);
+  made->lane = open_lane(request.values, made->capacity);
   void *handle = cbt_object_publish(made);
   if (handle == NULL) {
+    cbt_object_end(made);
     cbt_object_drop(made);
     return cbt_request_end(&request, VIX_E_OUT_OF_MEMORY);
   }
   *diskHandle = handle;
   return cbt_request_end(&request, code);
-}
-
-static void wait_until_idle(struct cbt_object *disk) {
-  pthread_mutex_lock(&disk->lock);
-  while (disk->flying > 0) pthread_cond_wait(&disk->idle, &disk->lock);
-  pthread_mutex_unlock(&disk->lock);
 }
 
 /* In a completion callback it would wait for itself. */
@@ -49,7 +57,7 @@ CBT_API VixError VixDiskLib_Wait(VixDiskLibHandle diskHandle) {
   struct cbt_object *disk;
   VixError code = cbt_find(diskHandle, CBT_DISK, &disk);
   if (code != VIX_OK) return code;
-  wait_until_idle(disk);
+  cbt_object_wait_until_idle(disk);
   cbt_object_drop(disk);
   return VIX_OK;
 }
@@ -59,7 +67,7 @@ CBT_API VixError VixDiskLib_Flush(VixDiskLibHandle diskHandle) {
   struct cbt_request request;
   VixError code = cbt_request_begin_on(&request, "VixDiskLib_Flush", diskHandle, CBT_DISK);
   if (code != VIX_OK) return code;
-  wait_until_idle(request.object);
+  cbt_object_wait_until_idle(request.object);
   return cbt_request_run(&request, NULL, NULL);
 }
 
@@ -71,7 +79,7 @@ CBT_API VixError VixDiskLib_Close(VixDiskLibHandle diskHandle) {
   /* Nothing new begins on it; of two that close, one does. */
   struct cbt_object *disk = cbt_object_withdraw(diskHandle, CBT_DISK);
   if (disk == NULL) return cbt_request_end(&request, VIX_E_INVALID_HANDLE);
-  wait_until_idle(disk);
+  cbt_object_end(disk);
   cbt_object_drop(disk);
   return cbt_request_run(&request, NULL, NULL);
 }

@@ -211,6 +211,8 @@ CBT_API void VixDiskLib_Exit(void) {
   if (cbt_request_begin(&request, "VixDiskLib_Exit") != VIX_OK) return;
   pthread_mutex_lock(&life);
   if (initialised > 0 && --initialised == 0) {
+    /* The command closes what it has when nobody else uses it. */
+    cbt_objects_withdraw_all(NULL);
     cbt_request_run(&request, NULL, NULL);
     end_session();
     atomic_store(&log_line, NULL);

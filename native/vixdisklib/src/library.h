@@ -35,7 +35,7 @@ struct cbt_channel *cbt_library_channel(void);
 /* A line for the program's log, on the thread that called. */
 void cbt_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Asynchronous calls: whether this thread is the one that tells outcomes, which must wait for none. */
+/* Asynchronous calls: whether this thread is one that tells outcomes, which must wait for none. */
 bool cbt_in_callback(void);
 /* Tells an outcome on the thread for that, which is started by the first. False without memory or thread. */
 struct cbt_outcome {
@@ -48,6 +48,8 @@ struct cbt_outcome {
 };
 bool cbt_outcomes_start(void);
 void cbt_outcome_tell(struct cbt_outcome *outcome);
+/* The same on this thread, which is another one of the library that tells outcomes. */
+void cbt_outcome_tell_here(struct cbt_outcome *outcome);
 /* Until all are told. */
 void cbt_outcomes_stop(void);
 

@@ -1,5 +1,7 @@
 #include "objects.h"
 
+#include "lane.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,8 +105,41 @@ void cbt_objects_withdraw_all(const struct cbt_object *connection) {
     }
     pthread_mutex_unlock(&lock);
     if (end) return;
-    if (object != NULL) cbt_object_drop(object);
+    if (object != NULL) {
+      cbt_object_end(object);
+      cbt_object_drop(object);
+    }
   }
+}
+
+bool cbt_object_enter(struct cbt_object *disk) {
+  pthread_mutex_lock(&disk->lock);
+  bool entered = !disk->ending;
+  if (entered) disk->flying++;
+  pthread_mutex_unlock(&disk->lock);
+  return entered;
+}
+
+void cbt_object_leave(struct cbt_object *disk) {
+  pthread_mutex_lock(&disk->lock);
+  if (--disk->flying == 0) pthread_cond_broadcast(&disk->idle);
+  pthread_mutex_unlock(&disk->lock);
+}
+
+void cbt_object_wait_until_idle(struct cbt_object *disk) {
+  pthread_mutex_lock(&disk->lock);
+  while (disk->flying > 0) pthread_cond_wait(&disk->idle, &disk->lock);
+  pthread_mutex_unlock(&disk->lock);
+}
+
+void cbt_object_end(struct cbt_object *object) {
+  pthread_mutex_lock(&object->lock);
+  object->ending = true;
+  while (object->flying > 0) pthread_cond_wait(&object->idle, &object->lock);
+  struct cbt_lane *lane = object->lane;
+  object->lane = NULL;
+  pthread_mutex_unlock(&object->lock);
+  cbt_lane_close(lane);
 }
 
 void cbt_object_drop(struct cbt_object *object) {

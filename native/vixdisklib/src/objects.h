@@ -21,7 +21,9 @@ struct cbt_object {
   const char *transport;
   pthread_mutex_t lock;
   pthread_cond_t idle;
-  unsigned flying; /* asynchronous calls that have not told their outcome */
+  unsigned flying; /* reads and writes that have not told their outcome */
+  bool ending;     /* none begins any more */
+  struct cbt_lane *lane; /* to the server of its bytes; NULL: they go through the command */
 };
 
 /* A new object with one reference; NULL without memory. */
@@ -32,8 +34,14 @@ void *cbt_object_publish(struct cbt_object *object);
 struct cbt_object *cbt_object_find(const void *handle, enum cbt_kind kind);
 /* Takes it out of its slot; the reference of the slot is the caller's then. NULL for what is none of this kind. */
 struct cbt_object *cbt_object_withdraw(const void *handle, enum cbt_kind kind);
-/* Takes out the disks of a connection (of all, where it is NULL, and the connections too), and drops them. */
+/* Takes out the disks of a connection (of all, where it is NULL, and the connections too), ends and drops them. */
 void cbt_objects_withdraw_all(const struct cbt_object *connection);
 void cbt_object_drop(struct cbt_object *object);
+/* Begins a read or a write of a disk; false for one that is being closed. */
+bool cbt_object_enter(struct cbt_object *disk);
+void cbt_object_leave(struct cbt_object *disk);
+void cbt_object_wait_until_idle(struct cbt_object *disk);
+/* Waits for what is on its way, lets nothing more begin, and leaves the server. Whoever withdrew it does so. */
+void cbt_object_end(struct cbt_object *object);
 
 #endif

@@ -17,10 +17,13 @@ static void tell(struct cbt_outcome *outcome) {
   struct cbt_object *disk = outcome->disk;
   outcome->callback(outcome->data, outcome->code);
   free(outcome->memory);
-  pthread_mutex_lock(&disk->lock);
-  if (--disk->flying == 0) pthread_cond_broadcast(&disk->idle);
-  pthread_mutex_unlock(&disk->lock);
+  cbt_object_leave(disk);
   cbt_object_drop(disk);
+}
+
+void cbt_outcome_tell_here(struct cbt_outcome *outcome) {
+  telling = true;
+  tell(outcome);
 }
 
 static void *tell_all(void *unused) {

@@ -1,7 +1,8 @@
 /*
- * Reads and writes. Long ones go in pieces, all on their way at once; what is read arrives where it belongs. A buffer is not touched any
- * more when the call, or its callback, has been told.
+ * Reads and writes: by the disk's own server where there is a way to it (lane.h), else through the command, in pieces that are all on
+ * their way at once. What is read arrives where it belongs. A buffer is not touched any more when the call, or its callback, has been told.
  */
+#include "lane.h"
 #include "library.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct job {
   pthread_cond_t ended;
   bool over;
   struct cbt_outcome outcome; /* without a callback: somebody waits */
+  struct cbt_lane_job lane;
   struct cbt_transfer transfer;
 };
 
@@ -36,6 +38,17 @@ static void end_told(struct cbt_transfer *transfer) {
   struct job *job = job_of(transfer);
   job->outcome.code = transfer->code;
   cbt_outcome_tell(&job->outcome);
+}
+
+/* Where the command is gone, its server is too. */
+static VixError told_code(const struct cbt_object *disk, VixError code) {
+  return code == VIX_E_DISK_NOIO && cbt_channel_is_dead(disk->channel) ? VIX_E_HOST_CONNECTION_LOST : code;
+}
+
+static void end_in_lane(struct cbt_lane_job *lane) {
+  struct job *job = (struct job *)((char *)lane - offsetof(struct job, lane));
+  job->outcome.code = told_code(job->outcome.disk, lane->code);
+  cbt_outcome_tell_here(&job->outcome);
 }
 
 static struct job *make_job(size_t pieces) {
@@ -93,61 +106,86 @@ static void send_pieces(struct cbt_object *disk, struct job *job, uint64_t start
   }
 }
 
-static VixError transfer_now(VixDiskLibHandle handle, uint64_t start, uint64_t count, uint8 *buffer,
-                             enum direction direction) {
-  struct cbt_object *disk;
-  VixError code = cbt_find(handle, CBT_DISK, &disk);
-  if (code != VIX_OK) return code;
-  code = check(disk, start, count, buffer, direction);
-  struct job *job = code == VIX_OK && count > 0 ? make_job(pieces_of(count)) : NULL;
-  if (job == NULL) {
-    cbt_object_drop(disk);
-    return code == VIX_OK && count > 0 ? VIX_E_OUT_OF_MEMORY : code;
-  }
+/* Through the command. */
+static VixError transfer_by_command(struct cbt_object *disk, uint64_t start, uint64_t count, uint8 *buffer,
+                                    enum direction direction) {
+  struct job *job = make_job(pieces_of(count));
+  if (job == NULL) return VIX_E_OUT_OF_MEMORY;
   job->transfer.ended = end_waited;
   send_pieces(disk, job, start, count, buffer, direction);
   pthread_mutex_lock(&job->lock);
   while (!job->over) pthread_cond_wait(&job->ended, &job->lock);
   pthread_mutex_unlock(&job->lock);
-  code = job->transfer.code;
+  VixError code = job->transfer.code;
   free_job(job);
+  return code;
+}
+
+/* A disk that a read or write is begun on, and whether it can be done. */
+static VixError enter(VixDiskLibHandle handle, uint64_t start, uint64_t count, const uint8 *buffer,
+                      enum direction direction, struct cbt_object **disk) {
+  VixError code = cbt_find(handle, CBT_DISK, disk);
+  if (code != VIX_OK) return code;
+  code = check(*disk, start, count, buffer, direction);
+  if (code == VIX_OK && !cbt_object_enter(*disk)) code = VIX_E_INVALID_HANDLE;
+  if (code != VIX_OK) cbt_object_drop(*disk);
+  return code;
+}
+
+static VixError transfer_now(VixDiskLibHandle handle, uint64_t start, uint64_t count, uint8 *buffer,
+                             enum direction direction) {
+  struct cbt_object *disk;
+  VixError code = enter(handle, start, count, buffer, direction, &disk);
+  if (code != VIX_OK) return code;
+  if (count > 0 && disk->lane != NULL)
+    code = told_code(disk, cbt_lane_now(disk->lane, start * SECTOR, count * SECTOR, buffer, direction == WRITES));
+  else if (count > 0)
+    code = transfer_by_command(disk, start, count, buffer, direction);
+  cbt_object_leave(disk);
   cbt_object_drop(disk);
   return code;
 }
 
-static void fly(struct cbt_object *disk, int change) {
-  pthread_mutex_lock(&disk->lock);
-  disk->flying += (unsigned)change;
-  if (disk->flying == 0) pthread_cond_broadcast(&disk->idle);
-  pthread_mutex_unlock(&disk->lock);
-}
-
-static VixError transfer_later(VixDiskLibHandle handle, uint64_t start, uint64_t count, uint8 *buffer,
-                               enum direction direction, VixDiskLibCompletionCB callback, void *data) {
-  struct cbt_object *disk;
-  VixError code = cbt_find(handle, CBT_DISK, &disk);
-  if (code != VIX_OK) return code;
-  code = callback == NULL ? VIX_E_INVALID_ARG : check(disk, start, count, buffer, direction);
-  struct job *job = code == VIX_OK ? make_job(pieces_of(count)) : NULL;
-  if (job == NULL || !cbt_outcomes_start()) {
-    if (job != NULL) free_job(job);
-    cbt_object_drop(disk);
-    return code == VIX_OK ? VIX_E_OUT_OF_MEMORY : code;
+/* False where it could not be begun. */
+static bool begin_later(struct cbt_object *disk, struct job *job, uint64_t start, uint64_t count, uint8 *buffer,
+                        enum direction direction) {
+  if (count > 0 && disk->lane != NULL) {
+    job->lane.buffer = buffer;
+    job->lane.offset = start * SECTOR;
+    job->lane.bytes = count * SECTOR;
+    job->lane.writes = direction == WRITES;
+    job->lane.ended = end_in_lane;
+    return cbt_lane_later(disk->lane, &job->lane);
   }
+  if (!cbt_outcomes_start()) return false;
   job->transfer.ended = end_told;
-  job->outcome.disk = disk;
-  job->outcome.callback = callback;
-  job->outcome.data = data;
-  job->outcome.memory = job;
-  fly(disk, 1);
-  /* The outcome drops the disk, which is used until the last piece is sent. */
+  /* The outcome drops the disk, whose channel is used until the last piece is sent. */
   struct cbt_channel *channel = cbt_channel_keep(disk->channel);
   if (count == 0)
     end_told(&job->transfer);
   else
     send_pieces(disk, job, start, count, buffer, direction);
   cbt_channel_drop(channel);
-  return VIX_ASYNC;
+  return true;
+}
+
+static VixError transfer_later(VixDiskLibHandle handle, uint64_t start, uint64_t count, uint8 *buffer,
+                               enum direction direction, VixDiskLibCompletionCB callback, void *data) {
+  struct cbt_object *disk;
+  VixError code = enter(handle, start, count, buffer, direction, &disk);
+  if (code != VIX_OK) return code;
+  struct job *job = callback == NULL ? NULL : make_job(disk->lane == NULL ? pieces_of(count) : 0);
+  if (job != NULL) {
+    job->outcome.disk = disk;
+    job->outcome.callback = callback;
+    job->outcome.data = data;
+    job->outcome.memory = job;
+    if (begin_later(disk, job, start, count, buffer, direction)) return VIX_ASYNC;
+    free_job(job);
+  }
+  cbt_object_leave(disk);
+  cbt_object_drop(disk);
+  return callback == NULL ? VIX_E_INVALID_ARG : VIX_E_OUT_OF_MEMORY;
 }
 
 CBT_API VixError VixDiskLib_Read(VixDiskLibHandle diskHandle, VixDiskLibSectorType startSector,

@@ -39,6 +39,8 @@ export interface OpenedDisk {
   numLinks: number;
   parent: string | null;
   adapterType: VixDiskLibAdapterType;
+  /** Where the bytes are for the client's own process; null where they come through us alone. */
+  server: string | null;
   /**
    * Of a snapshot, whose content never changes: throws when what was read before is not that content. Null for files of this
    * machine, which are what they are.

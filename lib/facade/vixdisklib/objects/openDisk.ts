@@ -1,7 +1,7 @@
 /** Opens a disk of a connection: an image file of this machine, or a disk of a snapshot. */
 import type { DiskData } from '../../../core/diskData.js';
 import { isContentGone, type Session } from '../../../core/session.js';
-import { openData } from '../../../host/data.js';
+import { openData, serverOf } from '../../../host/data.js';
 import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
@@ -77,6 +77,8 @@ async function openRemote(
     numLinks: layers.links,
     parent: layers.parent,
     adapterType: v.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
+    // What is read of it counts only after a look.
+    server: null,
     check: () => session.check(disk),
   };
 }
@@ -119,7 +121,11 @@ async function openLocal(
   const { format, links, parent } = await readImageInfo(file, given);
   const readOnly = connection.readOnly || (flags & v.VIXDISKLIB_FLAG_OPEN_READ_ONLY) !== 0;
   const withoutBacking = (flags & v.VIXDISKLIB_FLAG_OPEN_SINGLE_LINK) !== 0;
-  const data = await openData({ kind: 'qemu-nbd', file, format, readOnly, withoutBacking }, ALLOCATION);
+  const shared = library().sharesServers;
+  const data = await openData(
+    { kind: 'qemu-nbd', file, format, readOnly, withoutBacking, shared },
+    ALLOCATION,
+  );
   return {
     data,
     path,
@@ -129,6 +135,7 @@ async function openLocal(
     numLinks: withoutBacking ? 1 : links,
     parent,
     adapterType: v.VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
+    server: shared ? serverOf(data) : null,
     check: null,
   };
 }

@@ -30,10 +30,18 @@ async function makeDisk(): Promise<{ folder: string; file: string }> {
   return { folder: folder.path, file };
 }
 
-test('every call, in a program under sanitizers', async () => {
+/** By the image's own server, and, on a machine without libnbd, through the command. */
+const WAYS = { libnbd: {}, command: { QEMU_CBT_LIBNBD: '/nonexistent' } };
+
+test.each([
+  ['address,undefined', 'libnbd'],
+  ['address,undefined', 'command'],
+  ['thread', 'libnbd'],
+  ['thread', 'command'],
+] as const)('every call, in a program under sanitizers: %s, bytes by %s', async (sanitizers, way) => {
   const { folder, file } = await makeDisk();
-  const program = await compileProgram('calls', work.path, 'address,undefined');
-  expect(await runProgram(program, [folder, file])).toBe('all calls\n');
+  const program = await compileProgram('calls', work.path, sanitizers);
+  expect(await runProgram(program, [folder, file], WAYS[way])).toBe('all calls\n');
   await expect(qemuIo([file], 'write 0 512')).resolves.toBeDefined();
 });
 

@@ -35,6 +35,7 @@ struct ExportInfo {
   bool structured_replies = false;
   bool extended_headers = false;
   bool tls = false;
+  std::string uri; // by which others reach it; empty where nobody can
   bool operator==(const ExportInfo&) const = default;
 };
 

@@ -3,6 +3,11 @@
 
 static VixDiskLibConnection connection;
 
+/* A copy of the process has no other thread, and what only they pointed to looks lost to the leak sanitizer, which asks this. */
+static int is_copy;
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void) { return is_copy; }
+
 static void before_the_library_is_begun(void) {
   CHECK(strcmp(VixDiskLib_ListTransportModes(), "file:nbd") == 0);
   char *text = VixDiskLib_GetErrorText(0xabcd0000ull | VIX_E_FILE_NOT_FOUND, NULL);
@@ -152,6 +157,7 @@ static void in_a_copy(VixDiskLibHandle disk) {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+      is_copy = 1;
       uint8 data[512];
       EQUALS(VixDiskLib_Read(disk, 0, 1, data), VIX_E_DISK_NOINIT);
       EQUALS(VixDiskLib_Close(disk), VIX_E_DISK_NOINIT);

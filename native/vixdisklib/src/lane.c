@@ -1,0 +1,244 @@
+#include "lane.h"
+
+#include "nbd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* QEMU gets fresh memory for requests from 1 MiB on; a write costs qcow2 the same whatever its size. */
+enum { READ_BYTES = 256 << 10, WRITE_BYTES = 1 << 20, MOST_BYTES = 4 << 20, READABLE = 1, WRITABLE = 2 };
+
+struct cbt_lane {
+  const struct cbt_nbd *nbd;
+  char *uri;
+  /* Of callers that wait, one after the other. */
+  pthread_mutex_t waiting;
+  struct nbd_handle *now;
+  /* Of asynchronous calls. */
+  pthread_mutex_t lock;
+  struct cbt_lane_job *first, **last; /* not begun */
+  bool sleeps, ends, runs;
+  pthread_t thread;
+  int wake;
+  /* Of the thread alone. */
+  struct nbd_handle *later;
+  struct cbt_lane_job *finished;
+  size_t flying_bytes;
+};
+
+static size_t request_bytes(bool writes) { return writes ? WRITE_BYTES : READ_BYTES; }
+
+static VixError code_of(int error) { return error == ENOSPC ? VIX_E_DISK_FULL : VIX_E_DISK_NOIO; }
+
+static struct nbd_handle *connect_to(const struct cbt_nbd *nbd, const char *uri) {
+  struct nbd_handle *handle = nbd->create();
+  if (handle != NULL && nbd->connect_uri(handle, uri) == 0) return handle;
+  if (handle != NULL) nbd->close(handle);
+  return NULL;
+}
+
+struct cbt_lane *cbt_lane_open(const char *uri, uint64_t bytes) {
+  const struct cbt_nbd *nbd = cbt_nbd();
+  struct cbt_lane *lane = nbd == NULL ? NULL : calloc(1, sizeof *lane);
+  if (lane == NULL) return NULL;
+  lane->nbd = nbd;
+  lane->last = &lane->first;
+  lane->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  lane->uri = strdup(uri);
+  pthread_mutex_init(&lane->waiting, NULL);
+  pthread_mutex_init(&lane->lock, NULL);
+  if (lane->uri != NULL && lane->wake >= 0) lane->now = connect_to(nbd, uri);
+  if (lane->now != NULL && nbd->get_size(lane->now) >= (int64_t)bytes) return lane;
+  cbt_lane_close(lane);
+  return NULL;
+}
+
+void cbt_lane_close(struct cbt_lane *lane) {
+  if (lane == NULL) return;
+  pthread_mutex_lock(&lane->lock);
+  lane->ends = true;
+  pthread_mutex_unlock(&lane->lock);
+  if (lane->runs) {
+    eventfd_write(lane->wake, 1);
+    pthread_join(lane->thread, NULL);
+  }
+  if (lane->later != NULL) lane->nbd->close(lane->later);
+  if (lane->now != NULL) lane->nbd->close(lane->now);
+  if (lane->wake >= 0) close(lane->wake);
+  pthread_mutex_destroy(&lane->waiting);
+  pthread_mutex_destroy(&lane->lock);
+  free(lane->uri);
+  free(lane);
+}
+
+/* What a caller waits for. */
+struct wait {
+  unsigned flying;
+  int error;
+};
+
+static int settle_wait(void *data, int *error) {
+  struct wait *wait = data;
+  wait->flying--;
+  if (*error != 0 && wait->error == 0) wait->error = *error;
+  return 1;
+}
+
+/* With `waiting` held: in requests that are on their way together. When it returns, none is. */
+static int run_requests(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes) {
+  const struct cbt_nbd *nbd = lane->nbd;
+  const size_t request = request_bytes(writes);
+  struct wait wait = {0, 0};
+  for (size_t at = 0; at < bytes || wait.flying > 0;) {
+    if (at < bytes && wait.error == 0 && wait.flying < MOST_BYTES / request) {
+      size_t part = bytes - at < request ? bytes - at : request;
+      const struct cbt_nbd_completion completion = {settle_wait, &wait, NULL};
+      wait.flying++;
+      if ((writes ? nbd->aio_pwrite(lane->now, buffer + at, part, offset + at, completion, 0)
+                  : nbd->aio_pread(lane->now, buffer + at, part, offset + at, completion, 0)) < 0) {
+        wait.flying--;
+        wait.error = EIO;
+      }
+      at += part;
+      continue;
+    }
+    if (wait.flying == 0) break;
+    /* A connection that broke ends each of its requests. */
+    if (nbd->poll(lane->now, -1) < 0 && wait.error == 0) wait.error = EIO;
+  }
+  return wait.error;
+}
+
+VixError cbt_lane_now(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes) {
+  const struct cbt_nbd *nbd = lane->nbd;
+  int error = 0;
+  pthread_mutex_lock(&lane->waiting);
+  if (bytes > request_bytes(writes))
+    error = run_requests(lane, offset, bytes, buffer, writes);
+  else if ((writes ? nbd->pwrite(lane->now, buffer, bytes, offset, 0)
+                   : nbd->pread(lane->now, buffer, bytes, offset, 0)) < 0)
+    error = nbd->get_errno() == ENOSPC ? ENOSPC : EIO;
+  pthread_mutex_unlock(&lane->waiting);
+  return error == 0 ? VIX_OK : code_of(error);
+}
+
+/* On the lane's thread, inside libnbd: nothing of the program's is called from here. */
+static int settle_job(void *data, int *error) {
+  struct cbt_lane_job *job = data;
+  if (*error != 0 && job->code == VIX_OK) job->code = code_of(*error);
+  if (--job->flying == 0 && job->asked == job->bytes) {
+    job->next = job->lane->finished;
+    job->lane->finished = job;
+  }
+  return 1;
+}
+
+/* Asks for the next part of the job. */
+static void ask(struct cbt_lane *lane, struct cbt_lane_job *job) {
+  const struct cbt_nbd *nbd = lane->nbd;
+  size_t part = job->bytes - job->asked, at = job->asked;
+  if (part > request_bytes(job->writes)) part = request_bytes(job->writes);
+  const struct cbt_nbd_completion completion = {settle_job, job, NULL};
+  job->flying++;
+  job->asked += part;
+  if ((job->writes ? nbd->aio_pwrite(lane->later, job->buffer + at, part, job->offset + at, completion, 0)
+                   : nbd->aio_pread(lane->later, job->buffer + at, part, job->offset + at, completion, 0)) >= 0)
+    return;
+  int error = EIO;
+  settle_job(job, &error);
+}
+
+static void tell_finished(struct cbt_lane *lane) {
+  while (lane->finished != NULL) {
+    struct cbt_lane_job *job = lane->finished;
+    lane->finished = job->next;
+    lane->flying_bytes -= job->bytes;
+    job->ended(job);
+  }
+}
+
+/* What to do next: a job, or NULL with `ends` where there will be none. */
+static struct cbt_lane_job *next_job(struct cbt_lane *lane, bool *ends) {
+  pthread_mutex_lock(&lane->lock);
+  struct cbt_lane_job *job = NULL;
+  if (lane->first != NULL && (lane->flying_bytes == 0 || lane->flying_bytes + lane->first->bytes <= MOST_BYTES)) {
+    job = lane->first;
+    lane->first = job->next;
+    if (lane->first == NULL) lane->last = &lane->first;
+    lane->flying_bytes += job->bytes;
+  }
+  lane->sleeps = job == NULL;
+  *ends = lane->ends && lane->first == NULL && lane->flying_bytes == 0;
+  pthread_mutex_unlock(&lane->lock);
+  return job;
+}
+
+static void wait_for_either(struct cbt_lane *lane) {
+  const struct cbt_nbd *nbd = lane->nbd;
+  unsigned direction = lane->flying_bytes > 0 ? nbd->aio_get_direction(lane->later) : 0;
+  struct pollfd on[2] = {{lane->wake, POLLIN, 0}, {direction == 0 ? -1 : nbd->aio_get_fd(lane->later), 0, 0}};
+  if (direction & READABLE) on[1].events |= POLLIN;
+  if (direction & WRITABLE) on[1].events |= POLLOUT;
+  if (poll(on, 2, -1) <= 0) return;
+  eventfd_t count;
+  if (on[0].revents != 0) eventfd_read(lane->wake, &count);
+  /* Reading first: it tells of a connection that broke, too. */
+  if (on[1].revents & (POLLIN | POLLHUP | POLLERR))
+    nbd->aio_notify_read(lane->later);
+  else if (on[1].revents & POLLOUT)
+    nbd->aio_notify_write(lane->later);
+}
+
+static void *run(void *argument) {
+  struct cbt_lane *lane = argument;
+  for (bool ends = false; !ends;) {
+    struct cbt_lane_job *job = next_job(lane, &ends);
+    if (job != NULL)
+      while (job->asked < job->bytes) {
+        bool all = job->asked + request_bytes(job->writes) >= job->bytes;
+        ask(lane, job);
+        /* With the last one it may be over. */
+        if (all) break;
+      }
+    else if (!ends && lane->finished == NULL)
+      wait_for_either(lane);
+    tell_finished(lane);
+  }
+  return NULL;
+}
+
+/* With `lock` held. */
+static bool start(struct cbt_lane *lane) {
+  if (lane->runs) return true;
+  lane->later = connect_to(lane->nbd, lane->uri);
+  if (lane->later == NULL) return false;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  lane->runs = pthread_create(&lane->thread, NULL, run, lane) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return lane->runs;
+}
+
+bool cbt_lane_later(struct cbt_lane *lane, struct cbt_lane_job *job) {
+  job->next = NULL;
+  job->lane = lane;
+  job->asked = 0;
+  job->flying = 0;
+  pthread_mutex_lock(&lane->lock);
+  bool taken = start(lane), wake = taken && lane->sleeps;
+  if (taken) {
+    *lane->last = job;
+    lane->last = &job->next;
+    lane->sleeps = false;
+  }
+  pthread_mutex_unlock(&lane->lock);
+  if (wake) eventfd_write(lane->wake, 1);
+  return taken;
+}
