@@ -1,7 +1,7 @@
 /** The library: a disk, its points in time, and what changed between them. */
 
 export type { AreaKinds } from './core/areaKinds.js';
-export type { ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
+export type { BatchOptions, ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
 export type { DiffOptions, DiffPiece } from './core/diff.js';
 export { Diff } from './core/diff.js';
 export type {
@@ -41,7 +41,14 @@ export type {
 export type { RangePage, RangePager, Window } from './core/rangePage.js';
 export { MAX_DISK_BYTES } from './core/rangePage.js';
 export type { EndSessionOptions, Session, SessionDisk, SessionFacts, SessionMode } from './core/session.js';
-export type { ChangesOptions, ForeignInfo, PitInfo, PitList, TrackingState } from './core/trackedDisk.js';
+export type {
+  ChangesOptions,
+  ForeignInfo,
+  PitInfo,
+  PitList,
+  PitsOptions,
+  TrackingState,
+} from './core/trackedDisk.js';
 export { TrackedDisk } from './core/trackedDisk.js';
 export type {
   BeginOutcome,

@@ -11,7 +11,7 @@ import { readWhole } from './readInto.js';
 export interface ReadableDisk {
   readonly info: { readonly sizeBytes: number };
   /** `length` bytes from `offset` on. */
-  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>;
 }
 
 /** Two states of a disk, and the map between them. */

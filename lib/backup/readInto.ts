@@ -5,7 +5,7 @@ import { CbtError } from '../core/errors.js';
 /** Whatever reads: a `DiskData`, or what a program brought. */
 interface Readable {
   readonly info: { readonly sizeBytes: number };
-  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>;
 }
 
 /** Fills `into` with the disk's bytes from `offset` on. */

@@ -43,7 +43,7 @@ export interface SourceFacts {
 export interface SourceData {
   readonly info: { readonly sizeBytes: number };
   /** `length` bytes from `offset` on: all of them, or an error. The memory is the caller's for good. */
-  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>;
   /** Ends the reading. */
   close(): Promise<void>;
 }

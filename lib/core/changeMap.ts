@@ -5,8 +5,18 @@
  */
 import { type AreaKinds, splitByKind } from './areaKinds.js';
 import type { BitmapKernel } from './bitmapKernel.js';
+import type { CallOptions } from './callOptions.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
-import { abortSignal, anything, type Checks, callback, checkOptions } from './options.js';
+import { checkCount, checkStart, holdLast, joinPending } from './mapParts.js';
+import {
+  abortSignal,
+  anything,
+  type Checks,
+  callback,
+  checkCall,
+  checkOptions,
+  milliseconds,
+} from './options.js';
 import { type MapContent, type OwnMapFacts, ownMap } from './ownMap.js';
 import { type OnProgress, Progress } from './progress.js';
 import { providedKernel } from './providedKernel.js';
@@ -19,6 +29,9 @@ import {
   type RangePager,
   type Ranges,
 } from './rangePage.js';
+import { underBoth } from './underBoth.js';
+import { within } from './within.js';
+import { withinEach } from './withinEach.js';
 
 export type { ChangedRange } from './rangePage.js';
 
@@ -43,18 +56,31 @@ export interface ChangeMapSelection {
   start?: number | undefined;
   /** At most this many ranges; all unless told. */
   max?: number | undefined;
+  /** Ends the question, and every reading of its map. */
   signal?: AbortSignal | undefined;
+  /** Milliseconds for the question; readings of its map take their own. */
+  timeoutMs?: number | undefined;
   /** Told after every page how far the reading is: bytes of the disk that are done, of all. */
   onProgress?: OnProgress | undefined;
 }
 
-const SELECTION: Checks<ChangeMapSelection> = {
+/** The checks of its options, for whoever takes them too. */
+export const selectionChecks: Checks<ChangeMapSelection> = {
   // Looked at where the size is known.
   start: anything,
   max: anything,
   signal: abortSignal,
+  timeoutMs: milliseconds,
   onProgress: callback,
 };
+
+/** How a map is read in batches; `timeoutMs` is for each of them. */
+export interface BatchOptions extends CallOptions {
+  /** Most ranges in one; 65 536 unless given. */
+  maxRanges?: number | undefined;
+}
+
+const BATCHES: Checks<BatchOptions> = { maxRanges: anything, signal: abortSignal, timeoutMs: milliseconds };
 
 /** Ranges in one batch of a stream: 1 MiB of pairs. */
 const BATCH_RANGES = 65_536;
@@ -91,7 +117,7 @@ export class ChangeMap implements ChangeMapFacts {
     facts: OwnMapFacts,
     selection: ChangeMapSelection = {},
   ): Promise<ChangeMap> {
-    checkOptions('ChangeMap.from', selection, SELECTION);
+    checkOptions('ChangeMap.from', selection, selectionChecks);
     const kernel = await providedKernel();
     const own = ownMap(content, facts, kernel);
     return new ChangeMap(own.facts, own.pager, kernel, selection, own.data);
@@ -128,16 +154,20 @@ export class ChangeMap implements ChangeMapFacts {
   }
 
   /** One page: the ranges from `start` on, at most `max`, and where the next page starts (`sizeBytes` at the end). */
-  async page(): Promise<RangePage> {
-    return this.#page(this.#start, this.#max);
+  async page(options?: CallOptions): Promise<RangePage> {
+    return this.#reading('page', options, (signal) => this.#page(this.#start, this.#max, signal));
   }
 
   /** All ranges of the selection in one flat array of offset/length pairs: 16 bytes a range. */
-  async ranges(): Promise<Ranges> {
-    const page = await this.page();
+  async ranges(options?: CallOptions): Promise<Ranges> {
+    return this.#reading('ranges', options, (signal) => this.#ranges(signal));
+  }
+
+  async #ranges(signal: AbortSignal | undefined): Promise<Ranges> {
+    const page = await this.#page(this.#start, this.#max, signal);
     if (page.nextBytes >= this.sizeBytes) return page.ranges;
     const parts: Ranges[] = [];
-    for await (const batch of this.batches()) parts.push(batch);
+    for await (const batch of this.#batches(BATCH_RANGES, signal)) parts.push(batch);
     const whole = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
     for (const part of parts) {
@@ -148,17 +178,18 @@ export class ChangeMap implements ChangeMapFacts {
   }
 
   /** The ranges in batches of at most `maxRanges`, coalesced across batches: no two ranges of the stream touch. */
-  async *batches({
-    maxRanges = BATCH_RANGES,
-  }: {
-    maxRanges?: number;
-  } = {}): AsyncGenerator<Ranges, void, undefined> {
-    const most = checkCount('maxRanges', maxRanges);
+  async *batches(options: BatchOptions = {}): AsyncGenerator<Ranges, void, undefined> {
+    checkOptions('batches', options, BATCHES);
+    const most = checkCount('maxRanges', options.maxRanges ?? BATCH_RANGES);
+    yield* withinEach('the map', options, ({ signal }) => this.#batches(most, signal));
+  }
+
+  async *#batches(most: number, signal: AbortSignal | undefined): AsyncGenerator<Ranges, void, undefined> {
     let at = this.#start;
     let left = this.#max;
     let pending: ChangedRange | null = null;
     while (at < this.sizeBytes && left > 0) {
-      const page: RangePage = await this.#page(at, Math.min(most, left));
+      const page: RangePage = await this.#page(at, Math.min(most, left), signal);
       at = page.nextBytes;
       const joined: Ranges = joinPending(pending, page.ranges);
       const cut: { ready: Ranges; pending: ChangedRange | null } =
@@ -175,33 +206,47 @@ export class ChangeMap implements ChangeMapFacts {
    * The areas in batches, cut into those that hold data and those that read as zeros (discarded, zeroed, or new). For
    * maps that were asked for with `kinds`.
    */
-  async *kinds(): AsyncGenerator<AreaKinds, void, undefined> {
+  async *kinds(options: CallOptions = {}): AsyncGenerator<AreaKinds, void, undefined> {
+    checkCall('kinds', options);
+    yield* withinEach('the map', options, ({ signal }) => this.#kinds(signal));
+  }
+
+  async *#kinds(signal: AbortSignal | undefined): AsyncGenerator<AreaKinds, void, undefined> {
     const data = this.#data;
     if (data === undefined) {
       throw invalidArgument('kinds', false, 'a map that was asked for with kinds');
     }
-    const named: RangePager = { page: (window) => this.#named(() => data.page(window)) };
-    for await (const batch of this.batches()) yield* splitByKind(this.#kernel, batch, named, this.#signal);
+    const page: RangePager['page'] = (window) =>
+      underBoth(this.#signal, signal, (both) => this.#named(() => data.page({ ...window, signal: both })));
+    for await (const batch of this.#batches(BATCH_RANGES, signal))
+      yield* splitByKind(this.#kernel, batch, { page }, signal ?? this.#signal);
   }
 
   /** One range after the other; for speed take {@link batches}. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ChangedRange, void, undefined> {
-    for await (const batch of this.batches()) {
+    for await (const batch of this.#batches(BATCH_RANGES, undefined)) {
       for (let i = 0; i < batch.length; i += 2) yield { offset: batch[i] ?? 0, length: batch[i + 1] ?? 0 };
     }
   }
 
   /** Bytes in the ranges from `start` on; `max` does not limit it. */
-  async changedBytes(): Promise<number> {
-    const { signal } = this.#window(this.#start);
+  async changedBytes(options?: CallOptions): Promise<number> {
+    return this.#reading('changedBytes', options, (signal) => this.#changedBytes(signal));
+  }
+
+  async #changedBytes(own: AbortSignal | undefined): Promise<number> {
+    throwIfAborted(this.#signal);
+    throwIfAborted(own);
     const { count } = this.#pager;
     if (count !== undefined) {
-      const window = { startBytes: this.#start, endBytes: this.sizeBytes, signal };
-      return this.#named(() => count.call(this.#pager, window));
+      const window = { startBytes: this.#start, endBytes: this.sizeBytes };
+      return underBoth(this.#signal, own, (signal) =>
+        this.#named(() => count.call(this.#pager, { ...window, signal })),
+      );
     }
     let sum = 0;
     for (let at = this.#start; at < this.sizeBytes; ) {
-      const page = await this.#page(at, BATCH_RANGES);
+      const page = await this.#page(at, BATCH_RANGES, own);
       for (let i = 1; i < page.ranges.length; i += 2) sum += page.ranges[i] ?? 0;
       at = page.nextBytes;
     }
@@ -212,7 +257,11 @@ export class ChangeMap implements ChangeMapFacts {
    * The map as bits, least significant first, widened outward to `granularityBytes`: bit n covers
    * [start + n*g, start + (n+1)*g). `start` must be a multiple of the granularity; `max` does not limit it.
    */
-  async bits(granularityBytes: number = this.granularityBytes): Promise<Uint8Array> {
+  async bits(granularityBytes: number = this.granularityBytes, options?: CallOptions): Promise<Uint8Array> {
+    return this.#reading('bits', options, (signal) => this.#bits(granularityBytes, signal));
+  }
+
+  async #bits(granularityBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     checkGranularity('granularityBytes', granularityBytes);
     const bits = Math.ceil((this.sizeBytes - this.#start) / granularityBytes);
     if (bits > 2 ** 35) {
@@ -224,7 +273,7 @@ export class ChangeMap implements ChangeMapFacts {
     }
     const whole = new Uint8Array(Math.ceil(bits / 8));
     let at = 0;
-    for await (const chunk of this.bitBatches(granularityBytes)) {
+    for await (const chunk of this.#bitBatches(granularityBytes, signal)) {
       whole.set(chunk, at);
       at += chunk.length;
     }
@@ -234,6 +283,15 @@ export class ChangeMap implements ChangeMapFacts {
   /** As {@link bits}, in pieces of bounded size, in order; together they are the whole. */
   async *bitBatches(
     granularityBytes: number = this.granularityBytes,
+    options: CallOptions = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    checkCall('bitBatches', options);
+    yield* withinEach('the map', options, ({ signal }) => this.#bitBatches(granularityBytes, signal));
+  }
+
+  async *#bitBatches(
+    granularityBytes: number,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkGranularity('granularityBytes', granularityBytes);
     if (this.#start % granularityBytes !== 0) {
@@ -244,8 +302,9 @@ export class ChangeMap implements ChangeMapFacts {
       const until = Math.min(from + chunkBytes, this.sizeBytes);
       const painted = new Uint8Array(Math.ceil((until - from) / granularityBytes / 8));
       for (let at = from; at < until; ) {
-        const page = await this.#page(at, BATCH_RANGES, until);
-        if (page.ranges.length > 0) await this.#paint(painted, from, until, page, granularityBytes);
+        const page = await this.#page(at, BATCH_RANGES, signal, until);
+        const part = { painted, from, until, granularityBytes, signal };
+        if (page.ranges.length > 0) await this.#paint(part, page);
         at = page.nextBytes;
       }
       yield painted;
@@ -253,17 +312,11 @@ export class ChangeMap implements ChangeMapFacts {
   }
 
   /** ORs one page into the bits of [from, until): only the bytes of bits that the page touches are painted. */
-  async #paint(
-    painted: Uint8Array,
-    from: number,
-    until: number,
-    page: RangePage,
-    granularityBytes: number,
-  ): Promise<void> {
+  async #paint({ painted, from, until, granularityBytes, signal }: Part, page: RangePage): Promise<void> {
     const perByte = 8 * granularityBytes;
     const firstByte = Math.floor((page.startBytes - from) / perByte);
     const endBytes = Math.min(from + Math.ceil((page.nextBytes - from) / perByte) * perByte, until);
-    const window = { startBytes: from + firstByte * perByte, endBytes, signal: this.#signal };
+    const window = { startBytes: from + firstByte * perByte, endBytes, signal: signal ?? this.#signal };
     const bits = await this.#named(() => this.#kernel.paintRanges(page.ranges, granularityBytes, window));
     const target = painted.subarray(firstByte, firstByte + bits.length);
     if (target.length !== bits.length) {
@@ -275,14 +328,28 @@ export class ChangeMap implements ChangeMapFacts {
     for (let i = 0; i < bits.length; i += 1) target[i] = (target[i] ?? 0) | (bits[i] ?? 0);
   }
 
-  #window(startBytes: number, maxRanges = BATCH_RANGES, endBytes = this.sizeBytes) {
-    throwIfAborted(this.#signal);
-    return { startBytes, endBytes, maxRanges, signal: this.#signal };
+  /** A reading with its caller's own signal and time; that of the question counts all the same. */
+  async #reading<T>(
+    what: string,
+    options: CallOptions | undefined,
+    work: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    checkCall(what, options);
+    return within(what, options, (own) => work(own?.signal));
   }
 
-  async #page(startBytes: number, maxRanges: number, endBytes = this.sizeBytes): Promise<RangePage> {
-    const window = this.#window(startBytes, maxRanges, endBytes);
-    const page = await this.#named(() => this.#pager.page(window));
+  async #page(
+    startBytes: number,
+    maxRanges: number,
+    own: AbortSignal | undefined,
+    endBytes = this.sizeBytes,
+  ): Promise<RangePage> {
+    throwIfAborted(this.#signal);
+    throwIfAborted(own);
+    const window = { startBytes, endBytes, maxRanges };
+    const page = await underBoth(this.#signal, own, (signal) =>
+      this.#named(() => this.#pager.page({ ...window, signal })),
+    );
     checkProgress(window, page, `the map of ${this.disk}`);
     this.#progress.tell(this.disk, page.nextBytes, this.sizeBytes);
     return page;
@@ -298,44 +365,11 @@ export class ChangeMap implements ChangeMapFacts {
   }
 }
 
-/** Puts the range held back in front, joined when the two touch. */
-function joinPending(pending: ChangedRange | null, ranges: Ranges): Ranges {
-  if (pending === null) return ranges;
-  const touches = ranges.length > 0 && ranges[0] === pending.offset + pending.length;
-  if (touches) {
-    const joined = ranges.slice();
-    joined[0] = pending.offset;
-    joined[1] = pending.length + (ranges[1] ?? 0);
-    return joined;
-  }
-  const longer = new Float64Array(ranges.length + 2);
-  longer.set([pending.offset, pending.length]);
-  longer.set(ranges, 2);
-  return longer;
-}
-
-/** Keeps the last range back when it reaches the end of the page, where the next page may go on with it. */
-function holdLast(ranges: Ranges, pageEnd: number): { ready: Ranges; pending: ChangedRange | null } {
-  const offset = ranges.at(-2);
-  const length = ranges.at(-1);
-  if (offset === undefined || length === undefined || offset + length < pageEnd)
-    return { ready: ranges, pending: null };
-  return { ready: ranges.subarray(0, -2), pending: { offset, length } };
-}
-
-function checkStart(start: number | undefined, sizeBytes: number): number {
-  if (start === undefined) return 0;
-  if (!Number.isSafeInteger(start) || start < 0 || start > sizeBytes) {
-    throw invalidArgument('start', start, `a byte offset from 0 to the size of the disk, ${sizeBytes}`);
-  }
-  // Negative zero passes every check above and would show up in offsets.
-  return start === 0 ? 0 : start;
-}
-
-function checkCount(argument: string, count: number | undefined): number {
-  if (count === undefined) return Number.POSITIVE_INFINITY;
-  if (count !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(count) || count < 1)) {
-    throw invalidArgument(argument, count, 'a number of ranges, at least 1');
-  }
-  return count;
+/** A part of the bits while it is painted. */
+interface Part {
+  painted: Uint8Array;
+  from: number;
+  until: number;
+  granularityBytes: number;
+  signal: AbortSignal | undefined;
 }

@@ -8,9 +8,19 @@ import { type DiffPlace, formatToken, offsetOf } from './diffToken.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError, throwIfAborted } from './errors.js';
 import { onAbort } from './onAbort.js';
-import { abortSignal, type Checks, checkOptions, integer, point, required, text } from './options.js';
+import {
+  abortSignal,
+  type Checks,
+  checkOptions,
+  integer,
+  milliseconds,
+  point,
+  required,
+  text,
+} from './options.js';
 import type { Instant } from './pointInTime.js';
 import type { TrackedDisk } from './trackedDisk.js';
+import { withinEach } from './withinEach.js';
 
 /** From where, and how, a disk's changes are read. */
 export interface DiffOptions {
@@ -23,6 +33,8 @@ export interface DiffOptions {
   /** Most bytes read ahead of the reader; 32 MiB unless given. */
   queueBytes?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Milliseconds for each piece, from asking for it to having it; no limit on the whole unless given. */
+  timeoutMs?: number | undefined;
 }
 
 /** Bytes that changed, or that read as zeros now. */
@@ -57,6 +69,7 @@ const OPTIONS: Checks<DiffOptions> = {
   chunkBytes: integer(512, 32 << 20),
   queueBytes: integer(512),
   signal: abortSignal,
+  timeoutMs: milliseconds,
 };
 
 /**
@@ -78,10 +91,14 @@ export class Diff implements AsyncIterable<DiffPiece> {
   }
 
   /** Reads from the beginning, or behind `resume`; leaving the loop early gives back what is open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<DiffPiece, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<DiffPiece, void, undefined> {
+    return withinEach('the diff', this.#options, (options) => this.#pieces(options));
+  }
+
+  async *#pieces(options: DiffOptions): AsyncGenerator<DiffPiece, void, undefined> {
     const { disk } = this;
     const session = this.#session;
-    const { from, resume, signal: own, chunkBytes, queueBytes } = this.#options;
+    const { from, resume, signal: own, chunkBytes, queueBytes } = options;
     throwIfAborted(own);
     if (session.broken !== null) throw session.broken;
     const stop = new AbortController();

@@ -2,41 +2,42 @@
  * The port to a disk's bytes: reads and writes of whole range lists. The NBD backend serves it, for exports of a running
  * QEMU and for image files alike.
  */
+import type { CallOptions } from './callOptions.js';
 import type { RangePager, Ranges } from './rangePage.js';
 
-/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`, also when the server is silent. */
-export interface DiskDataCallOptions {
-  signal?: AbortSignal;
-}
+/**
+ * A `signal` that fires ends the call with `ERR_CBT_ABORTED`, and `timeoutMs` with `ERR_CBT_TIMEOUT`, also when the server is silent. Where pieces are
+ * given, each one has that time.
+ */
+export interface DiskDataCallOptions extends CallOptions {}
 
-/** How a disk's bytes are reached, and watched. Times in milliseconds. */
-export interface OpenDataOptions {
+/** How a disk's bytes are reached, and watched. Times in milliseconds; `timeoutMs` is that of the opening. */
+export interface OpenDataOptions extends CallOptions {
   /** Contexts to negotiate, such as `qemu:dirty-bitmap:NAME`; one that the export does not offer fails the opening. */
-  contexts?: readonly string[];
+  contexts?: readonly string[] | undefined;
   /** Sockets to the server, 1 to 16; as many as it shares the export with, so 1 where it does not say that it can. */
-  connections?: number;
-  connectTimeoutMs?: number;
+  connections?: number | undefined;
+  connectTimeoutMs?: number | undefined;
   /** Ends the connection when requests wait and the server says nothing for so long; 0 for never. */
-  requestTimeoutMs?: number;
-  signal?: AbortSignal | undefined;
+  requestTimeoutMs?: number | undefined;
 }
 
 /** What {@link DiskData.read} and {@link DiskData.readRanges} take. */
 export interface DiskDataReadOptions extends DiskDataCallOptions {
   /** Largest request, 512 bytes to 32 MiB. */
-  chunkBytes?: number;
+  chunkBytes?: number | undefined;
 }
 
 /** What {@link DiskData.stream} and {@link DiskData.forEachPiece} take; 32 MiB are read ahead, in pieces of 256 KiB, unless given. */
 export interface DiskDataStreamOptions extends DiskDataReadOptions {
   /** Most bytes read ahead. */
-  queueBytes?: number;
+  queueBytes?: number | undefined;
 }
 
 /** What every call that changes the disk takes. */
 export interface DiskDataWriteOptions extends DiskDataCallOptions {
   /** On stable storage before the call is done. */
-  forceUnitAccess?: boolean;
+  forceUnitAccess?: boolean | undefined;
 }
 
 /** Bytes of the disk at an offset. */
@@ -104,10 +105,13 @@ export interface DiskData extends AsyncDisposable {
    */
   writeStream(
     source: AsyncIterable<DiskPiece> | Iterable<DiskPiece>,
-    options?: DiskDataWriteOptions & { queueBytes?: number },
+    options?: DiskDataWriteOptions & { queueBytes?: number | undefined },
   ): Promise<number>;
   /** Makes the ranges read as zeros; with `keepAllocated` their space stays theirs. */
-  zero(ranges: Ranges, options?: DiskDataWriteOptions & { keepAllocated?: boolean }): Promise<void>;
+  zero(
+    ranges: Ranges,
+    options?: DiskDataWriteOptions & { keepAllocated?: boolean | undefined },
+  ): Promise<void>;
   /** Says that the content of the ranges is not needed: afterwards they may read as anything. */
   trim(ranges: Ranges, options?: DiskDataWriteOptions): Promise<void>;
   /** Brings every write that was done before to stable storage. */
@@ -115,5 +119,5 @@ export interface DiskData extends AsyncDisposable {
   /** Where a negotiated context says what is wanted; the context must not change meanwhile. */
   pager(context: string, wanted: 'dirty' | 'data' | 'zero' | 'allocated' | 'top'): RangePager;
   /** Ends the connection; a qemu-nbd of ours ends too, and its failure to write back is this call's. */
-  close(): Promise<void>;
+  close(options?: CallOptions): Promise<void>;
 }

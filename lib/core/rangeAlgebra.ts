@@ -3,8 +3,9 @@
  * comes: one that is out of order, overlaps or holds no numbers is refused, never repaired in silence; `from` is what repairs.
  */
 import type { BitmapKernel } from './bitmapKernel.js';
+import type { CallOptions } from './callOptions.js';
 import { invalidArgument } from './errors.js';
-import { abortSignal, anything, type Checks, checkOptions, required } from './options.js';
+import { abortSignal, anything, type Checks, checkOptions, milliseconds, required } from './options.js';
 import {
   type ChangedRange,
   checkByteCount,
@@ -13,11 +14,10 @@ import {
   type RangePage,
   type Ranges,
 } from './rangePage.js';
+import { within } from './within.js';
 
-/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`. */
-export interface RangesOptions {
-  signal?: AbortSignal | undefined;
-}
+/** A `signal` that fires ends the call with `ERR_CBT_ABORTED`, `timeoutMs` with `ERR_CBT_TIMEOUT`. */
+export interface RangesOptions extends CallOptions {}
 
 /** The part of a disk that is kept. */
 export interface ClipOptions extends RangesOptions {
@@ -66,13 +66,13 @@ export interface AlignOptions extends RangesOptions {
   sizeBytes?: number | undefined;
 }
 
-const SIGNAL: Checks<RangesOptions> = { signal: abortSignal };
-const CLIP: Checks<ClipOptions> = { start: byteCount, end: byteCount, signal: abortSignal };
-const ALIGN: Checks<AlignOptions> = { sizeBytes: byteCount, signal: abortSignal };
+const CALL: Checks<RangesOptions> = { signal: abortSignal, timeoutMs: milliseconds };
+const CLIP: Checks<ClipOptions> = { ...CALL, start: byteCount, end: byteCount };
+const ALIGN: Checks<AlignOptions> = { ...CALL, sizeBytes: byteCount };
 const BITS: Checks<BitsOptions> = {
+  ...CALL,
   granularityBytes: required(anything),
   sizeBytes: required(anything),
-  signal: abortSignal,
 };
 
 /** The algebra on a kernel, which is asked for at the first call that needs it. */
@@ -80,10 +80,12 @@ export function rangeAlgebra(kernel: () => Promise<BitmapKernel>): RangeAlgebra 
   const binary =
     (name: 'union' | 'intersect' | 'subtract') =>
     async (a: Ranges, b: Ranges, options: RangesOptions = {}): Promise<Ranges> => {
-      checkOptions(name, options, SIGNAL);
+      checkOptions(name, options, CALL);
       checkList('a', a);
       checkList('b', b);
-      return whole((await kernel())[name](a, b, everywhere(options)));
+      return within(name, options, async (own) =>
+        whole((await kernel())[name](a, b, everywhere(own?.signal))),
+      );
     };
   return {
     from: rangesFrom,
@@ -99,26 +101,31 @@ export function rangeAlgebra(kernel: () => Promise<BitmapKernel>): RangeAlgebra 
     async clip(ranges, options) {
       checkOptions('clip', options, CLIP);
       checkList('ranges', ranges);
-      const { start = 0, end = MAX_DISK_BYTES, signal } = options;
+      const { start = 0, end = MAX_DISK_BYTES } = options;
       if (start > end) throw invalidArgument('start', start, `at most end (${end})`);
-      const window = { startBytes: start, endBytes: end, maxRanges: Number.POSITIVE_INFINITY, signal };
-      return whole((await kernel()).clip(ranges, window));
+      return within('clip', options, async (own) =>
+        whole((await kernel()).clip(ranges, { ...everywhere(own?.signal, end), startBytes: start })),
+      );
     },
     async align(ranges, granularityBytes, options = {}) {
       checkOptions('align', options, ALIGN);
       checkList('ranges', ranges);
       checkGranularity('granularityBytes', granularityBytes);
-      const { sizeBytes = MAX_DISK_BYTES, signal } = options;
+      const { sizeBytes = MAX_DISK_BYTES } = options;
       requireWithin(ranges, sizeBytes);
-      return whole((await kernel()).align(ranges, granularityBytes, everywhere({ signal }, sizeBytes)));
+      return within('align', options, async (own) =>
+        whole((await kernel()).align(ranges, granularityBytes, everywhere(own?.signal, sizeBytes))),
+      );
     },
     async toBits(ranges, options) {
       checkBits('toBits', options);
       checkList('ranges', ranges);
-      const { granularityBytes, sizeBytes, signal } = options;
+      const { granularityBytes, sizeBytes } = options;
       requireWithin(ranges, sizeBytes);
-      const window = { startBytes: 0, endBytes: sizeBytes, signal };
-      return (await kernel()).paintRanges(ranges, granularityBytes, window);
+      return within('toBits', options, async (own) => {
+        const window = { startBytes: 0, endBytes: sizeBytes, signal: own?.signal };
+        return (await kernel()).paintRanges(ranges, granularityBytes, window);
+      });
     },
     async fromBits(bits, options) {
       checkBits('fromBits', options);
@@ -129,7 +136,9 @@ export function rangeAlgebra(kernel: () => Promise<BitmapKernel>): RangeAlgebra 
       if (beyond >= count)
         throw invalidArgument('bits', `bit ${beyond} set`, `at most ${count} bits for ${sizeBytes} bytes`);
       const segment = { granularityBytes, bits: { kind: 'memory', bytes: bits } } as const;
-      return whole((await kernel()).scanBitmaps([segment], granularityBytes, everywhere(options, sizeBytes)));
+      return within('fromBits', options, async (own) =>
+        whole((await kernel()).scanBitmaps([segment], granularityBytes, everywhere(own?.signal, sizeBytes))),
+      );
     },
   };
 }
@@ -188,7 +197,7 @@ function byteCount(value: unknown, name: string): void {
   checkByteCount(name, value as number);
 }
 
-function everywhere({ signal }: RangesOptions, endBytes = MAX_DISK_BYTES) {
+function everywhere(signal: AbortSignal | undefined, endBytes = MAX_DISK_BYTES) {
   return { startBytes: 0, endBytes, maxRanges: Number.POSITIVE_INFINITY, signal };
 }
 

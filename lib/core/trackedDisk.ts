@@ -3,62 +3,36 @@
  * every question, so an answer is never older than its question.
  */
 import type { BitmapKernel } from './bitmapKernel.js';
-import { type Catalogue, currentChain, findLoss, findProblems, layerOf, readCatalogue } from './chain.js';
+import { openBounded } from './boundedData.js';
+import type { CallOptions } from './callOptions.js';
+import { currentChain, findProblems, layerOf, readCatalogue } from './chain.js';
 import { formatChangeId } from './changeId.js';
-import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
+import { ChangeMap, type ChangeMapSelection, selectionChecks } from './changeMap.js';
 import { planChanges } from './changeQuery.js';
+import { closing } from './closing.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import type { BitmapInfo, BitmapReader, BitmapRef, DiskSource, DiskState } from './diskSource.js';
 import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import {
+  abortSignal,
+  anything,
+  type Checks,
+  checkCall,
+  checkOptions,
+  flag,
+  milliseconds,
+} from './options.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
+import { listForeign, type PitInfo, type PitList, trackingState } from './pitList.js';
 import { parsePoint } from './point.js';
 import type { Instant } from './pointInTime.js';
 import type { RangePager } from './rangePage.js';
 import { parseSegmentName } from './segmentName.js';
 import { checkSizes } from './sizeHistory.js';
+import { within } from './within.js';
 
-/** A point in time of the current chain. */
-export interface PitInfo {
-  /** UUID of the point in time. */
-  uuid: string;
-  /** Sequence number in its epoch, from 1. */
-  seq: number;
-  changeId: string;
-  granularityBytes: number;
-  /** True for the newest: its segment takes the writes. */
-  recording: boolean;
-  /** Bytes changed from this point to the next (or up to now), as told at the granularity; null when not readable. */
-  changedBytes: number | null;
-}
-
-/** A bitmap that is not ours, as it lies in the image; it is never changed, and may be asked by its name. */
-export interface ForeignInfo {
-  name: string;
-  /** The point in time that the name spells, null when it is no UUID. */
-  uuid: string | null;
-  layer: string;
-  granularityBytes: number;
-  recording: boolean;
-  inconsistent: boolean;
-}
-
-/** `untracked`: no segment of ours. `recording`: every point answers. `overlay`: answers are wider. `lost`: see problems. */
-export type TrackingState = 'untracked' | 'recording' | 'overlay' | 'lost';
-
-/** The points in time of a disk, and what stands beside or against them. */
-export interface PitList {
-  disk: string;
-  sizeBytes: number;
-  epoch: string | null;
-  state: TrackingState;
-  /** Oldest first. */
-  pits: PitInfo[];
-  foreign: ForeignInfo[];
-  problems: Problem[];
-  /** Facts about the layers worth knowing that change no answer. */
-  notes: string[];
-}
+export type { ForeignInfo, PitInfo, PitList, TrackingState } from './pitList.js';
 
 /** The two points between which changes are asked, and how they are read. */
 export interface ChangesOptions extends ChangeMapSelection {
@@ -72,6 +46,17 @@ export interface ChangesOptions extends ChangeMapSelection {
   /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
   kinds?: boolean | undefined;
 }
+
+/** How points in time are listed. */
+export interface PitsOptions extends CallOptions {
+  /** Whether the bytes that changed after each point are counted; they are unless told. */
+  count?: boolean | undefined;
+}
+
+const CALL = { signal: abortSignal, timeoutMs: milliseconds };
+const PITS: Checks<PitsOptions> = { ...CALL, count: flag };
+// Points are told apart where they are read.
+const CHANGES: Checks<ChangesOptions> = { ...selectionChecks, from: anything, to: anything, kinds: flag };
 
 /** A disk that is open for questions. Every question reads the state afresh; nothing is ever written. Failures are `CbtError`s with the disk's name. */
 export class TrackedDisk {
@@ -105,14 +90,15 @@ export class TrackedDisk {
    * Format and size of the top layer, the format as QEMU names it, what keeps its bitmaps from being read, the disk's history (null: none), and the
    * one that it had, where its bitmaps count for nothing any more: a candidate, on which nothing may be built.
    */
-  async topLayer({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<{
+  async topLayer(options?: CallOptions): Promise<{
     format: string;
     sizeBytes: number;
     problem: Problem | null;
     epoch: string | null;
     past: string | null;
   }> {
-    return this.#coded(async () => {
+    checkCall('topLayer', options);
+    return this.#asked('topLayer', options, async ({ signal }) => {
       const state = await this.#state(signal);
       const { format, problem = null, voided = [] } = layerOf(state, 0);
       const epoch = currentChain(readCatalogue(state))?.epoch ?? null;
@@ -126,14 +112,9 @@ export class TrackedDisk {
    * The points in time of the current chain, the bitmaps of others, and what is wrong. Without `count` no bitmap is read, and
    * `changedBytes` is null: a live one costs a connection.
    */
-  async pits({
-    signal,
-    count = true,
-  }: {
-    signal?: AbortSignal | undefined;
-    count?: boolean;
-  } = {}): Promise<PitList> {
-    return this.#coded(async () => {
+  async pits(options?: PitsOptions): Promise<PitList> {
+    checkOptions('pits', options, PITS);
+    return this.#asked('pits', options, async ({ signal, count = true }) => {
       const state = await this.#state(signal);
       const catalogue = readCatalogue(state);
       const chain = currentChain(catalogue);
@@ -172,7 +153,8 @@ export class TrackedDisk {
 
   /** What changed from one point to another; `*` asks for what holds data. Throws the reason where that is not known. */
   async changes(options: ChangesOptions): Promise<ChangeMap> {
-    return this.#coded(async () => {
+    checkOptions('changes', options, CHANGES);
+    return this.#asked('changes', options, async ({ signal }) => {
       const from = parsePoint('from', options.from);
       const named = options.to ?? this.#instant ?? undefined;
       const to = named === undefined ? null : parsePoint('to', named);
@@ -184,11 +166,11 @@ export class TrackedDisk {
             options.to,
             'left out: what holds data is told of the disk as it is now',
           );
-        return this.#allocated(options);
+        return this.#allocated(options, signal);
       }
-      const state = await this.#state(options.signal);
+      const state = await this.#state(signal);
       const plan = planChanges(state, from, to);
-      const { signal, kinds = false } = options;
+      const { kinds = false } = options;
       if (kinds && plan.to !== this.#instant) {
         const what =
           this.#instant === null ? 'the disk as it is now' : `the session's point ${this.#instant}`;
@@ -225,7 +207,8 @@ export class TrackedDisk {
 
   /** What holds data, through every layer: the `*` of VMware, the NULL of Virtuozzo. */
   async allocated(options: ChangeMapSelection = {}): Promise<ChangeMap> {
-    return this.#coded(() => this.#allocated(options));
+    checkOptions('allocated', options, selectionChecks);
+    return this.#asked('allocated', options, ({ signal }) => this.#allocated(options, signal));
   }
 
   /**
@@ -233,14 +216,17 @@ export class TrackedDisk {
    * session's disk those of its instant, as `Session.openData` gives them. A disk that a VM writes to has none that stand still:
    * `ERR_CBT_UNSUPPORTED`, begin a session.
    */
-  async openData(options: OpenDataOptions = {}): Promise<DiskData> {
-    return this.#coded(async () => {
-      this.#requireOpen();
-      const open = this.#opensData;
-      if (open !== null) return open(options);
-      const message = 'a VM writes to this disk: its bytes stand still in a session only (Session.openData)';
-      throw new CbtError('ERR_CBT_UNSUPPORTED', message);
-    });
+  async openData(options?: OpenDataOptions): Promise<DiskData> {
+    return this.#coded(() =>
+      openBounded(options, async (own) => {
+        this.#requireOpen();
+        const open = this.#opensData;
+        if (open !== null) return open(own ?? {});
+        const message =
+          'a VM writes to this disk: its bytes stand still in a session only (Session.openData)';
+        throw new CbtError('ERR_CBT_UNSUPPORTED', message);
+      }),
+    );
   }
 
   /** @internal How its bytes are opened, for whoever opened the disk. */
@@ -249,9 +235,9 @@ export class TrackedDisk {
     return this;
   }
 
-  /** Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. */
-  async close(): Promise<void> {
-    await this.#end();
+  /** Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. Cancelled or late, only the waiting ends, and the closing goes on. */
+  async close(options?: CallOptions): Promise<void> {
+    await closing('close', options, () => this.#end());
   }
 
   /** @internal What it is of broke: later questions say so. */
@@ -289,9 +275,9 @@ export class TrackedDisk {
     if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `disk ${this.disk} is closed`);
   }
 
-  async #allocated(options: ChangeMapSelection): Promise<ChangeMap> {
-    const state = await this.#state(options.signal);
-    const pager = clipPager(await this.#source.allocatedRanges(undefined, options.signal), state.sizeBytes);
+  async #allocated(options: ChangeMapSelection, signal: AbortSignal | undefined): Promise<ChangeMap> {
+    const state = await this.#state(signal);
+    const pager = clipPager(await this.#source.allocatedRanges(undefined, signal), state.sizeBytes);
     const facts = {
       disk: this.disk,
       sizeBytes: state.sizeBytes,
@@ -342,6 +328,15 @@ export class TrackedDisk {
     }
   }
 
+  /** A question with its caller's own time. What comes of it keeps his signal, and not the deadline's. */
+  #asked<Options extends CallOptions, T>(
+    what: string,
+    options: Options | undefined,
+    work: (options: Partial<Options>) => Promise<T>,
+  ): Promise<T> {
+    return this.#coded(() => within(what, options, (own) => work(own ?? {})));
+  }
+
   async #coded<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -349,17 +344,6 @@ export class TrackedDisk {
       throw error instanceof CbtError ? error.about(this.disk) : error;
     }
   }
-}
-
-function listForeign(state: DiskState, catalogue: Catalogue): ForeignInfo[] {
-  return catalogue.foreign.map(({ info, pit, layer }) => ({
-    name: info.name,
-    uuid: pit,
-    layer: state.layers[layer]?.label ?? '',
-    granularityBytes: info.granularityBytes,
-    recording: info.recording,
-    inconsistent: info.inconsistent,
-  }));
 }
 
 /** The layers, and what the bitmaps on them are named and do; every change of a chain shows in these. */
@@ -379,11 +363,4 @@ function chainFacts(state: DiskState): string {
     bitmaps.map(({ name, recording, inconsistent }) => [name, recording, inconsistent]),
   ]);
   return JSON.stringify(layers);
-}
-
-function trackingState(state: DiskState, catalogue: Catalogue): TrackingState {
-  const chain = currentChain(catalogue);
-  if (chain === null) return 'untracked';
-  if (findLoss(state, catalogue, chain) !== null) return 'lost';
-  return chain.layer === 0 ? 'recording' : 'overlay';
 }

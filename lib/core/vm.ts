@@ -163,6 +163,6 @@ export interface Vm extends AsyncDisposable {
    * monitor: `ERR_CBT_UNSUPPORTED`.
    */
   qmp(command: string, args?: object, options?: CallOptions): Promise<unknown>;
-  /** Ends the connection; sessions begun here should be ended before. */
-  close(): Promise<void>;
+  /** Ends the connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on. */
+  close(options?: CallOptions): Promise<void>;
 }

@@ -1,5 +1,7 @@
 /** A VM and its sessions whose calls have each caller's own deadline, beside his signal. */
+import { openBounded } from '../core/boundedData.js';
 import type { CallOptions } from '../core/callOptions.js';
+import { closing } from '../core/closing.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import type { EndSessionOptions, Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
@@ -53,8 +55,8 @@ export class BoundedVm extends PassedVm implements Vm {
     return within('qmp', options, (own) => this.vm.qmp(command, args, own));
   }
 
-  close(): Promise<void> {
-    return this.vm.close();
+  close(options?: CallOptions): Promise<void> {
+    return closing('close', options, () => this.vm.close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,7 +70,7 @@ class BoundedSession extends PassedSession implements Session {
   }
 
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData> {
-    return this.session.openData(disk, options);
+    return openBounded(options, (own) => this.session.openData(disk, own));
   }
 
   check(disk?: string, options?: CallOptions): Promise<void> {

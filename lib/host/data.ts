@@ -1,10 +1,11 @@
 /** The wiring of disk data: from an export, or an image that no QEMU holds, to its bytes. */
 import type { NbdExport, NbdTarget } from '../backend/nbd/nbdTarget.js';
 import type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
+import { openBounded } from '../core/boundedData.js';
+import type { CallOptions } from '../core/callOptions.js';
 import { ChangeMap } from '../core/changeMap.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { invalidArgument } from '../core/errors.js';
-import { abortSignal, anything, type Checks, checkOptions, integer, milliseconds } from '../core/options.js';
 import { loadKernel } from '../kernel/load.js';
 import { requireRoomToWrite } from './roomForBitmaps.js';
 
@@ -14,22 +15,15 @@ export type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
 /** Where a disk's bytes are: an export, or an image file that no QEMU holds. */
 export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
 
-const CONNECT: Checks<OpenDataOptions> = {
-  contexts: anything,
-  connections: integer(1, 16),
-  connectTimeoutMs: milliseconds,
-  requestTimeoutMs: integer(0, 2 ** 31 - 1),
-  signal: abortSignal,
-};
-
 /**
  * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
  */
-export async function openData(target: DataTarget, options: OpenDataOptions = {}): Promise<DiskData> {
-  checkOptions('openData', options, CONNECT);
-  const { NbdConnection } = await import('../backend/nbd/nbdConnection.js');
-  return NbdConnection.open(await described(target, options.signal), options);
+export async function openData(target: DataTarget, options?: OpenDataOptions): Promise<DiskData> {
+  return openBounded(options, async (own) => {
+    const { NbdConnection } = await import('../backend/nbd/nbdConnection.js');
+    return NbdConnection.open(await described(target, own?.signal), own);
+  });
 }
 
 /** By which another process of the same user reaches the server of the data, beside us; null where none can. */
@@ -54,7 +48,7 @@ async function described(target: DataTarget, signal: AbortSignal | undefined): P
 export interface ExportMap {
   map: ChangeMap;
   /** Ends the connection. */
-  close(): Promise<void>;
+  close(options?: CallOptions): Promise<void>;
 }
 
 /**
@@ -81,5 +75,5 @@ export async function openExportMap(
   };
   const { signal } = options;
   const pager = data.pager(context, bitmap === null ? 'data' : 'dirty');
-  return { map: new ChangeMap(facts, pager, kernel, { signal }), close: () => data.close() };
+  return { map: new ChangeMap(facts, pager, kernel, { signal }), close: (waiting) => data.close(waiting) };
 }

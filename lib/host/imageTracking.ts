@@ -339,8 +339,9 @@ function drawPit(given: string | undefined): string {
 /** Says what is wrong with the file before QEMU is asked to open it for writing: missing, busy, another format. Its points. */
 async function requireQcow2(path: string, options: OpenDiskOptions): Promise<readonly PitInfo[]> {
   await using disk = await openImageDisk(path, options);
-  const { format, problem } = await disk.topLayer(options);
-  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits(options)).pits;
+  const call = { signal: options.signal };
+  const { format, problem } = await disk.topLayer(call);
+  if (format === 'qcow2' && problem?.reason !== 'FORMAT') return (await disk.pits(call)).pits;
   const why =
     format === 'qcow2' ? (problem?.message ?? 'it cannot hold bitmaps') : `this is a ${format} image`;
   throw new CbtError(
@@ -356,7 +357,7 @@ async function requireQcow2(path: string, options: OpenDiskOptions): Promise<rea
 async function findKept(path: string, pit: string, options: OpenDiskOptions): Promise<DiskOutcome> {
   try {
     await using disk = await openImageDisk(path, options);
-    const { pits, epoch } = await disk.pits(options);
+    const { pits, epoch } = await disk.pits({ signal: options.signal });
     // Somebody may have taken another one since: this one answers all the same.
     const kept = pits.find(({ uuid }) => uuid === pit);
     if (kept !== undefined && epoch !== null) return { disk: path, epoch, changeId: kept.changeId };

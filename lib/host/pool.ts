@@ -1,5 +1,6 @@
 /** Many VMs for a service: connections that are kept and made anew, limits on what is done at a time, and what a run before this one left. */
 import type { CallOptions } from '../core/callOptions.js';
+import { closing } from '../core/closing.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { warnOfCallback } from '../core/failedCallback.js';
 import {
@@ -15,6 +16,7 @@ import {
   text,
 } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
+import { within } from '../core/within.js';
 import { KeptVm, type VmState, type VmStateEvent } from './keptVm.js';
 import { checkOpenVm, type OpenVmOptions } from './openVm.js';
 import { type Kinds, Places } from './places.js';
@@ -138,26 +140,26 @@ export class VmPool implements AsyncDisposable {
    */
   async recover(options: CallOptions = {}): Promise<Recovered[]> {
     checkCall('recover', options);
-    const { signal } = options;
-    const look = async (name: string, { qmp, scratch }: PooledVm): Promise<Recovered> => {
-      try {
-        const sessions = await this.use(
-          name,
-          async ({ running }) => (running && qmp !== undefined ? recoverVm(qmp, { scratch, signal }) : []),
-          options,
-        );
-        return { vm: name, sessions };
-      } catch (error) {
-        if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
-        return { vm: name, error };
-      }
-    };
-    return Promise.all([...this.#vms].map(([name, one]) => look(name, one.options)));
+    return within('recover', options, async (own = {}) => {
+      const look = async (name: string, { qmp, scratch }: PooledVm): Promise<Recovered> => {
+        const ends = async ({ running }: Vm): Promise<FoundSession[]> =>
+          running && qmp !== undefined ? recoverVm(qmp, { scratch, signal: own.signal }) : [];
+        try {
+          return { vm: name, sessions: await this.use(name, ends, own) };
+        } catch (error) {
+          if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+          return { vm: name, error };
+        }
+      };
+      return Promise.all([...this.#vms].map(([name, one]) => look(name, one.options)));
+    });
   }
 
-  /** Ends every connection; sessions begun here should be ended before. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#vms.values()].map(({ kept }) => kept.close()));
+  /** Ends every connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on. */
+  async close(options?: CallOptions): Promise<void> {
+    await closing('close', options, async () => {
+      await Promise.all([...this.#vms.values()].map(({ kept }) => kept.close()));
+    });
   }
 
   /** Closes it. */

@@ -87,8 +87,8 @@ export class VmUnderHolds extends PassedVm implements Vm {
     return this.vm.qmp(command, args, options);
   }
 
-  close(): Promise<void> {
-    return this.vm.close();
+  close(options?: CallOptions): Promise<void> {
+    return this.vm.close(options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

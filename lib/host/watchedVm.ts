@@ -77,8 +77,8 @@ export class WatchedVm extends PassedVm implements Vm {
     return this.#told('qmp', {}, () => this.vm.qmp(command, args, options));
   }
 
-  close(): Promise<void> {
-    return this.#told('close', {}, () => this.vm.close());
+  close(options?: CallOptions): Promise<void> {
+    return this.#told('close', {}, () => this.vm.close(options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

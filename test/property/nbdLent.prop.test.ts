@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { NbdStreamOptions } from '../../lib/backend/nbd/nbdConnection.js';
+import type { DiskDataStreamOptions } from '../../lib/core/diskData.js';
 import { FAKE_DISK_BYTES, fakeDiskContent, withFakeDisk } from '../helpers/fakeNbdConnection.js';
 import { refusalOf } from '../helpers/refusal.js';
 
@@ -22,7 +22,8 @@ describe('a stream', () => {
       fc.asyncProperty(asked, async (options) => {
         await withFakeDisk({}, async (connection) => {
           const kept: Buffer[] = [];
-          for await (const { data } of connection.stream(WHOLE, options as NbdStreamOptions)) kept.push(data);
+          for await (const { data } of connection.stream(WHOLE, options as DiskDataStreamOptions))
+            kept.push(data);
           expect(Buffer.concat(kept).equals(TRUTH)).toBe(true);
         });
       }),
@@ -33,7 +34,7 @@ describe('a stream', () => {
   test('goes whole through a pipeline that reads ahead', async () => {
     await withFakeDisk({}, async (connection) => {
       const kept: Buffer[] = [];
-      const options = { chunkBytes: 4096, lend: true } as NbdStreamOptions;
+      const options = { chunkBytes: 4096, lend: true } as DiskDataStreamOptions;
       const keep = new Writable({
         objectMode: true,
         write: async ({ data }: { data: Buffer }, _encoding, done) => {
@@ -105,7 +106,7 @@ describe('a lent piece', () => {
         [never, { signal: new AbortController() }],
         [never, { chunkBytes: Number.NaN }],
         [never, { queueBytes: '1' }],
-      ] as unknown as [typeof never, NbdStreamOptions][])
+      ] as unknown as [typeof never, DiskDataStreamOptions][])
         expect((await refusalOf(connection.forEachPiece(WHOLE, work, options))).code).toBe(
           'ERR_CBT_INVALID_ARGUMENT',
         );

@@ -99,12 +99,8 @@ describe('every broken rule is a coded error', () => {
       { raw: (c, k) => (c === 7 ? simpleReply(k, 5) : undefined) },
       'ERR_CBT_BACKEND_UNAVAILABLE',
     ],
-    ['a disconnect', { status: () => 'disconnect' }, 'ERR_CBT_BACKEND_UNAVAILABLE'],
-    [
-      'a disconnect inside a reply',
-      chunksOf((q) => [{ ...good(q), cutAt: 30 }]),
-      'ERR_CBT_BACKEND_UNAVAILABLE',
-    ],
+    ['a disconnect', { status: () => 'disconnect' }, 'ERR_CBT_CONNECTION_LOST'],
+    ['a disconnect inside a reply', chunksOf((q) => [{ ...good(q), cutAt: 30 }]), 'ERR_CBT_CONNECTION_LOST'],
     ['silence', { status: () => 'hang' }, 'ERR_CBT_TIMEOUT'],
   ])('%s', async (name, script, code) => {
     await withConnection(
@@ -210,7 +206,7 @@ describe('garbled bytes', () => {
           (error) => error.code,
         );
         expect(outcome).toMatch(
-          /^(answered|ERR_CBT_(BACKEND_PROTOCOL|BACKEND_UNAVAILABLE|TIMEOUT|UNSUPPORTED))$/,
+          /^(answered|ERR_CBT_(BACKEND_PROTOCOL|BACKEND_UNAVAILABLE|CONNECTION_LOST|TIMEOUT|UNSUPPORTED))$/,
         );
       }),
       { numRuns: 200 },

@@ -175,11 +175,11 @@ describe('every broken rule is a coded error', () => {
       ({ offset, data }) => [dataChunk(offset, data), errorChunk(NBD_EIO)],
       'ERR_CBT_BACKEND_UNAVAILABLE',
     ],
-    ['a disconnect', () => 'disconnect', 'ERR_CBT_BACKEND_UNAVAILABLE'],
+    ['a disconnect', () => 'disconnect', 'ERR_CBT_CONNECTION_LOST'],
     [
       'a disconnect in the data',
       ({ offset, data }) => [{ ...dataChunk(offset, data), cutAt: 500 }],
-      'ERR_CBT_BACKEND_UNAVAILABLE',
+      'ERR_CBT_CONNECTION_LOST',
     ],
     ['silence', () => 'hang', 'ERR_CBT_TIMEOUT'],
   ])('%s', async (name, read, code) => {

@@ -6,10 +6,25 @@
  * Ask for one context per connection: a server answers a block status request for every context of the connection, and
  * `base:allocation` costs it far more than a dirty bitmap does.
  */
-import type { DiskData, LentPiece, OpenDataOptions } from '../../core/diskData.js';
+import type {
+  DiskData,
+  DiskDataCallOptions,
+  DiskDataReadOptions,
+  DiskDataStreamOptions,
+  DiskDataWriteOptions,
+  LentPiece,
+  OpenDataOptions,
+} from '../../core/diskData.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { onAbort } from '../../core/onAbort.js';
-import { abortSignal, anything, type Checks, callback, checkOptions } from '../../core/options.js';
+import {
+  abortSignal,
+  anything,
+  type Checks,
+  callback,
+  checkOptions,
+  milliseconds,
+} from '../../core/options.js';
 import {
   checkByteCount,
   checkWindow,
@@ -21,30 +36,11 @@ import {
 import { aboutHere, traced, tracedPieces, type WatchAbout } from '../../watch/tracing.js';
 import { lendPieces } from './lentPieces.js';
 import { loadNbdAddon, type NativeNbdConnection, type NbdExportInfo, type NbdWanted } from './nbdAddon.js';
-import { toCbtError } from './nbdError.js';
+import { failureOfOpen, toCbtError } from './nbdError.js';
 import { nbdPager } from './nbdPager.js';
 import { type NbdPiece, readPieces, writePieces } from './nbdStream.js';
 import { type NbdTarget, toNativeTarget } from './nbdTarget.js';
 import { requireTlsFiles } from './nbdTls.js';
-
-export interface NbdCallOptions {
-  signal?: AbortSignal;
-}
-
-export interface NbdReadOptions extends NbdCallOptions {
-  /** Largest request, 512 bytes to 32 MiB; the server's own limit is kept as well. */
-  chunkBytes?: number;
-}
-
-export interface NbdStreamOptions extends NbdReadOptions {
-  /** Most bytes read ahead. */
-  queueBytes?: number;
-}
-
-export interface NbdChangeOptions extends NbdCallOptions {
-  /** On stable storage before the call is done. */
-  forceUnitAccess?: boolean;
-}
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
@@ -55,7 +51,12 @@ const WRITE_CHUNK_BYTES = 1024 * 1024;
 const DEFAULT_QUEUE_BYTES = 32 * 1024 * 1024;
 const NO_RANGES: Ranges = new Float64Array(0);
 /** The addon checks the sizes, for every call that takes them. */
-const STREAM: Checks<NbdStreamOptions> = { chunkBytes: anything, queueBytes: anything, signal: abortSignal };
+const STREAM: Checks<DiskDataStreamOptions> = {
+  chunkBytes: anything,
+  queueBytes: anything,
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+};
 
 export class NbdConnection implements DiskData {
   readonly info: NbdExportInfo;
@@ -120,7 +121,7 @@ export class NbdConnection implements DiskData {
     return nbdPager((window) => this.blockStatus(context, wanted, window));
   }
 
-  async read(offset: number, length: number, options: NbdReadOptions = {}): Promise<Buffer> {
+  async read(offset: number, length: number, options: DiskDataReadOptions = {}): Promise<Buffer> {
     checkByteCount('offset', offset);
     checkByteCount('length', length);
     return this.readRanges(length === 0 ? NO_RANGES : Float64Array.of(offset, length), options);
@@ -130,14 +131,14 @@ export class NbdConnection implements DiskData {
    * The bytes of the ranges, one range behind the other, at most 4 GiB. With `into` they go there, in place when it lies
    * on shared memory: after a call that failed, such memory may still change until the connection is closed.
    */
-  async readRanges(ranges: Ranges, options?: NbdReadOptions): Promise<Buffer>;
+  async readRanges(ranges: Ranges, options?: DiskDataReadOptions): Promise<Buffer>;
   async readRanges<Into extends Uint8Array>(
     ranges: Ranges,
-    options: NbdReadOptions & { into: Into },
+    options: DiskDataReadOptions & { into: Into },
   ): Promise<Into>;
   async readRanges(
     ranges: Ranges,
-    options: NbdReadOptions & { into?: Uint8Array } = {},
+    options: DiskDataReadOptions & { into?: Uint8Array } = {},
   ): Promise<Uint8Array> {
     const { into, chunkBytes = DEFAULT_CHUNK_BYTES, signal } = options;
     const shared = into !== undefined && into.buffer instanceof SharedArrayBuffer;
@@ -158,7 +159,7 @@ export class NbdConnection implements DiskData {
   }
 
   /** Pieces of the ranges in order of offset, each at most `chunkBytes`; reads ahead `queueBytes` and no more. */
-  stream(ranges: Ranges, options: NbdStreamOptions = {}): AsyncGenerator<NbdPiece, void, undefined> {
+  stream(ranges: Ranges, options: DiskDataStreamOptions = {}): AsyncGenerator<NbdPiece, void, undefined> {
     const { chunkBytes = DEFAULT_CHUNK_BYTES, queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
     const pieces = readPieces(this.#native, this.#nextJob++, ranges, { chunkBytes, queueBytes, signal });
     const begun = () => ({ operation: 'stream', ...this.#about, bytes: 0 });
@@ -169,20 +170,20 @@ export class NbdConnection implements DiskData {
   async forEachPiece(
     ranges: Ranges,
     work: (piece: LentPiece) => Promise<unknown>,
-    options: NbdStreamOptions = {},
+    options: DiskDataStreamOptions = {},
   ): Promise<number> {
     callback(work, 'work');
-    checkOptions<NbdStreamOptions>('forEachPiece', options, STREAM);
+    checkOptions<DiskDataStreamOptions>('forEachPiece', options, STREAM);
     return lendPieces(this.stream(ranges, options), work, loadNbdAddon().giveBack);
   }
 
-  async write(offset: number, data: Uint8Array, options: NbdChangeOptions = {}): Promise<void> {
+  async write(offset: number, data: Uint8Array, options: DiskDataWriteOptions = {}): Promise<void> {
     checkByteCount('offset', offset);
     if (data.length > 0) await this.writeRanges(Float64Array.of(offset, data.length), data, options);
   }
 
   /** Writes the ranges' bytes, which lie one behind the other in `data`; in no promised order. */
-  async writeRanges(ranges: Ranges, data: Uint8Array, options: NbdChangeOptions = {}): Promise<void> {
+  async writeRanges(ranges: Ranges, data: Uint8Array, options: DiskDataWriteOptions = {}): Promise<void> {
     await this.#change('write', ranges, data, options);
   }
 
@@ -191,24 +192,27 @@ export class NbdConnection implements DiskData {
     source:
       | AsyncIterable<{ offset: number; data: Uint8Array }>
       | Iterable<{ offset: number; data: Uint8Array }>,
-    options: NbdChangeOptions & { queueBytes?: number } = {},
+    options: DiskDataWriteOptions & { queueBytes?: number | undefined } = {},
   ): Promise<number> {
     const { queueBytes = DEFAULT_QUEUE_BYTES, signal } = options;
     return writePieces(source, (offset, data) => this.write(offset, data, options), { queueBytes, signal });
   }
 
   /** Makes the ranges read as zeros. The server may make holes, unless told to keep the space. */
-  async zero(ranges: Ranges, options: NbdChangeOptions & { keepAllocated?: boolean } = {}): Promise<void> {
+  async zero(
+    ranges: Ranges,
+    options: DiskDataWriteOptions & { keepAllocated?: boolean | undefined } = {},
+  ): Promise<void> {
     await this.#change('zero', ranges, undefined, options);
   }
 
   /** Tells the server that the ranges are not needed; what they read as afterwards is open. */
-  async trim(ranges: Ranges, options: NbdChangeOptions = {}): Promise<void> {
+  async trim(ranges: Ranges, options: DiskDataWriteOptions = {}): Promise<void> {
     await this.#change('trim', ranges, undefined, options);
   }
 
   /** Everything written before is on stable storage afterwards. */
-  async flush(options: NbdCallOptions = {}): Promise<void> {
+  async flush(options: DiskDataCallOptions = {}): Promise<void> {
     await this.#change('flush', NO_RANGES, undefined, options);
   }
 
@@ -231,7 +235,7 @@ export class NbdConnection implements DiskData {
     command: 'write' | 'zero' | 'trim' | 'flush',
     ranges: Ranges,
     data: Uint8Array | undefined,
-    options: NbdChangeOptions & { keepAllocated?: boolean },
+    options: DiskDataWriteOptions & { keepAllocated?: boolean | undefined },
   ): Promise<void> {
     const { signal, forceUnitAccess = false, keepAllocated = false } = options;
     await this.#run({ operation: command, bytes: totalBytes(ranges) }, signal, (job) =>
@@ -255,7 +259,7 @@ export class NbdConnection implements DiskData {
     try {
       return await start(job);
     } catch (thrown) {
-      throw toCbtError(thrown, signal);
+      throw failureOfOpen(thrown, signal);
     } finally {
       callOff();
     }

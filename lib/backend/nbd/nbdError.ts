@@ -41,6 +41,19 @@ export function toCbtError(thrown: unknown, signal?: AbortSignal): CbtError {
   });
 }
 
+/**
+ * The same of a connection that stood: that it went away is another thing than that nobody could be reached. What the server refused, and
+ * what there was no memory for, leaves it standing.
+ */
+export function failureOfOpen(thrown: unknown, signal?: AbortSignal): CbtError {
+  if (thrown instanceof CbtError) return thrown;
+  const error = toCbtError(thrown, signal);
+  const stands = 'command' in error.details || error.details['errno'] === 'ENOMEM';
+  if (error.code !== 'ERR_CBT_BACKEND_UNAVAILABLE' || stands) return error;
+  const { message, details } = error;
+  return new CbtError('ERR_CBT_CONNECTION_LOST', `${message}: open the data anew`, { details });
+}
+
 function isCoded(thrown: unknown): thrown is CodedError {
   return thrown instanceof Error && CODES.has((thrown as Partial<CodedError>).code ?? '');
 }

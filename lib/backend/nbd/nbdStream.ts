@@ -7,7 +7,7 @@ import { type CbtError, throwIfAborted } from '../../core/errors.js';
 import { onAbort } from '../../core/onAbort.js';
 import type { Ranges } from '../../core/rangePage.js';
 import type { NativeNbdConnection } from './nbdAddon.js';
-import { toCbtError } from './nbdError.js';
+import { failureOfOpen } from './nbdError.js';
 
 /** Bytes of the disk at an offset. */
 export interface NbdPiece {
@@ -47,7 +47,7 @@ export async function* readPieces(
       }
     }
   } catch (thrown) {
-    throw toCbtError(thrown, signal);
+    throw failureOfOpen(thrown, signal);
   } finally {
     callOff();
     stop();
@@ -87,7 +87,7 @@ export async function writePieces(
     queued += bytes;
     const writing = write(offset, data)
       .catch((thrown: unknown) => {
-        failure ??= toCbtError(thrown, signal);
+        failure ??= failureOfOpen(thrown, signal);
       })
       .finally(() => {
         queued -= bytes;

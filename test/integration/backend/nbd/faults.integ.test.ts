@@ -42,10 +42,10 @@ describe('a server killed', () => {
         if (at > 8 * MiB) await server.stop(signal);
       }
     });
-    expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
+    expect(error).toMatchObject({ code: 'ERR_CBT_CONNECTION_LOST', recovery: 'reconnect' });
     expect(at).toBeLessThan(64 * MiB);
     const after = await refusalOf(connection.read(0, 1));
-    expect(after.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
+    expect(after.code).toBe('ERR_CBT_CONNECTION_LOST');
     await connection.close();
     expect((await refusalOf(connection.read(0, 1))).code).toBe('ERR_CBT_CLOSED');
   });
@@ -55,7 +55,7 @@ describe('a server killed', () => {
     const connection = await NbdConnection.open({ kind: 'unix', path: server.socket });
     const reads = Array.from({ length: 40 }, (_, i) => refusalOf(connection.read(i * MiB, 65536)));
     await server.stop('SIGKILL');
-    for (const error of await Promise.all(reads)) expect(error.code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
+    for (const error of await Promise.all(reads)) expect(error.code).toBe('ERR_CBT_CONNECTION_LOST');
     await connection.close();
   });
 
@@ -66,7 +66,7 @@ describe('a server killed', () => {
     expect(pid).toBeDefined();
     process.kill(pid!, 'SIGKILL');
     while (!(await isGone(pid!))) await new Promise((resolve) => setImmediate(resolve));
-    expect((await refusalOf(connection.read(0, 1))).code).toBe('ERR_CBT_BACKEND_UNAVAILABLE');
+    expect((await refusalOf(connection.read(0, 1))).code).toBe('ERR_CBT_CONNECTION_LOST');
     await connection.close();
     expect(await childrenOf(process.pid, 'qemu-nbd', image)).toEqual([]);
   });
