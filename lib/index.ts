@@ -80,6 +80,8 @@ export type { HostVm, VmEntry } from './host/hostVm.js';
 export { findImageLeftovers } from './host/imageLeftovers.js';
 export type { FoundDisk, InventoryOptions } from './host/inventory.js';
 export { Inventory } from './host/inventory.js';
+export type { KeepVmOptions, VmKeeper } from './host/keepVm.js';
+export { keepVm } from './host/keepVm.js';
 export type { VmState, VmStateEvent } from './host/keptVm.js';
 export type { Leftover, LeftoverMending } from './host/leftover.js';
 export type { OpenDiskOptions } from './host/open.js';

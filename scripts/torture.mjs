@@ -53,6 +53,15 @@ const PARTS = {
         { KILL_EVERY: every, STRIDE: every },
       ),
   },
+  // Minutes of the service of the examples, with 200 VMs whose QEMUs come and go: its memory stays what it was.
+  service: {
+    count: '30',
+    run: (minutes) =>
+      vitest(['test/integration/examples/backupService.integ.test.ts'], {
+        SERVICE_VMS: process.env.SERVICE_VMS ?? '200',
+        SERVICE_MINUTES: minutes,
+      }),
+  },
   instants: {
     count: '1000',
     run: (count) =>

@@ -1,8 +1,7 @@
 /** Closing goes on whatever becomes of the waiting for it: nothing is left half open because somebody had no time. */
 import type { CallOptions } from './callOptions.js';
-import { CbtError } from './errors.js';
-import { onAbort } from './onAbort.js';
 import { checkCall } from './options.js';
+import { untilAborted } from './untilAborted.js';
 import { within } from './within.js';
 
 /** Begins the closing, and waits for it with the caller's own signal and time. */
@@ -15,16 +14,5 @@ export async function closing(
   const closed = close();
   if (options?.signal === undefined && options?.timeoutMs === undefined) return closed;
   closed.catch(() => undefined);
-  return within(what, options, (own) => waited(what, closed, own?.signal));
-}
-
-function waited(what: string, closed: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      const message = `cancelled by the caller: the ${what} goes on`;
-      reject(new CbtError('ERR_CBT_ABORTED', message, { cause: signal?.reason as unknown }));
-    };
-    if (signal?.aborted) return stop();
-    closed.then(resolve, reject).finally(onAbort(signal, stop));
-  });
+  return within(what, options, (own) => untilAborted(closed, own?.signal, `the ${what}`));
 }

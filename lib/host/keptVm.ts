@@ -2,9 +2,12 @@
  * A VM that is kept at hand: connected when it is first wanted, connected anew when it was lost, and every change of that told. One that is off
  * holds nothing to be kept, and is opened each time.
  */
-import { CbtError } from '../core/errors.js';
+import type { CallOptions } from '../core/callOptions.js';
+import { CbtError, throwIfAborted } from '../core/errors.js';
 import { onAbort } from '../core/onAbort.js';
+import { untilAborted } from '../core/untilAborted.js';
 import type { Vm } from '../core/vm.js';
+import { within } from '../core/within.js';
 import { type OpenVmOptions, openVm } from './openVm.js';
 
 /** What a pool knows of a VM. */
@@ -30,6 +33,7 @@ export class KeptVm {
   #vm: Promise<Vm> | null = null;
   /** Who it was when it was first met: another one in its place is refused. */
   #key: string | null = null;
+  readonly #claimed = new WeakSet<Vm>();
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
   #callOff: () => void = () => undefined;
@@ -40,9 +44,11 @@ export class KeptVm {
     this.#tell = tell;
   }
 
-  /** Works on the VM as it is now. The connection is everybody's; each call on it has its own signal. */
-  async use<T>(work: (vm: Vm) => Promise<T>): Promise<T> {
-    const vm = await this.#get();
+  /**
+   * Works on the VM as it is now. The connection is everybody's; `signal` and `timeoutMs` are those of waiting for it, and the work's calls have their own.
+   */
+  async use<T>(work: (vm: Vm) => Promise<T>, options?: CallOptions): Promise<T> {
+    const vm = await within('use', options, (own) => this.#claim(own?.signal));
     if (vm.running) return work(vm);
     try {
       return await work(vm);
@@ -51,6 +57,27 @@ export class KeptVm {
     }
   }
 
+  /** One that is off is one user's, who closes it; another opens it for himself. */
+  async #claim(signal: AbortSignal | undefined): Promise<Vm> {
+    for (;;) {
+      throwIfAborted(signal);
+      const opening = this.#get();
+      const vm = await untilAborted(opening, signal).catch((error: unknown) => {
+        // Where nobody waits any more, nobody has it.
+        opening.then((late) => (this.#isMine(late) ? late.close() : undefined)).catch(() => undefined);
+        throw error;
+      });
+      if (vm.running || this.#isMine(vm)) return vm;
+    }
+  }
+
+  #isMine(vm: Vm): boolean {
+    if (vm.running || this.#claimed.has(vm)) return false;
+    this.#claimed.add(vm);
+    return true;
+  }
+
+  /** Ends the connection; it is not made again. */
   async close(): Promise<void> {
     clearTimeout(this.#retry);
     this.#callOff();

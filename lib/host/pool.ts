@@ -128,7 +128,7 @@ export class VmPool implements AsyncDisposable {
         new CbtError('ERR_CBT_TIMEOUT', late, { reason: 'BUSY', details: { vm: name, timeoutMs } }),
     });
     try {
-      return await kept.use(work);
+      return await kept.use(work, { signal });
     } finally {
       leave();
     }

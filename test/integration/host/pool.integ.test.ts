@@ -1,11 +1,11 @@
 /** Many VMs for a service: kept, made anew when they are lost, limited, and freed of what a run before this one left. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createPool, type VmStateEvent } from '../../../lib/index.js';
+import { createPool, keepVm, type VmStateEvent } from '../../../lib/index.js';
 import { DoomedSessions } from '../../helpers/doomedSession.js';
 import { eventually } from '../../helpers/eventually.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
-import { refusalOf } from '../../helpers/refusal.js';
+import { refusal, refusalOf } from '../../helpers/refusal.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
@@ -110,4 +110,31 @@ test('after a restart what a dead process left is ended, and what is somebody’
   const session = (await next.use('a', (open) => open.begin(detached))).pit;
   expect((await next.recover())[0]).toEqual({ vm: 'a', sessions: [{ session, became: 'kept' }] });
   await next.use('a', async (open) => (await open.resume(session)).rollback());
+});
+
+test('one VM by itself: kept, made anew when it is lost, off for one user at a time', async () => {
+  const told: VmStateEvent[] = [];
+  await using keeper = keepVm({ ...vm(), as: 'web', onState: (event) => told.push(event) });
+  expect(keeper.state).toBe('idle');
+  const [first, again] = await Promise.all([1, 2].map(() => keeper.use(async (open) => open)));
+  expect(again).toBe(first);
+  await daemon.process.kill();
+  await eventually(() => expect(told.map(({ state }) => state)).toContain('waiting'));
+  expect(told.every((event) => event.vm === 'web')).toBe(true);
+  await start();
+  await eventually(() => expect(keeper.state).toBe('connected'));
+  expect(await keeper.use(async (open) => (await open.disks()).length)).toBe(1);
+  await keeper.close({ timeoutMs: 60_000 });
+  expect(await refusalOf(keeper.use(async () => 1))).toMatchObject({ code: 'ERR_CBT_CLOSED' });
+  await using off = keepVm({ images: [join(folder.path, 'off.qcow2')] });
+  const opened = await Promise.all([1, 2, 3].map(() => off.use(async (open) => [open, await open.disks()])));
+  expect(new Set(opened.map(([open]) => open)).size).toBe(3);
+  expect(off.state).toBe('off');
+  const stopped = new AbortController();
+  stopped.abort();
+  expect(await refusalOf(off.use(async () => 1, { signal: stopped.signal }))).toMatchObject({
+    code: 'ERR_CBT_ABORTED',
+  });
+  for (const odd of [{ vm: 1 }, { onState: 5 }, { qmp: '' }])
+    expect(refusal(() => keepVm(odd as object))).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
 });
