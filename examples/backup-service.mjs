@@ -3,6 +3,7 @@
 // service.json: { "folder": "/backups", "everyMs": 3600000, "giveUpMs": 1800000, "keep": 14,
 //                 "vms": { "web": { "qmp": "/run/web.qmp", "images": { "vda": "/images/web.qcow2" }, "group": "storage-1" } } }
 // It may be killed and started again, QEMUs may come and go, and a run that takes too long is called off: the next one goes on from the last good run.
+import { setMaxListeners } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,6 +29,8 @@ const inWords = (error) =>
     : { code: null, recovery: 'report', message: String(error) };
 
 const stop = new AbortController();
+// Every VM waits on it.
+setMaxListeners(0, stop.signal);
 for (const name of ['SIGTERM', 'SIGINT']) process.once(name, () => stop.abort(name));
 
 const pool = createPool({

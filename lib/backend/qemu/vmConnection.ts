@@ -6,6 +6,7 @@ import { CbtError, throwIfAborted } from '../../core/errors.js';
 import { waitFor } from '../../linux/waiting.js';
 import type { LiveDiskSource } from './live/liveSource.js';
 import { QueryServer } from './live/queryServer.js';
+import { answerOthers, stopAnswering, threadThatHas } from './otherThreads.js';
 import type { QmpOptions } from './qmp/qmpClient.js';
 import type { QmpPort } from './qmp/qmpPort.js';
 import type { WayToQemu } from './wayToQemu.js';
@@ -60,10 +61,11 @@ export async function acquireConnection(way: WayToQemu, options: QmpOptions = {}
   const left = remaining(options, startedAt);
   const raced = shared.get(key);
   if (raced !== undefined) return acquireConnection(way, left);
-  const entry: Shared = { connecting: connect(way, left), connection: null, users: 1 };
+  const entry: Shared = { connecting: connect(way, key, left), connection: null, users: 1 };
   shared.set(key, entry);
   try {
     entry.connection = await entry.connecting;
+    answerOthers((asked) => registry().get(asked)?.connection?.client.open === true);
     return entry.connection;
   } catch (error) {
     if (shared.get(key) === entry) shared.delete(key);
@@ -80,6 +82,7 @@ export async function releaseConnection(connection: VmConnection): Promise<void>
     if (entry.users > 0) return;
     shared.delete(key);
   }
+  if (shared.size === 0) stopAnswering();
   await connection.client.close();
 }
 
@@ -115,8 +118,23 @@ function remaining(options: QmpOptions, startedAt: number): QmpOptions {
   return { ...options, timeoutMs: Math.max(1, timeoutMs - (Date.now() - startedAt)) };
 }
 
-async function connect(way: WayToQemu, options: QmpOptions): Promise<VmConnection> {
-  return connectionOver(await way.connect(options), way.address);
+async function connect(way: WayToQemu, key: string, options: QmpOptions): Promise<VmConnection> {
+  try {
+    return connectionOver(await way.connect(options), way.address);
+  } catch (error) {
+    throw CbtError.is(error, 'ERR_CBT_TIMEOUT') && error.reason === 'BUSY' ? await heldBy(key, error) : error;
+  }
+}
+
+/** The same, and that it is we, where it is. */
+async function heldBy(key: string, error: CbtError): Promise<CbtError> {
+  const thread = await threadThatHas(key);
+  if (thread === null) return error;
+  const message = `${error.message}. Here it is thread ${thread} of this very process (${process.pid}): connections are a thread's own, so one thread has to ask for all`;
+  return new CbtError(error.code, message, {
+    reason: 'BUSY',
+    details: { ...error.details, holder: process.pid, holderThread: thread },
+  });
 }
 
 /** What is kept beside a port while it is used. */
