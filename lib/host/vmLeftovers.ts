@@ -23,6 +23,7 @@ import {
   findLostSessions,
   findUnclearFolders,
   strandedBecause,
+  type UnclearFolder,
 } from '../backend/qemu/session/leftFolders.js';
 import { placesOfFiles } from '../backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
@@ -88,14 +89,22 @@ export function isAnybodys(folder: string): boolean {
 
 /** Folders of sessions of which nothing else can be told. */
 export async function findUnclearLeftovers(places: readonly string[]): Promise<Leftover[]> {
-  return (await findUnclearFolders(places)).map(({ folder, overlays }) => ({
-    problem: overlays && !isAnybodys(folder),
-    message: `${folder} has files of a session, and no record that can be believed`,
-    advice: overlays
-      ? 'its overlays may hold what a guest wrote: `qemu-img info` names the image that each stands on; look whether that has it all (`qemu-img compare`) before you remove the folder'
-      : 'it can be removed when no QEMU has it open (`fuser`)',
+  return (await findUnclearFolders(places)).map((unclear) => ({
+    problem: (unclear.overlays || unclear.record) && !isAnybodys(unclear.folder),
+    message: unclear.record
+      ? `${unclear.folder} has the record of a session, which cannot be read`
+      : `${unclear.folder} has files of a session, and no record that can be believed`,
+    advice: adviceOn(unclear),
     mend: null,
   }));
+}
+
+function adviceOn({ overlays, record }: UnclearFolder): string {
+  if (overlays)
+    return 'its overlays may hold what a guest wrote: `qemu-img info` names the image that each stands on; look whether that has it all (`qemu-img compare`) before you remove the folder';
+  return record
+    ? 'a later version of qemu-cbt may have made it: end the session with that one. It may say that a point in time is nobody’s: without it, the next backup may build on that'
+    : 'it can be removed when no QEMU has it open (`fuser`)';
 }
 
 function ofQuestions(address: string, whose: 'dead' | 'unknown', parts: readonly string[]): Leftover {

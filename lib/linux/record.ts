@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
+import { isMissing } from './fileFault.js';
 import { openRegularFile } from './regularFile.js';
 import { syncFolder } from './stable.js';
 
@@ -58,6 +59,20 @@ export async function readRecord(file: string): Promise<string | null> {
     return newest?.text ?? null;
   } finally {
     await handle.close();
+  }
+}
+
+/** Whether nothing was ever written there whole. What cannot be looked at may hold a record. */
+export async function isUnwritten(file: string): Promise<boolean> {
+  try {
+    const handle = await openRegularFile(file);
+    try {
+      return (await readHalves(handle)).every((half) => half === null);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    return isMissing(error);
   }
 }
 

@@ -6,6 +6,7 @@ import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
 import type { WaitOptions } from '../../linux/waiting.js';
 import { type FreezeOptions, type FrozenResult, thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
+import { OWN_MODE } from './own/folderMark.js';
 import type { QemuHost, RecordedVm } from './qemuHost.js';
 
 export class PlainHost implements QemuHost {
@@ -56,7 +57,7 @@ export class PlainHost implements QemuHost {
   }
 
   async own(folder: string): Promise<void> {
-    await chmod(folder, 0o700);
+    await chmod(folder, OWN_MODE);
   }
 
   async freeBytes(folder: string): Promise<number> {

@@ -12,8 +12,11 @@ import type { TrackingOutcome } from '../../../core/tracking.js';
 import { fileIdentity } from '../../../linux/fileIdentity.js';
 import { isHeld } from '../../../linux/kernelLock.js';
 import { isThisMachine } from '../../../linux/machine.js';
+import { isUnwritten } from '../../../linux/record.js';
+import { lstatOrNull } from '../../../linux/target.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { listDisks, type VmDisk } from '../graph/vmDisks.js';
+import { isMarked } from '../own/folderMark.js';
 import { tagOf } from '../own/ids.js';
 import { LEASE_NAME, type Lease, type LeaseDisk, readLease, writeLease } from '../own/lease.js';
 import { findSessions } from '../own/sessionParts.js';
@@ -47,17 +50,26 @@ export async function findSessionFolders(parents: readonly string[]): Promise<Le
   return found;
 }
 
-/** Folders with files of a session, whose record is missing, or may be anybody's: whose they are cannot be told. */
-export async function findUnclearFolders(
-  parents: readonly string[],
-): Promise<{ folder: string; overlays: boolean }[]> {
-  const found: { folder: string; overlays: boolean }[] = [];
+/** A folder of a session whose images, and whose VM, cannot be told. */
+export interface UnclearFolder {
+  folder: string;
+  overlays: boolean;
+  /** It has a record of ours that cannot be read now, or not by this version. */
+  record: boolean;
+}
+
+/** Folders with files of a session whose record is missing, or may be anybody's; and those with a record that cannot be read. */
+export async function findUnclearFolders(parents: readonly string[]): Promise<UnclearFolder[]> {
+  const found: UnclearFolder[] = [];
   for (const parent of new Set(parents.map((folder) => path.resolve(folder)))) {
     for (const name of (await readdir(parent).catch(() => [])).filter((entry) => FOLDER_NAME.test(entry))) {
       const folder = path.join(parent, name);
       const files = (await readdir(folder).catch(() => [])).filter((file) => SESSION_FILE.test(file));
-      if (files.length === 0 || ((await isTrusted(folder)) && (await readLease(folder)) !== null)) continue;
-      found.push({ folder, overlays: files.some((file) => file.startsWith('overlay')) });
+      const trusted = await isTrusted(folder);
+      if (trusted && (await readLease(folder)) !== null) continue;
+      const record = trusted && !(await isUnwritten(path.join(folder, LEASE_NAME)));
+      if (files.length > 0 || record)
+        found.push({ folder, overlays: files.some((file) => file.startsWith('overlay')), record });
     }
   }
   return found;
@@ -226,15 +238,19 @@ async function isTrusted(folder: string): Promise<boolean> {
 async function removeOldEmpty(folder: string): Promise<void> {
   const info = await lstat(folder).catch(() => null);
   if (info === null || Date.now() - info.mtimeMs < EMPTY_FOR_MS) return;
-  if (!(await isHeld(path.join(folder, OWNER_NAME)).catch(() => true))) await removeUnbegun(folder);
+  const lock = path.join(folder, OWNER_NAME);
+  // With nothing in it, it may be anybody's of such a name.
+  if (!isMarked(info) && (await lstatOrNull(lock)) === null) return;
+  if (!(await isHeld(lock).catch(() => true))) await removeUnbegun(folder);
 }
 
 /**
  * Removes the folder of a session whose process ended before its record was whole: QEMU has heard of nothing, so there is no
- * file of QEMU's. A record that cannot be read for any other reason stays with what is beside it.
+ * file of QEMU's. A record that cannot be read for any other reason stays with what is beside it: it may say that a point in time
+ * was never committed.
  */
 export async function removeUnbegun(folder: string): Promise<void> {
-  const names = await readdir(folder).catch((): string[] => []);
-  if (names.every((name) => name === LEASE_NAME || name === OWNER_NAME))
-    await removeFolder(folder, { overlays: false });
+  const names = await readdir(folder).catch(() => null);
+  if (names?.every((name) => name === LEASE_NAME || name === OWNER_NAME) !== true) return;
+  if (await isUnwritten(path.join(folder, LEASE_NAME))) await removeFolder(folder, { overlays: false });
 }

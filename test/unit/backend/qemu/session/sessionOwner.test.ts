@@ -5,8 +5,13 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { makeMarkedFolder } from '../../../../../lib/backend/qemu/own/folderMark.js';
 import type { Lease } from '../../../../../lib/backend/qemu/own/lease.js';
-import { findSessionFolders, isOver } from '../../../../../lib/backend/qemu/session/leftFolders.js';
+import {
+  findSessionFolders,
+  findUnclearFolders,
+  isOver,
+} from '../../../../../lib/backend/qemu/session/leftFolders.js';
 import {
   holdSession,
   keeperOf,
@@ -16,6 +21,7 @@ import {
 } from '../../../../../lib/backend/qemu/session/owner.js';
 import { isHeld } from '../../../../../lib/linux/kernelLock.js';
 import { thisMachine } from '../../../../../lib/linux/machine.js';
+import { writeRecord } from '../../../../../lib/linux/record.js';
 import { eventually } from '../../../../helpers/eventually.js';
 import { withFolder } from '../../../../helpers/qemuTools.js';
 
@@ -142,3 +148,41 @@ test('an old folder without a record goes, unless a session is just being begun 
     expect(await findSessionFolders([parent])).toEqual([]);
     expect(await fs.readdir(parent)).toEqual([]);
   }));
+
+describe('an old folder that is named as ours are', () => {
+  const old = new Date(0);
+  const inFolder = (work: (folder: string, parent: string) => Promise<void>): Promise<void> =>
+    withFolder(async (parent) => {
+      const folder = await makeMarkedFolder(join(parent, 'cbt-'));
+      await work(folder, parent);
+    });
+
+  test('goes when it is empty and was made by us, and stays when anybody may have made it', () =>
+    inFolder(async (folder, parent) => {
+      const theirs = join(parent, 'cbt-BBBBBB');
+      await fs.mkdir(theirs, { mode: 0o700 });
+      for (const one of [folder, theirs]) await fs.utimes(one, old, old);
+      expect(await findSessionFolders([parent])).toEqual([]);
+      expect(await fs.readdir(parent)).toEqual(['cbt-BBBBBB']);
+    }));
+
+  test('stays with a record that this version cannot read, and is told', () =>
+    inFolder(async (folder, parent) => {
+      await fs.writeFile(join(folder, OWNER_NAME), '');
+      await writeRecord(join(folder, 'session.json'), JSON.stringify({ version: 99 }));
+      await fs.utimes(folder, old, old);
+      expect(await findSessionFolders([parent])).toEqual([]);
+      expect((await fs.readdir(folder)).sort()).toEqual([OWNER_NAME, 'session.json']);
+      expect(await findUnclearFolders([parent])).toEqual([{ folder, overlays: false, record: true }]);
+    }));
+
+  test('stays while its record cannot be looked at', () =>
+    inFolder(async (folder, parent) => {
+      await fs.writeFile(join(folder, OWNER_NAME), '');
+      // Even root cannot open what a link leads to and back.
+      await fs.symlink('session.json', join(folder, 'session.json'));
+      await fs.utimes(folder, old, old);
+      expect(await findSessionFolders([parent])).toEqual([]);
+      expect((await fs.readdir(folder)).sort()).toEqual([OWNER_NAME, 'session.json']);
+    }));
+});
