@@ -90,7 +90,7 @@ export function isAnybodys(folder: string): boolean {
 /** Folders of sessions of which nothing else can be told. */
 export async function findUnclearLeftovers(places: readonly string[]): Promise<Leftover[]> {
   return (await findUnclearFolders(places)).map((unclear) => ({
-    problem: (unclear.overlays || unclear.record) && !isAnybodys(unclear.folder),
+    problem: (unclear.overlays.length > 0 || unclear.record) && !isAnybodys(unclear.folder),
     message: unclear.record
       ? `${unclear.folder} has the record of a session, which cannot be read`
       : `${unclear.folder} has files of a session, and no record that can be believed`,
@@ -100,7 +100,7 @@ export async function findUnclearLeftovers(places: readonly string[]): Promise<L
 }
 
 function adviceOn({ overlays, record }: UnclearFolder): string {
-  if (overlays)
+  if (overlays.length > 0)
     return 'its overlays may hold what a guest wrote: `qemu-img info` names the image that each stands on; look whether that has it all (`qemu-img compare`) before you remove the folder';
   return record
     ? 'a later version of qemu-cbt may have made it: end the session with that one. It may say that a point in time is nobody’s: without it, the next backup may build on that'

@@ -5,9 +5,14 @@
 
 import { lstat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { LeaseDisk } from '../backend/qemu/own/lease.js';
-import { findSessionFolders, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
+import {
+  findSessionFolders,
+  findUnclearFolders,
+  type LeftFolder,
+  strandedBecause,
+} from '../backend/qemu/session/leftFolders.js';
 import {
   type OverlayState,
   readOverlayRecord,
@@ -198,6 +203,39 @@ export async function requireNoWaitingOverlay(
       `${why.message}: bring it back first (qemu-cbt doctor --fix ${images[0]})`,
       { reason: 'BUSY', disk: images[0] ?? '', details: why.details },
     );
+  }
+  await requireNoneWithoutRecord(images, scratch);
+}
+
+/** An overlay whose record is gone still says whose it is: it stands on the image. */
+async function requireNoneWithoutRecord(images: readonly string[], scratch?: string): Promise<void> {
+  const wanted = new Set(await Promise.all(images.map(truePath)));
+  for (const { folder, overlays, trusted } of await findUnclearFolders(await placesAround(images, scratch))) {
+    // There anybody may put a file that names our image.
+    if (!trusted && dirname(folder) === resolve(tmpdir())) continue;
+    for (const overlay of overlays.map((name) => join(folder, name))) {
+      const image = await imageBelow(overlay);
+      if (image === null || !wanted.has(await truePath(image))) continue;
+      throw new CbtError(
+        'ERR_CBT_BACKEND_UNAVAILABLE',
+        `${overlay} stands on ${image} and may hold what the guest wrote last, and no record tells: compare them first (qemu-img compare), then bring it back (qemu-img commit) or remove ${folder}`,
+        { reason: 'BUSY', disk: image, details: { folder } },
+      );
+    }
+  }
+}
+
+/** The image that an overlay names as the one below; null where it is no such overlay. */
+async function imageBelow(overlay: string): Promise<string | null> {
+  if (!(await lstat(overlay).catch(() => null))?.isFile()) return null;
+  try {
+    const printed = await qemuImg(['info', '--output=json', '--force-share', '-f', 'qcow2', overlay]);
+    const name: unknown = (JSON.parse(printed) as Record<string, unknown>)['backing-filename'];
+    return typeof name === 'string' && name.startsWith('/') ? name : null;
+  } catch (error) {
+    // One that QEMU cannot read holds nothing that could be brought back.
+    if (error instanceof CbtError) return null;
+    throw error;
   }
 }
 

@@ -53,7 +53,10 @@ export async function findSessionFolders(parents: readonly string[]): Promise<Le
 /** A folder of a session whose images, and whose VM, cannot be told. */
 export interface UnclearFolder {
   folder: string;
-  overlays: boolean;
+  /** Only we or root can have made it. */
+  trusted: boolean;
+  /** Names of its overlays, which may hold what a guest wrote. */
+  overlays: string[];
   /** It has a record of ours that cannot be read now, or not by this version. */
   record: boolean;
 }
@@ -69,7 +72,7 @@ export async function findUnclearFolders(parents: readonly string[]): Promise<Un
       if (trusted && (await readLease(folder)) !== null) continue;
       const record = trusted && !(await isUnwritten(path.join(folder, LEASE_NAME)));
       if (files.length > 0 || record)
-        found.push({ folder, overlays: files.some((file) => file.startsWith('overlay')), record });
+        found.push({ folder, trusted, overlays: files.filter((file) => file.startsWith('overlay')), record });
     }
   }
   return found;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BeginVmOptions, Vm } from '../../../../../lib/core/vm.js';
+import { ImageTracking } from '../../../../../lib/host/imageTracking.js';
 import { openDisk } from '../../../../../lib/host/open.js';
 import { connectVm } from '../../../../../lib/host/vm.js';
 import { cli } from '../../../../helpers/cli.js';
@@ -168,5 +169,13 @@ describe('doctor names every folder of a session', () => {
       expect(seen.stdout).toContain('no record that can be believed');
     }
     expect(await folders()).toEqual([name]);
+    // What it has would be missing in a backup.
+    await expect(new ImageTracking([image]).begin()).rejects.toMatchObject({
+      reason: 'BUSY',
+      message: expect.stringContaining(join(folder.path, name)),
+    });
+    await qemuImg('commit', '-q', '-f', 'qcow2', join(folder.path, name, 'overlay-0.qcow2'));
+    await rm(join(folder.path, name), { recursive: true });
+    expect(await new ImageTracking([image]).begin()).toMatchObject({ disks: [{ disk: image }] });
   });
 });

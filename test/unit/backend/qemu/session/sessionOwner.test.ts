@@ -173,7 +173,9 @@ describe('an old folder that is named as ours are', () => {
       await fs.utimes(folder, old, old);
       expect(await findSessionFolders([parent])).toEqual([]);
       expect((await fs.readdir(folder)).sort()).toEqual([OWNER_NAME, 'session.json']);
-      expect(await findUnclearFolders([parent])).toEqual([{ folder, overlays: false, record: true }]);
+      expect(await findUnclearFolders([parent])).toEqual([
+        { folder, trusted: true, overlays: [], record: true },
+      ]);
     }));
 
   test('stays while its record cannot be looked at', () =>
