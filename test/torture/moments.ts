@@ -14,6 +14,7 @@ import { mendByDoctor, reckon } from './questions.js';
 import type { RestingImages } from './restingImages.js';
 import type { Space } from './space.js';
 import { backup, learnRuns } from './steps.js';
+import { expectNoWarningsIn } from './warnings.js';
 import { type Known, NAMES, World } from './world.js';
 
 const COMMAND = resolve(import.meta.dirname, '../../bin/qemu-cbt.js');
@@ -83,6 +84,7 @@ export class Moments implements AsyncDisposable {
       const argv = await operation.prepare(world);
       const { code, said } = await fail(world, argv, kind, at);
       expect(code, said).not.toBe(1);
+      expectNoWarningsIn(said);
       if (code === 0) outcome = 'whole';
       await this.#mend(world, operation, kind, argv);
     });

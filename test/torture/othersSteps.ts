@@ -10,8 +10,6 @@ import { Machine } from './machine.js';
 import { askForeign, askOf, restore } from './questions.js';
 import { NAMES, type World } from './world.js';
 
-/** Of an image that nobody said more about. */
-const CLUSTER_SECTORS = 128;
 const LEAST_SECTORS = 128;
 const MOST_SECTORS = 8192;
 
@@ -61,8 +59,8 @@ export async function resize(world: World): Promise<void> {
  * zeros from the next cluster on.
  */
 async function readTail(world: World, name: string, from: number): Promise<void> {
-  const { sectors } = world.state(name);
-  const end = Math.min(sectors.length, Math.ceil(from / CLUSTER_SECTORS) * CLUSTER_SECTORS);
+  const { sectors, clusterSectors } = world.state(name);
+  const end = Math.min(sectors.length, Math.ceil(from / clusterSectors) * clusterSectors);
   if (end === from) return;
   const read = (disk: NbdConnection): Promise<Buffer> => disk.read(from * SECTOR, (end - from) * SECTOR);
   const guest = world.machine?.guest(name);

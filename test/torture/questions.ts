@@ -6,6 +6,7 @@ import { CbtError } from '../../lib/core/errors.js';
 import { openDisk } from '../../lib/host/open.js';
 import { qemuImg } from '../helpers/qemuTools.js';
 import { expectContents, firstMissed, SECTOR } from './contents.js';
+import { expectNoWarnings } from './warnings.js';
 import { NAMES, type Run, type World } from './world.js';
 
 /** An instant in any words for it, and what its disk held then. */
@@ -165,6 +166,7 @@ export async function reckon(world: World, { runs = true } = {}): Promise<void> 
     (name) => !/^(a|b|copy-\d+)\.qcow2$|^backups$|^folder-\d+$|^restored$|^vm2?$/.test(name),
   );
   expect(left, 'left behind').toEqual([]);
+  expectNoWarnings();
 }
 
 /** What others keep in the image is all there. */

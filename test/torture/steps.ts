@@ -16,11 +16,14 @@ import {
 } from './othersSteps.js';
 import { descendants } from './processes.js';
 import { ask, mendByDoctor, restore } from './questions.js';
+import { expectNoWarningsIn } from './warnings.js';
 import { NAMES, type Run, type World } from './world.js';
 
 const COMMAND = resolve(import.meta.dirname, '../../bin/qemu-cbt.js');
 /** Most commands are done by then. */
 const LATEST_KILL_MS = 600;
+
+const GRANULARITIES = ['512', '4096', '32768', '1048576', '4194304'];
 
 type Step = (world: World) => Promise<void>;
 
@@ -85,7 +88,8 @@ async function putBack(world: World): Promise<void> {
 }
 
 async function point(world: World, command: 'enable' | 'reset'): Promise<void> {
-  const { result } = await world.ask(command, ...world.subjectsOfTracking());
+  const granularity = world.random(3) === 0 ? ['--granularity', world.pick(GRANULARITIES)] : [];
+  const { result } = await world.ask(command, ...world.subjectsOfTracking(), ...granularity);
   const { pit, disks } = (result ?? { pit: null, disks: [] }) as { pit: string | null; disks: DiskResult[] };
   for (const { disk, changeId, error } of disks)
     if (error === undefined && changeId !== undefined) world.remember(world.nameOf(disk), { changeId, pit });
@@ -163,13 +167,18 @@ async function dying(world: World, die: (pid: number) => void): Promise<void> {
     ['begin', ...world.subjects(), ...(world.machine === null ? [] : ['--scratch-unwatched'])],
     ['reset', ...world.subjectsOfTracking()],
   ]);
-  const child = spawn(process.execPath, [COMMAND, ...begun], { stdio: 'ignore' });
-  const ended = once(child, 'exit');
+  const child = spawn(process.execPath, [COMMAND, ...begun], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const ended = once(child, 'close');
   await Promise.race([ended, sleep(world.random(LATEST_KILL_MS))]);
   die(child.pid ?? -1);
   const [code, signal] = await ended;
   world.note(`${begun[0]} -> ${code ?? signal}`);
-  expect(code, 'a bug of ours').not.toBe(1);
+  expect(code, said).not.toBe(1);
+  expectNoWarningsIn(said);
   const pruned = begun[0] === 'prune';
   if (pruned) world.pruning = true;
   await world.quiet();

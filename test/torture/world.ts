@@ -17,6 +17,8 @@ import type { Space } from './space.js';
 
 /** What most images are long at first. */
 const FIRST_SECTORS = 4096;
+/** QEMU's own choice as often as all others. */
+const CLUSTERS = ['512', '4k', '16k', '256k', '64k', '64k', '64k', '64k'];
 export const NAMES = ['a', 'b'] as const;
 
 /** Commands whose steps ask for what may make no sense by then: a disk tracked already, the only point, a session that ended, a run that a prune took. */
@@ -34,6 +36,7 @@ export interface ImageState {
   /** Bitmaps of somebody else, with what the disk held when they began to record. */
   foreign: Map<string, Uint8Array>;
   snapshots: Map<string, Uint8Array>;
+  clusterSectors: number;
   /** It is shorter than at its last point in time: growing now would leave no trace (docs/operating.md, Resize). */
   shrunk: boolean;
 }
@@ -60,10 +63,11 @@ export interface Known {
   value: number;
 }
 
-const copyOf = ({ sectors, foreign, snapshots, shrunk }: ImageState): ImageState => ({
+const copyOf = ({ sectors, foreign, snapshots, clusterSectors, shrunk }: ImageState): ImageState => ({
   sectors: Uint8Array.from(sectors),
   foreign: new Map(foreign),
   snapshots: new Map(snapshots),
+  clusterSectors,
   shrunk,
 });
 
@@ -96,8 +100,11 @@ export class World {
 
   async create(): Promise<void> {
     for (const name of NAMES) {
-      await qemuImg('create', '-q', '-f', 'qcow2', this.image(name), String(FIRST_SECTORS * SECTOR));
-      this.images.set(name, copyOf({ sectors: new Uint8Array(FIRST_SECTORS), ...EMPTY }));
+      const cluster = this.pick(CLUSTERS);
+      const form = ['-f', 'qcow2', '-o', `cluster_size=${cluster}`];
+      await qemuImg('create', '-q', ...form, this.image(name), String(FIRST_SECTORS * SECTOR));
+      const clusterSectors = cluster === '512' ? 1 : 2 * Number.parseInt(cluster, 10);
+      this.images.set(name, copyOf({ sectors: new Uint8Array(FIRST_SECTORS), clusterSectors, ...EMPTY }));
     }
   }
 
