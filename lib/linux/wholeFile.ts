@@ -72,10 +72,12 @@ export async function writeWholeFile<T>(
 async function requireNoneOf({ path, found }: Target, keep: readonly string[]): Promise<void> {
   if (found === null) return;
   for (const other of keep) {
-    const stats = await stat(other, { bigint: true }).catch((error: unknown) => {
-      if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return null;
-      throw error;
-    });
+    const stats = await onFile(other, 'looking', () =>
+      stat(other, { bigint: true }).catch((error: unknown) => {
+        if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return null;
+        throw error;
+      }),
+    );
     if (stats !== null && isSame(stats, found.stats))
       throw invalidArgument('file', path, `another than ${other}, which is what is read`);
   }

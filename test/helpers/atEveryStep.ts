@@ -9,6 +9,8 @@ export type Faults = (n: number) => Armed;
 export interface Armed {
   /** Fires instead of a failing call, where that is the fault. */
   signal?: AbortSignal;
+  /** The call that failed, where the port tells; asked before the end. */
+  what?(): string | undefined;
   /** Nothing fails any more; how many calls there were. */
   end(): number;
 }
@@ -19,6 +21,8 @@ export interface Ended<W, R> {
   /** The call that failed; in the last run none did. */
   step: number;
   failed: boolean;
+  /** Which call that was, where the port tells. */
+  what: string | undefined;
   result: R | undefined;
   error: unknown;
 }
@@ -48,15 +52,19 @@ export async function atEveryStep<W, R>(
     } catch (thrown) {
       error = thrown;
     }
+    const what = armed.what?.();
     const calls = armed.end();
     const failed = calls >= step;
     try {
       if (!failed && error !== undefined) throw error;
-      await check({ world, step, failed, result, error });
+      await check({ world, step, failed, what, result, error });
     } catch (cause) {
-      const what = failed ? `call ${step} of at least ${calls} failed` : `none of ${calls} calls failed`;
+      const which = what === undefined ? '' : ` (${what})`;
+      const how = failed
+        ? `call ${step} of at least ${calls}${which} failed`
+        : `none of ${calls} calls failed`;
       const said = error instanceof Error ? `${error.message} — then: ` : '';
-      throw new Error(`${what}: ${said}${(cause as Error).message}`, { cause });
+      throw new Error(`${how}: ${said}${(cause as Error).message}`, { cause });
     }
     if (!failed) return met;
   }

@@ -47,6 +47,7 @@ export async function fileFaults(code: FileFault): Promise<Faults> {
   const handles = Object.getPrototypeOf(some) as FileHandle;
   return (n) => {
     let calls = 0;
+    let what: string | undefined;
     const ends: (() => void)[] = [];
     const wrap = (on: object, names: readonly string[]): void => {
       const real = on as Calls;
@@ -55,8 +56,10 @@ export async function fileFaults(code: FileFault): Promise<Faults> {
         real[name] = async function (this: unknown, ...args) {
           if (counts(code, name, args)) calls += 1;
           else return call.apply(this, args);
-          if (calls === n) throw failure(code, name, args[0]);
-          return call.apply(this, args);
+          if (calls !== n) return call.apply(this, args);
+          const failed = failure(code, name, args[0]);
+          what = failed.message;
+          throw failed;
         };
         ends.push(() => {
           real[name] = call;
@@ -83,6 +86,7 @@ export async function fileFaults(code: FileFault): Promise<Faults> {
     wrap(handles, CALLS[code].files);
     syncBuiltinESMExports();
     return {
+      what: () => what,
       end: () => {
         for (const end of ends) end();
         syncBuiltinESMExports();

@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { descendants } from '../helpers/processes.js';
 import {
   amend,
   externalSnapshot,
@@ -14,7 +15,6 @@ import {
   migrate,
   resize,
 } from './othersSteps.js';
-import { descendants } from './processes.js';
 import { ask, mendByDoctor, restore } from './questions.js';
 import { expectNoWarningsIn } from './warnings.js';
 import { NAMES, type Run, type World } from './world.js';

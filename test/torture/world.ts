@@ -7,11 +7,10 @@ import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cliWith } from '../helpers/cli.js';
+import { hasOpenIn, numbers, running } from '../helpers/processes.js';
 import { qemuImg } from '../helpers/qemuTools.js';
-
 import { expectContents, SECTOR } from './contents.js';
 import { Machine } from './machine.js';
-import { hasOpenIn, numbers, running } from './processes.js';
 import type { RestingImages } from './restingImages.js';
 import type { Space } from './space.js';
 

@@ -112,8 +112,8 @@ function didNotStart(daemon: RunningProgram, code: number | null, cause?: unknow
 
 async function stop(daemon: RunningProgram, client: QmpClient | undefined, timeoutMs: number): Promise<void> {
   if (client?.open) {
-    // It may be gone before its answer; how it ended is judged below.
-    await qmp(client, 'quit', undefined, { timeoutMs }).catch(() => undefined);
+    // It may be gone before its answer, or may never have heard it: the signal asks for the same. How it ended is judged below.
+    await qmp(client, 'quit', undefined, { timeoutMs }).catch(() => daemon.kill('SIGTERM'));
   } else {
     daemon.kill('SIGTERM');
   }

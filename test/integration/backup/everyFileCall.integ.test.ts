@@ -3,7 +3,7 @@
  * outcome; every run that is listed shows what it did; no point in time is left that no run has; and the next try works. In the gate
  * some calls of each; EVERY_STEP=1 for all.
  */
-import { cp, mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
@@ -16,6 +16,7 @@ import { openDisk } from '../../../lib/host/open.js';
 import { atEveryStep } from '../../helpers/atEveryStep.js';
 import { FILE_FAULTS, fileFaults } from '../../helpers/fileFaults.js';
 import { makeLayerFolder, readRuns } from '../../helpers/layerFolder.js';
+import { openFilesBelow } from '../../helpers/openFiles.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
@@ -40,13 +41,6 @@ async function anew(whole: string, place: string): Promise<string> {
 function requireAlike(run: number, content: Buffer | Error, wanted: Buffer | undefined): void {
   if (content instanceof Error) throw content;
   expect(wanted !== undefined && content.equals(wanted), `run ${run} shows what it held`).toBe(true);
-}
-
-/** Nothing is held open, and so nothing locked, when a call has ended. */
-async function openFilesBelow(place: string): Promise<string[]> {
-  const fds = await readdir('/proc/self/fd');
-  const files = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-  return files.filter((file) => file.startsWith(`${place}/`) || file === place);
 }
 
 /** The first failing call of a case: of three cases each has others. */

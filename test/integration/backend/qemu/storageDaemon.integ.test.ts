@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listDisks } from '../../../../lib/backend/qemu/graph/vmDisks.js';
 import { qmp } from '../../../../lib/backend/qemu/qmp/commands.js';
+import { QmpCommandError } from '../../../../lib/backend/qemu/qmp/qmpError.js';
 import { runTransaction } from '../../../../lib/backend/qemu/qmp/transaction.js';
 import { withStorageDaemon } from '../../../../lib/backend/qemu/storageDaemon.js';
 import { type ImageNode, imageNode } from '../../../../lib/host/imageName.js';
@@ -83,6 +84,18 @@ describe('withStorageDaemon', () => {
     expect(await stored(image)).toEqual([{ name: 'x', flags: ['auto'] }]);
     expect(await stored(second)).toEqual([{ name: 'x', flags: ['auto'] }]);
     expect(existsSync(place)).toBe(false);
+  });
+
+  it('asks it by a signal to end where it does not hear quit: its bitmaps are stored', async () => {
+    await withStorageDaemon({ images: [{ path: image, nodeName: 'n' }] }, async (client) => {
+      await runTransaction(client, [add('n', 'x')]);
+      const real = client.execute.bind(client);
+      client.execute = async (command, ...rest) => {
+        if (command === 'quit') throw new QmpCommandError(command, 'GenericError', 'refused by the test');
+        return real(command, ...rest);
+      };
+    });
+    expect(await stored(image)).toEqual([{ name: 'x', flags: ['auto'] }]);
   });
 
   it('says BUSY, and which file, when a VM has the image', async () => {

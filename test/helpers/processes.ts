@@ -41,12 +41,13 @@ export function descendants(pid: number): Running[] {
   return found;
 }
 
-/** Whether it has a file of the folder open: a storage daemon is told its images only when it runs. */
-export function hasOpenIn(pid: number, folder: string): boolean {
+/** Whether it has that open, or a file of that folder: a storage daemon is told its images only when it runs. */
+export function hasOpenIn(pid: number, place: string): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) =>
-      readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${folder}/`),
-    );
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const open = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return open === place || open.startsWith(`${place}/`);
+    });
   } catch {
     return false;
   }
