@@ -119,7 +119,7 @@ export const surface: readonly SurfaceEntry[] = [
   { name: 'PrlVmBackup_Rollback', status: 'full' },
   { name: 'PrlVmCfg_GetName', status: 'full' },
   { name: 'PrlVmCfg_GetUuid', status: 'full' },
-  { name: 'PrlVm_BeginBackup', status: 'partial', reason: 'running VMs only' },
+  { name: 'PrlVm_BeginBackup', status: 'full' },
   { name: 'PrlVm_RegEventHandler', status: 'partial', reason: 'ends of jobs only' },
   { name: 'PrlVm_UnregEventHandler', status: 'full' },
 ];

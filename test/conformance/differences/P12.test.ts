@@ -4,7 +4,7 @@ import { codeOf, handleOf, path, prl, ref, useLibrary } from '../parallels/suppo
 
 useLibrary();
 
-test('P12: a VM that does not run cannot be backed up', async () => {
+test('P12: a VM that does not run, and whose images nobody names, cannot be backed up', async () => {
   prl.configureLocalServer([{ name: 'off', qmp: path('off.qmp') }]);
   const server = ref<number>();
   prl.PrlSrv_Create(server);
