@@ -1,4 +1,5 @@
 /** One disk of a VM that is off: an image under the name that the disk has, as it is now or as it was at a session's instant. */
+import type { BitmapKernel } from '../core/bitmapKernel.js';
 import type { BitmapReader, BitmapRef, DiskSource, DiskState } from '../core/diskSource.js';
 import { CbtError, retold, trackingLost } from '../core/errors.js';
 import { fitsSegment } from '../core/point.js';
@@ -26,21 +27,33 @@ export interface OffInstant {
 
 /** Opens the image for questions, as it is now or at the instant. */
 export async function openOffDisk(
-  { disk, path, known: { format, trust, kernel: wanted }, refusal }: OffDisk,
+  off: OffDisk,
   signal?: AbortSignal,
   instant: OffInstant | null = null,
 ): Promise<TrackedDisk> {
+  const { disk, path, known, refusal } = off;
   if (refusal !== undefined) throw refusal;
-  const kernel = await loadKernel({ kernel: wanted ?? 'auto' });
-  const { openImage } = await import('../backend/image/imageSource.js');
-  const source = await callingIt(disk, path, () => openImage(path, { kernel, format, trust, signal }));
-  const shown = disk === path && instant === null ? source : new OffSource(disk, path, source, instant);
-  return new TrackedDisk(shown, kernel, instant?.instant.pit ?? null).openDataBy((asked) =>
+  const { format, trust } = known;
+  const kernel = await loadKernel({ kernel: known.kernel ?? 'auto' });
+  const source = await openOffSource(off, kernel, signal, instant);
+  return new TrackedDisk(source, kernel, instant?.instant.pit ?? null).openDataBy((asked) =>
     callingIt(disk, path, async () => {
       const { openData } = await import('./data.js');
       return openData({ kind: 'qemu-nbd', file: path, format, trust, readOnly: true }, asked);
     }),
   );
+}
+
+/** What is asked: the image, under the disk's name. */
+export async function openOffSource(
+  { disk, path, known: { format, trust } }: OffDisk,
+  kernel: BitmapKernel,
+  signal?: AbortSignal,
+  instant: OffInstant | null = null,
+): Promise<DiskSource> {
+  const { openImage } = await import('../backend/image/imageSource.js');
+  const source = await callingIt(disk, path, () => openImage(path, { kernel, format, trust, signal }));
+  return disk === path && instant === null ? source : new OffSource(disk, path, source, instant);
 }
 
 /** Where nobody names disks, those that can be tracked are meant; one that is named says why it cannot. */

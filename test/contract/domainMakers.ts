@@ -1,10 +1,19 @@
-/** The VM of the contracts as a domain of libvirt: running, and off. The daemon is the one in this process. */
+/** What the contracts ask for as a domain of libvirt has it, running and off. The daemon is the one in this process. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findAgain, findDisk, listDisks } from '../../lib/backend/qemu/graph/vmDisks.js';
+import { LiveDiskSource } from '../../lib/backend/qemu/live/liveSource.js';
+import { acquireConnection, releaseConnection } from '../../lib/backend/qemu/vmConnection.js';
 import { openVm } from '../../lib/host/openVm.js';
+import { wayTo } from '../../lib/host/ways.js';
+import { loadKernel } from '../../lib/kernel/load.js';
 import { type FakeDomain, FakeLibvirt } from '../helpers/fakeLibvirt.js';
 import { guestIo, startQemuSystem } from '../helpers/qemuSystem.js';
 import { qemuImg, qemuIo } from '../helpers/qemuTools.js';
 import { makeTemporaryFolder } from '../helpers/temporaryFolder.js';
+import { ALLOCATION, type DataSubject } from './diskData.js';
+import type { SourceSubject } from './diskSource.js';
+import { addBitmap, leftovers, makeBothImages, writeBothBitmaps } from './sourceMakers.js';
 import { DISK_BYTES, DISKS, type MakeVm } from './vm.js';
 import { overwriteVersion } from './vmMakers.js';
 
@@ -17,48 +26,65 @@ async function images() {
   return { folder, image };
 }
 
-function domain(image: (disk: string) => string, qmp: string | null): FakeDomain {
-  const disks = DISKS.map((disk, index) => {
+function domain(images: Readonly<Record<string, string>>, qmp: string | null): FakeDomain {
+  const disks = Object.entries(images).map(([disk, image], index) => {
     const alias = qmp === null ? '' : `<alias name='virtio-disk${index}'/>`;
-    return `<disk type='file' device='disk'><driver type='qcow2'/><source file='${image(disk)}'/><target dev='${disk}'/>${alias}</disk>`;
+    return `<disk type='file' device='disk'><driver type='qcow2'/><source file='${image}'/><target dev='${disk}'/>${alias}</disk>`;
   });
   const xml = `<domain><name>web</name><devices>${disks.join('')}</devices></domain>`;
   return { name: 'web', uuid: UUID, xml, qmp };
 }
 
-/** Its nodes and devices are called as libvirt calls them. */
-export const runningDomain: MakeVm = async () => {
-  const { folder, image } = await images();
+const imagesOf = (image: (disk: string) => string): Record<string, string> =>
+  Object.fromEntries(DISKS.map((disk) => [disk, image(disk)]));
+
+/** A domain that runs; its nodes and devices are called as libvirt calls them. */
+async function startDomain(images: Readonly<Record<string, string>>) {
+  const disks = Object.keys(images);
+  const node = (disk: string): string => `libvirt-${disks.indexOf(disk) + 1}-format`;
   const qemu = await startQemuSystem(
-    DISKS.flatMap((disk, index) => [
+    disks.flatMap((disk, index) => [
       '-blockdev',
-      `driver=qcow2,node-name=libvirt-${index + 1}-format,file.driver=file,file.filename=${image(disk)}`,
+      `driver=qcow2,node-name=${node(disk)},file.driver=file,file.filename=${images[disk]}`,
       '-device',
-      `virtio-blk-pci,id=virtio-disk${index},drive=libvirt-${index + 1}-format`,
+      `virtio-blk-pci,id=virtio-disk${index},drive=${node(disk)}`,
     ]),
   );
-  const libvirt = await FakeLibvirt.start([domain(image, qemu.qmpPath)]);
-  const vm = await openVm({ qmp: `libvirt:${libvirt.uri}#web` });
-  const indexOf = (disk: string): number => DISKS.indexOf(disk as (typeof DISKS)[number]);
+  const libvirt = await FakeLibvirt.start([domain(images, qemu.qmpPath)]);
+  return {
+    address: `libvirt:${libvirt.uri}#web`,
+    control: qemu.control,
+    node,
+    guestIo: (disk: string, command: string) =>
+      guestIo(qemu, `/machine/peripheral/virtio-disk${disks.indexOf(disk)}/virtio-backend`, command),
+    async [Symbol.asyncDispose]() {
+      await libvirt[Symbol.asyncDispose]();
+      await qemu[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const runningDomain: MakeVm = async () => {
+  const { folder, image } = await images();
+  const running = await startDomain(imagesOf(image));
+  const vm = await openVm({ qmp: running.address });
   return {
     vm,
     image,
-    guestIo: (disk, command) =>
-      guestIo(qemu, `/machine/peripheral/virtio-disk${indexOf(disk)}/virtio-backend`, command),
+    guestIo: running.guestIo,
     spoil: async (disk) => {
-      const node = `libvirt-${indexOf(disk) + 1}-format`;
-      const nodes = (await qemu.control.execute('query-named-block-nodes')) as {
+      const node = running.node(disk);
+      const nodes = (await running.control.execute('query-named-block-nodes')) as {
         'node-name': string;
         'dirty-bitmaps'?: { name: string; recording: boolean }[];
       }[];
       const found = nodes.find((one) => one['node-name'] === node)?.['dirty-bitmaps'] ?? [];
       const name = found.find((one) => one.recording && one.name.startsWith('cbt1.'))?.name;
-      await qemu.control.execute('block-dirty-bitmap-remove', { node, name });
+      await running.control.execute('block-dirty-bitmap-remove', { node, name });
     },
     async [Symbol.asyncDispose]() {
       await vm.close();
-      await libvirt[Symbol.asyncDispose]();
-      await qemu[Symbol.asyncDispose]();
+      await running[Symbol.asyncDispose]();
       await folder.remove();
     },
   };
@@ -66,7 +92,7 @@ export const runningDomain: MakeVm = async () => {
 
 export const domainThatIsOff: MakeVm = async () => {
   const { folder, image } = await images();
-  const libvirt = await FakeLibvirt.start([domain(image, null)]);
+  const libvirt = await FakeLibvirt.start([domain(imagesOf(image), null)]);
   const vm = await openVm({ qmp: `libvirt:${libvirt.uri}#web` });
   return {
     vm,
@@ -80,3 +106,52 @@ export const domainThatIsOff: MakeVm = async () => {
     },
   };
 };
+
+/** Its one disk, through libvirt's connection to QEMU. */
+export async function runningDomainDisk(): Promise<SourceSubject> {
+  const { folder, image } = await makeBothImages();
+  const running = await startDomain({ vda: image });
+  const { control } = running;
+  await writeBothBitmaps(control, running.node('vda'), (command) => running.guestIo('vda', command));
+  const connection = await acquireConnection(await wayTo(running.address));
+  const { client, server } = connection;
+  const found = await findDisk(await listDisks(client), 'vda');
+  const kernel = await loadKernel();
+  return {
+    open: async () =>
+      new LiveDiskSource({ client, server, kernel, disk: 'vda', find: (disks) => findAgain(disks, found) }),
+    addBitmap: (name) => addBitmap(control, running.node('vda'), name),
+    zeros: true,
+    leftovers: () => leftovers(control),
+    async [Symbol.asyncDispose]() {
+      await releaseConnection(connection);
+      await running[Symbol.asyncDispose]();
+      await folder.remove();
+    },
+  };
+}
+
+/** The bytes of a session's instant: as an export of the QEMU that runs, and as the image of one that is off. */
+export const domainData =
+  ({ running }: { running: boolean }) =>
+  async (content: Buffer): Promise<DataSubject> => {
+    const folder = await makeTemporaryFolder();
+    const [raw, image] = [join(folder.path, 'content.raw'), join(folder.path, 'disk.qcow2')];
+    await writeFile(raw, content);
+    await qemuImg('convert', '-f', 'raw', '-O', 'qcow2', raw, image);
+    const off = running ? null : await FakeLibvirt.start([domain({ vda: image }, null)]);
+    const on = running ? await startDomain({ vda: image }) : null;
+    const vm = await openVm({ qmp: on?.address ?? `libvirt:${off?.uri}#web` });
+    const session = await vm.begin({ scratch: { folder: folder.path } });
+    return {
+      open: () => session.openData('vda', { contexts: [ALLOCATION] }),
+      writable: false,
+      async [Symbol.asyncDispose]() {
+        await session.rollback();
+        await vm.close();
+        await on?.[Symbol.asyncDispose]();
+        await off?.[Symbol.asyncDispose]();
+        await folder.remove();
+      },
+    };
+  };

@@ -7,6 +7,7 @@ import { LiveDiskSource } from '../../lib/backend/qemu/live/liveSource.js';
 import { SocketWay } from '../../lib/backend/qemu/socketHost.js';
 import { acquireConnection, releaseConnection } from '../../lib/backend/qemu/vmConnection.js';
 import type { BitmapInfo } from '../../lib/core/diskSource.js';
+import { openOffSource } from '../../lib/host/offDisk.js';
 import { loadKernel } from '../../lib/kernel/load.js';
 import { MemorySource, rangesOf } from '../helpers/memorySource.js';
 import { TOP_GUID, writeHdd, writeHds } from '../helpers/parallelsBuilder.js';
@@ -28,6 +29,7 @@ import {
   ZERO_GRAIN,
 } from './diskSource.js';
 
+type Control = StorageDaemon['process']['control'];
 const OWN = [...FINE_GRAINS, ...COARSE_GRAINS];
 const kernel = await loadKernel();
 
@@ -128,17 +130,9 @@ export async function liveDisk(): Promise<SourceSubject> {
   return {
     open: async () =>
       new LiveDiskSource({ client, server, kernel, disk: 'disk', find: (disks) => findAgain(disks, found) }),
-    addBitmap: async (name) => {
-      const where = { node: 'disk', name, granularity: KIB64 };
-      await control.execute('block-dirty-bitmap-add', { ...where, persistent: true });
-    },
+    addBitmap: (name) => addBitmap(control, 'disk', name),
     zeros: true,
-    leftovers: async () => {
-      const nodes = (await control.execute('query-named-block-nodes')) as { 'node-name': string }[];
-      const exports = (await control.execute('query-block-exports')) as { id: string }[];
-      const names = [...nodes.map((node) => node['node-name']), ...exports.map(({ id }) => id)];
-      return names.filter((name) => name.startsWith('cbt'));
-    },
+    leftovers: () => leftovers(control),
     [Symbol.asyncDispose]: async () => {
       await releaseConnection(connection);
       await daemon[Symbol.asyncDispose]();
@@ -147,14 +141,14 @@ export async function liveDisk(): Promise<SourceSubject> {
   };
 }
 
-/** The image of a VM that was stopped in order. */
-export async function stoppedVm(): Promise<SourceSubject> {
+/** The image of a VM that was stopped in order, by its path, or under the name that the disk has. */
+export async function stoppedVm(disk?: string): Promise<SourceSubject> {
   const { daemon, folder, image } = await writtenByQemu();
   await daemon.process.control.execute('quit');
   await daemon.process.ended;
   await daemon[Symbol.asyncDispose]();
   return {
-    open: () => openImage(image, { kernel, format: 'qcow2' }),
+    open: () => openOffSource({ disk: disk ?? image, path: image, known: { format: 'qcow2' } }, kernel),
     addBitmap: async (name) => {
       await qemuImg('bitmap', '--add', '-g', String(KIB64), '-f', 'qcow2', image, name);
     },
@@ -163,27 +157,55 @@ export async function stoppedVm(): Promise<SourceSubject> {
   };
 }
 
-/** QEMU makes the disk: two images, two bitmaps, each frozen when it has what the contract says. */
-async function writtenByQemu() {
+export async function addBitmap(control: Control, node: string, name: string): Promise<void> {
+  await control.execute('block-dirty-bitmap-add', { node, name, granularity: KIB64, persistent: true });
+}
+
+/** What of ours is in a QEMU. */
+export async function leftovers(control: Control): Promise<string[]> {
+  const nodes = (await control.execute('query-named-block-nodes')) as { 'node-name': string }[];
+  const exports = (await control.execute('query-block-exports')) as { id: string }[];
+  const names = [...nodes.map((node) => node['node-name']), ...exports.map(({ id }) => id)];
+  return names.filter((name) => name.startsWith('cbt'));
+}
+
+const write = (grain: number): string =>
+  `write -P 7 ${grain * KIB64} ${Math.min(KIB64, SIZE - grain * KIB64)}`;
+
+/** Two images, one over the other; what the lower one has is in it. */
+export async function makeBothImages() {
   const folder = await makeTemporaryFolder();
   const [image, base] = [join(folder.path, 'top.qcow2'), join(folder.path, 'base.qcow2')];
   await qemuImg('create', '-q', '-f', 'qcow2', base, String(SIZE));
   await qemuImg('create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', image, String(SIZE));
-  const write = (grain: number): string =>
-    `write -P 7 ${grain * KIB64} ${Math.min(KIB64, SIZE - grain * KIB64)}`;
   await qemuIo(['-f', 'qcow2', base], write(BASE_GRAIN));
-  const daemon = await StorageDaemon.start({ disks: [{ node: 'disk', file: image }] });
-  const { control } = daemon.process;
-  await daemon.exportWritable('disk');
-  await daemon.guestIo('disk', `write -z ${ZERO_GRAIN * KIB64} ${KIB64}`);
+  return { folder, image };
+}
+
+/** A guest writes what the contract says to the upper one: two bitmaps, each frozen when it has its part. */
+export async function writeBothBitmaps(
+  control: Control,
+  node: string,
+  guestIo: (command: string) => Promise<unknown>,
+): Promise<void> {
+  await guestIo(`write -z ${ZERO_GRAIN * KIB64} ${KIB64}`);
   for (const [name, granularity, dirty] of [
     [FINE, KIB64, FINE_GRAINS],
     [COARSE, 2 * KIB64, COARSE_GRAINS],
   ] as const) {
-    await control.execute('block-dirty-bitmap-add', { node: 'disk', name, granularity, persistent: true });
-    await daemon.guestIo('disk', ...dirty.map(write));
-    await control.execute('block-dirty-bitmap-disable', { node: 'disk', name });
+    await control.execute('block-dirty-bitmap-add', { node, name, granularity, persistent: true });
+    for (const grain of dirty) await guestIo(write(grain));
+    await control.execute('block-dirty-bitmap-disable', { node, name });
   }
+}
+
+/** QEMU makes the disk of the contract. */
+async function writtenByQemu() {
+  const { folder, image } = await makeBothImages();
+  const daemon = await StorageDaemon.start({ disks: [{ node: 'disk', file: image }] });
+  const { control } = daemon.process;
+  await daemon.exportWritable('disk');
+  await writeBothBitmaps(control, 'disk', (command) => daemon.guestIo('disk', command));
   await control.execute('block-export-del', { id: 'guest-disk' });
   await control.execute('nbd-server-stop');
   return { daemon, folder, image };
