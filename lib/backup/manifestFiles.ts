@@ -24,8 +24,10 @@ export async function readManifests(
   const runs: Manifest[] = [];
   const damaged: DamagedRun[] = [];
   const left = numbers.values();
+  const failures: unknown[] = [];
   const some = async (): Promise<void> => {
     for (const run of left) {
+      if (failures.length > 0) return;
       const before = known.get(run);
       if (before !== undefined) {
         runs.push(before);
@@ -37,11 +39,14 @@ export async function readManifests(
         // Removed since the folder was listed: a prune is at work, and the run is gone.
         if (text !== null) runs.push(parseManifest(text, file, run));
       } catch (error) {
-        if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
-        damaged.push({ run, file, error });
+        if (error instanceof CbtError && error.code === 'ERR_CBT_CORRUPT_IMAGE')
+          damaged.push({ run, file, error });
+        else failures.push(error);
       }
     }
   };
+  // All of them end before this does: none holds a file open then.
   await Promise.all(Array.from({ length: AT_ONCE }, some));
+  if (failures.length > 0) throw failures[0];
   return { runs, damaged };
 }
