@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { QmpClient } from '../../lib/backend/qemu/qmp/qmpClient.js';
 import { SocketWay } from '../../lib/backend/qemu/socketHost.js';
+import { wroteByNbd } from './nbdWrites.js';
+import { copyOfMade } from './newImage.js';
 
 export interface QemuProcessOptions {
   /** The program; QEMU and QEMU_STORAGE_DAEMON in the environment pick other builds. */
@@ -144,12 +146,18 @@ export async function run(program: string, args: readonly string[], cwd?: string
 const QEMU_IMG = process.env['QEMU_IMG'] ?? 'qemu-img';
 const QEMU_IO = process.env['QEMU_IO'] ?? 'qemu-io';
 
-export function qemuImg(args: readonly string[], cwd?: string): Promise<string> {
-  return run(QEMU_IMG, args, cwd);
+export async function qemuImg(args: readonly string[], cwd?: string): Promise<string> {
+  const plain = (...args: string[]): Promise<string> => run(QEMU_IMG, args, cwd);
+  return (await copyOfMade(args, plain)) ? '' : plain(...args);
 }
 
-/** qemu-io commands on an NBD export ("guest writes"), each one line such as 'write -P 7 0 64k'. */
-export function nbdIo(socketPath: string, exportName: string, commands: readonly string[]): Promise<string> {
+/** qemu-io commands on an NBD export ("guest writes"), each one line such as 'write -P 7 0 64k'; gives what it prints of others than writes. */
+export async function nbdIo(
+  socketPath: string,
+  exportName: string,
+  commands: readonly string[],
+): Promise<string> {
+  if (await wroteByNbd(socketPath, exportName, commands)) return '';
   const image = `nbd+unix:///${encodeURIComponent(exportName)}?socket=${encodeURIComponent(socketPath)}`;
   return run(QEMU_IO, ['-f', 'raw', ...commands.flatMap((command) => ['-c', command]), image]);
 }

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { copyOfMade } from './newImage.js';
 
 export { makeTemporaryFolder, type TemporaryFolder } from './temporaryFolder.js';
 
@@ -21,8 +22,12 @@ const NBDINFO = tool('NBDINFO', 'nbdinfo');
 /** Offset and length in bytes. */
 export type Extent = readonly [offset: number, length: number];
 
-/** Standard output of qemu-img with these arguments. */
+/** Standard output of qemu-img with these arguments; a new image may be a copy of one that it made. */
 export async function qemuImg(...args: string[]): Promise<string> {
+  return (await copyOfMade(args, runQemuImg)) ? '' : runQemuImg(...args);
+}
+
+async function runQemuImg(...args: string[]): Promise<string> {
   const { stdout } = await run(QEMU_IMG, args, { maxBuffer: 1 << 28 });
   return stdout;
 }
