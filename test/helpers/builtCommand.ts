@@ -1,10 +1,9 @@
 /** The command as it is installed, and the library, for tests of real processes: built anew where the sources are newer. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { TemporaryFolder } from './temporaryFolder.js';
 
 const root = resolve(import.meta.dirname, '../..');
 const bundle = join(root, 'dist', 'command', 'qemu-cbt.cjs');
@@ -16,21 +15,6 @@ let ready: Promise<void> | null = null;
 export function freshBuild(): Promise<void> {
   ready ??= build();
   return ready;
-}
-
-/**
- * The library as JavaScript in a folder of its own, no older than the sources, for processes that are made to be killed. Its
- * sessions have no guard, which would clear up behind the process at once.
- */
-export async function libraryWithoutGuard(): Promise<TemporaryFolder> {
-  await freshBuild();
-  // Below node_modules, so that it finds its dependencies.
-  const cache = join(root, 'node_modules', '.cache');
-  await mkdir(cache, { recursive: true });
-  const path = await mkdtemp(join(cache, 'library-'));
-  const from = join(root, 'dist');
-  await cp(from, path, { recursive: true, filter: (file) => file !== join(from, 'command') });
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** Makes the bundle when there is none, or an old one; one process at a time does. */

@@ -1,10 +1,9 @@
-/** A process that runs a session and is killed in it; it is no test itself, so it takes the built library. */
+/** A process that runs a session and is killed in it. */
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { SessionMode } from '../../lib/core/session.js';
-import { libraryWithoutGuard } from './builtCommand.js';
-import type { TemporaryFolder } from './temporaryFolder.js';
+import { type BuiltProgram, buildProgram } from './builtProgram.js';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -25,20 +24,20 @@ export interface Doom {
 }
 
 export class DoomedSessions {
-  private constructor(private readonly library: TemporaryFolder) {}
+  private constructor(private readonly program: BuiltProgram) {}
 
   static async build(): Promise<DoomedSessions> {
-    return new DoomedSessions(await libraryWithoutGuard());
+    return new DoomedSessions(
+      await buildProgram(join(root, 'test/integration/backend/qemu/live/doomedSession.mjs')),
+    );
   }
 
   /** True when it was killed, false when it got through. */
   async run(doom: Doom): Promise<boolean> {
-    const told = { built: this.library.path, commands: Number.MAX_SAFE_INTEGER, ...doom };
-    const script = join(root, 'test/integration/backend/qemu/live/doomedSession.mjs');
+    const told = { commands: Number.MAX_SAFE_INTEGER, ...doom };
     try {
-      await run(process.execPath, [script, JSON.stringify(told)], {
-        env: { ...process.env, QEMU_CBT_NBD_ADDON_PATH: join(root, 'build', 'Release', 'nbd.node') },
-      });
+      const { path, env } = this.program;
+      await run(process.execPath, [path, JSON.stringify(told)], { env });
       return false;
     } catch (error) {
       const { signal, stderr } = error as { signal?: string; stderr?: string };
@@ -48,6 +47,6 @@ export class DoomedSessions {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.library.remove();
+    return this.program.remove();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * New images as qemu-img makes them. It makes each size once in a run; the next one is a copy, which costs a thirtieth of starting
+ * New images as qemu-img makes them. It makes each size once in a run; the next one is a copy, which costs a twentieth of starting
  * a program from a test runner's process. An empty qcow2 image says
  * nothing of where or when it was made. Files are copied at once: what a test makes of calls to the file system concerns others.
  */

@@ -1,10 +1,12 @@
 // A process that is made to be killed: waits for a line on stdin, then runs one backup or prune of an image at rest with the
-// library that was built into the folder named first, and says how it ended. Told so, it kills itself at its n-th change to
+// library, and says how it ended. Told so, it kills itself at its n-th change to
 // the file system, before or after the change.
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
+import { backup } from '../../../lib/backup/backup.js';
+import { imagesSource } from '../../../lib/backup/imagesSource.js';
+import { prune } from '../../../lib/backup/prune.js';
 
 let left = Number.POSITIVE_INFINITY;
 let after = false;
@@ -20,10 +22,6 @@ for (const name of ['rename', 'rm', 'link', 'open']) {
 }
 syncBuiltinESMExports();
 
-const from = (file) => import(pathToFileURL(`${process.argv[2]}/backup/${file}.js`).href);
-const [{ backup }, { prune }, { imagesSource }] = await Promise.all(
-  ['backup', 'prune', 'imagesSource'].map(from),
-);
 process.stdout.write('ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
   const { op, image, to, changes, afterChange } = JSON.parse(line);

@@ -1,10 +1,14 @@
 /** Processes that are made to be killed while they work on a backup folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { type BuiltProgram, buildProgram } from '../../helpers/builtProgram.js';
 
-const root = resolve(import.meta.dirname, '../../..');
+/** What such a process runs. */
+export function buildDoomed(): Promise<BuiltProgram> {
+  return buildProgram(join(import.meta.dirname, 'doomed.mjs'));
+}
 
 /** A process that is ready to work, so that no round waits for one to start. */
 export class Doomed {
@@ -14,16 +18,10 @@ export class Doomed {
   done = false;
   said = '';
 
-  /** `built` is what `libraryWithoutGuard` gave. */
-  constructor(built: string, environment: NodeJS.ProcessEnv = {}) {
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'doomed.mjs'), built], {
+  constructor({ path, env }: BuiltProgram, environment: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(process.execPath, [path], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        ...environment,
-        QEMU_CBT_ADDON_PATH: join(root, 'build/Release/bitmap.node'),
-        QEMU_CBT_NBD_ADDON_PATH: join(root, 'build/Release/nbd.node'),
-      },
+      env: { ...env, ...environment },
     });
     this.ended = once(this.#child, 'close');
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -19,13 +19,13 @@ import { prune } from '../../../lib/backup/prune.js';
 import { openForReading } from '../../../lib/backup/reading.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
-import { libraryWithoutGuard } from '../../helpers/builtCommand.js';
+import type { BuiltProgram } from '../../helpers/builtProgram.js';
 import { seededRandom } from '../../helpers/guestWriter.js';
 import { startQemuNbd } from '../../helpers/nbdServers.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { SEED } from '../../helpers/seed.js';
-import { Doomed } from './doomedProcess.js';
+import { buildDoomed, Doomed } from './doomedProcess.js';
 import { ShadowDisk, sumOf } from './shadowDisk.js';
 
 const run = promisify(execFile);
@@ -37,7 +37,7 @@ const RULES = { last: 3 };
 const STRIDE = Number(process.env['STRIDE'] ?? 4);
 
 let folder: TemporaryFolder;
-let built: TemporaryFolder;
+let built: BuiltProgram;
 let image: string;
 let to: string;
 let readOnly: string;
@@ -46,7 +46,7 @@ const expected = new Map<number, string>();
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
-  built = await libraryWithoutGuard();
+  built = await buildDoomed();
   image = join(folder.path, 'disk.qcow2');
   to = join(folder.path, 'backups');
   readOnly = join(folder.path, 'read-only');
@@ -116,11 +116,11 @@ async function finishes(others: readonly string[] = []): Promise<void> {
 }
 
 test(`killed before each of its changes to the folder (SEED=${SEED})`, { timeout: 900_000 }, async () => {
-  let next = new Doomed(built.path);
+  let next = new Doomed(built);
   const seen = new Set<string>();
   for (let changes = 1 + (SEED % STRIDE); ; changes += STRIDE) {
     const doomed = next;
-    next = new Doomed(built.path);
+    next = new Doomed(built);
     const done = await doomed.work({ op: 'prune', image, to, changes, afterChange: false }, 60_000);
     await noLocks();
     const numbers = await look();

@@ -17,11 +17,11 @@ import { prune } from '../../../lib/backup/prune.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { openDisk } from '../../../lib/host/open.js';
-import { libraryWithoutGuard } from '../../helpers/builtCommand.js';
+import type { BuiltProgram } from '../../helpers/builtProgram.js';
 import { seededRandom } from '../../helpers/guestWriter.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
 import { SEED } from '../../helpers/seed.js';
-import { Doomed } from './doomedProcess.js';
+import { buildDoomed, Doomed } from './doomedProcess.js';
 import { ShadowDisk, sumOf } from './shadowDisk.js';
 
 const ROUNDS = Number(process.env['KILLS'] ?? 60);
@@ -29,10 +29,10 @@ const SIZE = 2 << 20;
 /** Rounds between looking at everything. */
 const LOOK_EVERY = 10;
 let folder: TemporaryFolder;
-let built: TemporaryFolder;
+let built: BuiltProgram;
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
-  built = await libraryWithoutGuard();
+  built = await buildDoomed();
 });
 afterAll(async () => {
   await folder.remove();
@@ -47,7 +47,7 @@ class Lane {
   readonly to: string;
   killed = 0;
   finished = 0;
-  #next = new Doomed(built.path);
+  #next = new Doomed(built);
 
   constructor(
     readonly path: string,
@@ -60,7 +60,7 @@ class Lane {
   async round(number: number): Promise<void> {
     await qemuIo(['-f', 'qcow2', this.image], ...this.shadow.randomWrites(this.random, 2, 150_000));
     const process = this.#next;
-    this.#next = new Doomed(built.path);
+    this.#next = new Doomed(built);
     const op = this.random(4) === 0 ? 'prune' : 'backup';
     const atChange = this.random(2) === 0;
     const before = (await this.runs()).map(({ run }) => run);

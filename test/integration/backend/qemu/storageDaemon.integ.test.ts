@@ -9,7 +9,7 @@ import { QmpCommandError } from '../../../../lib/backend/qemu/qmp/qmpError.js';
 import { runTransaction } from '../../../../lib/backend/qemu/qmp/transaction.js';
 import { withStorageDaemon } from '../../../../lib/backend/qemu/storageDaemon.js';
 import { type ImageNode, imageNode } from '../../../../lib/host/imageName.js';
-import { libraryWithoutGuard } from '../../../helpers/builtCommand.js';
+import { buildProgram } from '../../../helpers/builtProgram.js';
 import { eventually } from '../../../helpers/eventually.js';
 import { makeFolder, qemuImg, run } from '../../../helpers/qemuProcess.js';
 import { StorageDaemon } from '../../../helpers/storageDaemon.js';
@@ -306,23 +306,23 @@ describe('withStorageDaemon', () => {
   });
 
   it('ends cleanly, storing the bitmaps, when our process is killed with kill -9', async () => {
-    // A process to kill needs the library as JavaScript.
-    const built = await libraryWithoutGuard();
-    onTestFinished(built.remove);
+    const lib = path.resolve(import.meta.dirname, '../../../../lib');
     const script = path.join(folder, 'child.mjs');
     await writeFile(
       script,
-      `import { withStorageDaemon } from '${built.path}/backend/qemu/storageDaemon.js';
-       import { runTransaction } from '${built.path}/backend/qemu/qmp/transaction.js';
+      `import { withStorageDaemon } from '${lib}/backend/qemu/storageDaemon.js';
+       import { runTransaction } from '${lib}/backend/qemu/qmp/transaction.js';
        await withStorageDaemon({ images: [{ path: process.argv[2], nodeName: 'n' }] }, async (client) => {
          await runTransaction(client, [{ kind: 'add', node: 'n', name: 'x', persistent: true }]);
          console.log(client.name);
          await new Promise(() => setInterval(() => undefined, 1000));
        });`,
     );
+    const program = await buildProgram(script);
+    onTestFinished(program.remove);
     // What it leaves behind goes with our folder.
-    const child = spawn(process.execPath, [script, image], {
-      env: { ...process.env, TMPDIR: folder },
+    const child = spawn(process.execPath, [program.path, image], {
+      env: { ...program.env, TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const said = await new Promise<string>((resolve, reject) => {

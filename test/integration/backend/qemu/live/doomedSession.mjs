@@ -1,9 +1,9 @@
 // A process that is made to be killed: it begins a session, asks what changed, and commits; right before the n-th command
 // to QEMU, or with the session open, it kills itself.
 import net from 'node:net';
-import { pathToFileURL } from 'node:url';
+import { connectVm } from '../../../../../lib/host/vm.js';
 
-const { built, socket, nbdSocket, scratch, from, commands, mode, dieOpen } = JSON.parse(process.argv[2]);
+const { socket, nbdSocket, scratch, from, commands, mode, dieOpen } = JSON.parse(process.argv[2]);
 let left = commands;
 const real = net.Socket.prototype.write;
 net.Socket.prototype.write = function write(...args) {
@@ -13,7 +13,6 @@ net.Socket.prototype.write = function write(...args) {
   }
   return real.apply(this, args);
 };
-const { connectVm } = await import(pathToFileURL(`${built}/host/vm.js`).href);
 const vm = await connectVm(socket, { nbdSocket });
 const session = await vm.begin({ mode, nbdSocket, scratch: { folder: scratch } });
 if (dieOpen) process.kill(process.pid, 'SIGKILL');

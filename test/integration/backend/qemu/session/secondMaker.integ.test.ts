@@ -4,10 +4,10 @@
  */
 import { execFile } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { readLease, writeLease } from '../../../../../lib/backend/qemu/own/lease.js';
 import { undo } from '../../../../../lib/backend/qemu/session/guardWork.js';
 import { connectionOver } from '../../../../../lib/backend/qemu/vmConnection.js';
@@ -15,6 +15,7 @@ import { VmHandle } from '../../../../../lib/backend/qemu/vmHandle.js';
 import type { WayToQemu } from '../../../../../lib/backend/qemu/wayToQemu.js';
 import { loadKernel } from '../../../../../lib/kernel/load.js';
 import { isHeld } from '../../../../../lib/linux/kernelLock.js';
+import { buildProgram } from '../../../../helpers/builtProgram.js';
 import { eventually } from '../../../../helpers/eventually.js';
 import { OwnedHost, PipeOwner, PipePort } from '../../../../helpers/pipePort.js';
 import type { QemuProcess } from '../../../../helpers/qemuProcess.js';
@@ -79,22 +80,6 @@ const changed = async (from: string): Promise<number[]> => {
   await using disk = await vm.openDisk('disk');
   return Array.from(await (await disk.changes({ from })).ranges());
 };
-
-/** The port with what it needs, for a process that is no test; the folder is the caller's to remove. */
-async function buildPipePort(): Promise<string> {
-  const root = resolve(import.meta.dirname, '../../../../..');
-  const cache = join(root, 'node_modules/.cache');
-  await mkdir(cache, { recursive: true });
-  const built = await mkdtemp(join(cache, 'doomed-'));
-  const config = {
-    extends: join(root, 'tsconfig.json'),
-    compilerOptions: { noEmit: false, rootDir: root, outDir: built },
-    include: [join(root, 'test/helpers/pipePort.ts'), join(root, 'lib')],
-  };
-  await writeFile(join(built, 'tsconfig.json'), JSON.stringify(config));
-  await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), ['-p', join(built, 'tsconfig.json')]);
-  return built;
-}
 
 test('a session, and questions outside one', async () => {
   expect(vm.key).toBe('web');
@@ -183,15 +168,11 @@ test('a guard ends a session by the way that its record leads, and thaws its gue
 
 test('a session whose process was killed is rolled back by the next', async () => {
   const pit = await enable();
-  const built = await buildPipePort();
-  try {
-    const told = { built, pipe: owner.path, key: 'web', place };
-    const script = join(import.meta.dirname, 'doomedPipe.mjs');
-    const killed = promisify(execFile)(process.execPath, [script, JSON.stringify(told)]);
-    await expect(killed).rejects.toMatchObject({ signal: 'SIGKILL', stderr: '' });
-  } finally {
-    await rm(built, { recursive: true });
-  }
+  const { path, env, remove } = await buildProgram(join(import.meta.dirname, 'doomedPipe.mjs'));
+  onTestFinished(remove);
+  const told = { pipe: owner.path, key: 'web', place };
+  const killed = promisify(execFile)(process.execPath, [path, JSON.stringify(told)], { env });
+  await expect(killed).rejects.toMatchObject({ signal: 'SIGKILL', stderr: '' });
   await write(1, 4);
   expect(await readdir(place)).toHaveLength(1);
   const session = await vm.begin();
