@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const { ENVIRONMENT, EXIT_STATUS, FILES } = await import('../dist/cli/manual.js');
 const { buildProgram } = await import('../dist/cli/program.js');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const file = join(root, 'man/qemu-cbt.1');
@@ -79,6 +80,9 @@ function section(command) {
   ].filter(Boolean);
 }
 
+/** Terms with what they mean. */
+const list = (terms) => terms.flatMap(([term, meaning]) => ['.TP', `\\fB${plain(term)}\\fR`, plain(meaning)]);
+
 const text = `${[
   `.\\" Made by scripts/make-man.mjs from the declared commands; changes here are lost.`,
   `.TH QEMU\\-CBT 1 "2026-11-23" "qemu\\-cbt ${version}" "User Commands"`,
@@ -96,6 +100,12 @@ const text = `${[
   'show help, also after every command',
   '.SH COMMANDS',
   ...program.commands.flatMap(section),
+  '.SH EXIT STATUS',
+  ...list(EXIT_STATUS),
+  '.SH ENVIRONMENT',
+  ...list(ENVIRONMENT),
+  '.SH FILES',
+  ...list(FILES),
 ].join('\n')}\n`;
 
 if (process.argv.includes('--check')) {

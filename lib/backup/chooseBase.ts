@@ -65,8 +65,11 @@ export async function chooseBase(question: BaseQuestion): Promise<Choice> {
   };
   if (full) return asFull(null, 'asked for');
   if (place.twin !== null) return asFull('OTHER_EPOCH', `${place.twin}: each goes on by itself`);
+  // Nothing was expected of a disk that nobody tracked before: there is no loss to tell.
+  if (layers.length === 0 && lost?.reason === 'NOT_RECORDING')
+    return asFull(null, 'first backup: tracking starts now');
   if (lost !== null) return asFull(lost.reason, lost.message);
-  if (layers.length === 0) return asFull(null, 'the folder holds no earlier run of this disk');
+  if (layers.length === 0) return asFull(null, 'first backup into this folder');
   let first: CbtError | null = null;
   for (const base of layers) {
     if (base.disk.epoch === null) continue;

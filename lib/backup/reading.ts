@@ -78,9 +78,16 @@ function selectRuns(folder: BackupFolder, pit: string | undefined) {
   const found = folder.runs.filter((run) => run.pit === uuid || run.run === number);
   if (found.length > 0) return found;
   const also = broken === undefined ? '' : `; ${folder.damaged.map(({ error }) => error.message).join('; ')}`;
-  throw new CbtError(
-    'ERR_CBT_UNKNOWN_PIT',
-    `${folder.path} holds no run with the point in time ${pit}${also}`,
-    { reason: 'UNKNOWN_PIT', details: { pit } },
-  );
+  throw invalidArgument('pit', pit, `a run of ${folder.path}, which has ${runsInWords(folder)}${also}`);
 }
+
+/** The newest first: one of them is meant, as a rule. */
+function runsInWords({ runs }: BackupFolder): string {
+  const shown = runs
+    .slice(-MOST_SHOWN)
+    .reverse()
+    .map(({ run, pit, startedAt }) => `${run} (${pit}, ${startedAt})`);
+  const more = runs.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} older ones (qemu-cbt list)` : ''}`;
+}
+const MOST_SHOWN = 8;

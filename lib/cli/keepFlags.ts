@@ -9,6 +9,9 @@ export interface KeepFlags {
   keepWeekly?: string;
 }
 
+/** All of them, for messages. */
+export const KEEP_FLAGS = '--keep-last, --keep-daily, --keep-weekly';
+
 export function addKeepFlags(command: Command): Command {
   return command
     .option('--keep-last <n>', 'keep the newest n runs')

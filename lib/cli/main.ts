@@ -4,6 +4,7 @@ import { CommanderError } from 'commander';
 import { CbtError } from '../core/errors.js';
 import type { CliContext } from './context.js';
 import { exitCodeOf } from './exitCode.js';
+import { inFlags } from './inFlags.js';
 import type { CliIo } from './io.js';
 import { buildProgram } from './program.js';
 import { refuseUnreadableArguments } from './rawArguments.js';
@@ -42,7 +43,7 @@ export async function main(argv: readonly string[], given?: Partial<CliIo>): Pro
     const json = argv.includes('--json') || argv.includes('--jsonl');
     const { received } = signals;
     if (received === null || toCbtError(error).code !== 'ERR_CBT_ABORTED')
-      return reportError(io, error, json);
+      return reportError(io, inFlags(toCbtError(error), context.command), json);
     reportError(io, new CbtError('ERR_CBT_ABORTED', `ended by ${received}: what was begun is undone`), json);
     return exitCodeOfSignal(received);
   } finally {

@@ -5,6 +5,7 @@ import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
 import { addHost } from './hostCommands.js';
+import { EXIT_STATUS } from './manual.js';
 import { addService } from './serviceCommands.js';
 import { addTracking } from './trackingCommands.js';
 
@@ -13,8 +14,7 @@ A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the ex
 "everything that holds data".`;
 
 const EXIT_HELP = `
-Exit codes: 0 done · 2 usage · 3 tracking lost or unknown point in time: take a full backup ·
-4 corrupt image or broken protocol · 5 could not reach QEMU, file or lock · 6 not as wanted (list --check) · 1 our bug.`;
+Exit codes: ${EXIT_STATUS.map(([code, meaning]) => `${code} ${meaning}`).join(' ·\n')}.`;
 
 export function buildProgram(context: CliContext, version: string): Command {
   const { io } = context;
@@ -31,7 +31,7 @@ export function buildProgram(context: CliContext, version: string): Command {
       io.hostFile = program.opts()['host'];
     })
     .helpOption('-h, --help', 'show help')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'show help for a command')
     .showHelpAfterError('(qemu-cbt --help shows how)')
     .exitOverride()
     .configureOutput({
@@ -58,6 +58,7 @@ Examples:
 
   // An option whose variable was not set in a script would mean the current folder, or all disks.
   program.hook('preAction', (_, command) => {
+    context.command = command;
     for (const option of command.options) {
       const value: unknown = command.getOptionValue(option.attributeName());
       if (value === '' || (Array.isArray(value) && value.includes('')))

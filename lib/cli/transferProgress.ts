@@ -1,9 +1,10 @@
 /**
- * Progress of work that moves bytes: a bar with rate and time left on a terminal, a line every few seconds elsewhere, or the
- * same as a JSON event. Always stderr, and nothing at all for work that is over at once.
+ * Progress of work that moves bytes: a bar with rate and time left on a terminal, a line with its time every few
+ * seconds elsewhere, or the same as a JSON event. Always stderr, and nothing at all for work that is over at once.
  */
 import type { ProgressEvent } from '../core/progress.js';
 import type { CliIo } from './io.js';
+import { localTime } from './localTime.js';
 import { formatBytes } from './picture/units.js';
 import { drawingOn } from './terminalText.js';
 
@@ -17,6 +18,7 @@ export class TransferProgress {
   readonly #label: string;
   readonly #json: boolean;
   readonly #now: () => number;
+  readonly #wallClock: () => Date;
   readonly #startedAt: number;
   #toldAt: number | null = null;
   #drawn = false;
@@ -24,8 +26,13 @@ export class TransferProgress {
   constructor(
     io: CliIo,
     label: string,
-    { json = false, now = () => performance.now() }: { json?: boolean; now?: () => number } = {},
+    {
+      json = false,
+      now = () => performance.now(),
+      wallClock = () => new Date(),
+    }: { json?: boolean; now?: () => number; wallClock?: () => Date } = {},
   ) {
+    this.#wallClock = wallClock;
     this.#io = io;
     this.#label = label;
     this.#json = json;
@@ -48,6 +55,7 @@ export class TransferProgress {
     if (this.#json) {
       const event = {
         event: 'progress',
+        at: this.#wallClock().toISOString(),
         work: this.#label,
         phase,
         disk,
@@ -68,7 +76,10 @@ export class TransferProgress {
       const drawn = '#'.repeat(filled) + '-'.repeat(BAR_COLUMNS - filled);
       drawingOn(this.#io.stderr).write(`\r\x1b[K${this.#label} [${drawn}] ${percent}  ${text}`);
       this.#drawn = true;
-    } else this.#io.stderr.write(`${this.#label}: ${percent.trim()}  ${text}\n`);
+    } else {
+      const at = localTime(this.#wallClock().toISOString());
+      this.#io.stderr.write(`${at} ${this.#label}: ${percent.trim()}  ${text}\n`);
+    }
   };
 
   /** Removes the bar; nothing of it stays on the screen. */

@@ -38,7 +38,9 @@ test('a running VM: estimate, backup, verify against it, prune its chain, restor
     expect(first).toMatchObject({
       run: 1,
       pit: expect.any(String),
-      disks: [{ disk: 'a', verdict: 'full', reason: 'NOT_RECORDING', file: 'a-000001.qcow2' }],
+      disks: [
+        { disk: 'a', verdict: 'full', message: 'first backup: tracking starts now', file: 'a-000001.qcow2' },
+      ],
     });
     await daemon.guestIo('a', 'write -P 2 4M 100k');
     expect((await json('estimate', ...vm, '--to', to)).disks).toMatchObject([
@@ -64,6 +66,11 @@ test('a running VM: estimate, backup, verify against it, prune its chain, restor
     // Back into the disk itself, over what it held in the meantime.
     const { stdout } = await cli('restore', '--from', to, '--to', join(folder.path, 'r.raw'));
     expect(stdout).toContain('run 3');
+    const unknown = await cli('restore', '--from', to, '--to', join(folder.path, 'no.raw'), '--pit', '77');
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toMatch(
+      /--pit is "77", expected a run of .*, which has 3 \([0-9a-f-]{36}, 20.*Z\), 2 \(/,
+    );
     await daemon.guestIo('a', 'write -P 9 0 8M');
     await json('restore', '--from', to, '--to', `nbd+unix:///a?socket=${daemon.nbdPath}`);
     await daemon.process.terminate();
@@ -101,7 +108,7 @@ test('where a folder has several disks, restore says which', async () => {
   const { code, stderr } = await cli('restore', '--from', to, '--to', join(folder.path, 'r.raw'));
   expect({ code, stderr }).toEqual({
     code: 2,
-    stderr: 'error[ERR_CBT_INVALID_ARGUMENT] no disk is named, expected one of disk, other\n',
+    stderr: 'error[ERR_CBT_INVALID_ARGUMENT] no disk is named, expected one of disk, other (--disk)\n',
   });
 });
 
@@ -131,9 +138,9 @@ test('a restored file is of the format that its name says, unless another is ask
   expect(await formatOf('q', '--format', 'qcow2')).toBe('qcow2');
 });
 
-test('exit codes: damage is 4, an unknown point 3, no folder 5, misuse 2, a cancelled run 130 with nothing left', async () => {
+test('exit codes: damage is 4, an unknown run 2, no folder 5, misuse 2, a cancelled run 130 with nothing left', async () => {
   await json('backup', image, '--to', to);
-  expect((await cli('restore', '--from', to, '--pit', '7', '--to', join(folder.path, 'x'))).code).toBe(3);
+  expect((await cli('restore', '--from', to, '--pit', '7', '--to', join(folder.path, 'x'))).code).toBe(2);
   expect((await cli('verify', '--from', join(folder.path, 'none'))).code).toBe(5);
   for (const argv of [
     ['backup', '--to', to],

@@ -19,7 +19,11 @@ function setUp(isTTY: boolean, json: boolean) {
     { isTTY },
   );
   const io = { stderr, stdout: stderr, env: {}, signal: new AbortController().signal } as CliIo;
-  const progress = new TransferProgress(io, 'backup', { json, now: () => clock });
+  const progress = new TransferProgress(io, 'backup', {
+    json,
+    now: () => clock,
+    wallClock: () => new Date(Date.UTC(2026, 2, 1) + clock),
+  });
   return {
     progress,
     at: (ms: number, doneBytes: number, totalBytes: number): void => {
@@ -53,7 +57,9 @@ describe('progress', () => {
     at(6000, GiB / 2, GiB);
     at(10_000, GiB, GiB);
     expect(said().split('\n').length).toBe(3);
-    expect(said()).toMatch(/^backup: 50 % {2}512 MiB of 1 GiB {2}102 MiB\/s {2}5 s left\n/);
+    expect(said()).toMatch(
+      /^2026-0[23]-\d\d \d\d:00:05 backup: 50 % {2}512 MiB of 1 GiB {2}102 MiB\/s {2}5 s left\n/,
+    );
   });
 
   test('for programs is an event a line', () => {
@@ -61,6 +67,7 @@ describe('progress', () => {
     at(5000, 500, 1000);
     expect(JSON.parse(said())).toEqual({
       event: 'progress',
+      at: expect.stringMatching(/^2026-0[23]-\d\dT.*Z$/),
       work: 'backup',
       phase: 'copy',
       disk: 'vda',
