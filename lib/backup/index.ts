@@ -34,6 +34,8 @@ export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
 export { prune } from './prune.js';
 export type { RestoreOptions, RestoreResult } from './restore.js';
 export { restore } from './restore.js';
+export type { RestoredDisk, RestoreRunOptions, RestoreRunResult } from './restoreRun.js';
+export { restoreRun } from './restoreRun.js';
 export type {
   BackupSource,
   BeginSourceOptions,

@@ -3,6 +3,7 @@ import { CbtError, invalidArgument } from '../core/errors.js';
 import { parseUuid } from '../core/pointInTime.js';
 import { BackupFolder, type Layer } from './folder.js';
 import { lockFolder, READERS_NAME } from './lock.js';
+import type { Manifest } from './manifest.js';
 
 export interface ReadableFolder extends AsyncDisposable {
   folder: BackupFolder;
@@ -47,6 +48,13 @@ export function selectStack(folder: BackupFolder, selection: Selection): Layer[]
   const known = [...names].join(', ') || 'no disk at all';
   if (name === undefined) throw notNamed(`one of those in the folder: ${known}`);
   throw invalidArgument('disk', name, `one of those in the folder: ${known}`);
+}
+
+/** The one run that is meant: the newest unless a point in time, or a number, is given. */
+export function selectRun(folder: BackupFolder, pit: string | undefined): Manifest {
+  const run = selectRuns(folder, pit).at(-1);
+  if (run !== undefined) return run;
+  throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `no run of ${folder.path} can be read: ${runsInWords(folder)}`);
 }
 
 function notNamed(expected: string): CbtError {

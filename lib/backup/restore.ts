@@ -20,6 +20,7 @@ import { type OnProgress, Progress } from '../core/progress.js';
 import { type NbdTls, openData } from '../host/data.js';
 import { type Logger, logger } from '../watch/logger.js';
 import { BlockTarget } from './blockTarget.js';
+import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
 import { type LayerPiece, readLayers } from './layerReader.js';
 import { openForReading, type Selection, selectStack } from './reading.js';
@@ -97,9 +98,18 @@ async function restoreDisk(options: RestoreOptions): Promise<RestoreResult> {
   await using opened = await openForReading(options.from);
   const { folder } = opened;
   const layers = selectStack(folder, options);
+  return restoreStack(folder, layers, options);
+}
+
+/** Writes the disk that these layers are, the full one first. */
+export async function restoreStack(
+  folder: BackupFolder,
+  layers: readonly Layer[],
+  options: WriteDiskOptions,
+): Promise<RestoreResult> {
   const top = layers.at(-1);
   if (top === undefined) throw new CbtError('ERR_CBT_INTERNAL', 'a stack without a layer');
-  await checkStack(folder, layers, signal);
+  await checkStack(folder, layers, options.signal);
   const { sizeBytes } = top.disk;
   const writtenBytes = await writeDisk(options, {
     disk: top.disk.disk,

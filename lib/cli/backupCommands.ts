@@ -76,16 +76,22 @@ Examples:
 
   const restore = program
     .command('restore')
-    .description('restore a disk as it was at a run of a backup folder')
+    .description('restore a disk, or all of them, as they were at a run of a backup folder')
     .requiredOption('--from <folder>', 'the backup folder')
-    .requiredOption('--to <file or uri>', 'a new file, a block device, or an NBD URI')
+    .option('--to <file or uri>', 'a new file, a block device, or an NBD URI')
+    .addOption(
+      new Option(
+        '--to-folder <folder>',
+        'all disks of the run, each into a file of its name there',
+      ).conflicts(['to', 'disk']),
+    )
     .option('--pit <uuid>', 'point in time of the run, or its number (default: the newest)')
     .option('--disk <name>', 'which disk; needed where the run has several')
     .addOption(
-      new Option('--format <format>', 'format of a new file (default: qcow2 for *.qcow2, else raw)').choices([
-        'raw',
-        'qcow2',
-      ]),
+      new Option(
+        '--format <format>',
+        'format of a new file (default: qcow2 for *.qcow2 and in a folder, else raw)',
+      ).choices(['raw', 'qcow2']),
     )
     .option('--force', 'replace a file that is there');
   addTlsFlags(restore)
@@ -97,10 +103,13 @@ Every byte is checked against the sums of its run before it is written; a new fi
 
 Examples:
   qemu-cbt restore --from /backups/vm --disk drive0 --to drive0.raw
+  qemu-cbt restore --from /backups/vm --pit 12 --to-folder /var/lib/vms/vm      all disks of run 12
   qemu-cbt restore --from /backups/vm --disk drive0 --pit <uuid> --to nbd+unix:///?socket=/run/target.sock
   qemu-cbt restore --from /backups/vm --disk drive0 --to nbds://spare.example/drive0 --tls-certificates /etc/pki/qemu`,
     )
-    .action(async (flags) => (await import('./commands/restore.js')).restoreCommand(io, flags));
+    .action(async (flags) => {
+      context.result.exitCode = await (await import('./commands/restore.js')).restoreCommand(io, flags);
+    });
 
   source(program.command('verify'), 'is a backup folder sound?')
     .requiredOption('--from <folder>', 'the backup folder')

@@ -1,14 +1,19 @@
 /** `qemu-cbt restore`: a disk as it was at a run, checked as it is read. */
-import { restore } from '../../backup/restore.js';
+import { type RestoreResult, restore } from '../../backup/restore.js';
+import { type RestoreRunResult, restoreRun } from '../../backup/restoreRun.js';
+import { invalidArgument } from '../../core/errors.js';
+import { exitCodeOf } from '../exitCode.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
-import { printable } from '../report.js';
+import { printable, warn } from '../report.js';
+import { errorJson, errorLine } from '../sourceFlags.js';
 import { type TlsFlags, tlsOf } from '../tlsFlags.js';
 import { TransferProgress } from '../transferProgress.js';
 
 export interface RestoreFlags extends TlsFlags {
   from: string;
-  to: string;
+  to?: string;
+  toFolder?: string;
   pit?: string;
   disk?: string;
   format?: 'raw' | 'qcow2';
@@ -16,17 +21,43 @@ export interface RestoreFlags extends TlsFlags {
   json?: boolean;
 }
 
-export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<void> {
-  const { json = false, tlsCertificates: _c, tlsVerify: _v, tlsPsk: _p, tlsUsername: _u, ...rest } = flags;
-  const options = { ...rest, tls: tlsOf(flags) };
+export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<number> {
+  const { json = false, from, pit, format, force, to, toFolder } = flags;
+  const tls = tlsOf(flags);
   const bar = new TransferProgress(io, 'restore', { json });
-  const result = await restore({ ...options, signal: io.signal, onProgress: bar.update }).finally(() =>
-    bar.end(),
+  const common = { from, pit, format, force, signal: io.signal, onProgress: bar.update };
+  if (toFolder !== undefined) {
+    if (tls !== undefined)
+      throw invalidArgument('--to-folder', toFolder, 'an NBD URI (--to) where TLS is asked for');
+    const result = await restoreRun({ ...common, toFolder }).finally(() => bar.end());
+    return tellRun(io, result, json);
+  }
+  if (to === undefined)
+    throw invalidArgument('--to', 'missing', 'a file, a block device or an NBD URI, or --to-folder');
+  const result = await restore({ ...common, to, disk: flags.disk, tls }).finally(() => bar.end());
+  if (json) await tellJson(io, { ...result, to });
+  else await tell(io, describe(result, to));
+  return 0;
+}
+
+async function tellRun(
+  io: CliIo,
+  { run, pit, disks, missing }: RestoreRunResult,
+  json: boolean,
+): Promise<number> {
+  const told = disks.map(({ error, ...rest }) =>
+    error === undefined ? rest : { ...rest, error: errorJson(error) },
   );
-  if (json) return tellJson(io, { ...result, to: flags.to });
-  const { disk, run, pit, sizeBytes, writtenBytes } = result;
-  await tell(
-    io,
-    `${printable(disk)} of run ${run}, point in time ${pit}: ${formatBytes(sizeBytes)}, ${formatBytes(writtenBytes)} of data written to ${printable(flags.to)}\n`,
-  );
+  if (json) await tellJson(io, { run, pit, disks: told, missing });
+  for (const disk of json ? [] : disks) {
+    if (disk.error === undefined) await tell(io, describe({ ...disk, run, pit }, disk.file));
+    else io.stderr.write(errorLine(disk.disk, disk.error));
+  }
+  for (const { disk, message } of json ? [] : missing) warn(io, `${disk} is not in run ${run}: ${message}`);
+  const [first] = disks.flatMap(({ error }) => error ?? []);
+  return first === undefined ? 0 : exitCodeOf(first);
+}
+
+function describe({ disk, run, pit, sizeBytes, writtenBytes }: RestoreResult, to: string): string {
+  return `${printable(disk)} of run ${run}, point in time ${pit}: ${formatBytes(sizeBytes)}, ${formatBytes(writtenBytes)} of data written to ${printable(to)}\n`;
 }
