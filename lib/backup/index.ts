@@ -12,7 +12,7 @@ export { BackupFolder } from './folder.js';
 export type { ForgottenPoint } from './forgetting.js';
 export type { ImagesSourceOptions } from './imagesSource.js';
 export { imagesSource } from './imagesSource.js';
-export type { KeepRules } from './keepRules.js';
+export type { DatedRun, KeepRules } from './keepRules.js';
 export { runsToKeep } from './keepRules.js';
 export type { CheckNewestOptions } from './listing/checkNewest.js';
 export { checkNewest } from './listing/checkNewest.js';

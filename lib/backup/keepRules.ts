@@ -1,37 +1,73 @@
-/** Which runs are kept: the newest ones, and the newest of each of the last days and weeks that have one (UTC). */
+/**
+ * Which runs are kept: the newest ones, those that are protected, and the newest of each of the last hours, days, weeks, months and years
+ * that have one. A day is one of this machine's calendar (`TZ`), as the administrator counts them.
+ */
 import { invalidArgument } from '../core/errors.js';
-import { type Checks, integer } from '../core/options.js';
-import type { Manifest } from './manifest.js';
+import { type Checks, integer, listOf, text } from '../core/options.js';
+import { parseUuid } from '../core/pointInTime.js';
 
-/** Which runs stay, each a whole number of at least 1; a run stays when one rule keeps it. */
+/** Which runs stay; a run stays when one rule keeps it. All but `protect` are whole numbers of at least 1. */
 export interface KeepRules {
   /** The newest runs. */
   last?: number | undefined;
-  /** The newest run of each of the last days that have one. */
+  /** The newest run of each of the last hours that have one. */
+  hourly?: number | undefined;
+  /** The newest run of each of the last days that have one, by this machine's time zone. */
   daily?: number | undefined;
   /** The newest run of each of the last ISO weeks (from Monday) that have one. */
   weekly?: number | undefined;
+  /** The newest run of each of the last calendar months that have one. */
+  monthly?: number | undefined;
+  /** The newest run of each of the last calendar years that have one. */
+  yearly?: number | undefined;
+  /** Runs that stay whatever the other rules say, by number or point in time. One that is not there is refused: it may be misspelt. */
+  protect?: readonly string[] | undefined;
 }
 
-type Dated = Pick<Manifest, 'run' | 'startedAt'>;
+/** What the rules need to know of a run. */
+export interface DatedRun {
+  run: number;
+  /** ISO 8601. */
+  startedAt: string;
+  pit?: string | undefined;
+}
 
 const DAY_MS = 86_400_000;
 
+/** Each names the period that a time lies in; the same name is the same period. */
+const PERIODS = {
+  hourly: (at: Date) => `${dayOf(at)} ${at.getHours()} ${at.getTimezoneOffset()}`,
+  daily: (at: Date) => String(dayOf(at)),
+  // Day 0 of the epoch was a Thursday: the first Monday is day 4.
+  weekly: (at: Date) => String(Math.floor((dayOf(at) - 4) / 7)),
+  monthly: (at: Date) => `${at.getFullYear()}-${at.getMonth()}`,
+  yearly: (at: Date) => String(at.getFullYear()),
+} satisfies Partial<Record<keyof KeepRules, (at: Date) => string>>;
+
+type Period = keyof typeof PERIODS;
+
 /** What each rule has to be. */
-export const KEEP_RULES: Checks<KeepRules> = { last: integer(1), daily: integer(1), weekly: integer(1) };
+export const KEEP_RULES: Checks<KeepRules> = {
+  last: integer(1),
+  hourly: integer(1),
+  daily: integer(1),
+  weekly: integer(1),
+  monthly: integer(1),
+  yearly: integer(1),
+  protect: listOf(text),
+};
 
 /** Numbers of the runs to keep; at least one rule is needed, and the newest run is always kept. */
-export function runsToKeep(
-  runs: readonly Pick<Manifest, 'run' | 'startedAt'>[],
-  rules: KeepRules,
-): Set<number> {
+export function runsToKeep(runs: readonly DatedRun[], rules: KeepRules): Set<number> {
   return new Set(rulesThatKeep(runs, rules).keys());
 }
 
 /** The same, with the names of the rules that keep each. */
-export function rulesThatKeep(runs: readonly Dated[], rules: KeepRules): Map<number, string[]> {
-  const given = Object.entries(rules).filter(([, value]) => value !== undefined);
-  if (given.length === 0) throw invalidArgument('rules', 'empty', 'at least one of last, daily, weekly');
+export function rulesThatKeep(runs: readonly DatedRun[], rules: KeepRules): Map<number, string[]> {
+  const { protect, ...counted } = rules;
+  const given = Object.entries(counted).filter(([, value]) => value !== undefined);
+  if (given.length === 0 && protect === undefined)
+    throw invalidArgument('rules', 'empty', `at least one of ${Object.keys(KEEP_RULES).join(', ')}`);
   for (const [name, value] of given)
     if (!Number.isSafeInteger(value) || (value ?? 0) < 1)
       throw invalidArgument(name, value, 'a whole number of at least 1');
@@ -42,29 +78,33 @@ export function rulesThatKeep(runs: readonly Dated[], rules: KeepRules): Map<num
   };
   const numbers = newestFirst.map(({ run }) => run);
   keep(rules.last === undefined ? 'newest' : 'last', numbers.slice(0, rules.last ?? 1));
-  keep('daily', newestOfEach(newestFirst, rules.daily ?? 0, dayOf));
-  keep('weekly', newestOfEach(newestFirst, rules.weekly ?? 0, weekOf));
+  for (const [rule, period] of Object.entries(PERIODS))
+    keep(rule, newestOfEach(newestFirst, rules[rule as Period] ?? 0, period));
+  for (const named of protect ?? []) keep('protect', [protectedRun(runs, named)]);
   return kept;
 }
 
 function newestOfEach(
-  newestFirst: readonly Dated[],
+  newestFirst: readonly DatedRun[],
   count: number,
-  period: (time: number) => number,
+  period: (at: Date) => string,
 ): number[] {
-  const found = new Map<number, number>();
-  for (const { run, startedAt } of newestFirst) {
-    const key = period(Date.parse(startedAt));
+  const found = new Map<string, number>();
+  for (const { run, startedAt } of count === 0 ? [] : newestFirst) {
+    const key = period(new Date(startedAt));
     if (!found.has(key) && found.size < count) found.set(key, run);
   }
   return [...found.values()];
 }
 
-function dayOf(time: number): number {
-  return Math.floor(time / DAY_MS);
+function protectedRun(runs: readonly DatedRun[], named: string): number {
+  const uuid = parseUuid(named);
+  const found = runs.find(({ run, pit }) => String(run) === named || (uuid !== null && pit === uuid));
+  if (found !== undefined) return found.run;
+  throw invalidArgument('protect', named, 'the number, or the point in time, of a run that is there');
 }
 
-/** Day 0 of the epoch was a Thursday: the first Monday is day 4. */
-function weekOf(time: number): number {
-  return Math.floor((dayOf(time) - 4) / 7);
+/** Days of the calendar, counted. */
+function dayOf(at: Date): number {
+  return Math.floor(Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / DAY_MS);
 }

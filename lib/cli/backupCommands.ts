@@ -16,6 +16,12 @@ export function addBackup(program: Command, context: CliContext): void {
       'every VM of the host file, or of --vm libvirt:<uri>, each into a folder of its name; one that fails stops no other',
     )
     .addOption(new Option('--full', 'copy everything').conflicts('incremental'))
+    .addOption(
+      new Option(
+        '--strict',
+        'exit code 6 where a disk had to be copied in full because its chain was lost; the run is kept',
+      ).conflicts('full'),
+    )
     .option('--incremental', 'copy what changed where the chain allows, else everything (the default)')
     .option('--adopt', 'take a VM or images into a folder that is another one’s, each kept by itself')
     .option('--as <name>', 'the one disk of this run is the one that the folder has under this name')

@@ -24,9 +24,15 @@ const EXIT: Record<CbtErrorCode, number> = {
   ERR_CBT_INTERNAL: 1,
 };
 
-/** Nothing failed, and what was asked for is not there: a backup that is too old. */
+/** Nothing failed, and what was asked for is not there: a backup that is too old, or full where an incremental one was wanted. */
 export const NOT_AS_WANTED = 6;
 
 export function exitCodeOf(error: CbtError): number {
   return error.recovery === 'full' ? 3 : EXIT[error.code];
+}
+
+/** The worse of two exit codes: what failed goes before what is only not as wanted. */
+export function worseOf(one: number, other: number): number {
+  const rank = (code: number): number => (code === NOT_AS_WANTED ? 0.5 : code);
+  return rank(other) > rank(one) ? other : one;
 }

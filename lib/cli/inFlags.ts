@@ -13,8 +13,12 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   'scratch.folder': 'scratch',
   'scratch.limitBytes': 'scratchLimit',
   'rules.last': 'keepLast',
+  'rules.hourly': 'keepHourly',
   'rules.daily': 'keepDaily',
   'rules.weekly': 'keepWeekly',
+  'rules.monthly': 'keepMonthly',
+  'rules.yearly': 'keepYearly',
+  'rules.protect': 'protect',
 };
 
 /** The same error, its argument called as the command calls it; any other error as it is. */

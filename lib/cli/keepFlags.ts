@@ -5,28 +5,44 @@ import { parseCount } from './options.js';
 
 export interface KeepFlags {
   keepLast?: string;
+  keepHourly?: string;
   keepDaily?: string;
   keepWeekly?: string;
+  keepMonthly?: string;
+  keepYearly?: string;
+  protect?: string[];
 }
 
 /** All of them, for messages. */
-export const KEEP_FLAGS = '--keep-last, --keep-daily, --keep-weekly';
+export const KEEP_FLAGS =
+  '--keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly, --protect';
 
 export function addKeepFlags(command: Command): Command {
   return command
     .option('--keep-last <n>', 'keep the newest n runs')
-    .option('--keep-daily <n>', 'keep the newest run of each of the last n days that have one (UTC)')
-    .option('--keep-weekly <n>', 'keep the newest run of each of the last n weeks that have one');
+    .option('--keep-hourly <n>', 'keep the newest run of each of the last n hours that have one')
+    .option('--keep-daily <n>', 'keep the newest run of each of the last n days that have one, by local time')
+    .option(
+      '--keep-weekly <n>',
+      'keep the newest run of each of the last n weeks (from Monday) that have one',
+    )
+    .option('--keep-monthly <n>', 'keep the newest run of each of the last n months that have one')
+    .option('--keep-yearly <n>', 'keep the newest run of each of the last n years that have one')
+    .option('--protect <run...>', 'keep these runs whatever the rules say: their numbers or points in time');
 }
 
 /** Null where none is given. */
-export function rulesOf({ keepLast, keepDaily, keepWeekly }: KeepFlags): KeepRules | null {
+export function rulesOf(flags: KeepFlags): KeepRules | null {
   const count = (option: string, text: string | undefined): number | undefined =>
     text === undefined ? undefined : parseCount(option, text);
-  const rules = {
-    last: count('--keep-last', keepLast),
-    daily: count('--keep-daily', keepDaily),
-    weekly: count('--keep-weekly', keepWeekly),
+  const rules: KeepRules = {
+    last: count('--keep-last', flags.keepLast),
+    hourly: count('--keep-hourly', flags.keepHourly),
+    daily: count('--keep-daily', flags.keepDaily),
+    weekly: count('--keep-weekly', flags.keepWeekly),
+    monthly: count('--keep-monthly', flags.keepMonthly),
+    yearly: count('--keep-yearly', flags.keepYearly),
+    protect: flags.protect,
   };
   return Object.values(rules).every((rule) => rule === undefined) ? null : rules;
 }

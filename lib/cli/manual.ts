@@ -10,7 +10,7 @@ export const EXIT_STATUS: Terms = [
   ['3', 'tracking lost or unknown point in time: take a full backup'],
   ['4', 'corrupt image or broken protocol'],
   ['5', 'could not reach QEMU, file or lock'],
-  ['6', 'nothing failed, and it is not as wanted (list --check)'],
+  ['6', 'nothing failed, and it is not as wanted (list --check, backup --strict)'],
   ['128 and more', 'ended by the signal with the number above 128; what was begun is undone'],
 ];
 

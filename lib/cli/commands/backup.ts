@@ -1,6 +1,6 @@
 /** `qemu-cbt backup`: one run into a backup folder, with its verdict per disk. */
 import { type BackupResult, backup, type DiskResult } from '../../backup/backup.js';
-import { exitCodeOf } from '../exitCode.js';
+import { exitCodeOf, NOT_AS_WANTED } from '../exitCode.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { parseBytes, parseCount } from '../options.js';
 import { BackupPictures } from '../picture/backupPictures.js';
@@ -14,6 +14,7 @@ export interface BackupFlags extends SourceFlags {
   to: string;
   all?: boolean;
   full?: boolean;
+  strict?: boolean;
   adopt?: boolean;
   as?: string;
   rate?: string;
@@ -66,8 +67,17 @@ export async function backupOnce(
   }
   await pictures.writeFiles(result.disks);
   const failed = result.disks.find((disk) => disk.error !== undefined);
-  const exitCode = failed?.error !== undefined ? exitCodeOf(failed.error) : 0;
+  const unwanted = flags.strict ? result.disks.filter(isFullForALoss) : [];
+  for (const { disk } of unwanted)
+    warn(io, `${disk}: full where an incremental backup was wanted (--strict)`);
+  const notAsWanted = unwanted.length > 0 ? NOT_AS_WANTED : 0;
+  const exitCode = failed?.error !== undefined ? exitCodeOf(failed.error) : notAsWanted;
   return { json: { ...result, disks: result.disks.map(toJson), seconds }, exitCode };
+}
+
+/** The first run of a disk is full without a reason: nothing was lost. */
+function isFullForALoss(disk: DiskResult): boolean {
+  return disk.error === undefined && disk.verdict === 'full' && disk.reason !== null;
 }
 
 function parseCountOfBytes(text: string): number {

@@ -5,7 +5,7 @@ import { readMark } from '../../backup/mark.js';
 import { invalidArgument, throwIfAborted } from '../../core/errors.js';
 import { parseLibvirtItself } from '../../host/diskName.js';
 import type { HostVm } from '../../host/hostVm.js';
-import { exitCodeOf } from '../exitCode.js';
+import { exitCodeOf, worseOf } from '../exitCode.js';
 import { inventoryOf } from '../inventory.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { printable, toCbtError } from '../report.js';
@@ -33,7 +33,7 @@ export async function backupAll(io: CliIo, images: readonly string[], flags: Bac
     if (!flags.json) await tell(io, `${printable(vm.name)}:\n`);
     const { json, exitCode } = await backupOne(io, vm, { ...flags, to });
     told.push({ vm: vm.name, to, ...json });
-    worst = Math.max(worst, exitCode);
+    worst = worseOf(worst, exitCode);
   }
   if (flags.json) await tellJson(io, { vms: told });
   return worst;

@@ -101,6 +101,21 @@ test('pictures of what was copied, in the summary and as files', async () => {
   expect({ code, stdout }).toEqual({ code: 5, stdout: expect.stringContaining('run 4') });
 });
 
+test('strictly, a backup that had to be full for a loss is not as wanted; it is kept all the same', async () => {
+  const strict = async (...more: string[]): Promise<{ code: number; stderr: string }> =>
+    cli('backup', image, '--to', to, '--strict', ...more);
+  expect(await strict()).toMatchObject({ code: 0, stderr: '' });
+  expect((await strict()).code).toBe(0);
+  expect((await cli('reset', image)).code).toBe(0);
+  const { code, stderr } = await strict();
+  expect(code).toBe(6);
+  expect(stderr).toMatch(/warning: .*: full where an incremental backup was wanted/);
+  expect((await cli('list', to, '--check', '1h')).code).toBe(0);
+  expect((await cli('list', to, '--check', '1h', '--strict')).code).toBe(6);
+  expect((await strict()).code).toBe(0);
+  expect((await strict('--full')).code).toBe(2);
+});
+
 test('where a folder has several disks, restore says which', async () => {
   const other = join(folder.path, 'other.qcow2');
   await qemuImg('create', '-q', '-f', 'qcow2', other, '1M');
