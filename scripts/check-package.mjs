@@ -45,6 +45,8 @@ try {
     'man/qemu-cbt.1',
     'systemd/qemu-cbt.service',
     'systemd/qemu-cbt.socket',
+    'systemd/qemu-cbt-run@.service',
+    'systemd/qemu-cbt-run@.timer',
   ];
   const missing = needed.filter((path) => !paths.includes(path));
   if (unexpected.length + missing.length > 0)

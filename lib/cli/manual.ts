@@ -10,7 +10,7 @@ export const EXIT_STATUS: Terms = [
   ['3', 'tracking lost or unknown point in time: take a full backup'],
   ['4', 'corrupt image or broken protocol'],
   ['5', 'could not reach QEMU, file or lock'],
-  ['6', 'nothing failed, and it is not as wanted (list --check, backup --strict)'],
+  ['6', 'nothing failed, and it is not as wanted (list --check, backup --strict, run)'],
   ['128 and more', 'ended by the signal with the number above 128; what was begun is undone'],
 ];
 
@@ -40,6 +40,7 @@ export const FILES: Terms = [
     'the host file, which names VMs; docs/host.example.yaml of the package has every key',
   ],
   ['/var/lib/qemu-cbt', 'records of VMs: their numbers, what snapshots of clients are, who holds them'],
+  ['<folder of a job>/last-run.json', 'how the last qemu-cbt run of the job went'],
   ['<backup folder>/folder.json', 'whose backups the folder holds'],
   ['<backup folder>/run-000001.json', 'the manifest of a run: disks, points in time, sizes, reasons'],
   [

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { parseUuid } from '../core/pointInTime.js';
+import { jobsSchema } from './jobSchema.js';
 
 /** Control characters, halves of a character, and what turns the direction of text: none of it names anything. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
@@ -121,7 +122,7 @@ const datastore = known('folder or pool', {
   error: 'either this or pool, and not both',
 });
 
-export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
+export const hostSchema = known('vms, libvirt, datastores, wires, jobs, defaults', {
   vms: z
     .array(vm, 'a list of VMs')
     .max(MOST_VMS, `at most ${MOST_VMS} VMs`)
@@ -146,6 +147,7 @@ export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
   })
     .optional()
     .describe('What qemu-cbt serve offers, and where.'),
+  jobs: jobsSchema({ text, absolute, yesOrNo, vmName, known }).optional().describe('What qemu-cbt run does.'),
   defaults: known('scratch, allowUnwatchedScratch', {
     scratch: scratch.optional(),
     allowUnwatchedScratch: allowUnwatchedScratch.optional(),
@@ -156,6 +158,8 @@ export const hostSchema = known('vms, libvirt, datastores, wires, defaults', {
 
 /** A host file, checked. */
 export type HostDescription = z.infer<typeof hostSchema>;
+/** A job of a host file. */
+export type HostJob = NonNullable<HostDescription['jobs']>[number];
 
 const asItIs = z.string().min(1);
 

@@ -33,12 +33,20 @@ export async function backupCommand(
   return exitCode;
 }
 
+/** How a run ended. */
+export interface BackupOutcome {
+  json: object;
+  exitCode: number;
+  result: BackupResult;
+  seconds: number;
+}
+
 /** One run; without `--json` it is told as it ends. */
 export async function backupOnce(
   io: CliIo,
   images: readonly string[],
   flags: BackupFlags,
-): Promise<{ json: object; exitCode: number }> {
+): Promise<BackupOutcome> {
   const { json = false } = flags;
   const bytesPerSecond = flags.rate === undefined ? undefined : parseCountOfBytes(flags.rate);
   const jobs = flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs);
@@ -72,7 +80,7 @@ export async function backupOnce(
     warn(io, `${disk}: full where an incremental backup was wanted (--strict)`);
   const notAsWanted = unwanted.length > 0 ? NOT_AS_WANTED : 0;
   const exitCode = failed?.error !== undefined ? exitCodeOf(failed.error) : notAsWanted;
-  return { json: { ...result, disks: result.disks.map(toJson), seconds }, exitCode };
+  return { json: { ...result, disks: result.disks.map(toJson), seconds }, exitCode, result, seconds };
 }
 
 /** The first run of a disk is full without a reason: nothing was lost. */

@@ -48,7 +48,7 @@ function folderNameOf(name: string): string {
  * Which folder is a VM's: that of its name, or, of a domain that was renamed, the one whose backups are of its UUID. A name that another VM has
  * now is that one's, and what cannot be told is left to names: a copy may have the UUID too.
  */
-async function foldersIn(folder: string, vms: readonly HostVm[]): Promise<(vm: HostVm) => string> {
+export async function foldersIn(folder: string, vms: readonly HostVm[]): Promise<(vm: HostVm) => string> {
   const entries = await readdir(folder, { withFileTypes: true });
   const there = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const owned = new Map<string, string[]>();

@@ -1,0 +1,80 @@
+/** What a host file says of jobs: which VMs are backed up where, what is kept, and who is told. Part of `hostSchema.ts`. */
+import { z } from 'zod';
+
+/** The parts that every entry of a host file is made of. */
+interface Parts {
+  text: (expected: string, shape?: RegExp) => z.ZodString;
+  absolute: (what: string) => z.ZodString;
+  yesOrNo: (description: string) => z.ZodBoolean;
+  vmName: z.ZodString;
+  known: <Shape extends z.ZodRawShape>(what: string, shape: Shape) => z.ZodObject<Shape, z.core.$strict>;
+}
+
+const count = z
+  .number('a whole number of at least 1')
+  .int('a whole number of at least 1')
+  .min(1, 'a whole number of at least 1');
+
+/** The schema of the list of jobs; no two have one name. */
+export function jobsSchema({ text, absolute, yesOrNo, vmName, known }: Parts) {
+  const hook = z
+    .array(text('a word of a command'), 'a program and its arguments')
+    .min(1, 'a program and its arguments')
+    .refine(
+      ([program]) => program?.startsWith('/') ?? false,
+      'a program by its absolute path, and its arguments',
+    )
+    .optional();
+  const keep = known('last, hourly, daily, weekly, monthly, yearly', {
+    last: count.optional(),
+    hourly: count.optional(),
+    daily: count.optional(),
+    weekly: count.optional(),
+    monthly: count.optional(),
+    yearly: count.optional(),
+  }).refine((rules) => Object.keys(rules).length > 0, 'at least one rule');
+  const job = known('a job: name, and to', {
+    name: text(
+      'a name of letters, digits, dots, dashes and underscores',
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    ).describe('What qemu-cbt run calls it.'),
+    vms: z
+      .array(vmName, 'a list of names of VMs')
+      .min(1, 'at least one VM; leave it out for all of this file')
+      .optional()
+      .describe('Names of VMs of this file; all of them unless given.'),
+    libvirt: text('a libvirt URI, such as qemu:///system', /^[a-z0-9+]+:\/\//)
+      .optional()
+      .describe('Every domain of this libvirt, instead of VMs by name.'),
+    to: absolute('a folder').describe('Each VM is backed up into a folder of its name below this one.'),
+    keep: keep
+      .optional()
+      .describe('By these rules each folder is pruned after its backup; without, nothing is forgotten.'),
+    verify: z
+      .enum(['manifest', 'data'], 'manifest or data')
+      .optional()
+      .describe('Check each folder afterwards, as qemu-cbt verify --depth does.'),
+    quiesce: yesOrNo('Freeze the guests’ file systems for the instant.').optional(),
+    strict: yesOrNo('Exit code 6 where a disk had to be full because its chain was lost.').optional(),
+    rate: text('bytes a second, with K, M or G if you like', /^\d{1,12}[KMG]?$/i)
+      .optional()
+      .describe('Read at most so many bytes a second.'),
+    before: hook.describe('Runs first; where it fails, no VM is backed up.'),
+    after: hook.describe('Runs when all went well.'),
+    failed: hook.describe('Runs when something did not.'),
+    metrics: absolute('a file for the textfile collector')
+      .optional()
+      .describe('File of figures for node_exporter’s textfile collector; its name ends in .prom.'),
+  }).refine(({ vms, libvirt }) => vms === undefined || libvirt === undefined, {
+    path: ['libvirt'],
+    error: 'either this or vms, and not both',
+  });
+  return z.array(job, 'a list of jobs').superRefine((jobs, context) => {
+    const seen = new Set<string>();
+    for (const [index, { name }] of jobs.entries()) {
+      if (seen.has(name))
+        context.addIssue({ code: 'custom', path: [index, 'name'], message: 'one that no job above it has' });
+      seen.add(name);
+    }
+  });
+}
