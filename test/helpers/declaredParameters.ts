@@ -39,7 +39,7 @@ function parameterOf(text: string): DeclaredParameter {
 
 /** `start` comes right before the name: `function ` or the indentation of a method. Null where there is no such declaration. */
 export function declaredParameters(source: string, start: string, name: string): Declared | null {
-  const found = new RegExp(`${start}${name}\\(([^]*?)\\): (.+) \\{\\n`).exec(source);
+  const found = new RegExp(`${start}${name}\\(([^]*?)\\): (.+) \\{(?:\\n|\\}\\n)`).exec(source);
   if (found === null) return null;
   const [, list = '', returns = ''] = found;
   return {

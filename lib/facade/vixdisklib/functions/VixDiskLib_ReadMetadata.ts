@@ -13,7 +13,7 @@ import { readMetadata } from '../objects/metadata.js';
 export async function VixDiskLib_ReadMetadata(
   diskHandle: VixDiskLibHandle | null | undefined,
   key: string,
-  buffer: Uint8Array | null | undefined,
+  buf: Uint8Array | null | undefined,
   bufLen: number,
   requiredLen: Ref<number | undefined> | null | undefined,
 ): Promise<VixError> {
@@ -24,8 +24,8 @@ export async function VixDiskLib_ReadMetadata(
       throw new VixFailure(VIX_E_DISK_KEY_NOTFOUND, `there is no key ${JSON.stringify(key)}`);
     const bytes = Buffer.from(`${value}\0`);
     if (requiredLen != null) requiredLen.value = bytes.length;
-    if (buffer == null || Math.min(requireCount('bufLen', bufLen), buffer.length) < bytes.length)
+    if (buf == null || Math.min(requireCount('bufLen', bufLen), buf.length) < bytes.length)
       throw new VixFailure(VIX_E_BUFFER_TOOSMALL, `the text needs ${bytes.length} bytes`);
-    buffer.set(bytes);
+    buf.set(bytes);
   });
 }
