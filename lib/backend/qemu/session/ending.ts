@@ -5,6 +5,7 @@
  *   exports ─→ jobs (overlays are committed back) ─→ roll back the point in time ─→ NBD server ─→ nodes ─→ folder
  */
 import { CbtError } from '../../../core/errors.js';
+import { pointLeftAfter } from '../../../core/pointLeft.js';
 import { Progress } from '../../../core/progress.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { EndSessionOptions } from '../../../core/session.js';
@@ -69,13 +70,12 @@ export async function endSession(
   // It may not have been started yet, and another one may run.
   if (lease.ownServer && (await isListening(lease.nbdSocket))) await stopServer(client, options);
   await removeParts(client, tag, { nodes: true }, options);
-  // A disk that was unplugged may still have the point: it leads there whoever finds the disk on a VM again.
-  const away = lease.disks.filter((d) =>
-    outcome.disks.some(({ disk, error }) => disk === d.disk && isAway(error)),
-  );
-  if (away.length > 0) await writeLease(folder, { ...lease, disks: away }).catch(() => undefined);
+  // A disk that was unplugged, or whose point is held by somebody, may still have it: it leads there whoever comes next.
+  const stays = pointLeftAfter(outcome.disks);
+  const left = lease.disks.filter((d) => stays.some(({ disk }) => disk === d.disk));
+  if (left.length > 0) await writeLease(folder, { ...lease, disks: left }).catch(() => undefined);
   // While the guest may be frozen the record leads whoever comes next to it.
-  const record = away.length > 0 || lease.frozen !== undefined;
+  const record = left.length > 0 || lease.frozen !== undefined;
   await removeFolder(folder, { overlays: holdsNothing(lease), record }).catch((error: unknown) =>
     told.push(
       `the session has ended, but its folder ${folder} stays (${error instanceof Error ? error.message : String(error)}): remove it, or the next session may take its point in time back`,
@@ -124,16 +124,9 @@ export async function rollBackPoint(
       const done = outcome.disks.find((d) => d.disk === disk);
       if (nodes.has(node)) return done ?? { disk };
       const message = `node ${node} is no longer a disk of this VM: its point in time ${pit} could not be rolled back`;
-      return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk, details: AWAY }) };
+      return { disk, error: new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk }) };
     }),
   };
-}
-
-/** Marks the error of a disk that is not on the VM any more. */
-const AWAY = { away: true };
-
-function isAway(error: CbtError | undefined): boolean {
-  return error?.details?.['away'] === true;
 }
 
 function nothingDone({ session, disks }: Lease): TrackingOutcome {
