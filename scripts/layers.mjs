@@ -105,9 +105,17 @@ export const LAYERS = [
       'the service: wires over the facades, no rule about trust. `vim/` is vSphere’s API over HTTPS: `soap/` (XML, by the types of the facade’s schema), `collector/` (property collector), `inventory/` (places of a host, VMs), `methods/`; `library/` is the session of a program’s libvixDiskLib (ADR 44); beside them `http/`, `users/`',
   },
   {
+    name: 'demo',
+    match: /^demo\//,
+    may: [...ENGINE, 'host', 'facade', 'service'],
+    bare: true,
+    holds:
+      'the service over VMs that are made for it, and what they suffer: `serve --demo`, the simulator (ADR 45)',
+  },
+  {
     name: 'cli',
     match: /^cli\//,
-    may: [...ENGINE, 'host', 'kernel', 'backup', 'service'],
+    may: [...ENGINE, 'host', 'kernel', 'backup', 'service', 'demo'],
     bare: true,
     holds:
       'the command; pictures. `scripts/bundle-command.mjs` makes it one file (`dist/command`); `bin/compiledCode.js` keeps V8’s code for it, for the Node that made it',

@@ -12,8 +12,14 @@ export function addService(program: Command, context: CliContext): void {
       new Option(
         '--stdio',
         'serve one program over standard input and output: libvixDiskLib starts this',
-      ).conflicts('json'),
+      ).conflicts(['json', 'demo']),
     )
+    .option('--demo', 'serve two small VMs that are made for it, in place of those of a host file')
+    .option(
+      '--listen <address>',
+      'of --demo: host and port, 127.0.0.1:8443 unless given; port 0 is any free one',
+    )
+    .option('--faults <file>', 'of --demo: what goes wrong, and at which calls (docs/simulator.md)')
     .option('--json', 'print one JSON object when it is ready: where it is, and its thumbprint')
     .addHelpText(
       'after',
@@ -29,7 +35,8 @@ each thing that happened. What it listens on stands in the host file, under wire
 
 Examples:
   qemu-cbt user add backup --role backup --users /etc/qemu-cbt/users.json
-  qemu-cbt serve --host /etc/qemu-cbt/host.yaml`,
+  qemu-cbt serve --host /etc/qemu-cbt/host.yaml
+  qemu-cbt serve --demo`,
     )
     .action(async (flags) =>
       (await import('./commands/serve.js')).serve(io, flags, program.version() ?? 'unknown'),

@@ -20,6 +20,7 @@ import { Metrics, MetricsServer } from './metrics.js';
 import { holdService } from './onlyOne.js';
 import { givenSocket, notify } from './systemd.js';
 import { readUsers, type User } from './users/usersFile.js';
+import type { FaultRules } from './vim/faults/faultRules.js';
 import { HANDLERS } from './vim/handlers.js';
 import { TaskFolder } from './vim/taskRecords.js';
 import { VimServer } from './vim/vimServer.js';
@@ -29,6 +30,10 @@ export interface HostServiceOptions {
   inventory: Inventory;
   log: Log;
   env: Readonly<Record<string, string | undefined>>;
+  /** QEMU_CBT_STATE, else the usual one, unless given. */
+  stateFolder?: string | undefined;
+  /** What goes wrong on purpose, in the simulator. */
+  faults?: FaultRules;
 }
 
 /** Where a started service is. */
@@ -73,8 +78,7 @@ export class HostService {
 
   /** Starts what the host file names; where one part cannot be started, nothing is. */
   static async start(options: HostServiceOptions): Promise<HostService> {
-    const { inventory, env, log } = options;
-    const stateFolder = defaultStateFolder();
+    const { inventory, env, log, stateFolder = defaultStateFolder() } = options;
     const { file, vim, metrics: metricsWire } = await wiresOf(inventory);
     const users = usersOf(vim, file);
     await requireUsers(users, vim);
@@ -95,6 +99,7 @@ export class HostService {
             log.error('users', { file: vim.users, message: error.message });
             return null;
           })) ?? [],
+        ...(options.faults !== undefined && { faults: options.faults }),
         taskStore: await TaskFolder.of(stateFolder, file.path),
         onTaskFailure: ({ message }) => log.error('tasks', { message }),
         hostUuid: machineId === '' ? '' : uuidOf(`qemu-cbt host ${machineId}`),

@@ -7,10 +7,10 @@ import { mkdir, readdir, readFile, realpath, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CbtError } from '../../core/errors.js';
-import * as FAULTS from '../../facade/vsphere/faultClasses.js';
 import { MethodFault, SystemError } from '../../facade/vsphere/index.js';
 import { isMissing, onFile } from '../../linux/fileFault.js';
 import { writeWholeFile } from '../../linux/wholeFile.js';
+import { FAULT_CLASSES } from './faults/faultNames.js';
 import type { WireTaskInfo } from './taskInfo.js';
 
 const NAME = /^task-[0-9a-f-]{36}$/;
@@ -147,14 +147,9 @@ function faultRecord(fault: MethodFault): TaskRecord['error'] {
   return { type: String(_type), message: String(msg), faultMessage, properties };
 }
 
-type FaultClass = new (message: string, properties: object) => MethodFault;
-const CLASSES = new Map<string, FaultClass>(
-  [MethodFault, ...Object.values(FAULTS)].map((one) => [one.type, one as FaultClass]),
-);
-
 function infoOf({ version: _, userName, error, ...record }: TaskRecord): WireTaskInfo {
   const info = { ...record, _type: 'TaskInfo', cancelable: true, task: { type: 'Task', value: record.key } };
-  const Fault = CLASSES.get(error?.type ?? '') ?? MethodFault;
+  const Fault = FAULT_CLASSES.get(error?.type ?? '') ?? MethodFault;
   return {
     ...info,
     reason: { _type: 'TaskReasonUser', userName },

@@ -8,6 +8,7 @@ import { BodyTooLong, readBody, writeBody } from '../http/body.js';
 import type { Certificate } from '../http/certificate.js';
 import { Connections } from '../http/connections.js';
 import { cookieOf } from '../http/cookie.js';
+import { answerFaults } from './faults/faultsRoute.js';
 import { answerFolder } from './folder/folderRoute.js';
 import type { VimService } from './vimService.js';
 
@@ -107,7 +108,10 @@ export class VimServer {
         return;
       }
       const path = (request.url ?? '').replace(/\?.*$/s, '').replace(/\/$/, '');
+      const { faults } = this.service;
       if (path === '/sdk/vimServiceVersions.xml' && isRead(request)) send(response, 200, VERSIONS);
+      else if (path === '/demo/faults' && faults !== null)
+        await answerFaults(faults, this.service, request, response);
       else if (path !== '/sdk') send(response, 404);
       else if (request.method !== 'POST') send(response, 405, '', { Allow: 'POST' });
       else if (!/^text\/xml\b/i.test(request.headers['content-type'] ?? '')) send(response, 415);
@@ -156,6 +160,11 @@ export class VimServer {
         'Set-Cookie': cookieText(answer.cookie),
       }),
     });
+    if (answer.breaksOff === true) {
+      const [first = ''] = answer.pieces;
+      response.write(first.slice(0, first.length / 2), () => socket.destroy());
+      return;
+    }
     await writeBody(response, answer.pieces);
     response.removeListener('close', onClose);
   }

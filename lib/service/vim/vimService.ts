@@ -13,13 +13,15 @@ import {
 } from '../../facade/vsphere/index.js';
 import type { Method } from '../../facade/vsphere/schema/schema.js';
 import { Guessing } from '../users/guessing.js';
-import { isPassword, NOBODY } from '../users/password.js';
 import { maySee, type User } from '../users/usersFile.js';
+import { Verified } from '../users/verified.js';
 import type { Call, Caller, Services } from './call.js';
 import { Changes } from './collector/changes.js';
 import type { Collector } from './collector/collector.js';
 import type { FilterSpec } from './collector/select.js';
 import { contentObjects, serviceContent } from './contentObjects.js';
+import { after, before } from './faults/applyFaults.js';
+import type { Effect, FaultRules } from './faults/faultRules.js';
 import type { FolderServices } from './folder/folderRoute.js';
 import { Readers } from './folder/readers.js';
 import { FETCH, handlerOf, methodNamed, methodOf, requireRight, typeOfResult } from './handlers.js';
@@ -61,6 +63,8 @@ export interface VimOptions {
   taskStore?: TaskStore;
   /** Told where a task could not be remembered. */
   onTaskFailure?: (error: Error) => void;
+  /** What goes wrong on purpose, in the simulator. */
+  faults?: FaultRules;
 }
 
 /** What goes back over HTTP. */
@@ -69,6 +73,8 @@ export interface Answer {
   /** The cookie of a new session. */
   cookie: string | null;
   pieces: Iterable<string>;
+  /** Whether it ends in the middle, with the connection. */
+  breaksOff?: boolean;
 }
 
 /** The service of one facade. */
@@ -80,6 +86,7 @@ export class VimService implements Services, FolderServices {
   readonly hostUuid: string;
   readonly #options: VimOptions;
   readonly #guessing = new Guessing();
+  readonly #verified: Verified;
   readonly #writer = new ValueWriter();
   readonly #collectors = new WeakMap<Session, CollectorObject>();
   readonly facade: ServiceInstance;
@@ -89,11 +96,17 @@ export class VimService implements Services, FolderServices {
   constructor(facade: ServiceInstance, options: VimOptions) {
     this.#options = options;
     this.hostUuid = options.hostUuid ?? '';
+    this.#verified = new Verified(options.now);
     this.sessions = new Sessions(options.idleMs, options.now);
     this.tasks = new Tasks(this.changes, options.taskStore, options.onTaskFailure);
     this.facade = facade;
     this.inventory = new WireInventory(facade, this.hostUuid);
     this.#content = new Map(contentObjects(facade, this).map((object) => [object.value, object]));
+  }
+
+  /** The rules of the simulator; null for a service that is none. */
+  get faults(): FaultRules | null {
+    return this.#options.faults ?? null;
   }
 
   /** Reads the host file again; sessions and tasks go on, and so does what was read before where the file has an error. */
@@ -136,21 +149,33 @@ export class VimService implements Services, FolderServices {
       });
     try {
       request = readRequest(text, session !== null);
+      const met = await this.#meet(request, session, caller);
       const {
         method,
         value,
         cookie: made = null,
         user,
         changes = false,
-      } = await this.#perform(request, session, caller);
-      const pieces = begun(writeAnswer(this.#writer, request.method, typeOfResult(method), value));
+      } = await this.#perform(request, session?.ended.aborted === true ? null : session, caller);
+      const answer = after(met, value);
+      const pieces = begun(writeAnswer(this.#writer, request.method, typeOfResult(method), answer));
       note(null, user ?? session?.user.name ?? null, changes);
-      return { status: 200, cookie: made, pieces };
+      return { status: 200, cookie: made, pieces, breaksOff: met.some(({ kind }) => kind === 'close') };
     } catch (thrown) {
       const fault = thrown instanceof MethodFault ? thrown : toFault(thrown);
       note(fault, session?.user.name ?? null, false);
       return { status: 500, cookie: null, pieces: [writeFault(this.#writer, fault)] };
     }
+  }
+
+  /** What the call meets by the rules, done as far as that is before it. */
+  async #meet({ method, receiver }: Request, session: Session | null, { signal }: Caller): Promise<Effect[]> {
+    const { faults } = this;
+    const met = faults?.next(method) ?? [];
+    if (faults === null || met.length === 0) return met;
+    const vm = session === null ? null : await this.requireVm(receiver, session).catch(() => null);
+    await before(met, faults, this.sessions, { receiver, session, vm: vm?.name ?? null, signal });
+    return met;
   }
 
   async #perform(
@@ -266,7 +291,7 @@ export class VimService implements Services, FolderServices {
     if (!this.#guessing.isOpen(userName, address)) throw refused();
     const users = await this.#options.users();
     const user = users.find(({ name }) => name.toLowerCase() === userName.toLowerCase());
-    const isRight = await isPassword(password.slice(0, 1024), user?.password ?? NOBODY);
+    const isRight = await this.#verified.check(password.slice(0, 1024), user);
     if (!isRight || user === undefined) {
       this.#guessing.failed(userName, address);
       throw refused();

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Guessing } from '../../../lib/service/users/guessing.js';
 import { hashPassword, isPassword, NOBODY } from '../../../lib/service/users/password.js';
 import { mayAs, maySee, readUsers, type User, writeUsers } from '../../../lib/service/users/usersFile.js';
+import { Verified } from '../../../lib/service/users/verified.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 test('a password is told from any other, and its hash from any other of the same', async () => {
@@ -17,6 +18,29 @@ test('a password is told from any other, and its hash from any other of the same
   ]);
   expect([right, wrong, empty, nobody]).toEqual([true, false, false, false]);
   expect((await hashPassword('Käse & Brot')).hash).not.toBe(kept.hash);
+});
+
+test('a password that was right is told at once for a while, until it or its user is another one', async () => {
+  let now = 0;
+  const verified = new Verified(() => now);
+  const user: User = { name: 'a', role: 'read', password: await hashPassword('right') };
+  const isQuick = async (password: string, who: User | undefined): Promise<[boolean, boolean]> => {
+    const before = process.cpuUsage();
+    const isRight = await verified.check(password, who);
+    return [isRight, process.cpuUsage(before).user < 20_000];
+  };
+  expect(await isQuick('right', user)).toEqual([true, false]);
+  expect(await isQuick('right', user)).toEqual([true, true]);
+  // Whoever guesses is not told faster, and what he tries is never remembered.
+  expect(await isQuick('wrong', user)).toEqual([false, false]);
+  expect(await isQuick('wrong', user)).toEqual([false, false]);
+  expect(await isQuick('right', { ...user, name: 'b' })).toEqual([true, false]);
+  expect(await isQuick('right', undefined)).toEqual([false, false]);
+  const changed = { ...user, password: await hashPassword('other') };
+  expect(await isQuick('right', changed)).toEqual([false, false]);
+  expect(await isQuick('right', user)).toEqual([true, true]);
+  now += 16 * 60_000;
+  expect(await isQuick('right', user)).toEqual([true, false]);
 });
 
 test('roles hold each other, and VMs are all or those named', () => {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DiskData } from '../../../core/diskData.js';
 import { invalidArgument } from '../../../facade/vsphere/faults.js';
 import { InvalidLogin, MethodFault, type VirtualMachine } from '../../../facade/vsphere/index.js';
+import { basicOf } from '../../http/basic.js';
 import { drained } from '../../http/body.js';
 import { rangeOf } from '../../http/range.js';
 import { mayAs } from '../../users/usersFile.js';
@@ -71,13 +72,6 @@ export async function answerFolder(
 function orNull(error: unknown): null {
   if (error instanceof InvalidLogin) return null;
   throw error;
-}
-
-function basicOf(header: string | undefined): [string, string] | null {
-  const [, encoded] = /^Basic ([A-Za-z0-9+/=]{1,4096})$/i.exec(header ?? '') ?? [];
-  const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
-  const at = text.indexOf(':');
-  return at < 0 ? null : [text.slice(0, at), text.slice(at + 1)];
 }
 
 function plain(response: ServerResponse, status: number, headers: Record<string, string>): void {
