@@ -33,6 +33,20 @@ export async function readProperties<Vm extends SnapshotOwner>(
   }
 }
 
+/** Whether it runs, and no more: nothing of its disks is looked at. A VM that cannot be asked is `InvalidState`. */
+export async function readRuntime(vm: VmContext): Promise<VirtualMachineRuntimeInfo> {
+  try {
+    const { facts, running } = await vm.withVm(async (connected) => ({
+      facts: await connected.facts(),
+      running: connected.running,
+    }));
+    requireSameVm(vm.name, await vm.records.read(), facts.uuid);
+    return runtimeOf(running, facts.status);
+  } catch (thrown) {
+    throw toFault(thrown);
+  }
+}
+
 async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Promise<VmProperties<Vm>> {
   const { facts, running, found } = await vm.withVm(async (connected) => ({
     facts: await connected.facts(),
@@ -78,11 +92,7 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
         ),
       },
     },
-    runtime: {
-      connectionState: 'connected',
-      powerState: powerState(running, facts.status),
-      consolidationNeeded: false,
-    },
+    runtime: runtimeOf(running, facts.status),
     layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
     snapshot: treeOf(owner, record.snapshots),
   };
@@ -97,6 +107,14 @@ function sizeOf({ machine }: VmRecord): { numCPU: number; numCoresPerSocket: num
     numCPU: cpus,
     numCoresPerSocket: 1,
     memoryMB: Math.max(4, 4 * Math.ceil(memoryBytes / (4 * MIB))),
+  };
+}
+
+function runtimeOf(running: boolean, status: string | null): VirtualMachineRuntimeInfo {
+  return {
+    connectionState: 'connected',
+    powerState: powerState(running, status),
+    consolidationNeeded: false,
   };
 }
 

@@ -18,6 +18,8 @@ export interface Viewer {
 export class Reading {
   readonly #asked = new Map<VirtualMachine, Promise<Asked>>();
 
+  readonly #runtimes = new Map<VirtualMachine, Promise<VirtualMachine['runtime'] | null>>();
+
   constructor(
     /** Null before a login. */
     readonly session: Viewer | null,
@@ -36,6 +38,17 @@ export class Reading {
       this.#asked.set(vm, asked);
     }
     return asked;
+  }
+
+  /** Whether a VM runs: of one that is asked for more in this call the same, else as little as that takes. Null where it cannot be asked. */
+  async runtime(vm: VirtualMachine): Promise<VirtualMachine['runtime'] | null> {
+    if (this.#asked.has(vm)) return (await this.ask(vm)).vm?.runtime ?? null;
+    let runtime = this.#runtimes.get(vm);
+    if (runtime === undefined) {
+      runtime = vm.readRuntime().catch(() => null);
+      this.#runtimes.set(vm, runtime);
+    }
+    return runtime;
   }
 
   /** The same, where there is no property without it: throws why it could not be asked. */

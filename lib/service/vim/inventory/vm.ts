@@ -75,11 +75,11 @@ const folderOf = (vmPathName: string): string => vmPathName.replace(/[^/]*$/, ''
 
 /** Power and connection; one that cannot be asked is disconnected. */
 async function runtimeOf(vm: VirtualMachine, reading: Reading) {
-  const asked = await reading.ask(vm);
-  const known =
-    asked.vm !== null && vm.context.host.served
-      ? asked.vm.runtime
-      : ({ connectionState: 'disconnected', powerState: 'poweredOff', consolidationNeeded: false } as const);
+  const known = (await reading.runtime(vm)) ?? {
+    connectionState: 'disconnected',
+    powerState: 'poweredOff',
+    consolidationNeeded: false,
+  };
   return {
     host: PLACES.host,
     ...known,
@@ -106,8 +106,8 @@ function guestOf(running: boolean) {
 }
 
 async function summaryOf(vm: VirtualMachine, reading: Reading) {
-  const runtime = await runtimeOf(vm, reading);
   const { vm: known } = await reading.ask(vm);
+  const runtime = await runtimeOf(vm, reading);
   const config = known === null ? null : configOf(known);
   return {
     vm,
