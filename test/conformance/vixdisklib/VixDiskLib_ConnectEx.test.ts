@@ -19,6 +19,16 @@ describe('VixDiskLib_ConnectEx', () => {
     const handle = ref<vix.VixDiskLibHandle>();
     const { fileName } = disks(vm).find((device) => device.key === key)!.backing;
     expect(await vix.VixDiskLib_Open(connection.value!, fileName, READ_ONLY, handle)).toBe(vix.VIX_OK);
+    // As the service shows it to programs that ask it over the wire: the same disk, and no file of this machine.
+    const stored = ref<vix.VixDiskLibHandle>();
+    expect(await vix.VixDiskLib_Open(connection.value!, '[local] web/d.vmdk', READ_ONLY, stored)).toBe(
+      vix.VIX_OK,
+    );
+    expect(await vix.VixDiskLib_Read(stored.value!, 0, 128, Buffer.alloc(65536))).toBe(vix.VIX_OK);
+    for (const other of ['[local] web/other.vmdk', '[local] web/d-flat.vmdk', '[store] web/d.vmdk'])
+      expect(await vix.VixDiskLib_Open(connection.value!, other, READ_ONLY, ref())).toBe(
+        vix.VIX_E_FILE_NOT_FOUND,
+      );
     expect(vix.VixDiskLib_GetTransportMode(handle.value!)).toBe('nbd');
     const info = ref<vix.VixDiskLibInfo>();
     expect(vix.VixDiskLib_GetInfo(handle.value!, info)).toBe(vix.VIX_OK);

@@ -8,7 +8,7 @@ import { openDisk } from '../objects/openDisk.js';
 
 /**
  * Opens a disk: an image by its absolute path or `[store] folder/name`, or, on a connection to a snapshot, one of its disks by the file name in the
- * snapshot's configuration. Flags: read-only, single link (what the layers below hold is left out); the others do nothing.
+ * snapshot's configuration, or as `qemu-cbt serve` shows it (`[local] web/vda.vmdk`). Flags: read-only, single link (what the layers below hold is left out); the others do nothing.
  */
 export async function VixDiskLib_Open(
   connection: VixDiskLibConnection | null | undefined,

@@ -25,6 +25,8 @@ export class VixDiskLibConnection {
   /** @internal Null for files of this machine. Without a snapshot the VM is off, and its disks are what they are now. */
   readonly remote: {
     vm: Vm;
+    /** As its owner configured it. */
+    name: string;
     disks: readonly VirtualDisk[];
     content: { session: Session; snapshot: VirtualMachineSnapshot } | null;
   } | null;
@@ -79,7 +81,7 @@ export class VixDiskLibConnection {
       if (snapshot === null && vm.running) throw new VixFailure(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT, RUNS);
       const content = snapshot && { snapshot, session: await vm.resume(snapshot.session) };
       const disks = disksAmong((snapshot ?? found).config.hardware.device);
-      return new VixDiskLibConnection(params, readOnly || named, { vm, disks, content });
+      return new VixDiskLibConnection(params, readOnly || named, { vm, name: found.name, disks, content });
     } catch (cause) {
       await vm.close();
       if (cause instanceof VixFailure) throw cause;

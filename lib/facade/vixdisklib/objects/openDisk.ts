@@ -3,6 +3,7 @@ import type { DiskData } from '../../../core/diskData.js';
 import { isContentGone, type Session } from '../../../core/session.js';
 import { openData, serverOf } from '../../../host/data.js';
 import type { VirtualMachineSnapshot } from '../../vsphere/index.js';
+import { storeFileOf, storeNames } from '../../vsphere/storeNames.js';
 import {
   VIX_E_DISK_INVALID_CONNECTION,
   VIX_E_FILE_NOT_FOUND,
@@ -47,15 +48,21 @@ async function openFile(connection: VixDiskLibConnection, path: unknown, flags: 
 
 async function openRemote(
   connection: VixDiskLibConnection,
-  { vm, disks, content }: NonNullable<VixDiskLibConnection['remote']>,
+  { vm, name: vmName, disks, content }: NonNullable<VixDiskLibConnection['remote']>,
   name: unknown,
   flags: number,
 ): Promise<OpenedDisk> {
+  const stored = storeNames(
+    vmName,
+    disks.map(({ key, deviceInfo }) => ({ key, label: deviceInfo.label })),
+  );
   const device = byName(
     disks,
     name,
     ({ backing }) => backing.fileName,
     ({ deviceInfo }) => deviceInfo.label,
+    // As `qemu-cbt serve` tells programs that it is called.
+    ({ key }) => storeFileOf(stored.get(key) ?? ''),
   );
   const known = disks.map(({ backing }) => backing.fileName).join(', ');
   const what = content === null ? 'VM' : 'snapshot';
