@@ -49,6 +49,8 @@ async function serveDemo(
   io: CliIo,
   { listen = '127.0.0.1:8443', faults, json = false }: ServeFlags,
 ): Promise<void> {
+  if (!/^(\[[0-9a-f:.]+\]|[^:/]+):\d{1,5}$/i.test(listen) || Number(listen.replace(/^.*:/, '')) > 65_535)
+    throw invalidArgument('--listen', listen, 'host and port, such as 127.0.0.1:8443');
   const { Demo } = await import('../../demo/demo.js');
   const { parseFaultPlan } = await import('../../service/vim/faults/faultRules.js');
   const plan =

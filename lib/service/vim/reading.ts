@@ -2,6 +2,7 @@
 
 import { toFault } from '../../facade/vsphere/faults.js';
 import type { ManagedObjectReference, MethodFault, VirtualMachine } from '../../facade/vsphere/index.js';
+import { type GuestFacts, guestFactsOf } from '../../host/guestFacts.js';
 import type { User } from '../users/usersFile.js';
 
 /** A VM that was asked: itself with its properties, or the fault why not. */
@@ -18,6 +19,7 @@ export interface Viewer {
 export class Reading {
   readonly #asked = new Map<VirtualMachine, Promise<Asked>>();
 
+  readonly #guests = new Map<VirtualMachine, Promise<GuestFacts | null>>();
   readonly #runtimes = new Map<VirtualMachine, Promise<VirtualMachine['runtime'] | null>>();
 
   constructor(
@@ -49,6 +51,17 @@ export class Reading {
       this.#runtimes.set(vm, runtime);
     }
     return runtime;
+  }
+
+  /** What the guest of a VM that runs says of itself; null where it is off, or nobody says anything. */
+  async guest(vm: VirtualMachine): Promise<GuestFacts | null> {
+    if ((await this.runtime(vm))?.powerState !== 'poweredOn') return null;
+    let facts = this.#guests.get(vm);
+    if (facts === undefined) {
+      facts = guestFactsOf(vm.entry);
+      this.#guests.set(vm, facts);
+    }
+    return facts;
   }
 
   /** The same, where there is no property without it: throws why it could not be asked. */

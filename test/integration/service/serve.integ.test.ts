@@ -41,6 +41,15 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
   expect((await runCommand(env, ['user', 'list'])).stdout).toBe('ops   admin   all VMs\n');
   expect(await readFile(join(folder, 'users.json'), 'utf8')).not.toContain(PASSWORD);
 
+  // What is of the demo is of nothing else, and has to be what it is.
+  expect((await runCommand(env, ['serve', '--listen', '127.0.0.1:0'])).stderr).toContain(
+    'there is no --demo',
+  );
+  for (const listen of ['127.0.0.1', ':1', '127.0.0.1:70000']) {
+    const { code, stderr } = await runCommand(env, ['serve', '--demo', '--listen', listen]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`--listen is ${JSON.stringify(listen)}`)]);
+  }
+
   const { child, ready, logged, ended } = await startServing(env);
   expect(ready).toMatchObject({
     vms: 1,

@@ -108,7 +108,7 @@ export function parseFaultPlan(where: string, text: string): FaultPlan {
 export class FaultRules {
   #plan: FaultPlan = { seed: 1, rules: [] };
   #seen: number[] = [];
-  #state = 1;
+  #random: () => number = () => 0;
 
   constructor(
     plan: FaultPlan,
@@ -119,19 +119,16 @@ export class FaultRules {
     this.replace(plan);
   }
 
-  #random: () => number = () => 0;
-
   /** Other rules from now on; counts and draws begin anew. */
   replace(plan: FaultPlan): void {
     this.#plan = plan;
     this.#seen = plan.rules.map(() => 0);
-    this.#state = plan.seed;
     this.#random = this.draw(plan.seed);
   }
 
   /** How often each rule has been met, in their order, and the seed. */
   get state(): { seed: number; calls: readonly number[] } {
-    return { seed: this.#state, calls: this.#seen };
+    return { seed: this.#plan.seed, calls: this.#seen };
   }
 
   /** What the next call of a method meets, in the order of the rules. */

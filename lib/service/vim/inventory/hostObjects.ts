@@ -6,7 +6,7 @@ import type { AboutInfo, ManagedObjectReference } from '../../../facade/vsphere/
 import { LOCAL } from '../../../facade/vsphere/shapes.js';
 import type { Reading } from '../reading.js';
 import { ENTITY, pathName, WireObject } from '../wireObject.js';
-import { PLACES } from './places.js';
+import { NETWORK_NAME, PLACES } from './places.js';
 
 /** What a host needs of the inventory. */
 export interface HostSource {
@@ -177,11 +177,11 @@ export function hostObjects(source: HostSource): WireObject[] {
     }),
     new WireObject('Network', network.value, {
       ...ENTITY,
-      name: () => 'VM Network',
+      name: () => NETWORK_NAME,
       parent: () => PLACES.networkFolder,
       host: () => [PLACES.host],
       vm: vms,
-      summary: () => ({ network, name: 'VM Network', accessible: true }),
+      summary: () => ({ network, name: NETWORK_NAME, accessible: true }),
     }),
   ];
 }

@@ -18,6 +18,9 @@ export const PLACES = {
   network: reference('Network', 'net-vm'),
 } as const;
 
+/** What clients call the one network. */
+export const NETWORK_NAME = 'VM Network';
+
 /** What the service itself consists of; clients find them in its content. */
 export const SERVICE = {
   instance: reference('ServiceInstance', 'ServiceInstance'),

@@ -3,6 +3,7 @@ import type { ManagedObjectReference, VirtualMachine } from '../../../facade/vsp
 import type { Reading } from '../reading.js';
 import { ENTITY, type Properties, pathName, WireObject } from '../wireObject.js';
 import { layoutWithStoreNames, namesOf, withStoreNames } from './fileNames.js';
+import { guestOf, guestSummaryOf } from './guest.js';
 import { PLACES } from './places.js';
 
 /** What a VM is shared by everybody who looks at it. */
@@ -15,13 +16,6 @@ const ALLOCATION = {
 };
 const GUEST_ID = 'otherGuest64';
 const GUEST_NAME = 'Other (64-bit)';
-/** Without an agent that was asked. */
-const NO_TOOLS = {
-  toolsStatus: 'toolsNotInstalled',
-  toolsVersionStatus: 'guestToolsNotInstalled',
-  toolsVersionStatus2: 'guestToolsNotInstalled',
-  toolsRunningStatus: 'guestToolsNotRunning',
-};
 /** Capabilities that a backup program asks for; what has no word here is not offered. */
 const CAPABILITY = {
   snapshotOperationsSupported: true,
@@ -93,18 +87,6 @@ async function runtimeOf(vm: VirtualMachine, reading: Reading) {
   };
 }
 
-function guestOf(running: boolean) {
-  return {
-    ...NO_TOOLS,
-    net: [],
-    disk: [],
-    screen: undefined,
-    guestState: running ? 'running' : 'notRunning',
-    guestOperationsReady: false,
-    interactiveGuestOperationsReady: false,
-  };
-}
-
 async function summaryOf(vm: VirtualMachine, reading: Reading) {
   const { vm: known } = await reading.ask(vm);
   const runtime = await runtimeOf(vm, reading);
@@ -112,7 +94,7 @@ async function summaryOf(vm: VirtualMachine, reading: Reading) {
   return {
     vm,
     runtime,
-    guest: { guestId: GUEST_ID, guestFullName: GUEST_NAME, ...NO_TOOLS },
+    guest: { guestId: GUEST_ID, guestFullName: GUEST_NAME, ...guestSummaryOf(await reading.guest(vm)) },
     config: {
       name: vm.name,
       template: false,
@@ -170,7 +152,8 @@ export function vmObject(vm: VirtualMachine): WireObject {
     capability: () => ({ ...CAPABILITY, ...vm.capability }),
     config: of(configOf),
     runtime: (reading) => runtimeOf(vm, reading),
-    guest: async (reading) => guestOf((await runtimeOf(vm, reading)).powerState === 'poweredOn'),
+    guest: async (reading) =>
+      guestOf((await runtimeOf(vm, reading)).powerState === 'poweredOn', await reading.guest(vm)),
     guestHeartbeatStatus: () => 'gray',
     summary: (reading) => summaryOf(vm, reading),
     layoutEx: of(({ layoutEx, config }) =>

@@ -1,8 +1,10 @@
 /** Finding objects, and what happened: tasks are told, events there are none. */
 import { invalidArgument } from '../../../facade/vsphere/faults.js';
 import type { VirtualMachine } from '../../../facade/vsphere/index.js';
+import type { GuestFacts } from '../../../host/guestFacts.js';
 import { maySee } from '../../users/usersFile.js';
 import { argument, type Call, type Handlers, referenceArgument } from '../call.js';
+import { addressesOf } from '../inventory/guest.js';
 import { PLACES } from '../inventory/places.js';
 import type { WireTaskInfo } from '../taskInfo.js';
 import { WireObject } from '../wireObject.js';
@@ -61,6 +63,28 @@ function decode(name: string): string {
   return name.replace(/%(2f|25|5c)/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
+/** The VMs whose guest says this of itself; hosts are not looked for. */
+async function byGuest(call: Call, isMeant: (facts: GuestFacts) => boolean): Promise<VirtualMachine[]> {
+  if (!argument<boolean>(call, 'vmSearch')) return [];
+  const vms = await call.service.inventory.vmsOf(call.session);
+  const facts = await Promise.all(vms.map((vm) => call.reading.guest(vm)));
+  return vms.filter((_, at) => {
+    const said = facts[at];
+    return said !== null && said !== undefined && isMeant(said);
+  });
+}
+
+function byAddress(call: Call): Promise<VirtualMachine[]> {
+  const address = argument<string>(call, 'ip').trim().toLowerCase();
+  return byGuest(call, (facts) => addressesOf(facts).some((one) => one.toLowerCase() === address));
+}
+
+/** As the guest calls itself. */
+function byDnsName(call: Call): Promise<VirtualMachine[]> {
+  const name = argument<string>(call, 'dnsName').trim().toLowerCase();
+  return byGuest(call, ({ hostName }) => hostName?.toLowerCase() === name);
+}
+
 /** By `<type>.<method>`. */
 export const SEARCH_METHODS: Handlers = {
   'SearchIndex.FindByUuid': {
@@ -91,10 +115,10 @@ export const SEARCH_METHODS: Handlers = {
       return childOf(call, parent, decode(argument(call, 'name')), call.reading);
     },
   },
-  'SearchIndex.FindByDnsName': { run: () => undefined },
-  'SearchIndex.FindByIp': { run: () => undefined },
-  'SearchIndex.FindAllByDnsName': { run: () => [] },
-  'SearchIndex.FindAllByIp': { run: () => [] },
+  'SearchIndex.FindByDnsName': { run: async (call) => (await byDnsName(call))[0] },
+  'SearchIndex.FindByIp': { run: async (call) => (await byAddress(call))[0] },
+  'SearchIndex.FindAllByDnsName': { run: byDnsName },
+  'SearchIndex.FindAllByIp': { run: byAddress },
 };
 
 const DEFAULT_PAGE = 10;

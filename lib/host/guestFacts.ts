@@ -1,0 +1,14 @@
+/** The wiring of what a guest says of itself: through the agent's socket that its VM's entry names. */
+import { type GuestFacts, readGuestFacts } from '../backend/qemu/guest/guestFacts.js';
+import type { VmEntry } from './hostVm.js';
+
+export type { GuestCard, GuestFacts } from '../backend/qemu/guest/guestFacts.js';
+
+/** Whoever freezes the guest waits no longer than this for an agent that serves one client at a time. */
+const LIMIT_MS = 1500;
+
+/** Null where no agent is named, or none answers in time: nothing is known of the guest then. */
+export async function guestFactsOf({ agent }: VmEntry, signal?: AbortSignal): Promise<GuestFacts | null> {
+  if (agent === undefined) return null;
+  return readGuestFacts(agent, { timeoutMs: LIMIT_MS, signal }).catch(() => null);
+}
