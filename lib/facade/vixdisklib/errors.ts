@@ -51,6 +51,7 @@ export function codeOf(thrown: unknown): VixError {
     if (typeof errno === 'string' && ERRNO[errno] !== undefined) return ERRNO[errno];
     return thrown.reason === 'BUSY' ? codes.VIX_E_FILE_ALREADY_LOCKED : CODE[thrown.code];
   }
-  const errno = (thrown as NodeJS.ErrnoException | null)?.code;
-  return (typeof errno === 'string' ? ERRNO[errno] : undefined) ?? codes.VIX_E_FAIL;
+  const { code: errno, syscall } = (thrown ?? {}) as NodeJS.ErrnoException;
+  const known = typeof errno === 'string' ? ERRNO[errno] : undefined;
+  return known ?? (syscall === undefined ? codes.VIX_E_FAIL : codes.VIX_E_FILE_ERROR);
 }

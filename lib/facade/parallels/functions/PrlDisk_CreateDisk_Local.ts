@@ -35,10 +35,12 @@ export async function PrlDisk_CreateDisk_Local(
       throw invalid('parameters', 'PRL_DISK_PARAMETERS');
     if (callback !== null) throw new PrlError(PRL_ERR_UNIMPLEMENTED, 'a callback is not called: give null');
     const sizeBytes = requireCount('m_SizeInSectors', parameters.m_SizeInSectors) * SECTOR_BYTES;
-    const made = await createImage(path, sizeBytes).catch((thrown: unknown) => {
-      throw toPrlError(thrown, PRL_ERR_DISK_CREATE_IMAGE_ERROR);
-    });
-    if (!made) throw new PrlError(PRL_ERR_DISK_FILE_EXISTS, `${path} is there already`);
-    give(out, await openDisk(path, { flags: PRL_DISK_DEFAULT }));
+    const made = await createImage(path, sizeBytes, () => openDisk(path, { flags: PRL_DISK_DEFAULT })).catch(
+      (thrown: unknown) => {
+        throw toPrlError(thrown, PRL_ERR_DISK_CREATE_IMAGE_ERROR);
+      },
+    );
+    if (made === null) throw new PrlError(PRL_ERR_DISK_FILE_EXISTS, `${path} is there already`);
+    give(out, made);
   });
 }

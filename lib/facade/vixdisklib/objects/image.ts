@@ -160,27 +160,43 @@ export async function checkImage(file: string, repair: boolean): Promise<string 
   }
 }
 
-/** Removes the name; an image that anybody has open keeps it. */
+/** Removes the name, and its metadata; an image that anybody has open keeps it. What an earlier try left of the two is removed too. */
 export async function unlinkImage(file: string): Promise<void> {
-  await readImageInfo(file);
-  await whileUnused(file, () => rm(file));
+  const onlyMetadata = (await lstatOrNull(file)) === null && (await lstatOrNull(metadataFile(file))) !== null;
+  if (!onlyMetadata) {
+    await readImageInfo(file);
+    await whileUnused(file, () => rm(file));
+  }
   await rm(metadataFile(file), { force: true });
 }
 
-/** Neither an image nor metadata that has the new name already is replaced. */
+/**
+ * Neither an image nor metadata that has the new name already is replaced. The metadata goes first: until the image follows it can be
+ * taken back.
+ */
 export async function renameImage(from: string, to: string): Promise<void> {
   await readImageInfo(from);
-  await requireAbsent(to);
-  await requireAbsent(metadataFile(to));
-  await whileUnused(from, () => moveToFreeName(from, to));
-  await moveToFreeName(metadataFile(from), metadataFile(to)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+  await requireFree(to);
+  const [old, new_] = [metadataFile(from), metadataFile(to)];
+  const hasMetadata = (await lstatOrNull(old)) !== null;
+  if (hasMetadata) await moveToFreeName(old, new_);
+  try {
+    await whileUnused(from, () => moveToFreeName(from, to));
+  } catch (error) {
+    if (hasMetadata) await moveToFreeName(new_, old).catch(() => undefined);
+    throw error;
+  }
   for (const folder of new Set([dirname(from), dirname(to)])) await syncFolder(folder);
 }
 
+/** Throws where an image, or the metadata of one, has the name: a new image would take it for its own. */
+export async function requireFree(file: string): Promise<void> {
+  await requireAbsent(file);
+  await requireAbsent(metadataFile(file));
+}
+
 /** Throws where something has the name, a link that leads nowhere too. */
-export async function requireAbsent(file: string): Promise<void> {
+async function requireAbsent(file: string): Promise<void> {
   if ((await lstatOrNull(file)) !== null)
     throw new VixFailure(VIX_E_FILE_ALREADY_EXISTS, `${file} is there already`);
 }

@@ -11,7 +11,7 @@ import { VIX_E_FILE_ALREADY_EXISTS, VIX_E_NOT_SUPPORTED } from '../constants/cod
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import type { VixDiskLibCreateParams } from '../types.js';
-import { formatOf, nameOf, readImageInfo, requireAbsent } from './image.js';
+import { formatOf, nameOf, readImageInfo, requireFree } from './image.js';
 
 interface NewFormat {
   format: string;
@@ -44,7 +44,7 @@ export async function createImage(
   params: VixDiskLibCreateParams,
   sizeBytes: number,
 ): Promise<void> {
-  await requireAbsent(file);
+  await requireFree(file);
   await requireNoExtents(file);
   const { format, options, inParts } = newFormat(file, params.diskType);
   const create = async (path: string): Promise<void> => {
@@ -80,7 +80,7 @@ async function createInParts(file: string, create: (path: string) => Promise<voi
 
 /** A new image over a parent. */
 export async function createChild(parent: string, child: string): Promise<void> {
-  await requireAbsent(child);
+  await requireFree(child);
   const { format, sizeBytes } = await readImageInfo(parent);
   const own = formatOf(child);
   if (own !== 'qcow2' && own !== 'vmdk')
@@ -117,7 +117,7 @@ export async function cloneImage(
   params: VixDiskLibCreateParams,
   overwrite: boolean,
 ): Promise<void> {
-  if (!overwrite) await requireAbsent(to);
+  if (!overwrite) await requireFree(to);
   const { files } = await readImageInfo(from);
   const target = newFormat(to, params.diskType);
   if (target.inParts)
