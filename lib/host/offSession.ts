@@ -20,6 +20,7 @@ import type { WriteWatch } from '../linux/writeWatch.js';
 import { openData } from './data.js';
 import type { ImageTracking } from './imageTracking.js';
 import { callingIt, type OffDisk, openOffDisk } from './offDisk.js';
+import { findOffDisk } from './offNames.js';
 import { Proof, requireUnwritten } from './unwritten.js';
 
 /** A disk that takes part: what is told of it, and what tells whether it is still the instant's. */
@@ -31,6 +32,8 @@ export interface HeldDisk {
 
 export interface OffSessionParts {
   pit: string;
+  /** All of the VM: a name may fit one that takes no part. */
+  known: readonly OffDisk[];
   held: readonly HeldDisk[];
   /** Every disk as it is told, those that are refused with their error. */
   disks: readonly SessionDisk[];
@@ -73,11 +76,11 @@ export class OffSession implements Session {
 
   async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
     checkCall('openDisk', options);
-    const one = this.#find(name);
+    const one = await this.#find(name);
     const instant = 'watch' in one.by ? null : { instant: one.by.instant, check: () => this.#look(one) };
     const disk = await openOffDisk(one.off, options.signal, instant);
     this.#opened.add(disk);
-    disk.openDataBy((asked) => this.openData(name, asked));
+    disk.openDataBy((asked) => this.openData(one.off.disk, asked));
     return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
   }
 
@@ -86,7 +89,7 @@ export class OffSession implements Session {
   }
 
   async openData(name: string, options: OpenDataOptions = {}): Promise<DiskData> {
-    const one = this.#find(name);
+    const one = await this.#find(name);
     const { disk, path, known } = one.off;
     const { format, trust } = known;
     const data = await callingIt(disk, path, () =>
@@ -106,7 +109,7 @@ export class OffSession implements Session {
   async check(name?: string, options: CallOptions = {}): Promise<void> {
     checkCall('check', options);
     this.#requireOpen();
-    for (const one of name === undefined ? this.#parts.held : [this.#find(name)]) {
+    for (const one of name === undefined ? this.#parts.held : [await this.#find(name)]) {
       throwIfAborted(options.signal);
       await this.#look(one);
     }
@@ -181,13 +184,13 @@ export class OffSession implements Session {
     );
   }
 
-  /** By the disk's name, or by the path of its image. */
-  #find(name: string): HeldDisk {
+  async #find(name: string): Promise<HeldDisk> {
     this.#requireOpen();
-    const { held } = this.#parts;
-    const one = held.find(({ off }) => off.disk === name) ?? held.find(({ off }) => off.path === name);
+    const { held, known } = this.#parts;
+    const { disk } = await findOffDisk(known, name);
+    const one = held.find(({ off }) => off.disk === disk);
     if (one !== undefined) return one;
-    const refused = this.disks.find(({ disk }) => disk === name)?.error;
+    const refused = this.disks.find((told) => told.disk === disk)?.error;
     if (refused !== undefined) throw refused;
     throw invalidArgument(
       'disk',

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { refusedDisk } from '../core/beginPlan.js';
 import { instantOf } from '../core/changeId.js';
-import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { CbtError, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
 import { nothingDone, settled } from '../core/outcome.js';
 import { type Instant, requireUuid } from '../core/pointInTime.js';
@@ -23,6 +23,7 @@ import { checkBegin, checkDisks, checkStart } from '../core/vmOptions.js';
 import { imageFiles } from './imageName.js';
 import { ImageTracking } from './imageTracking.js';
 import { calledBy, callingIt, type OffDisk, openOffDisk, trackable } from './offDisk.js';
+import { findOffDisk } from './offNames.js';
 import { type HeldDisk, OffSession } from './offSession.js';
 import { keepsPoints, lookAtImage, type SeenImage, watchImage } from './seenImage.js';
 import { requireNoHolder } from './unused.js';
@@ -80,7 +81,7 @@ export class OffVm implements Vm {
     checkDisks('disks', options);
     const { disks, signal } = options;
     const infos: VmDiskInfo[] = [];
-    for (const off of this.#chosen(disks)) infos.push(await describe(off, signal));
+    for (const off of await this.#chosen(disks)) infos.push(await describe(off, signal));
     return infos;
   }
 
@@ -88,9 +89,8 @@ export class OffVm implements Vm {
     text(name, 'disk');
     checkCall('openDisk', options);
     const { signal } = options;
-    const [off] = this.#chosen([name]);
-    if (off === undefined) throw this.#noDisk(name);
-    const disk = await openOffDisk(off, signal);
+    this.#requireOpen();
+    const disk = await openOffDisk(await findOffDisk(this.#disks, name), signal);
     this.#opened.add(disk);
     return disk.closeWith({ close: async () => void this.#opened.delete(disk) });
   }
@@ -128,7 +128,7 @@ export class OffVm implements Vm {
   async begin(options: BeginVmOptions = {}): Promise<Session> {
     checkBegin(options);
     const pit = options.pit === undefined ? randomUUID() : requireUuid('pit', options.pit);
-    const disks = this.#chosen(options.disks);
+    const disks = await this.#chosen(options.disks);
     return options.detached
       ? this.#beginDetached(trackable(disks, options.disks), pit, options)
       : this.#begin(disks, pit, options);
@@ -139,7 +139,7 @@ export class OffVm implements Vm {
     const { signal } = options;
     const pit = requireUuid('session', session);
     const told: SessionDisk[] = [];
-    for (const off of this.#chosen(undefined)) told.push(await findPoint(off, pit, signal));
+    for (const off of await this.#chosen(undefined)) told.push(await findPoint(off, pit, signal));
     return this.#session(
       pit,
       this.#disks.map(({ disk }) => disk),
@@ -236,6 +236,7 @@ export class OffVm implements Vm {
     });
     return new OffSession({
       pit,
+      known: this.#disks,
       held: [...byPoint, ...watched],
       disks,
       pointed,
@@ -244,29 +245,18 @@ export class OffVm implements Vm {
     });
   }
 
-  #track<T extends { disks: readonly DiskOutcome[] }>(
+  async #track<T extends { disks: readonly DiskOutcome[] }>(
     disks: readonly string[] | undefined,
     work: (images: ImageTracking) => Promise<T>,
   ): Promise<T> {
-    return track(trackable(this.#chosen(disks), disks), work);
+    return track(trackable(await this.#chosen(disks), disks), work);
   }
 
-  /** By the names of the disks, or by the paths of their images; each once, in that order. */
-  #chosen(names: readonly string[] | undefined): readonly OffDisk[] {
+  /** By their names; each once, in that order. */
+  async #chosen(names: readonly string[] | undefined): Promise<readonly OffDisk[]> {
     this.#requireOpen();
     if (names === undefined) return this.#disks;
-    const find = (name: string): OffDisk => {
-      const found =
-        this.#disks.find(({ disk }) => disk === name) ?? this.#disks.find(({ path }) => path === name);
-      if (found === undefined) throw this.#noDisk(name);
-      return found;
-    };
-    return [...new Set(names.map(find))];
-  }
-
-  #noDisk(name: string): CbtError {
-    const known = this.#disks.map(({ disk }) => disk).join(', ');
-    return invalidArgument('disk', name, `a disk whose image is known while the VM is off: ${known}`);
+    return [...new Set(await Promise.all(names.map((name) => findOffDisk(this.#disks, name))))];
   }
 
   #requireOpen(): void {

@@ -41,18 +41,14 @@ function ofWay({ power, error }: SeenVm): CheckFinding[] {
   return [problem(new CbtError(error.code, message, { details: error.details, cause: error }))];
 }
 
-function ofDisks({ entry }: HostVm, { power, disks }: SeenVm): CheckFinding[] {
-  if (power === 'unserved' || power === 'silent' || (power === 'off' && entry.images === undefined))
-    return [];
-  const known = disks.map(({ disk }) => disk).join(', ') || 'none';
-  const where = power === 'off' ? 'an image is named' : 'QEMU has';
-  const found = (entry.disks ?? [])
-    .filter((name) => !disks.some(({ disk }) => disk === name))
-    .map((name) => problem(unreachable(`disks: ${name} is none of those that ${where}: ${known}`)));
+/** Of a VM that was not asked there are none. */
+function ofDisks({ entry }: HostVm, { disks, named, misnamed }: SeenVm): CheckFinding[] {
+  const found = misnamed.map(({ error }) => problem(unreachable(`disks: ${error.message}`)));
   for (const { disk, tracking, why, error } of disks) {
-    const takesPart = entry.disks === undefined || entry.disks.includes(disk);
+    const isNamed = named?.includes(disk) ?? false;
+    const takesPart = entry.disks === undefined || isNamed;
     if (error !== null) found.push(problem(error.about(disk), `${disk}: ${error.message}`));
-    else if (why !== null && entry.disks?.includes(disk))
+    else if (why !== null && isNamed)
       found.push(problem(new CbtError('ERR_CBT_UNSUPPORTED', `${disk} cannot be tracked: ${why}`)));
     else if (why !== null) found.push({ level: 'note', message: `${disk} cannot be tracked: ${why}` });
     else if (tracking === 'lost' && takesPart)

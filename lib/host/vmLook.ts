@@ -33,6 +33,10 @@ export interface SeenVm {
   /** QEMU's run state; null where it has none, or the VM does not run. */
   status: string | null;
   disks: SeenDisk[];
+  /** Of these the ones that the host file names; null where it names none, or nobody could be asked. */
+  named: string[] | null;
+  /** Names of disks in the host file that are none of these, or two. */
+  misnamed: { name: string; error: CbtError }[];
   /** Why it is not running, as far as the way to it tells; of one that runs, why its number is not known. */
   error: CbtError | null;
 }
@@ -61,7 +65,7 @@ async function numberOf(host: HostVm): Promise<Pick<SeenVm, 'id' | 'error'>> {
 
 async function lookAtState(host: HostVm, options: LookOptions): Promise<Omit<SeenVm, 'id'>> {
   const { entry, name } = host;
-  const seen = { name, uuid: entry.uuid ?? null, status: null, disks: [] };
+  const seen = { name, uuid: entry.uuid ?? null, status: null, disks: [], named: null, misnamed: [] };
   let vm: Vm;
   try {
     vm = await host.connect(options);
@@ -75,7 +79,8 @@ async function lookAtState(host: HostVm, options: LookOptions): Promise<Omit<See
     const { uuid, status } = await vm.facts(options);
     const power = vm.running ? 'running' : 'off';
     const disks = await disksOf(vm, options);
-    return { ...seen, uuid: uuid ?? seen.uuid, status, power, disks, error: null };
+    const meant = await disksMeant(vm, entry.disks, options);
+    return { ...seen, uuid: uuid ?? seen.uuid, status, power, disks, ...meant, error: null };
   } catch (thrown) {
     return { ...seen, power: 'silent', error: coded(thrown) };
   } finally {
@@ -96,6 +101,26 @@ async function disksOf(vm: Vm, { signal }: LookOptions): Promise<SeenDisk[]> {
       ...(trackable ? await tracking(() => vm.openDisk(disk, { signal }), signal) : UNKNOWN),
     });
   return disks;
+}
+
+/** Each by itself: one that is wrong says so, and hides none of the others. */
+async function disksMeant(
+  vm: Vm,
+  names: readonly string[] | undefined,
+  { signal }: LookOptions,
+): Promise<Pick<SeenVm, 'named' | 'misnamed'>> {
+  const misnamed: SeenVm['misnamed'] = [];
+  if (names === undefined) return { named: null, misnamed };
+  const named: string[] = [];
+  for (const name of names)
+    try {
+      named.push(...(await vm.disks({ disks: [name], signal })).map(({ disk }) => disk));
+    } catch (thrown) {
+      const error = coded(thrown);
+      if (error.code !== 'ERR_CBT_INVALID_ARGUMENT') throw error;
+      misnamed.push({ name, error });
+    }
+  return { named, misnamed };
 }
 
 const UNKNOWN = { tracking: null, newest: null, error: null };

@@ -14,15 +14,15 @@ import { makeTemporaryFolder } from '../helpers/temporaryFolder.js';
 import { ALLOCATION, type DataSubject } from './diskData.js';
 import type { SourceSubject } from './diskSource.js';
 import { addBitmap, leftovers, makeBothImages, writeBothBitmaps } from './sourceMakers.js';
-import { DISK_BYTES, DISKS, type MakeVm } from './vm.js';
-import { overwriteVersion } from './vmMakers.js';
+import { DISK_BYTES, DISKS, type MakeVm, type VmSubject } from './vm.js';
+import { linkTwins, overwriteVersion, TWINS } from './vmMakers.js';
 
 const UUID = 'aaaaaaaa-1111-4222-8333-444444444444';
 
-async function images() {
+async function images(disks: readonly string[] = DISKS) {
   const folder = await makeTemporaryFolder();
   const image = (disk: string): string => join(folder.path, `${disk}.qcow2`);
-  for (const disk of DISKS) await qemuImg('create', '-q', '-f', 'qcow2', image(disk), String(DISK_BYTES));
+  for (const disk of disks) await qemuImg('create', '-q', '-f', 'qcow2', image(disk), String(DISK_BYTES));
   return { folder, image };
 }
 
@@ -35,17 +35,19 @@ function domain(images: Readonly<Record<string, string>>, qmp: string | null): F
   return { name: 'web', uuid: UUID, xml, qmp };
 }
 
-const imagesOf = (image: (disk: string) => string): Record<string, string> =>
-  Object.fromEntries(DISKS.map((disk) => [disk, image(disk)]));
+const imagesOf = (
+  image: (disk: string) => string,
+  disks: readonly string[] = DISKS,
+): Record<string, string> => Object.fromEntries(disks.map((disk) => [disk, image(disk)]));
 
-/** A domain that runs; its nodes and devices are called as libvirt calls them. */
+/** A domain that runs, with its qcow2 images for writing and raw ones for reading; its nodes and devices are called as libvirt calls them. */
 async function startDomain(images: Readonly<Record<string, string>>) {
   const disks = Object.keys(images);
   const node = (disk: string): string => `libvirt-${disks.indexOf(disk) + 1}-format`;
   const qemu = await startQemuSystem(
     disks.flatMap((disk, index) => [
       '-blockdev',
-      `driver=qcow2,node-name=${node(disk)},file.driver=file,file.filename=${images[disk]}`,
+      `${images[disk]?.endsWith('.raw') ? 'driver=raw,read-only=on' : 'driver=qcow2'},node-name=${node(disk)},file.driver=file,file.filename=${images[disk]}`,
       '-device',
       `virtio-blk-pci,id=virtio-disk${index},drive=${node(disk)}`,
     ]),
@@ -64,14 +66,21 @@ async function startDomain(images: Readonly<Record<string, string>>) {
   };
 }
 
-export const runningDomain: MakeVm = async () => {
+/** `twins`: disks more that are one file, for readers: its path is the name of each. */
+async function runningOf(twins: readonly string[]): Promise<VmSubject> {
   const { folder, image } = await images();
-  const running = await startDomain(imagesOf(image));
+  const twin = join(folder.path, 'twins.raw');
+  if (twins.length > 0) await qemuImg('create', '-q', '-f', 'raw', twin, '1M');
+  const running = await startDomain({
+    ...imagesOf(image),
+    ...Object.fromEntries(twins.map((disk) => [disk, twin])),
+  });
   const vm = await openVm({ qmp: running.address });
   return {
     vm,
     image,
     guestIo: running.guestIo,
+    twoOfAName: async () => twin,
     spoil: async (disk) => {
       const node = running.node(disk);
       const nodes = (await running.control.execute('query-named-block-nodes')) as {
@@ -88,24 +97,31 @@ export const runningDomain: MakeVm = async () => {
       await folder.remove();
     },
   };
-};
+}
 
-export const domainThatIsOff: MakeVm = async () => {
-  const { folder, image } = await images();
-  const libvirt = await FakeLibvirt.start([domain(imagesOf(image), null)]);
+export const runningDomain: MakeVm = () => runningOf([]);
+export const twinsOfARunningDomain: MakeVm = () => runningOf(TWINS);
+
+async function offDomain(disks: readonly string[]): Promise<VmSubject> {
+  const { folder, image } = await images(disks);
+  const libvirt = await FakeLibvirt.start([domain(imagesOf(image, disks), null)]);
   const vm = await openVm({ qmp: `libvirt:${libvirt.uri}#web` });
   return {
     vm,
     image,
     guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
     spoil: (disk) => overwriteVersion(image(disk)),
+    twoOfAName: () => linkTwins(image, join(folder.path, 'link.qcow2')),
     async [Symbol.asyncDispose]() {
       await vm.close();
       await libvirt[Symbol.asyncDispose]();
       await folder.remove();
     },
   };
-};
+}
+
+export const domainThatIsOff: MakeVm = () => offDomain(DISKS);
+export const twinsOfADomainThatIsOff: MakeVm = () => offDomain([...DISKS, ...TWINS]);
 
 /** Its one disk, through libvirt's connection to QEMU. */
 export async function runningDomainDisk(): Promise<SourceSubject> {

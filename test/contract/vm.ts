@@ -41,9 +41,14 @@ export interface VmMaker {
   monitorless?: true;
   /** No name can be two disks'. */
   unambiguous?: true;
+  /** The same VM with two disks more, `twin1` and `twin2`, where it takes them for one name to be two disks'. */
+  makeTwins?: MakeVm;
 }
 
-export function vmContract(maker: string, { running, make, unambiguous, monitorless }: VmMaker): void {
+export function vmContract(
+  maker: string,
+  { running, make, makeTwins, unambiguous, monitorless }: VmMaker,
+): void {
   describe(`a VM, ${maker}`, () => {
     let subject: VmSubject;
     let vm: Vm;
@@ -95,7 +100,12 @@ export function vmContract(maker: string, { running, make, unambiguous, monitorl
 
     if (!unambiguous)
       test('a name that two disks have is refused with both of them, whoever is asked', async () => {
-        const { pit } = await vm.enable();
+        if (makeTwins !== undefined) {
+          await subject[Symbol.asyncDispose]();
+          subject = await makeTwins();
+          vm = subject.vm;
+        }
+        const { pit } = await vm.enable({ disks: DISKS });
         const name = await subject.twoOfAName!();
         const disks = ['a', name];
         await using session = await vm.begin({ disks: DISKS });

@@ -1,5 +1,5 @@
 /** The VM of the contracts for `Vm` and `Session`, as each maker has it: two qcow2 disks, a guest that can write. */
-import { mkdir, open } from 'node:fs/promises';
+import { link, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectionOver } from '../../lib/backend/qemu/vmConnection.js';
 import { VmHandle } from '../../lib/backend/qemu/vmHandle.js';
@@ -106,20 +106,34 @@ async function overwrite(path: string, offset: number, bytes: Buffer): Promise<v
 }
 
 /** Its images, while nobody listens at the socket that it has when it runs. */
-export const vmThatIsOff: MakeVm = async () => {
+async function thatIsOff(more: readonly string[]): Promise<VmSubject> {
   const { folder, image } = await images();
+  for (const disk of more) await qemuImg('create', '-q', '-f', 'qcow2', image(disk), String(DISK_BYTES));
   const vm = await openVm({
     qmp: join(folder.path, 'gone.qmp'),
-    images: Object.fromEntries(DISKS.map((disk) => [disk, image(disk)])),
+    images: Object.fromEntries([...DISKS, ...more].map((disk) => [disk, image(disk)])),
   });
   return {
     vm,
     image,
     guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
     spoil: (disk) => overwriteVersion(image(disk)),
+    twoOfAName: () => linkTwins(image, join(folder.path, 'link.qcow2')),
     async [Symbol.asyncDispose]() {
       await vm.close();
       await folder.remove();
     },
   };
-};
+}
+
+/** The images of `twin1` and `twin2` become one file, which has another path too: that one is the name of both. */
+export async function linkTwins(image: (disk: string) => string, path: string): Promise<string> {
+  await rm(image('twin2'));
+  await link(image('twin1'), image('twin2'));
+  await symlink(image('twin1'), path);
+  return path;
+}
+
+export const TWINS = ['twin1', 'twin2'];
+export const vmThatIsOff: MakeVm = () => thatIsOff([]);
+export const twinsThatAreOff: MakeVm = () => thatIsOff(TWINS);

@@ -29,7 +29,7 @@ export async function vms(io: CliIo, { json = false }: { json?: boolean }): Prom
 }
 
 /** A VM as `vms` and `host check` print it. */
-export function vmJson({ error, disks, power, ...vm }: SeenVm): object {
+export function vmJson({ error, disks, power, named: _, misnamed, ...vm }: SeenVm): object {
   return {
     ...vm,
     state: power,
@@ -38,6 +38,9 @@ export function vmJson({ error, disks, power, ...vm }: SeenVm): object {
       ...(why !== null && { why }),
       ...(failed !== null && { error: errorJson(failed) }),
     })),
+    ...(misnamed.length > 0 && {
+      misnamed: misnamed.map(({ name, error: why }) => ({ name, error: errorJson(why) })),
+    }),
     ...(error !== null && { error: errorJson(error) }),
   };
 }
@@ -48,7 +51,7 @@ export function describePower({ power, status }: SeenVm): string {
 }
 
 function describe(seen: SeenVm): string {
-  const { name, id, uuid, power, error, disks } = seen;
+  const { name, id, uuid, power, error, disks, misnamed } = seen;
   const why = (power === 'silent' || power === 'running') && error !== null ? `: ${error.message}` : '';
   const known = [id, uuid].filter((one) => one !== null).map((one) => `, ${one}`);
   const lines = [`${name}: ${describePower(seen)}${why}${known.join('')}`];
@@ -56,6 +59,7 @@ function describe(seen: SeenVm): string {
     const size = disk.sizeBytes === null ? '' : `${formatBytes(disk.sizeBytes)}, `;
     lines.push(`  ${disk.disk}: ${size}${describeDisk(disk)}`);
   }
+  for (const { error: wrong } of misnamed) lines.push(`  ${wrong.message}`);
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
 

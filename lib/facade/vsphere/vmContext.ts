@@ -1,4 +1,5 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
+import { CbtError } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import type { HoldStore } from '../../host/holdStore.js';
 import type { Holds } from '../../host/holds.js';
@@ -55,16 +56,18 @@ export class VmContext {
 
   /** The VM as it is now, for whoever closes it. */
   async open(signal?: AbortSignal): Promise<Vm> {
-    const vm = await this.host.reach({ signal }).catch((thrown: unknown) => {
+    return this.host.reach({ signal }).catch((thrown: unknown) => {
       throw toFault(thrown);
     });
-    if (!vm.running) this.#requireImages();
-    return vm;
   }
 
-  /** The VM's disks that take part. */
+  /** The VM's disks that take part. `InvalidState` where its configuration names one that it has not, or by a name of two. */
   async disksOf(vm: Vm) {
-    const found = await vm.disks({ disks: this.entry.disks });
+    const found = await vm.disks({ disks: this.entry.disks }).catch((thrown: unknown) => {
+      if (!(thrown instanceof CbtError) || thrown.code !== 'ERR_CBT_INVALID_ARGUMENT') throw thrown;
+      const what = vm.running ? 'runs' : 'is off';
+      throw new InvalidState(`${this.name} ${what}, and its configuration: ${thrown.message}`, {}, thrown);
+    });
     return found.filter(({ trackable }) => trackable);
   }
 
@@ -90,16 +93,5 @@ export class VmContext {
     const turn = this.#turn.then(allowed, allowed);
     this.#turn = turn.catch(() => undefined);
     return turn;
-  }
-
-  /** Throws where a disk that takes part has no image that is known. */
-  #requireImages(): void {
-    const { disks = [], images = {} } = this.entry;
-    const missing = disks.find((disk) => !Object.hasOwn(images, disk));
-    if (missing === undefined) return;
-    const known = Object.keys(images).join(', ');
-    throw new InvalidState(
-      `${this.name} is off, and its configuration names no image of disk ${missing}; it names those of ${known}`,
-    );
   }
 }

@@ -1,5 +1,5 @@
 /** What a machine has, and what would go wrong with it: VMs that run, are off, are silent, and a host file that is wrong. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -30,6 +30,7 @@ interface Vm {
   state: string;
   disks: Record<string, unknown>[];
   findings: { level: string; message: string }[];
+  misnamed?: { name: string; error: object }[];
 }
 
 async function told(...argv: string[]): Promise<{ code: number; vms: Vm[]; [key: string]: unknown }> {
@@ -125,7 +126,7 @@ datastores: {gone: {folder: ${folder.path}/gone}}
         findings.map(({ level, message }) => `${level}: ${message}`),
       );
       expect(first).toEqual([
-        'problem: disks: vdb is none of those that QEMU has: vda',
+        expect.stringMatching(/^problem: disks: the VM has no disk "vdb"; it has vda/),
         `problem: images: ${off} is not what QEMU has as vda, which is ${web}`,
         'problem: images: QEMU has no disk vdz',
         `problem: scratch: ${folder.path}/none is not there`,
@@ -157,6 +158,44 @@ datastores: {gone: {folder: ${folder.path}/gone}}
     ]);
     expect((await cli('host', 'check', '--host', host)).stderr).toContain(`${host}:2:11: vms[0].name is 1`);
   });
+});
+
+test('a name in `disks` that is two disks or none is told by vms and by host check, running and off; another path of an image is its disk', async () => {
+  const twins = join(folder.path, 'twins.raw');
+  const link = join(folder.path, 'link.qcow2');
+  await qemuImg('create', '-q', '-f', 'raw', twins, '1M');
+  await symlink(off ?? '', link);
+  for (const name of ['twin1', 'twin2'])
+    await daemon.process.control.execute('blockdev-add', {
+      driver: 'raw',
+      'node-name': name,
+      'read-only': true,
+      file: { driver: 'file', filename: twins, 'read-only': true },
+    });
+  await writeFile(
+    host,
+    `
+vms:
+  - {name: web, qmp: ${daemon.process.qmpPath}, disks: [vda, ${twins}]}
+  - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${off}}, disks: [${link}, nobody]}
+`,
+  );
+  const wrong = [
+    expect.stringMatching(/"[^"]*twins\.raw" fits 2 disks: .*twin[12].*; .*twin[12]/),
+    expect.stringMatching(/"nobody".*: vda/),
+  ];
+  const { vms } = await told('vms');
+  expect(vms.map(({ misnamed }) => misnamed)).toMatchObject([
+    [{ name: twins, error: { code: 'ERR_CBT_INVALID_ARGUMENT', message: wrong[0] } }],
+    [{ name: 'nobody', error: { message: wrong[1] } }],
+  ]);
+  const { stdout } = await cli('vms', '--host', host);
+  for (const one of wrong) expect(stdout).toEqual(one);
+  const checked = await told('host', 'check');
+  expect(checked.code).toBe(5);
+  expect(
+    checked.vms.map(({ findings }) => findings.filter(({ level }) => level === 'problem')),
+  ).toMatchObject(wrong.map((message) => [{ message }]));
 });
 
 describe('backup --all', () => {
