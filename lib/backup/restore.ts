@@ -27,10 +27,8 @@ import { openForReading, type Selection, selectStack } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 import { toldBackup } from './told.js';
 
-/** Which disk at which point, and where it goes. */
-export interface RestoreOptions extends Selection {
-  /** Folder of the backup. */
-  from: string;
+/** Where a disk goes, and who is told. */
+export interface RestoreToOptions {
   /** A file that is not there yet, a block device, or an NBD URI. */
   to: string;
   /** What proves who is who, for an `nbds:` URI. */
@@ -46,6 +44,12 @@ export interface RestoreOptions extends Selection {
   logger?: Logger | undefined;
 }
 
+/** Which disk at which point, and where it goes. */
+export interface RestoreOptions extends Selection, RestoreToOptions {
+  /** Folder of the backup. */
+  from: string;
+}
+
 /** What was restored. */
 export interface RestoreResult {
   disk: string;
@@ -59,11 +63,9 @@ export interface RestoreResult {
 /** On their way to the target; as much again is being read. */
 const QUEUE_BYTES = 4 << 20;
 
-const RESTORE: Checks<RestoreOptions> = {
-  from: required(text),
+/** What is checked of them wherever a disk is restored from. */
+export const RESTORE_TO: Checks<RestoreToOptions> = {
   to: required(text),
-  pit: text,
-  disk: text,
   // Looked at by whoever connects.
   tls: anything,
   format: oneOf('raw', 'qcow2'),
@@ -72,6 +74,8 @@ const RESTORE: Checks<RestoreOptions> = {
   logger,
   signal: abortSignal,
 };
+
+const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), pit: text, disk: text };
 
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:

@@ -24,7 +24,7 @@ export interface SumsEntry {
 /** Most bytes of data in one entry, which never crosses a multiple of it. */
 export const ENTRY_BYTES = 1 << 20;
 
-const FLUSH_CHARACTERS = 64 * 1024;
+const PART_CHARACTERS = 64 * 1024;
 const CHUNK_BYTES = 1 << 18;
 const MAX_LINE = 160;
 const LINE = /^(0|[1-9]\d{0,15}) ([1-9]\d{0,15}) (zero|[0-9a-f]{64})$/;
@@ -38,47 +38,83 @@ export function formatSumsEntry({ offset, length, sha256 }: SumsEntry): string {
   return `${offset} ${length} ${sha256 ?? 'zero'}\n`;
 }
 
-export class SumsWriter implements AsyncDisposable {
-  readonly #path: string;
-  readonly #file: FileHandle;
+/** The lines of a sums file while they are made, in parts that are hashed and counted as they are taken. */
+export class SumsText {
   readonly #hash: Hash = createHash('sha256');
   #pending: string;
   #bytes = 0;
   #zero: { offset: number; length: number } | null = null;
 
+  constructor(sizeBytes: number) {
+    this.#pending = formatSumsHead(sizeBytes);
+  }
+
+  /** Adds a piece behind the last one; zeros that touch become one entry. */
+  add({ offset, length, sha256 }: SumsEntry): void {
+    if (sha256 !== null) {
+      this.end();
+      this.#pending += formatSumsEntry({ offset, length, sha256 });
+    } else if (this.#zero !== null && this.#zero.offset + this.#zero.length === offset)
+      this.#zero.length += length;
+    else {
+      this.end();
+      this.#zero = { offset, length };
+    }
+  }
+
+  /** Nothing will be added behind the last one. */
+  end(): void {
+    if (this.#zero !== null) this.#pending += formatSumsEntry({ ...this.#zero, sha256: null });
+    this.#zero = null;
+  }
+
+  /** Whether there is enough for a part. */
+  get isFull(): boolean {
+    return this.#pending.length >= PART_CHARACTERS;
+  }
+
+  /** What there is, to be written. */
+  take(): Buffer {
+    const part = Buffer.from(this.#pending, 'latin1');
+    this.#pending = '';
+    this.#hash.update(part);
+    this.#bytes += part.length;
+    return part;
+  }
+
+  /** Of all that was taken. */
+  sum(): { sha256: string; bytes: number } {
+    return { sha256: this.#hash.copy().digest('hex'), bytes: this.#bytes };
+  }
+}
+
+export class SumsWriter implements AsyncDisposable {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #text: SumsText;
+
   private constructor(path: string, file: FileHandle, sizeBytes: number) {
     this.#path = path;
     this.#file = file;
-    this.#pending = formatSumsHead(sizeBytes);
+    this.#text = new SumsText(sizeBytes);
   }
 
   static async create(path: string, sizeBytes: number): Promise<SumsWriter> {
     return new SumsWriter(path, await onFile(path, 'creating', () => open(path, 'wx', 0o640)), sizeBytes);
   }
 
-  /** Adds a piece behind the last one; zeros that touch become one entry. */
+  /** Adds a piece behind the last one. */
   async add(entry: SumsEntry): Promise<void> {
-    if (entry.sha256 === null) {
-      const { offset, length } = entry;
-      if (this.#zero !== null && this.#zero.offset + this.#zero.length === offset)
-        this.#zero.length += length;
-      else {
-        this.#endZero();
-        this.#zero = { offset, length };
-      }
-    } else {
-      this.#endZero();
-      this.#pending += formatSumsEntry(entry);
-    }
-    if (this.#pending.length >= FLUSH_CHARACTERS) await this.#flush();
+    this.#text.add(entry);
+    if (this.#text.isFull) await this.#flush();
   }
 
   /** Everything is on stable storage afterwards. */
   async finish(): Promise<{ sha256: string; bytes: number }> {
-    this.#endZero();
+    this.#text.end();
     await this.#flush();
     await onFile(this.#path, 'syncing', () => this.#file.sync());
-    return { sha256: this.#hash.copy().digest('hex'), bytes: this.#bytes };
+    return this.#text.sum();
   }
 
   async close(): Promise<void> {
@@ -89,17 +125,9 @@ export class SumsWriter implements AsyncDisposable {
     await this.close();
   }
 
-  #endZero(): void {
-    if (this.#zero !== null) this.#pending += formatSumsEntry({ ...this.#zero, sha256: null });
-    this.#zero = null;
-  }
-
   async #flush(): Promise<void> {
-    const chunk = Buffer.from(this.#pending, 'latin1');
-    this.#pending = '';
-    this.#hash.update(chunk);
-    this.#bytes += chunk.length;
-    await onFile(this.#path, 'writing', () => this.#file.writeFile(chunk));
+    const part = this.#text.take();
+    await onFile(this.#path, 'writing', () => this.#file.writeFile(part));
   }
 }
 

@@ -1,7 +1,7 @@
 /** Where a domain's QEMU runs: as its XML says, and as what is seen of its process. */
 import type { SessionMode } from '../../core/session.js';
 import type { WaitOptions } from '../../linux/waiting.js';
-import type { FreezeOptions, FrozenResult } from '../qemu/guest/guestFreeze.js';
+import type { FreezeOptions, FrozenResult } from '../qemu/guest/frozenWork.js';
 import type { RecordedVm } from '../qemu/qemuHost.js';
 import { qmp } from '../qemu/qmp/commands.js';
 import type { QmpPort } from '../qemu/qmp/qmpPort.js';

@@ -5,11 +5,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
-import { checkTimeout, type WaitOptions, waitFor } from '../../linux/waiting.js';
+import { checkTimeout, type WaitOptions } from '../../linux/waiting.js';
 import { PlainHost } from '../qemu/plainHost.js';
 import type { QemuHost } from '../qemu/qemuHost.js';
 import { qmp } from '../qemu/qmp/commands.js';
-import { EventHub, EventStream } from '../qemu/qmp/eventHub.js';
+import { EventHub, EventStream, firstEvent } from '../qemu/qmp/eventHub.js';
 import { parseJson } from '../qemu/qmp/json.js';
 import { encodeMessage, type Message, parseMessage } from '../qemu/qmp/lineCodec.js';
 import { QmpCommandError } from '../qemu/qmp/qmpError.js';
@@ -117,34 +117,12 @@ export class DomainMonitor implements QmpPort {
   }
 
   waitEvent(fits: (event: QmpEvent) => boolean, options: WaitOptions = {}): Promise<QmpEvent> {
-    const timeoutMs = options.timeoutMs ?? this.#commandTimeoutMs;
-    const waiting = (async () => {
-      if (this.#failure !== undefined) throw this.#failure;
-      return waitFor<QmpEvent>(
-        (resolve, reject) =>
-          this.#hub.listen({
-            event: (event) => {
-              try {
-                if (fits(event)) resolve(event);
-              } catch (error) {
-                reject(error);
-              }
-            },
-            end: () => reject(this.#failure),
-          }),
-        {
-          timeoutMs: checkTimeout('timeoutMs', timeoutMs),
-          signal: options.signal,
-          onTimeout: () =>
-            new CbtError(
-              'ERR_CBT_TIMEOUT',
-              `the awaited QMP event of ${this.name} did not come in ${timeoutMs} ms`,
-            ),
-        },
-      );
-    })();
-    waiting.catch(() => undefined);
-    return waiting;
+    return firstEvent(this.#hub, fits, {
+      name: this.name,
+      timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs,
+      signal: options.signal,
+      failure: () => this.#failure,
+    });
   }
 
   async close(): Promise<void> {

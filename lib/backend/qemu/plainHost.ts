@@ -5,7 +5,8 @@ import path from 'node:path';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
 import type { WaitOptions } from '../../linux/waiting.js';
-import { type FreezeOptions, type FrozenResult, thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
+import type { FreezeOptions, FrozenResult } from './guest/frozenWork.js';
+import { thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
 import { OWN_MODE } from './own/folderMark.js';
 import type { QemuHost, RecordedVm } from './qemuHost.js';
 

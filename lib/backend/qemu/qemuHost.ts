@@ -4,7 +4,7 @@
  */
 import type { SessionMode } from '../../core/session.js';
 import type { WaitOptions } from '../../linux/waiting.js';
-import type { FreezeOptions, FrozenResult } from './guest/guestFreeze.js';
+import type { FreezeOptions, FrozenResult } from './guest/frozenWork.js';
 
 /** What a session's record says of its VM. */
 export interface RecordedVm {

@@ -1,14 +1,12 @@
 /** A layer while it is made: two objects written at the same time, its data and its sums. */
-import { createHash } from 'node:crypto';
 import type { LayerTarget } from '../copyLayer.js';
-import { formatSumsEntry, formatSumsHead, type SumsEntry } from '../sums.js';
+import { type SumsEntry, SumsText } from '../sums.js';
 import { type BackupTarget, targetFailed } from '../target.js';
 import { HandedOn, untilAborted } from './handedOn.js';
 
 /** Bytes on their way to the target. */
 const QUEUE_BYTES = 16 << 20;
 const SUMS_QUEUE_BYTES = 1 << 20;
-const SUMS_PART_BYTES = 64 << 10;
 /** An entry's line, and the most lines that a disk's clusters can make. */
 const SUMS_LINE_BYTES = 120;
 
@@ -16,17 +14,14 @@ export class ObjectLayerWriter implements LayerTarget {
   readonly #data = new HandedOn(QUEUE_BYTES);
   readonly #sums = new HandedOn(SUMS_QUEUE_BYTES);
   readonly #writing: Promise<PromiseSettledResult<void>[]>;
-  readonly #hash = createHash('sha256');
-  #pending: string;
-  #sumsBytes = 0;
-  #zero: { offset: number; length: number } | null = null;
+  readonly #text: SumsText;
 
   constructor(
     target: BackupTarget,
     keys: { data: string; sums: string },
     { sizeBytes, signal }: { sizeBytes: number; signal: AbortSignal | undefined },
   ) {
-    this.#pending = formatSumsHead(sizeBytes);
+    this.#text = new SumsText(sizeBytes);
     const write = async (key: string, data: HandedOn, atMostBytes: number): Promise<void> => {
       try {
         await target.write(key, untilAborted(data, signal), { atMostBytes, signal });
@@ -51,31 +46,20 @@ export class ObjectLayerWriter implements LayerTarget {
   /** Told by the sums. */
   async zero(): Promise<void> {}
 
-  /** Adds a piece behind the last one; zeros that touch become one entry. */
+  /** Adds a piece behind the last one. */
   async add(entry: SumsEntry): Promise<void> {
-    if (entry.sha256 === null) {
-      const { offset, length } = entry;
-      if (this.#zero !== null && this.#zero.offset + this.#zero.length === offset)
-        this.#zero.length += length;
-      else {
-        this.#endZero();
-        this.#zero = { offset, length };
-      }
-    } else {
-      this.#endZero();
-      this.#pending += formatSumsEntry(entry);
-    }
-    if (this.#pending.length >= SUMS_PART_BYTES) await this.#flush();
+    this.#text.add(entry);
+    if (this.#text.isFull) await this.#sums.push(this.#text.take());
   }
 
   /** Both objects are there afterwards. */
   async finish(): Promise<{ sha256: string; bytes: number }> {
-    this.#endZero();
-    await this.#flush();
+    this.#text.end();
+    await this.#sums.push(this.#text.take());
     this.#data.end();
     this.#sums.end();
     for (const written of await this.#writing) if (written.status === 'rejected') throw written.reason;
-    return { sha256: this.#hash.digest('hex'), bytes: this.#sumsBytes };
+    return this.#text.sum();
   }
 
   /** Ends it without its objects; done when nothing is on its way any more. */
@@ -83,18 +67,5 @@ export class ObjectLayerWriter implements LayerTarget {
     this.#data.end(error);
     this.#sums.end(error);
     await this.#writing;
-  }
-
-  #endZero(): void {
-    if (this.#zero !== null) this.#pending += formatSumsEntry({ ...this.#zero, sha256: null });
-    this.#zero = null;
-  }
-
-  async #flush(): Promise<void> {
-    const part = Buffer.from(this.#pending, 'latin1');
-    this.#pending = '';
-    this.#hash.update(part);
-    this.#sumsBytes += part.length;
-    await this.#sums.push(part);
   }
 }

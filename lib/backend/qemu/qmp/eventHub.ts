@@ -3,6 +3,7 @@
  * one is bounded: losing an event silently could mean trusting a fleecing job that is gone.
  */
 import { CbtError } from '../../../core/errors.js';
+import { checkTimeout, waitFor } from '../../../linux/waiting.js';
 import type { QmpEvent } from './schemas.js';
 
 /** Gets events until `end`; `error` is undefined when we closed the connection ourselves. */
@@ -28,6 +29,51 @@ export class EventHub {
     for (const listener of [...this.listeners]) listener.end(error);
     this.listeners.clear();
   }
+}
+
+/** Where events are waited for: by whom, for how long, and what ended the connection where something did. */
+export interface EventWait {
+  /** The other end, in messages. */
+  name: string;
+  timeoutMs: number;
+  signal: AbortSignal | undefined;
+  failure(): CbtError | undefined;
+}
+
+/**
+ * The first event from this call on that fits. The promise may be dropped; it never ends as an unhandled rejection. A `fits` that throws
+ * ends it with that.
+ */
+export function firstEvent(
+  hub: EventHub,
+  fits: (event: QmpEvent) => boolean,
+  { name, timeoutMs, signal, failure }: EventWait,
+): Promise<QmpEvent> {
+  const waiting = (async () => {
+    const ended = failure();
+    if (ended !== undefined) throw ended;
+    return waitFor<QmpEvent>(
+      (resolve, reject) =>
+        hub.listen({
+          event: (event) => {
+            try {
+              if (fits(event)) resolve(event);
+            } catch (error) {
+              reject(error);
+            }
+          },
+          end: () => reject(failure()),
+        }),
+      {
+        timeoutMs: checkTimeout('timeoutMs', timeoutMs),
+        signal,
+        onTimeout: () =>
+          new CbtError('ERR_CBT_TIMEOUT', `the awaited QMP event of ${name} did not come in ${timeoutMs} ms`),
+      },
+    );
+  })();
+  waiting.catch(() => undefined);
+  return waiting;
 }
 
 /**

@@ -18,7 +18,7 @@ import { traced } from '../../../watch/tracing.js';
 import { PlainHost } from '../plainHost.js';
 import type { QemuHost } from '../qemuHost.js';
 import { breach, connectionLost, noGreeting, speaksOddly } from './connectionErrors.js';
-import { EventHub, EventStream } from './eventHub.js';
+import { EventHub, EventStream, firstEvent } from './eventHub.js';
 import {
   DEFAULT_MAX_LINE_BYTES,
   encodeMessage,
@@ -160,34 +160,12 @@ export class QmpClient implements QmpPort, AsyncDisposable {
    * then await it. The promise may be dropped; it never ends as an unhandled rejection.
    */
   waitEvent(predicate: (event: QmpEvent) => boolean, options: WaitOptions = {}): Promise<QmpEvent> {
-    const timeoutMs = options.timeoutMs ?? this.commandTimeoutMs;
-    const waiting = (async () => {
-      if (this.failure !== undefined) throw this.failure;
-      return waitFor<QmpEvent>(
-        (resolve, reject) =>
-          this.hub.listen({
-            event: (event) => {
-              try {
-                if (predicate(event)) resolve(event);
-              } catch (error) {
-                reject(error);
-              }
-            },
-            end: () => reject(this.failure),
-          }),
-        {
-          timeoutMs: checkTimeout('timeoutMs', timeoutMs),
-          signal: options.signal,
-          onTimeout: () =>
-            new CbtError(
-              'ERR_CBT_TIMEOUT',
-              `the awaited QMP event of ${this.name} did not come in ${timeoutMs} ms`,
-            ),
-        },
-      );
-    })();
-    waiting.catch(() => undefined);
-    return waiting;
+    return firstEvent(this.hub, predicate, {
+      name: this.name,
+      timeoutMs: options.timeoutMs ?? this.commandTimeoutMs,
+      signal: options.signal,
+      failure: () => this.failure,
+    });
   }
 
   /** Closes the connection; what is pending ends in ERR_CBT_CLOSED. QEMU goes on with what it has begun. */

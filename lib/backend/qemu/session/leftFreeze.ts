@@ -4,7 +4,7 @@
  */
 import { CbtError } from '../../../core/errors.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
-import type { FreezeRecord } from '../guest/guestFreeze.js';
+import type { FreezeRecord } from '../guest/frozenWork.js';
 import { type Lease, writeLease } from '../own/lease.js';
 import type { QemuHost } from '../qemuHost.js';
 
