@@ -1,22 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { codeOf, prl, ref, textOf, useLibrary } from './support.js';
+import { prl, ref, resultOf, serverOf, textOf, useLibrary } from './support.js';
 
 useLibrary();
 
 describe('PrlResult_GetParamByIndexAsString', () => {
   test('of a VM it is XML with its name and UUID; past the last there is none', async () => {
-    prl.configureLocalServer([
+    const server = await serverOf([
       { name: 'a', qmp: '/a' },
       { name: 'b & <c>', uuid: '12345678-1234-4234-8234-123456789ABC', qmp: '/b' },
     ]);
-    const server = ref<number>();
-    prl.PrlSrv_Create(server);
-    await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)));
-    const job = prl.PrlSrv_GetVmList(Number(server.value));
-    await codeOf(job);
-    const box = ref<number>();
-    prl.PrlJob_GetResult(job, box);
-    const result = Number(box.value);
+    const result = await resultOf(prl.PrlSrv_GetVmList(server));
     const xml = await textOf((text, length) =>
       prl.PrlResult_GetParamByIndexAsString(result, 1, text, length),
     );

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import * as prl from '../../../lib/facade/parallels/index.js';
 import { runtime } from '../../../lib/facade/parallels/runtime.js';
+import type { VmEntry } from '../../../lib/host/hostVm.js';
 import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { qemuImg, writeRecorded } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
@@ -88,12 +89,74 @@ export async function codeOf(job: number): Promise<number> {
 
 /** The first handle that a job gave. */
 export async function handleOf(job: number): Promise<number> {
+  const handle = ref<number>();
+  expect(prl.PrlResult_GetParam(await resultOf(job), handle)).toBe(prl.PRL_ERR_SUCCESS);
+  return Number(handle.value);
+}
+
+/** VMs that nobody asks anything. */
+export const TWO_VMS: readonly VmEntry[] = [
+  { name: 'a', qmp: '/a' },
+  { name: 'b', qmp: '/b' },
+];
+
+/** A server, logged in to with these VMs. */
+export async function serverOf(vms: readonly VmEntry[]): Promise<number> {
+  prl.configureLocalServer(vms);
+  const server = ref<number>();
+  expect(prl.PrlSrv_Create(server)).toBe(prl.PRL_ERR_SUCCESS);
+  expect(await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)))).toBe(prl.PRL_ERR_SUCCESS);
+  return Number(server.value);
+}
+
+/** What a job that succeeded gave. */
+export async function resultOf(job: number): Promise<number> {
   expect(await codeOf(job)).toBe(prl.PRL_ERR_SUCCESS);
   const result = ref<number>();
   expect(prl.PrlJob_GetResult(job, result)).toBe(prl.PRL_ERR_SUCCESS);
-  const handle = ref<number>();
-  expect(prl.PrlResult_GetParam(Number(result.value), handle)).toBe(prl.PRL_ERR_SUCCESS);
-  return Number(handle.value);
+  return Number(result.value);
+}
+
+type Handler = (event: number, userData: unknown) => void;
+type OfHandler = (it: number, handler: Handler | null, data?: unknown) => number;
+
+/** A function that is registered for `it` is told of the job that `begin` starts, which ends with this code. */
+export async function expectTold(
+  register: OfHandler,
+  it: number,
+  begin: (it: number) => number,
+  expected: number,
+): Promise<void> {
+  const told: unknown[][] = [];
+  const data = {};
+  const handler: Handler = (event, userData) => {
+    const code = ref<number>();
+    prl.PrlJob_GetRetCode(event, code);
+    told.push([event, code.value, userData]);
+  };
+  expect(register(it, handler, data)).toBe(prl.PRL_ERR_SUCCESS);
+  const job = begin(it);
+  expect(await codeOf(job)).toBe(expected);
+  expect(told).toEqual([[job, expected, data]]);
+  expect(told[0]?.[2]).toBe(data);
+  expect(register(it, null)).toBe(prl.PRL_ERR_INVALID_ARG);
+}
+
+/** One that is taken off by its data is not told any more, and can be taken off once. */
+export async function expectTakenOff(
+  register: OfHandler,
+  unregister: OfHandler,
+  it: number,
+  begin: (it: number) => number,
+): Promise<void> {
+  const told: unknown[] = [];
+  const handler: Handler = (_event, userData) => void told.push(userData);
+  for (const data of ['a', 'b']) expect(register(it, handler, data)).toBe(prl.PRL_ERR_SUCCESS);
+  expect(unregister(it, handler, 'c')).toBe(prl.PRL_ERR_INVALID_ARG);
+  expect(unregister(it, handler, 'a')).toBe(prl.PRL_ERR_SUCCESS);
+  expect(unregister(it, handler, 'a')).toBe(prl.PRL_ERR_INVALID_ARG);
+  await codeOf(begin(it));
+  expect(told).toEqual(['b']);
 }
 
 /** A running QEMU with one tracked disk `d`, and what the SDK needs to find it. */

@@ -104,16 +104,20 @@ const work: Record<string, (tracking: ImageTracking, points: Points) => Promise<
   disable: (tracking) => tracking.disable(),
 };
 
+/** The image that the work is done on: enable has nothing before it. */
+async function modelFor(name: string, model: string): Promise<Points> {
+  if (name !== 'enable') return history(model);
+  await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=4k', model, '64M');
+  return { first: '', second: '' };
+}
+
 describe('at every fill level', () => {
   test.each(Object.entries(work))('%s is done whole, or refused with nothing changed', async (name, act) => {
     await withFolder(async (folder) => {
       await using small = await SmallFileSystem.mount(4 * MIB);
       const image = small.file('d.qcow2');
       const model = `${folder}/model`;
-      let points = { first: '', second: '' };
-      if (name === 'enable')
-        await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=4k', model, '64M');
-      else points = await history(model);
+      const points = await modelFor(name, model);
       const needed = (await readBitmapNeed(model, all)).neededBytes;
       let done = 0;
       for (let leave = 0; leave <= needed + 8192; leave += 4096) {
@@ -155,10 +159,7 @@ describe('with the room taken by somebody else after it was looked at', () => {
       await using small = await SmallFileSystem.mount(4 * MIB);
       const image = small.file('d.qcow2');
       const model = `${folder}/model`;
-      let points = { first: '', second: '' };
-      if (name === 'enable')
-        await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=4k', model, '64M');
-      else points = await history(model);
+      const points = await modelFor(name, model);
       for (let leave = 0; leave <= 32768; leave += 4096) {
         await copyFile(model, image);
         await small.fill(leave);

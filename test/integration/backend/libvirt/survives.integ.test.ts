@@ -48,6 +48,13 @@ async function write(granule: number): Promise<void> {
   written.add(granule);
 }
 
+/** What the guest writes from here on lies above its image, by libvirt's own snapshot. */
+async function takeOverlay(): Promise<void> {
+  const overlay = daemon.file(`images/${name}-overlay.qcow2`);
+  const spec = ['--diskspec', `vda,file=${overlay}`];
+  await daemon.virsh('snapshot-create-as', name, 's', '--disk-only', '--no-metadata', ...spec);
+}
+
 /** What changed since, in granules; a coded word that only a full backup will do is an answer too. */
 async function answer(from = pit): Promise<Set<number> | string> {
   await using opened = await open();
@@ -111,16 +118,7 @@ describe('a domain that', () => {
   });
 
   test('is snapshotted by libvirt is safe, and whole again when the overlay is committed', async () => {
-    const overlay = daemon.file(`images/${name}-overlay.qcow2`);
-    await daemon.virsh(
-      'snapshot-create-as',
-      name,
-      's',
-      '--disk-only',
-      '--no-metadata',
-      '--diskspec',
-      `vda,file=${overlay}`,
-    );
+    await takeOverlay();
     await write(5);
     await expectSafe();
     await daemon.virsh('blockcommit', name, 'vda', '--active', '--pivot', '--wait');
@@ -130,16 +128,7 @@ describe('a domain that', () => {
   });
 
   test('has its overlay pulled up is safe', async () => {
-    const overlay = daemon.file(`images/${name}-overlay.qcow2`);
-    await daemon.virsh(
-      'snapshot-create-as',
-      name,
-      's',
-      '--disk-only',
-      '--no-metadata',
-      '--diskspec',
-      `vda,file=${overlay}`,
-    );
+    await takeOverlay();
     await write(5);
     await daemon.virsh('blockpull', name, 'vda', '--wait');
     await write(6);
@@ -193,25 +182,14 @@ describe('in a session', () => {
 
   test('libvirt saves, migrates and snapshots nothing; afterwards it does', async () => {
     const session = await vm.begin();
-    const overlay = daemon.file(`images/${name}-overlay.qcow2`);
-    const snapshot = (): Promise<string> =>
-      daemon.virsh(
-        'snapshot-create-as',
-        name,
-        's',
-        '--disk-only',
-        '--no-metadata',
-        '--diskspec',
-        `vda,file=${overlay}`,
-      );
     await expect(daemon.virsh('save', name, daemon.file(`${name}.save`))).rejects.toThrow();
-    await expect(snapshot()).rejects.toThrow();
+    await expect(takeOverlay()).rejects.toThrow();
     await session.check();
     await write(10);
     await session.commit();
     await vm.close();
     await expectExact();
-    await snapshot();
+    await takeOverlay();
     await expectSafe();
   });
 
