@@ -2,12 +2,7 @@
  * The calls of the SDK that this facade has: what its coverage table, its exports and its conformance tests are held to. An
  * absent one is there all the same and answers PRL_ERR_UNIMPLEMENTED.
  */
-export interface SurfaceEntry {
-  name: string;
-  status: 'full' | 'partial' | 'absent';
-  /** Why it is not full. */
-  reason?: string;
-}
+import type { SurfaceEntry } from '../surface.js';
 
 export const surface: readonly SurfaceEntry[] = [
   { name: 'PrlApi_CreateHandlesList', status: 'full' },

@@ -1,10 +1,5 @@
 /** The calls of VixDiskLib that this facade has; held to exports, coverage table and conformance tests. Absent ones answer VIX_E_NOT_SUPPORTED. */
-export interface SurfaceEntry {
-  name: string;
-  status: 'full' | 'partial' | 'absent';
-  /** Why it is not full. */
-  reason?: string;
-}
+import type { SurfaceEntry } from '../surface.js';
 
 export const surface: readonly SurfaceEntry[] = [
   { name: 'VixDiskLib_AllocateConnectParams', status: 'full' },

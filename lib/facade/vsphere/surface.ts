@@ -1,10 +1,5 @@
 /** The methods of the API that this facade has, with how far; held to exports, coverage table and conformance tests. */
-export interface SurfaceEntry {
-  name: string;
-  status: 'full' | 'partial' | 'absent';
-  /** Why it is not full. */
-  reason?: string;
-}
+import type { SurfaceEntry } from '../surface.js';
 
 export const surface: readonly SurfaceEntry[] = [
   { name: 'ConsolidateVMDisks_Task', status: 'full' },

@@ -1,15 +1,9 @@
 /** The methods of the API that go over the wire, and how far; docs/coverage.md is made from it, and a test holds it to the handlers. */
+
+import type { SurfaceEntry } from '../../facade/surface.js';
 import { METHODS } from '../../facade/vsphere/schema/schema.js';
 import { surface as facade } from '../../facade/vsphere/surface.js';
 import { HANDLERS } from './handlers.js';
-
-/** One method, as `<type>.<method>`. */
-export interface WireEntry {
-  name: string;
-  status: 'full' | 'partial' | 'absent';
-  /** Why it is not full. */
-  reason?: string;
-}
 
 /** Answered before there is a session. */
 const FREE = ['ServiceInstance.RetrieveServiceContent', 'SessionManager.Login'];
@@ -29,20 +23,19 @@ const REASONS: Readonly<Record<string, string>> = {
   'TaskManager.CreateCollectorForTasks': 'the filter is not looked at: all tasks of the last ten minutes',
 };
 
-/** Why a method of the facade is not full there. */
-function ofFacade(key: string): Pick<WireEntry, 'status' | 'reason'> {
-  const name = key.slice(key.indexOf('.') + 1);
-  const found = facade.find((entry) => entry.name === name);
-  if (found === undefined || found.status === 'full') return { status: 'full' };
-  return { status: found.status, ...(found.reason !== undefined && { reason: found.reason }) };
+/** How far the facade has it. */
+function ofFacade(key: string): SurfaceEntry {
+  const found = facade.find((entry) => entry.name === key.slice(key.indexOf('.') + 1));
+  return found === undefined ? { name: key, status: 'full' } : { ...found, name: key };
 }
 
-function entryOf(name: string): WireEntry {
+function entryOf(name: string): SurfaceEntry {
   const reason = REASONS[name];
   if (reason !== undefined) return { name, status: 'partial', reason };
   if (FREE.includes(name)) return { name, status: 'full' };
   if (HANDLERS[name] === undefined) return { name, status: 'absent', reason: 'NotSupported' };
-  return { name, ...ofFacade(name) };
+  return ofFacade(name);
 }
 
-export const surface: readonly WireEntry[] = [...METHODS.keys()].sort().map(entryOf);
+/** Each by `<type>.<method>`. */
+export const surface: readonly SurfaceEntry[] = [...METHODS.keys()].sort().map(entryOf);
