@@ -42,14 +42,14 @@ Examples:
 
   program
     .command('run')
-    .description('run jobs of the host file: back up, prune, verify, and say how it went')
+    .description('run jobs of the host file: back up, verify, prune, and say how it went')
     .argument('[job...]', 'names of jobs (default: all of them, in their order)')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
 One VM that fails stops no other, and one job no other. The exit code is the worst; 6 where all is done, and a disk of a job with
-\`strict\` had to be copied in full. What happened is also in last-run.json in the job's folder, and in its file of metrics.
+\`strict\` had to be copied in full. What happened is also in last-run-<job>.json in the job's folder, and in its file of metrics.
 
 Examples:
   qemu-cbt run

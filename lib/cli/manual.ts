@@ -40,7 +40,7 @@ export const FILES: Terms = [
     'the host file, which names VMs; docs/host.example.yaml of the package has every key',
   ],
   ['/var/lib/qemu-cbt', 'records of VMs: their numbers, what snapshots of clients are, who holds them'],
-  ['<folder of a job>/last-run.json', 'how the last qemu-cbt run of the job went'],
+  ['<folder of a job>/last-run-<job>.json', 'how the last qemu-cbt run of the job went'],
   ['<backup folder>/folder.json', 'whose backups the folder holds'],
   ['<backup folder>/run-000001.json', 'the manifest of a run: disks, points in time, sizes, reasons'],
   [

@@ -40,7 +40,7 @@ export async function backupAll(io: CliIo, images: readonly string[], flags: Bac
 }
 
 /** A name that is an address has what no name of a folder can have. */
-function folderNameOf(name: string): string {
+export function folderNameOf(name: string): string {
   return name.includes('/') ? encodeURIComponent(name) : name;
 }
 

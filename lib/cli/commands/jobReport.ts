@@ -1,7 +1,7 @@
-/** How jobs went: as a table, as JSON, and as figures for Prometheus. */
+/** How jobs went: as a table, and as JSON. */
 import type { DiskResult } from '../../backup/backup.js';
-import type { CbtError } from '../../core/errors.js';
-import { NOT_AS_WANTED } from '../exitCode.js';
+import { CbtError } from '../../core/errors.js';
+import { exitCodeOf, NOT_AS_WANTED, worseOf } from '../exitCode.js';
 import { localTime } from '../localTime.js';
 import { formatBytes } from '../picture/units.js';
 import { printable } from '../report.js';
@@ -13,12 +13,15 @@ import { formatSeconds } from '../transferProgress.js';
 export interface VmReport {
   vm: string;
   to: string;
+  startedAt: string;
   exitCode: number;
   seconds: number;
   /** Null where no run came to be. */
   run: number | null;
   disks: readonly DiskResult[];
-  /** The first thing that failed: the backup, the prune, or what `verify` found. */
+  /** What the backup, `verify` and the prune had to say beside it. */
+  warnings: readonly string[];
+  /** The first thing that failed: the backup, what `verify` found, or the prune. */
   error: CbtError | null;
 }
 
@@ -28,11 +31,27 @@ export interface JobReport {
   finishedAt: string;
   exitCode: number;
   vms: readonly VmReport[];
-  /** What failed beside the VMs: a hook, or finding them. */
-  error: CbtError | null;
+  /** What failed beside the VMs: hooks, finding the VMs, telling how it went; or the signal that ended it. */
+  errors: readonly CbtError[];
 }
 
-export function reportJson({ error, vms, ...job }: JobReport): object {
+/** What a signal ended, in its words. */
+export function abortedError({ reason }: AbortSignal): CbtError {
+  const why = reason instanceof Error ? reason.message : 'cancelled';
+  return new CbtError('ERR_CBT_ABORTED', why, { cause: reason });
+}
+
+/** The report with one thing more that failed; itself where it says that already. */
+export function withError(report: JobReport, error: CbtError): JobReport {
+  if (report.errors.some(({ message }) => message === error.message)) return report;
+  return {
+    ...report,
+    errors: [...report.errors, error],
+    exitCode: worseOf(report.exitCode, exitCodeOf(error)),
+  };
+}
+
+export function reportJson({ errors, vms, ...job }: JobReport): object {
   return {
     ...job,
     vms: vms.map(({ error: failed, disks, ...vm }) => ({
@@ -50,19 +69,24 @@ export function reportJson({ error, vms, ...job }: JobReport): object {
       ),
       error: failed === null ? null : errorJson(failed),
     })),
-    error: error === null ? null : errorJson(error),
+    errors: errors.map(errorJson),
   };
 }
 
 export function tableOf(reports: readonly JobReport[]): string {
   const head = ['job', 'VM', 'run', 'full', 'incremental', 'changed', 'stored', 'time', 'result'];
-  const rows = reports.flatMap(({ job, vms, error }) => {
-    const own = vms.map((vm) => [job, printable(vm.vm), ...figuresOf(vm), resultOf(vm.exitCode, vm.error)]);
-    return error === null ? own : [...own, [job, '-', '-', '-', '-', '-', '-', '-', resultOf(1, error)]];
-  });
+  const rows = reports.flatMap(({ job, vms, errors }) => [
+    ...vms.map((vm) => [job, printable(vm.vm), ...figuresOf(vm), resultOf(vm)]),
+    ...errors.map((error) => [job, '-', '-', '-', '-', '-', '-', '-', failure(error)]),
+  ]);
+  const warnings = reports.flatMap(({ job, vms }) =>
+    vms.flatMap(({ vm, warnings: all }) =>
+      all.map((one) => `warning: ${job}, ${printable(vm)}: ${printable(one)}`),
+    ),
+  );
   const at = reports.at(-1)?.finishedAt;
   const lines = columns(head, rows, new Set(['run', 'full', 'incremental', 'changed', 'stored', 'time']));
-  return `${['', ...lines, ...(at === undefined ? [] : [`ended ${localTime(at)}`])].join('\n')}\n`;
+  return `${['', ...lines, ...warnings, ...(at === undefined ? [] : [`ended ${localTime(at)}`])].join('\n')}\n`;
 }
 
 function figuresOf({ run, disks, seconds }: VmReport): string[] {
@@ -78,60 +102,16 @@ function figuresOf({ run, disks, seconds }: VmReport): string[] {
   ];
 }
 
-function resultOf(exitCode: number, error: CbtError | null): string {
-  if (error !== null) return `FAILED [${error.code}] ${printable(error.message)}`;
-  if (exitCode === NOT_AS_WANTED) return 'done, but full where incremental was wanted';
-  return exitCode === 0 ? 'done' : 'FAILED';
+function resultOf({ exitCode, error, warnings }: VmReport): string {
+  if (error !== null) return failure(error);
+  const done = exitCode === NOT_AS_WANTED ? 'done, but full where incremental was wanted' : 'done';
+  return warnings.length === 0 ? done : `${done}, ${warnings.length} warning(s)`;
 }
 
-/** In the text format of Prometheus. A VM that never ended well has no time of success: that is what an alert looks for. */
-export function metricsOf({ job, startedAt, finishedAt, exitCode, vms }: JobReport): string {
-  const of = (vm: string): string => `{job="${label(job)}",vm="${label(vm)}"}`;
-  const good = vms.filter((vm) => vm.error === null && (vm.exitCode === 0 || vm.exitCode === NOT_AS_WANTED));
-  const figures: [name: string, help: string, lines: string[]][] = [
-    [
-      'job_end_timestamp_seconds',
-      'When the job last ended.',
-      [`{job="${label(job)}"} ${Date.parse(finishedAt) / 1000}`],
-    ],
-    ['job_exit_code', 'Exit code of the job.', [`{job="${label(job)}"} ${exitCode}`]],
-    ['job_vm_exit_code', 'Exit code of a VM in it.', vms.map((vm) => `${of(vm.vm)} ${vm.exitCode}`)],
-    [
-      'job_vm_success_timestamp_seconds',
-      'When the run of a VM that went well began.',
-      good.map((vm) => `${of(vm.vm)} ${Date.parse(startedAt) / 1000}`),
-    ],
-    [
-      'job_vm_duration_seconds',
-      'How long a VM took.',
-      vms.map((vm) => `${of(vm.vm)} ${vm.seconds.toFixed(3)}`),
-    ],
-    [
-      'job_vm_stored_bytes',
-      'What was stored of a VM.',
-      vms.map(
-        (vm) =>
-          `${of(vm.vm)} ${sum(vm.disks.map((disk) => (disk.error === undefined ? disk.storedBytes : 0)))}`,
-      ),
-    ],
-  ];
-  return figures
-    .map(([name, help, lines]) =>
-      [
-        `# HELP qemu_cbt_${name} ${help}`,
-        `# TYPE qemu_cbt_${name} gauge`,
-        ...lines.map((line) => `qemu_cbt_${name}${line}`),
-        '',
-      ].join('\n'),
-    )
-    .join('');
+function failure({ code, message }: CbtError): string {
+  return `${code === 'ERR_CBT_ABORTED' ? 'ABORTED' : 'FAILED'} [${code}] ${printable(message)}`;
 }
 
-/** As the text format quotes it. */
-function label(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-}
-
-function sum(numbers: readonly number[]): number {
+export function sum(numbers: readonly number[]): number {
   return numbers.reduce((all, one) => all + one, 0);
 }

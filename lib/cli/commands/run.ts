@@ -19,11 +19,14 @@ export async function runCommand(
   const jobs = chosen(file.says.jobs ?? [], names, file.path);
   const reports: JobReport[] = [];
   for (const job of jobs) {
-    throwIfAborted(io.signal);
+    if (io.signal.aborted) break;
     reports.push(await runJob(io, { job, inventory, json }));
   }
+  // Ended by a signal or not: what was done is told.
   if (json) await tellJson(io, { jobs: reports.map(reportJson) });
   else await tell(io, tableOf(reports));
+  const isCut = reports.some(({ errors }) => errors.some(({ code }) => code === 'ERR_CBT_ABORTED'));
+  if (isCut || reports.length < jobs.length) throwIfAborted(io.signal);
   return reports.reduce((worst, { exitCode }) => worseOf(worst, exitCode), 0);
 }
 

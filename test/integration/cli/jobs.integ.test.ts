@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BackupFolder } from '../../../lib/backup/folder.js';
 import { cli } from '../../helpers/cli.js';
+import { FakeLibvirt } from '../../helpers/fakeLibvirt.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
@@ -43,11 +44,11 @@ ${jobs.map((job) => `  - ${job}\n`).join('')}`,
   return cli('run', ...args, '--host', at('host.yaml'));
 }
 
-const report = async (): Promise<Record<string, unknown>> =>
-  JSON.parse(await readFile(at('backups', 'last-run.json'), 'utf8'));
+const report = async (job = 'nightly'): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(at('backups', `last-run-${job}.json`), 'utf8'));
 
 describe('a job', () => {
-  test('backs VMs up, running or off, prunes and verifies; table, report, figures and hooks say so', async () => {
+  test('backs VMs up, running or off, verifies and prunes; table, report, figures and hooks say so', async () => {
     const job = nightly(
       `, vms: [web, off], keep: {last: 1}, verify: data, metrics: ${at('cbt.prom')}, before: [${at('hook')}, before], after: [${at('hook')}, after], failed: [${at('hook')}, failed]`,
     );
@@ -62,7 +63,7 @@ describe('a job', () => {
     expect(await report()).toMatchObject({
       job: 'nightly',
       exitCode: 0,
-      error: null,
+      errors: [],
       vms: [
         { vm: 'web', exitCode: 0, run: 2, disks: [{ disk: 'vda', verdict: 'incremental' }] },
         { vm: 'off', exitCode: 0, run: 2 },
@@ -92,6 +93,38 @@ describe('a job', () => {
     expect(figures).not.toMatch(/success_timestamp_seconds\{job="nightly",vm="bare"/);
   });
 
+  test('of names: one that the host file does not have stops no other, and a file of that name is no VM', async () => {
+    const { code, stdout } = await run([nightly(', vms: [package.json, off]')]);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(
+      /nightly +package.json +- .* FAILED \[ERR_CBT_INVALID_ARGUMENT\] .*web, off, bare\nnightly +off +1 .* done\n/,
+    );
+  });
+
+  test('without a VM is refused, of a host file and of a libvirt', async () => {
+    const libvirt = await FakeLibvirt.start();
+    try {
+      for (const [more, expected] of [
+        ['', 'a host file that names VMs'],
+        [`, libvirt: "${libvirt.uri}"`, 'has none'],
+      ]) {
+        await writeFile(at('host.yaml'), `jobs: [${nightly(more)}]\n`);
+        const { code, stdout } = await cli('run', '--host', at('host.yaml'));
+        expect(code).toBe(2);
+        expect(stdout).toMatch(new RegExp(`FAILED .*no VM.*${expected}`));
+      }
+    } finally {
+      await libvirt[Symbol.asyncDispose]();
+    }
+  });
+
+  test('that shares its folder with another has a report of its own', async () => {
+    const other = `{name: other, vms: [bare], to: ${at('backups')}}`;
+    expect((await run([nightly(', vms: [off]'), other])).code).toBe(5);
+    expect(await report()).toMatchObject({ job: 'nightly', exitCode: 0 });
+    expect(await report('other')).toMatchObject({ job: 'other', exitCode: 5 });
+  });
+
   test('strictly: full for a loss is done, and not as wanted', async () => {
     const job = nightly(', vms: [off], strict: true');
     expect((await run([job])).code).toBe(0);
@@ -118,8 +151,26 @@ describe('a job', () => {
     const { code } = await run([nightly(', vms: [off], keep: {last: 1}, verify: manifest')], '--json');
     expect(code).toBe(4);
     expect(await report()).toMatchObject({
-      vms: [{ vm: 'off', run: 2, error: { code: 'ERR_CBT_CORRUPT_IMAGE' } }],
+      vms: [
+        {
+          vm: 'off',
+          run: 2,
+          error: { code: 'ERR_CBT_CORRUPT_IMAGE' },
+          warnings: [expect.stringContaining('run-000001.json')],
+        },
+      ],
     });
+  });
+
+  test('that verifies looks before it prunes: where a layer is damaged, no run goes', async () => {
+    const job = (more = ''): string => nightly(`, vms: [web]${more}`);
+    for (const _ of [1, 2]) expect((await run([job()])).code).toBe(0);
+    const layer = at('backups', 'web', 'vda-000001.qcow2');
+    const bytes = await readFile(layer);
+    const data = bytes.indexOf(Buffer.alloc(4096, 1));
+    await writeFile(layer, bytes.fill(2, data, data + 1));
+    expect((await run([job(', keep: {last: 1}, verify: data')])).code).toBe(4);
+    expect((await BackupFolder.read(at('backups', 'web'))).runs.map((one) => one.run)).toEqual([1, 2, 3]);
   });
 });
 
@@ -136,9 +187,17 @@ test('what is misspelt is told before anything runs', async () => {
     ', vms: [a], libvirt: "qemu:///system"',
     ', after: [hook]',
     ', rate: fast',
+    ', vms: [web, web]',
+    ', hookLimit: 10',
+    ', hookLimit: 100h',
   ])
     expect((await run([nightly(more)])).code, more).toBe(2);
   expect((await run([nightly(), nightly()])).stderr).toContain('one that no job above it has');
+  const figures = (name: string, path: string): string =>
+    `{name: ${name}, to: ${at('backups')}, metrics: ${folder.path}/${path}}`;
+  expect((await run([figures('one', 'a.prom'), figures('two', './a.prom')])).stderr).toContain(
+    'a file that no job above it has',
+  );
   await mkdir(at('none'));
   expect((await cli('run', '--host', at('none', 'host.yaml'))).code).not.toBe(0);
 });
