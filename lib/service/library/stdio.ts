@@ -17,7 +17,11 @@ export async function serveStdio({ env, host, version, signal }: StdioOptions): 
   // the one for writing would take away what the other is to read.
   const input = new Socket({ fd: 0, readable: true, writable: false });
   const output = new Socket({ fd: 1, readable: false, writable: true });
-  const end = () => input.destroy();
+  // The output too, so that the program is told before its disks are closed, which may take a while.
+  const end = () => {
+    input.destroy();
+    output.destroy();
+  };
   signal.addEventListener('abort', end, { once: true });
   // A client that was killed in the middle of a message is one that went away.
   input.on('error', end);

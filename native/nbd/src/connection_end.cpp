@@ -15,7 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kGoodbye = 2s;        // for the server to close its side
-constexpr auto kServerExit = 30s;    // for a server of ours to write what it has and end
+constexpr auto kAlone = 2s;          // for a server of ours to end when the last of its clients has left
+constexpr auto kServerExit = 30s;    // for one that was told to end to write what it has
 constexpr auto kReaderExit = 1500ms; // for one that only read
 
 } // namespace
@@ -48,21 +49,28 @@ Status Connection::say_goodbye() {
     // A failure now is the other side being gone, which is what is waited for.
     static_cast<void>(poll_lanes(milliseconds_until(limit)));
   }
+  Status worst;
   for (const auto& lane : lanes_.lanes_) {
     if (lane->server_log() == nullptr) continue;
-    // One that still owes replies was not said goodbye to, and would wait for
-    // us; SIGTERM ends it as cleanly.
-    const bool owes = !lane->is_over();
-    if (owes) lane->signal_server(SIGTERM);
-    // One that only read has nothing to bring to safety: it need not be waited
-    // for when it hangs on the replies that nobody takes.
-    const bool expendable = owes && lanes_.info_.read_only;
-    if (lane->server_log()->wait_for_exit(expendable ? kReaderExit : kServerExit)) continue;
-    lane->signal_server(SIGKILL);
-    if (expendable && lane->server_log()->wait_for_exit(kServerExit)) continue;
-    return Status(Code::timeout, text(name_, " did not end and was killed"));
+    Status ended = end_server(*lane);
+    if (worst.is_ok()) worst = std::move(ended);
   }
-  return {};
+  return worst;
+}
+
+Status Connection::end_server(Lane& lane) {
+  const ServerLog& log = *lane.server_log();
+  if (lane.is_over() && log.wait_for_exit(kAlone)) return {};
+  // It still owes us replies, or others are connected to it: it would wait for us, or for them. SIGTERM ends it as
+  // cleanly, and is nothing to one that is ending already.
+  lane.signal_server(SIGTERM);
+  // One that only read has nothing to bring to safety: it need not be waited
+  // for when it hangs on the replies that nobody takes.
+  const bool expendable = lanes_.info_.read_only;
+  if (log.wait_for_exit(expendable ? kReaderExit : kServerExit)) return {};
+  lane.signal_server(SIGKILL);
+  if (expendable && log.wait_for_exit(kServerExit)) return {};
+  return Status(Code::timeout, text(name_, " did not end and was killed"));
 }
 
 void Connection::end(Status status) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* QEMU gets fresh memory for requests from 1 MiB on; a write costs qcow2 the same whatever its size. */
@@ -43,6 +44,14 @@ static struct nbd_handle *connect_to(const struct cbt_nbd *nbd, const char *uri)
   return NULL;
 }
 
+/* For copies of the process by fork too: theirs would keep the server, which would be waited for. */
+static void disconnect(const struct cbt_nbd *nbd, struct nbd_handle *handle) {
+  if (handle == NULL) return;
+  int fd = nbd->aio_get_fd(handle);
+  if (fd >= 0) shutdown(fd, SHUT_RDWR);
+  nbd->close(handle);
+}
+
 struct cbt_lane *cbt_lane_open(const char *uri, uint64_t bytes) {
   const struct cbt_nbd *nbd = cbt_nbd();
   struct cbt_lane *lane = nbd == NULL ? NULL : calloc(1, sizeof *lane);
@@ -68,8 +77,8 @@ void cbt_lane_close(struct cbt_lane *lane) {
     eventfd_write(lane->wake, 1);
     pthread_join(lane->thread, NULL);
   }
-  if (lane->later != NULL) lane->nbd->close(lane->later);
-  if (lane->now != NULL) lane->nbd->close(lane->now);
+  disconnect(lane->nbd, lane->later);
+  disconnect(lane->nbd, lane->now);
   if (lane->wake >= 0) close(lane->wake);
   pthread_mutex_destroy(&lane->waiting);
   pthread_mutex_destroy(&lane->lock);

@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Status check_progress() const;
   void take_what_is_owed();
   Status say_goodbye();
+  Status end_server(Lane& lane);
   [[nodiscard]] int next_timeout() const;
   void take_posted();
   void wake();
