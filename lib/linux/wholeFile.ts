@@ -3,7 +3,7 @@
  * brought to stable storage, and then given the target's name, if that is what it was when the work began.
  */
 import { type FileHandle, rename, stat } from 'node:fs/promises';
-import { CbtError, invalidArgument } from '../core/errors.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { isMissing, onFile } from './fileFault.js';
 import { moveToFreeName } from './freeName.js';
 import { syncOpenFolder } from './stable.js';
@@ -29,6 +29,8 @@ export interface WholeFileOptions {
    * target all have to say the same.
    */
   long?: boolean | undefined;
+  /** Fired, the file does not get its name. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -61,6 +63,7 @@ export async function writeWholeFile<T>(
       const result = await fill(unfinished.file, unfinished.path);
       await unfinished.file.sync();
       await requireFree();
+      throwIfAborted(options.signal);
       await finish(unfinished, target);
       return result;
     } finally {

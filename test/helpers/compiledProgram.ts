@@ -48,7 +48,9 @@ export async function runProgram(
 export const PYTHON_PROGRAM = join(root, 'test/integration/service/library/clients/session.py');
 
 /** That program, and the command that runs for it, which tells its number; both gone when the test has ended. */
-export async function startPython(): Promise<{ client: Stepper; command: () => Promise<number> }> {
+export async function startPython(
+  extra: Readonly<Record<string, string>> = {},
+): Promise<{ client: Stepper; command: () => Promise<number> }> {
   await freshBuild();
   const folder = await makeTemporaryFolder();
   onTestFinished(() => folder.remove());
@@ -56,7 +58,12 @@ export async function startPython(): Promise<{ client: Stepper; command: () => P
   await writeFile(wrapper, `#!/bin/sh\necho $$ > ${told}\nexec ${process.execPath} ${COMMAND} "$@"\n`);
   await chmod(wrapper, 0o755);
   // No host file: there is no VM.
-  const env = { QEMU_CBT_COMMAND: wrapper, QEMU_CBT_HOST: '', QEMU_CBT_STATE: join(folder.path, 'state') };
+  const env = {
+    QEMU_CBT_COMMAND: wrapper,
+    QEMU_CBT_HOST: '',
+    QEMU_CBT_STATE: join(folder.path, 'state'),
+    ...extra,
+  };
   const client = new Stepper('/usr/bin/python3', [PYTHON_PROGRAM, LIBRARY], env);
   return { client, command: async () => Number(await readFile(told, 'utf8')) };
 }

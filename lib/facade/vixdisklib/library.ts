@@ -37,6 +37,8 @@ export class Library implements AsyncDisposable {
   settings: VixDiskLibSettings;
   /** @internal Whether the client has a process of its own, which reads and writes images by their servers. */
   sharesServers = false;
+  /** @internal Ends the work on images that is on its way. */
+  signal: AbortSignal | undefined;
   /** @internal VMs that are kept as they are, between PrepareForAccess and EndAccess. */
   readonly holds = new Holds();
   /** What was said last about each code, for VixDiskLib_GetErrorText. */
@@ -152,8 +154,23 @@ export class Library implements AsyncDisposable {
   /** Ends its use: closes every connection with its disks, all also where closing one fails, and lets go of the VMs it holds. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.deinitialise();
-    await closeAll(...this.#connections, { close: () => this.holds.release() });
+    const told = (close: () => Promise<void>) => ({
+      close: () =>
+        close().catch((thrown: unknown) => {
+          this.answer(thrown);
+          throw thrown;
+        }),
+    });
+    try {
+      const connections = [...this.#connections].map((connection) => told(() => connection.close()));
+      await closeAll(
+        ...connections,
+        told(() => this.holds.release()),
+      );
+    } finally {
+      // Until now the log is there to tell what was not written.
+      this.deinitialise();
+    }
   }
 
   /** Closes it. */

@@ -32,6 +32,15 @@ export const MAX_PIECE_BYTES = 8 << 20;
 /** Bytes of the longest text that the library asks for. */
 const MAX_TEXT_BYTES = 8 << 20;
 
+/** Bytes that a call takes for what it answers. */
+export function answerBytes(name: string, values: readonly Value[]): number {
+  if (name === 'VixDiskLib_ReadMetadata' || name === 'VixDiskLib_GetMetadataKeys') return MAX_TEXT_BYTES;
+  const [, , , count] = name === 'VixDiskLib_Read' ? values : [];
+  return typeof count === 'bigint'
+    ? Math.min(Number(count) * vix.VIXDISKLIB_SECTOR_SIZE, MAX_PIECE_BYTES)
+    : 0;
+}
+
 const text = (value: string): Value => Buffer.from(value);
 
 /** With a connection as its first value. */

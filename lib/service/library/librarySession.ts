@@ -8,7 +8,7 @@ import { CbtError } from '../../core/errors.js';
 import { VixFailure } from '../../facade/vixdisklib/errors.js';
 import * as vix from '../../facade/vixdisklib/index.js';
 import { CallArguments } from './callArguments.js';
-import { type Answer, CALLS } from './calls.js';
+import { type Answer, answerBytes, CALLS } from './calls.js';
 import {
   ALIVE,
   type Frame,
@@ -47,12 +47,14 @@ export class LibrarySession {
   readonly #buffers = new ReadBuffers();
   #greeted = false;
   #bytesOnWay = 0;
-  #running = 0;
+  readonly #running = new Set<Promise<void>>();
+  readonly #ended = new AbortController();
   #room: (() => void) | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#library.sharesServers = true;
+    this.#library.signal = this.#ended.signal;
     this.#objects = new ClientObjects(this.#library, options);
     // Who went away is told by the end of the input.
     options.output.on('error', () => undefined);
@@ -61,7 +63,7 @@ export class LibrarySession {
   /** Until the client ends, goes away, or breaks the protocol, which throws; nothing of the session is left then. */
   async run(): Promise<void> {
     const reader = new FrameReader();
-    const alive = setInterval(() => this.#running > 0 && this.#send(0, ALIVE, []), ALIVE_EVERY_MS);
+    const alive = setInterval(() => this.#running.size > 0 && this.#send(0, ALIVE, []), ALIVE_EVERY_MS);
     try {
       for await (const chunk of this.#options.input) {
         reader.add(chunk);
@@ -75,7 +77,12 @@ export class LibrarySession {
         throw new CbtError('ERR_CBT_CONNECTION_LOST', 'the program went away in the middle of a message');
     } finally {
       clearInterval(alive);
-      await this.#library.close();
+      this.#ended.abort(new CbtError('ERR_CBT_ABORTED', 'the program that asked for it is gone'));
+      try {
+        await this.#library.close();
+      } finally {
+        await Promise.allSettled(this.#running);
+      }
     }
   }
 
@@ -86,13 +93,10 @@ export class LibrarySession {
       (sum, value) => sum + (value instanceof Uint8Array ? value.length : 0),
       CALL_BYTES,
     );
-    // What a read gives counts from now on.
-    const [, , , count] = name === 'VixDiskLib_Read' ? frame.values : [];
-    const counted =
-      typeof count === 'bigint' ? bytes + Math.min(Number(count) * 512, MAX_BYTES_ON_WAY) : bytes;
+    // What it gives counts from now on.
+    const counted = bytes + answerBytes(name, frame.values);
     this.#bytesOnWay += counted;
-    this.#running += 1;
-    void vix
+    const running = vix
       .runWithLibrary(this.#library, () => this.#answer(name, frame))
       .catch((thrown: unknown): Answer => ({ code: this.#library.answer(thrown) }))
       .then(({ code, values = [] }) =>
@@ -104,8 +108,9 @@ export class LibrarySession {
         }),
       )
       .finally(() => {
-        this.#running -= 1;
+        this.#running.delete(running);
       });
+    this.#running.add(running);
   }
 
   async #answer(name: string, { id, values }: Frame): Promise<Answer> {

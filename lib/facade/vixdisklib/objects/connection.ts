@@ -1,6 +1,7 @@
 /** A connection: to the files of this machine, or to a VM and one of its snapshots. */
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
+import { closeAll } from '../../closeAll.js';
 import { disksAmong } from '../../vsphere/devices.js';
 import type { VirtualDisk, VirtualMachine, VirtualMachineSnapshot } from '../../vsphere/index.js';
 import {
@@ -117,8 +118,11 @@ export class VixDiskLibConnection {
     if (this.#closed) throw new VixFailure(VIX_E_INVALID_HANDLE, 'the connection is closed already');
     this.#closed = true;
     this.#library.forget(this);
-    for (const handle of this.handles) await handle.close();
-    await this.remote?.vm.close();
+    try {
+      await closeAll(...this.handles);
+    } finally {
+      await this.remote?.vm.close();
+    }
   }
 }
 

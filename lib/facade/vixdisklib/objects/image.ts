@@ -137,7 +137,9 @@ export async function spaceForClone(file: string, diskType: number): Promise<num
   const { sizeBytes, flat } = await readImageInfo(file);
   // What QEMU can measure is qcow2 and raw; a VMDK needs about as much as a qcow2.
   if (FLAT.includes(diskType) || (diskType === v.VIXDISKLIB_DISK_UNKNOWN && flat)) return sizeBytes;
-  const text = await qemuImg(['measure', '--output=json', '-O', 'qcow2', await nameOf(file)]);
+  const text = await qemuImg(['measure', '--output=json', '-O', 'qcow2', await nameOf(file)], {
+    signal: library().signal,
+  });
   return measureSchema.parse(JSON.parse(text)).required;
 }
 
@@ -152,7 +154,8 @@ export async function checkImage(file: string, repair: boolean): Promise<string 
   if (repair) await requireNoHolder(file, 'write');
   if (repair && format === 'qcow2') await requireRoomToWrite(file);
   try {
-    await qemuImg(['check', '-q', ...(repair ? ['-r', 'all'] : []), await nameOf(file)]);
+    const { signal } = library();
+    await qemuImg(['check', '-q', ...(repair ? ['-r', 'all'] : []), await nameOf(file)], { signal });
     return null;
   } catch (error) {
     if (error instanceof CbtError && FOUND.includes(Number(error.details['exitCode']))) return error.message;

@@ -1,6 +1,7 @@
 /** Making image files, through qemu-img: they have their names when they are whole, and take nobody's place. */
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import { throwIfAborted } from '../../../core/errors.js';
 import { qemuImg } from '../../../host/imageTool.js';
 import { holdFree, requireNoHolder } from '../../../host/unused.js';
 import { moveToFreeName } from '../../../linux/freeName.js';
@@ -10,6 +11,7 @@ import { writeWholeFile } from '../../../linux/wholeFile.js';
 import { VIX_E_FILE_ALREADY_EXISTS, VIX_E_NOT_SUPPORTED } from '../constants/codes.js';
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
+import { library } from '../library.js';
 import type { VixDiskLibCreateParams } from '../types.js';
 import { formatOf, nameOf, readImageInfo, requireFree } from './image.js';
 
@@ -47,11 +49,17 @@ export async function createImage(
   await requireFree(file);
   await requireNoExtents(file);
   const { format, options, inParts } = newFormat(file, params.diskType);
+  const { signal } = library();
   const create = async (path: string): Promise<void> => {
-    await qemuImg(['create', '-q', '-f', format, ...options, '--', path, String(sizeBytes)]);
+    await qemuImg(['create', '-q', '-f', format, ...options, '--', path, String(sizeBytes)], { signal });
   };
   if (inParts) await createInParts(file, create);
-  else await writeWholeFile(file, (_, unfinished) => create(unfinished), { existing: 'refuse', long: true });
+  else
+    await writeWholeFile(file, (_, unfinished) => create(unfinished), {
+      existing: 'refuse',
+      long: true,
+      signal,
+    });
 }
 
 /** The parts find each other by name, so they are made with their names, in a folder of their own. The one that is named comes last. */
@@ -61,6 +69,7 @@ async function createInParts(file: string, create: (path: string) => Promise<voi
   try {
     const name = basename(file);
     await create(join(folder, name));
+    throwIfAborted(library().signal);
     const parts = (await readdir(folder)).filter((part) => part !== name);
     for (const part of [...parts, name]) {
       const [from, to] = [join(folder, part), join(dirname(file), part)];
@@ -123,20 +132,15 @@ export async function cloneImage(
   if (target.inParts)
     throw new VixFailure(VIX_E_NOT_SUPPORTED, `${to}: a clone is one file, and this disk type has more`);
   await requireNoHolder(from, 'read');
+  const { signal } = library();
   await writeWholeFile(
     to,
     async (_, unfinished) =>
-      qemuImg([
-        'convert',
-        '-q',
-        '-O',
-        target.format,
-        ...target.options,
-        '--',
-        await nameOf(from),
-        unfinished,
-      ]),
-    { existing: overwrite ? 'replace' : 'refuse', requireFree: holdFree, keep: files, long: true },
+      qemuImg(
+        ['convert', '-q', '-O', target.format, ...target.options, '--', await nameOf(from), unfinished],
+        { signal },
+      ),
+    { existing: overwrite ? 'replace' : 'refuse', requireFree: holdFree, keep: files, long: true, signal },
   );
 }
 

@@ -1,6 +1,6 @@
 /** Compiled programs on libvixDiskLib: in C under sanitizers, in Python over ctypes; and what is left when one of both sides dies. */
 import { execFileSync } from 'node:child_process';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import {
@@ -97,6 +97,72 @@ test('a program that is killed leaves nothing, and its image is free', async () 
   client.kill();
   await eventually(() => expect(runs(pid)).toBe(false));
   await eventually(() => qemuIo([file], 'write 0 512'));
+});
+
+/** With a bitmap that QEMU loses where it is killed, and a program that wrote, and was told that it is safe. */
+async function writeFlushed(): Promise<{ file: string } & Awaited<ReturnType<typeof startPython>>> {
+  const { file } = await makeDisk();
+  await qemuImg('bitmap', '--add', file, 'kept');
+  const { client, command } = await startPython();
+  expect(await client.step('init')).toBe(0);
+  expect(await client.step(`open ${file}`)).toBe(0);
+  expect(await client.step('write 0 9')).toBe(0);
+  expect(await client.step('flush')).toBe(0);
+  return { file, client, command };
+}
+
+async function expectWritten(file: string): Promise<void> {
+  expect(await qemuIo([file], 'read -P 9 0 64k')).not.toContain('failed');
+  const told = JSON.parse(await qemuImg('info', '--output=json', file)) as {
+    'format-specific': { data: { bitmaps: unknown[] } };
+  };
+  expect(told['format-specific'].data.bitmaps).toMatchObject([{ name: 'kept', flags: ['auto'] }]);
+}
+
+test('a worker that a program forked, with copies of all that is open, keeps no disk from being closed', async () => {
+  const { file, client } = await writeFlushed();
+  expect(await client.step('worker')).toBe('worker');
+  const began = performance.now();
+  expect(await client.step('close')).toBe('0 0');
+  expect(performance.now() - began).toBeLessThan(15_000);
+  await expectWritten(file);
+});
+
+test('a command that is told to end while a program has a disk open brings all of it to safety', async () => {
+  const { file, client, command } = await writeFlushed();
+  const pid = await command();
+  process.kill(pid, 'SIGTERM');
+  await eventually(() => expect(runs(pid)).toBe(false));
+  await expectWritten(file);
+  expect(await client.step('close')).toBe('36 36');
+});
+
+test('what a program that is killed had asked of qemu-img ends with it, and the target stays', async () => {
+  const { folder, file } = await makeDisk();
+  const target = join(folder, 'target.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', target, '1M');
+  const before = await readFile(target);
+  // One that is not done for as long as anybody looks.
+  const [slow, told] = [join(folder, 'slow-img'), join(folder, 'convert.pid')];
+  await writeFile(
+    slow,
+    `#!/bin/sh\n[ "$1" = convert ] || exec qemu-img "$@"\necho $$ > ${told}\nexec sleep 600\n`,
+  );
+  await chmod(slow, 0o755);
+  const { client, command } = await startPython({ QEMU_IMG: slow });
+  await client.step('init');
+  client.step(`clone ${file} ${target}`).catch(() => undefined);
+  const convert = await eventually(async () => {
+    const pid = Number(await readFile(told, 'utf8'));
+    expect(pid).toBeGreaterThan(1);
+    return pid;
+  });
+  const pid = await command();
+  client.kill();
+  await eventually(() => expect(runs(pid)).toBe(false));
+  expect(runs(convert)).toBe(false);
+  expect(await readFile(target)).toEqual(before);
+  expect((await readdir(folder)).filter((name) => name.endsWith('.part'))).toEqual([]);
 });
 
 test('where the command is killed, every call says so and none hangs; the library can be begun again', async () => {

@@ -1,6 +1,6 @@
 /** A session of a compiled program, spoken to by hand: what it answers to what a library would never send. */
 import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { CALL, REPLY, type Value, writeFrame } from '../../../../lib/service/library/frames.js';
 import { LibrarySession } from '../../../../lib/service/library/librarySession.js';
@@ -88,4 +88,25 @@ test('a broken message ends the session, an end in the middle of one too', async
   await three.greet();
   three.input.end();
   await expect(three.ended).resolves.toBeUndefined();
+});
+
+test('texts count with the memory that is taken for them: no more calls are read than have room', async () => {
+  let [taken, answered, most] = [0, -1, 0];
+  async function* input() {
+    yield Buffer.concat(writeFrame(1, CALL, [text('hello'), 1n, text('1.2.3')]));
+    for (; taken < 100; taken += 1) {
+      most = Math.max(most, taken - answered);
+      yield Buffer.concat(writeFrame(taken + 2, CALL, [text('VixDiskLib_GetMetadataKeys'), 99n]));
+    }
+  }
+  const output = new Writable({
+    write(chunk: Buffer, _, written) {
+      if (chunk.length >= 12 && chunk.readUInt32LE(8) === REPLY) answered += 1;
+      setImmediate(written);
+    },
+  });
+  await new LibrarySession({ input: input(), output, env: {}, version: '1.2.3' }).run();
+  expect(taken).toBe(100);
+  // Of 8 MiB each in 64.
+  expect(most).toBeLessThanOrEqual(9);
 });

@@ -9,7 +9,8 @@ DONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p)
 lines = []
 log = LOG(lambda text, _: lines.append(text.decode()))
-for name in ("InitEx", "ConnectEx", "Open", "Read", "Write", "ReadAsync", "Wait", "Close", "Disconnect", "Flush"):
+for name in ("InitEx", "ConnectEx", "Open", "Read", "Write", "ReadAsync", "Wait", "Close", "Disconnect", "Flush",
+             "Clone"):
     getattr(lib, "VixDiskLib_" + name).restype = ctypes.c_uint64
 lib.VixDiskLib_GetErrorText.restype = ctypes.c_void_p
 connection, disk = ctypes.c_void_p(), ctypes.c_void_p()
@@ -47,9 +48,31 @@ def step(words):
             code = lib.VixDiskLib_Read(disk, ctypes.c_uint64(0), ctypes.c_uint64(128), buffer)
             os._exit(0 if code == 16001 else 1)
         return os.waitpid(pid, 0)[1]
+    if words[0] == "flush":
+        return lib.VixDiskLib_Flush(disk)
+    if words[0] == "worker":
+        # Has copies of all that is open, and ends when we do.
+        ours, theirs = os.pipe()
+        if os.fork() == 0:
+            os.close(theirs)
+            os.read(ours, 1)
+            os._exit(0)
+        os.close(ours)
+        return "worker"
+    if words[0] == "clone":
+        source, target = (word.encode() for word in words[1:])
+        lib.VixDiskLib_ConnectEx(None, 0, None, None, ctypes.byref(connection))
+        params = (ctypes.c_uint32 * 8)(1)
+        return lib.VixDiskLib_Clone(connection, target, connection, source, params, None, None, 1)
     if words[0] == "callback":
         told = []
-        callback = DONE(lambda data, code: told.extend([code, lib.VixDiskLib_Wait(disk), lib.VixDiskLib_Close(disk)]))
+
+        def done(_, code):
+            told.extend([code, lib.VixDiskLib_Wait(disk), lib.VixDiskLib_Close(disk)])
+            told.append(lib.VixDiskLib_InitEx(8, 0, log, None, None, None, None))
+            lib.VixDiskLib_Exit()
+
+        callback = DONE(done)
         began = lib.VixDiskLib_ReadAsync(disk, ctypes.c_uint64(0), ctypes.c_uint64(128), buffer, callback, None)
         return [began, lib.VixDiskLib_Wait(disk)] + told
     if words[0] == "close":
