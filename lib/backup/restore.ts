@@ -102,7 +102,8 @@ async function restoreDisk(options: RestoreOptions): Promise<RestoreResult> {
   await using opened = await openForReading(options.from);
   const { folder } = opened;
   const layers = selectStack(folder, options);
-  return restoreStack(folder, layers, options);
+  // Not before it is done is the folder let go of.
+  return await restoreStack(folder, layers, options);
 }
 
 /** Writes the disk that these layers are, the full one first. */

@@ -8,7 +8,8 @@ import { withStorageDaemon } from '../backend/qemu/storageDaemon.js';
 import { CbtError, trackingLost } from '../core/errors.js';
 import { mayReturn, type PointLeft, pointLeftAfter } from '../core/pointLeft.js';
 import type { PitList } from '../core/trackedDisk.js';
-import { type DiskOutcome, rollback } from '../core/tracking.js';
+import { type DiskOutcome, rollback, type TrackingOutcome, undo } from '../core/tracking.js';
+import type { TrackingTarget } from '../core/trackingTarget.js';
 import { openImageDisk } from './openFile.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 
@@ -59,7 +60,9 @@ export async function requireStored(outcome: DiskOutcome, said: string, signal?:
 }
 
 /**
- * Rolls a point in time back on images that have it as their newest, whatever was wrong with them; gives those where that failed too.
+ * Takes a point in time off images that nobody was told of it, whatever was wrong with them; gives those where that failed too.
+ * It is forgotten where somebody who began meanwhile has taken one after it: what that one compares with it is refused then, while
+ * an answer from a point of which there is no backup could not be used.
  * The files decide whether it stays. Who has an image for a moment, as whoever begins at the same time, is waited for.
  */
 export async function undoPoint(paths: readonly string[], pit: string): Promise<PointLeft[]> {
@@ -85,8 +88,12 @@ const PAUSE_MS = 100;
 
 async function undoOn(path: string, pit: string): Promise<PointLeft[]> {
   try {
-    if (!(await mayBeNewest(path, pit))) return [];
-    return pointLeftAfter((await rollBackImage(path, pit)).disks);
+    const { state, pits } = await readPoints(path);
+    const buried = state === 'recording' && pits.slice(0, -1).some(({ uuid }) => uuid === pit);
+    if (!buried && !(await mayBeNewest(path, pit))) return [];
+    return pointLeftAfter(
+      (await changeImage(path, (target) => (buried ? undo : rollback)(target, { pit }))).disks,
+    );
   } catch (why) {
     return [{ disk: path, why }];
   }
@@ -96,11 +103,14 @@ function isBusy(error: unknown): boolean {
   return error instanceof CbtError && error.reason === 'BUSY';
 }
 
-async function rollBackImage(path: string, pit: string) {
+async function changeImage(
+  path: string,
+  change: (target: TrackingTarget) => Promise<TrackingOutcome>,
+): Promise<TrackingOutcome> {
   // Want of room may be why it is undone; opened for writing without, the image would lose everything.
   await requireRoomForBitmaps([path], { keeps: () => true, adds: 1 });
   const images = [{ path, nodeName: 'image0' }];
   return withStorageDaemon({ images }, (client) =>
-    rollback(new QmpTrackingTarget({ client, nodes: ['image0'], label: () => path }), { pit }),
+    change(new QmpTrackingTarget({ client, nodes: ['image0'], label: () => path })),
   );
 }

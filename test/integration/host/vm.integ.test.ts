@@ -114,6 +114,20 @@ describe('a session of a VM that is off', () => {
     expect(await pitsOf(vm, 'a')).toEqual(first);
   });
 
+  test('a point that has to be taken off goes also where another began on top of it', async () => {
+    const first = await pitsOf(vm, 'a');
+    const refused = await vm.begin({ detached: true });
+    const other = await vm.begin({ detached: true });
+    expect(await undoPoint([world.image('a')], refused.pit)).toEqual([]);
+    expect(await pitsOf(vm, 'a')).toEqual([...first, other.pit]);
+    const disk = await other.openDisk('a');
+    expect(await (await disk.changes({ from: first[0]! })).changedBytes()).toBe(0);
+    expect(await refusalOf(disk.changes({ from: refused.pit }))).toMatchObject({
+      code: 'ERR_CBT_UNKNOWN_PIT',
+    });
+    await disk.close();
+  });
+
   test('that is called off when it has taken a point which cannot be taken off again says so', async () => {
     const first = await pitsOf(vm, 'a');
     const raw = `${world.image('a')}.raw`;
