@@ -11,6 +11,7 @@ interface Parts {
   known: <Shape extends z.ZodRawShape>(what: string, shape: Shape) => z.ZodObject<Shape, z.core.$strict>;
 }
 
+const A_RUN = 'the number or the point in time of a run';
 const count = z
   .number('a whole number of at least 1')
   .int('a whole number of at least 1')
@@ -26,14 +27,28 @@ export function jobsSchema({ text, absolute, yesOrNo, vmName, known }: Parts) {
       'a program by its absolute path, and its arguments',
     )
     .optional();
-  const keep = known('last, hourly, daily, weekly, monthly, yearly', {
+  const keep = known('last, hourly, daily, weekly, monthly, yearly, protect', {
     last: count.optional(),
     hourly: count.optional(),
     daily: count.optional(),
     weekly: count.optional(),
     monthly: count.optional(),
     yearly: count.optional(),
-  }).refine((rules) => Object.keys(rules).length > 0, 'at least one rule');
+    protect: z
+      .record(
+        // Domains may be called by their addresses.
+        text('the name of a VM'),
+        z
+          .array(z.union([count, text('a run')], A_RUN), 'a list of runs')
+          .min(1, 'at least one run; leave it out for none'),
+        'runs by the name of their VM',
+      )
+      .optional()
+      .describe('Runs that stay whatever the rules say, of each VM: their numbers or points in time.'),
+  }).refine(
+    ({ protect: _, ...rules }) => Object.keys(rules).length > 0,
+    'at least one rule beside protect: last, hourly, daily, weekly, monthly, yearly',
+  );
   const job = known('a job: name, and to', {
     name: text(
       'a name of letters, digits, dots, dashes and underscores',

@@ -27,7 +27,11 @@ export async function runJob(io: CliIo, work: JobWork): Promise<JobReport> {
   const { job, json } = work;
   const startedAt = new Date().toISOString();
   const vms: VmReport[] = [];
-  let error: CbtError | null = null;
+  const errors: CbtError[] = [];
+  const fail = (error: CbtError): void => {
+    errors.push(error);
+    if (!json && !io.signal.aborted) io.stderr.write(errorLine(job.name, error));
+  };
   try {
     await runHook(io, job, 'before', { exitCode: 0, reportPath: reportPathOf(job) });
     // Not before: the hook may mount it.
@@ -35,20 +39,23 @@ export async function runJob(io: CliIo, work: JobWork): Promise<JobReport> {
     const chosen = await vmsOf(work);
     const found = chosen.flatMap(({ vm }) => (vm instanceof Error ? [] : [vm]));
     const folderOf = await foldersIn(job.to, found);
-    for (const one of chosen) {
-      const { name, vm } = one;
+    const { keep, ...keepingAll } = job;
+    const misspelt = misspeltProtection(keep?.protect, chosen);
+    if (misspelt !== null) fail(misspelt);
+    const asked = misspelt === null ? work : { job: keepingAll, json };
+    for (const vmOfJob of chosen) {
+      const { name, vm } = vmOfJob;
       const to = join(job.to, vm instanceof Error ? folderNameOf(name) : folderOf(vm));
-      vms.push(await runVm(io, work, one, to));
+      vms.push(await runVm(io, asked, vmOfJob, to));
     }
   } catch (thrown) {
-    error = toCbtError(thrown);
-    if (!json && !io.signal.aborted) io.stderr.write(errorLine(job.name, error));
+    fail(toCbtError(thrown));
   }
-  if (io.signal.aborted) error = abortedError(io.signal);
+  if (io.signal.aborted) errors.push(abortedError(io.signal));
   const exitCode = vms.map((vm) => vm.exitCode).reduce(worseOf, 0);
   const finishedAt = new Date().toISOString();
   const report: JobReport = { job: job.name, startedAt, finishedAt, exitCode, vms, errors: [] };
-  return tellOfJob(io, work, error === null ? report : withError(report, error));
+  return tellOfJob(io, work, errors.reduce(withError, report));
 }
 
 /** VMs by name, all of a libvirt, or all of the host file; none at all is a mistake, as `backup --all` has it. */
@@ -64,6 +71,15 @@ async function vmsOf({ job, inventory }: JobWork): Promise<readonly ChosenVm[]> 
         : `a libvirt with domains; ${job.libvirt} has none`,
     );
   return all.map((vm) => ({ name: vm.name, vm }));
+}
+
+/** What was to protect a run may protect none: nothing is forgotten then, and every VM is backed up all the same. */
+function misspeltProtection(protect: object | undefined, chosen: readonly ChosenVm[]): CbtError | null {
+  const names = chosen.map(({ name }) => name);
+  const other = Object.keys(protect ?? {}).find((name) => !names.includes(name));
+  return other === undefined
+    ? null
+    : invalidArgument('keep.protect', other, `a VM of the job (nothing is pruned): ${names.join(', ')}`);
 }
 
 /** By its name and nothing else: what is there of that name in this folder is no VM of a job. */

@@ -1,4 +1,5 @@
 /** A VM of a job: its backup, the look at its folder, and the prune. */
+import type { KeepRules } from '../../backup/keepRules.js';
 import { prune } from '../../backup/prune.js';
 import { verify } from '../../backup/verify.js';
 import type { CbtError } from '../../core/errors.js';
@@ -48,7 +49,7 @@ export async function runVm(
     warnings.push(...result.warnings);
     // Of a VM whose newest run is not whole nothing is forgotten.
     if (exitCode === 0 || exitCode === NOT_AS_WANTED)
-      await afterwards(io, job, flags, (warning) => {
+      await afterwards(io, { ...job, rules: rulesFor(job, name) }, flags, (warning) => {
         warnings.push(warning);
         if (!json) warn(io, warning);
       });
@@ -74,10 +75,17 @@ function flagsOf(job: HostJob, host: HostVm, to: string, json: boolean): BackupF
   };
 }
 
+/** Null where nothing is to be forgotten. */
+function rulesFor({ keep }: HostJob, vm: string): KeepRules | null {
+  if (keep === undefined) return null;
+  const { protect = {}, ...rules } = keep;
+  return { ...rules, protect: Object.hasOwn(protect, vm) ? protect[vm]?.map(String) : undefined };
+}
+
 /** What the job asks for when the backup is there. Verified first: where the folder is not sound, the older runs may be all there is. */
 async function afterwards(
   io: CliIo,
-  { keep, verify: depth }: HostJob,
+  { rules, verify: depth }: { rules: KeepRules | null; verify?: HostJob['verify'] },
   flags: BackupFlags,
   tellWarning: (warning: string) => void,
 ): Promise<void> {
@@ -90,9 +98,9 @@ async function afterwards(
     for (const { file, error } of others) tellWarning(`${file}: ${error.message}`);
     if (first !== undefined) throw first.error;
   }
-  if (keep === undefined) return;
+  if (rules === null) return;
   const { warnings, layers } = await withSource(io, [], flags, (source) =>
-    prune({ from, rules: keep, source, signal }),
+    prune({ from, rules, source, signal }),
   );
   for (const warning of warnings) tellWarning(warning);
   for (const { run, disk, because } of layers)

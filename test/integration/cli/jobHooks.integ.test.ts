@@ -104,6 +104,12 @@ describe('a hook', () => {
     }
   });
 
+  test('that is not there fails the job', async () => {
+    const { code, stdout } = await run([job(`, vms: [off], before: [${at('none')}]`)]);
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/FAILED .* before: .*none failed: .*ENOENT/);
+  });
+
   test('that runs before may make the folder', async () => {
     const line = `test ! -e ${at('backups')} && mkdir ${at('backups')}`;
     expect((await run([job(`, vms: [off], before: ${shell(line)}`)])).code).toBe(0);

@@ -174,6 +174,28 @@ describe('a job', () => {
   });
 });
 
+test('runs of a VM that a job protects stay; where a run or a VM is not there, nothing is forgotten', async () => {
+  const job = (protect = ''): string => nightly(`, vms: [web, off], keep: {last: 1${protect}}`);
+  const runs = (): Promise<number[][]> =>
+    Promise.all(
+      ['web', 'off'].map(async (vm) =>
+        (await BackupFolder.read(at('backups', vm))).runs.map(({ run }) => run),
+      ),
+    );
+  expect((await run([nightly(', vms: [web, off]')])).code).toBe(0);
+  const ofVm = await run([job(', protect: {wep: [1]}')]);
+  expect(ofVm).toMatchObject({ code: 2, stdout: expect.stringMatching(/keep.protect is "wep".*web, off/) });
+  expect(await runs()).toEqual([
+    [1, 2],
+    [1, 2],
+  ]);
+  const ofRun = await run([job(', protect: {web: [7]}')]);
+  expect(ofRun).toMatchObject({ code: 2, stdout: expect.stringMatching(/nightly +web +3 .*protect is "7"/) });
+  expect(await runs()).toEqual([[1, 2, 3], [3]]);
+  expect((await run([job(', protect: {web: [1]}')])).code).toBe(0);
+  expect(await runs()).toEqual([[1, 4], [4]]);
+});
+
 test('what is misspelt is told before anything runs', async () => {
   const unknown = await run([nightly()], 'nightlie');
   expect(unknown).toMatchObject({
@@ -188,6 +210,9 @@ test('what is misspelt is told before anything runs', async () => {
     ', after: [hook]',
     ', rate: fast',
     ', vms: [web, web]',
+    ', keep: {protect: {web: [1]}}',
+    ', keep: {last: 1, protect: {web: [0]}}',
+    ', keep: {last: 1, protect: [1]}',
     ', hookLimit: 10',
     ', hookLimit: 100h',
   ])
