@@ -19,7 +19,7 @@ import {
 import * as v from '../constants/values.js';
 import { VixFailure } from '../errors.js';
 import { library } from '../library.js';
-import { metadataFile } from './metadata.js';
+import { isMetadata, metadataFile } from './metadata.js';
 
 const infoSchema = z.looseObject({
   format: z.string(),
@@ -73,8 +73,12 @@ const FORMATS: readonly (readonly [RegExp, string])[] = [
   [/\.hds$/i, 'parallels'],
 ];
 
+function knownFormat(file: string): string | undefined {
+  return library().toldFormat(file) ?? FORMATS.find(([name]) => name.test(file))?.[1];
+}
+
 export function formatOf(file: string): string {
-  const told = library().toldFormat(file) ?? FORMATS.find(([name]) => name.test(file))?.[1];
+  const told = knownFormat(file);
   if (told !== undefined) return told;
   throw new VixFailure(
     VIX_E_INCORRECT_FILE_TYPE,
@@ -165,7 +169,8 @@ export async function checkImage(file: string, repair: boolean): Promise<string 
 
 /** Removes the name, and its metadata; an image that anybody has open keeps it. What an earlier try left of the two is removed too. */
 export async function unlinkImage(file: string): Promise<void> {
-  const onlyMetadata = (await lstatOrNull(file)) === null && (await lstatOrNull(metadataFile(file))) !== null;
+  const onlyMetadata =
+    (await lstatOrNull(file)) === null && knownFormat(file) !== undefined && (await isMetadata(file));
   if (!onlyMetadata) {
     await readImageInfo(file);
     await whileUnused(file, () => rm(file));

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { lstatOrNull } from '../../../linux/target.js';
 import { inTurn } from '../../../linux/turns.js';
 import { writeWholeFile } from '../../../linux/wholeFile.js';
 import { VIX_E_DISK_INVAL, VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT } from '../constants/codes.js';
@@ -36,6 +37,18 @@ async function change(image: string | null, file: string, key: string, value: st
   const metadata = await readMetadata(image);
   Object.defineProperty(metadata, key, { value, enumerable: true, configurable: true, writable: true });
   await writeWholeFile(file, (to) => to.writeFile(`${JSON.stringify(metadata, null, 2)}\n`));
+}
+
+/** Whether what has the name of the image's metadata is some: others may have a file of that name. */
+export async function isMetadata(image: string): Promise<boolean> {
+  if ((await lstatOrNull(metadataFile(image)))?.isFile() !== true) return false;
+  return readMetadata(image).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof VixFailure) return false;
+      throw error;
+    },
+  );
 }
 
 export function metadataFile(image: string): string {
