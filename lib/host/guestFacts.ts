@@ -4,7 +4,7 @@ import type { VmEntry } from './hostVm.js';
 
 export type { GuestCard, GuestFacts } from '../backend/qemu/guest/guestFacts.js';
 
-/** Whoever freezes the guest waits no longer than this for an agent that serves one client at a time. */
+/** For all that is asked: an agent serves one client at a time, and whoever freezes the guest waits for it no more than a few seconds. */
 const LIMIT_MS = 1500;
 
 /** Null where no agent is named, or none answers in time: nothing is known of the guest then. */

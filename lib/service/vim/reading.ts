@@ -19,6 +19,7 @@ export interface Viewer {
 export class Reading {
   readonly #asked = new Map<VirtualMachine, Promise<Asked>>();
 
+  #vms: Promise<ReadonlyMap<string, VirtualMachine>> | null = null;
   readonly #guests = new Map<VirtualMachine, Promise<GuestFacts | null>>();
   readonly #runtimes = new Map<VirtualMachine, Promise<VirtualMachine['runtime'] | null>>();
 
@@ -28,6 +29,14 @@ export class Reading {
     /** Tasks of a VM that are not forgotten yet, the newest last. */
     readonly tasksOf: (vm: VirtualMachine) => readonly ManagedObjectReference[],
   ) {}
+
+  /** The VMs by their references, listed by `list` when they are first wanted: who runs them may be slow to tell. */
+  vms(
+    list: () => Promise<ReadonlyMap<string, VirtualMachine>>,
+  ): Promise<ReadonlyMap<string, VirtualMachine>> {
+    this.#vms ??= list();
+    return this.#vms;
+  }
 
   /** The VM with its properties as they are now. Never fails. */
   ask(vm: VirtualMachine): Promise<Asked> {
@@ -53,8 +62,9 @@ export class Reading {
     return runtime;
   }
 
-  /** What the guest of a VM that runs says of itself; null where it is off, or nobody says anything. */
+  /** What the guest of a VM that runs says of itself; null where it is off, or nobody says anything. One without an agent is not asked. */
   async guest(vm: VirtualMachine): Promise<GuestFacts | null> {
+    if (vm.entry.agent === undefined) return null;
     if ((await this.runtime(vm))?.powerState !== 'poweredOn') return null;
     let facts = this.#guests.get(vm);
     if (facts === undefined) {

@@ -263,7 +263,7 @@ export class VimService implements Services, FolderServices {
   }
 
   vmsOf(session: Session): Promise<VirtualMachine[]> {
-    return this.inventory.vmsOf(session);
+    return this.inventory.vmsOf(this.#reading(session));
   }
 
   async loginAs(

@@ -1,6 +1,7 @@
 /** What a guest says of itself over the wire: its name and addresses, whoever it is found by, and nothing where it says nothing. */
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../lib/facade/vsphere/index.js';
+import { guestFactsOf } from '../../../lib/host/guestFacts.js';
 import { startVm } from '../../conformance/vsphere/support.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';
 import { serve } from '../../helpers/vim/service.js';
@@ -55,6 +56,45 @@ test('name, addresses and cards are those that the agent tells, and the VM is fo
   expect(await find('FindAllByDnsName', '<dnsName>other</dnsName>')).toEqual([]);
   // One client at a time is served by an agent: each question ends its connection.
   expect(agent.connections).toBeGreaterThan(1);
+}, 60_000);
+
+test('what two guests claim finds neither, and both where all are wanted', async () => {
+  const vms = [];
+  for (const name of ['web', 'other']) {
+    const agent = await FakeGuestAgent.start();
+    onTestFinished(() => agent[Symbol.asyncDispose]());
+    agent.commands.add('guest-get-host-name').add('guest-network-get-interfaces');
+    agent.on('guest-get-host-name', () => ({ return: { 'host-name': 'web.example' } }));
+    agent.on('guest-network-get-interfaces', () => ({ return: INTERFACES }));
+    const { vm, folder } = await startVm({ sizeBytes: 8 << 20 });
+    vms.push({ entry: { ...vm.entry, name, agent: agent.path }, folder });
+  }
+  const entries = vms.map(({ entry }) => entry);
+  const { service } = await serve(connect({ vms: entries, stateFolder: `${vms[0]!.folder}/state` }));
+  const client = await SoapClient.login(service);
+  const find = (method: string, inner: string) =>
+    client.ask(method, 'SearchIndex', 'ha-searchindex', `${inner}<vmSearch>1</vmSearch>`);
+  const byName = await find('FindByDnsName', '<dnsName>web.example</dnsName>');
+  expect([byName.fault, byName.detail['invalidProperty']]).toEqual(['InvalidArgument', 'dnsName']);
+  expect(byName.text).toContain('it is the name of 2 VMs: web, other');
+  const byAddress = await find('FindByIp', '<ip>192.0.2.7</ip>');
+  expect([byAddress.fault, byAddress.detail['invalidProperty']]).toEqual(['InvalidArgument', 'ip']);
+  const all = await find('FindAllByDnsName', '<dnsName>web.example</dnsName>');
+  expect(all.values.map(({ text }) => text)).toEqual(['vm-1', 'vm-2']);
+}, 60_000);
+
+test("an agent that answers each command slowly is let go when its time is over, not when each command's is", async () => {
+  const { agent } = await start();
+  agent.commands.add('guest-get-host-name').add('guest-network-get-interfaces');
+  for (const command of ['guest-sync-delimited', 'guest-info', 'guest-get-host-name'])
+    agent.on(command, async (asked) => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      return agent.answer(asked);
+    });
+  const began = performance.now();
+  expect(await guestFactsOf({ name: 'web', agent: agent.path })).toBeNull();
+  expect(performance.now() - began).toBeGreaterThanOrEqual(1490);
+  expect(agent.log).toEqual(['guest-info']);
 }, 60_000);
 
 test('an agent that says nonsense, has not the commands, or is silent makes nothing up and holds nothing up', async () => {

@@ -4,7 +4,8 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { WaitOptions } from '../../../linux/waiting.js';
+import type { CallOptions } from '../../../core/callOptions.js';
+import { within } from '../../../core/within.js';
 import { GuestAgent } from './guestAgent.js';
 
 const MOST_CARDS = 64;
@@ -34,8 +35,12 @@ export interface GuestFacts {
   cards: GuestCard[];
 }
 
-/** Asks the agent behind a socket; a command that it does not have is answered by nothing. */
-export async function readGuestFacts(path: string, options: WaitOptions): Promise<GuestFacts> {
+/** Asks the agent behind a socket, in `timeoutMs` for all of it; a command that it does not have is answered by nothing. */
+export function readGuestFacts(path: string, options: CallOptions): Promise<GuestFacts> {
+  return within('what the guest says of itself', options, (own) => read(path, { signal: own?.signal }));
+}
+
+async function read(path: string, options: CallOptions): Promise<GuestFacts> {
   await using agent = await GuestAgent.connect(path, options);
   const { version, commands } = await agent.info(options);
   const ask = async <T>(command: string, schema: z.ZodType<T>): Promise<T | null> => {

@@ -22,16 +22,16 @@ export class WireInventory {
     uuid: string,
   ) {
     const about = service.content.about;
-    const vms = (reading: Reading) => this.vmsOf(reading.session);
+    const vms = (reading: Reading) => this.vmsOf(reading);
     const objects = [...folders(vms), ...hostObjects({ about, uuid, vms })];
     this.#places = new Map(objects.map((object) => [object.value, object]));
   }
 
-  /** The VMs that a session may see, each with its reference known; those that there are now. */
-  async vmsOf(session: Viewer | null): Promise<VirtualMachine[]> {
-    const user = session?.user;
+  /** The VMs that the session of a reading may see, each with its reference known; those that there are now, once for all of it. */
+  async vmsOf(reading: Reading): Promise<VirtualMachine[]> {
+    const user = reading.session?.user;
     if (user === undefined) return [];
-    return [...(await this.#list()).values()].filter(({ name }) => maySee(user, name));
+    return [...(await reading.vms(() => this.#list())).values()].filter(({ name }) => maySee(user, name));
   }
 
   /** A VM by its reference; null where the session sees none. One that was not listed yet is looked for. */

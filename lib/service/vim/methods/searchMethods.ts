@@ -1,4 +1,5 @@
 /** Finding objects, and what happened: tasks are told, events there are none. */
+import { ofEach } from '../../../core/ofEach.js';
 import { invalidArgument } from '../../../facade/vsphere/faults.js';
 import type { VirtualMachine } from '../../../facade/vsphere/index.js';
 import type { GuestFacts } from '../../../host/guestFacts.js';
@@ -66,12 +67,25 @@ function decode(name: string): string {
 /** The VMs whose guest says this of itself; hosts are not looked for. */
 async function byGuest(call: Call, isMeant: (facts: GuestFacts) => boolean): Promise<VirtualMachine[]> {
   if (!argument<boolean>(call, 'vmSearch')) return [];
-  const vms = await call.service.inventory.vmsOf(call.session);
-  const facts = await Promise.all(vms.map((vm) => call.reading.guest(vm)));
+  const vms = await call.service.inventory.vmsOf(call.reading);
+  const facts = await ofEach(vms, (vm) => call.reading.guest(vm));
   return vms.filter((_, at) => {
     const said = facts[at];
     return said !== null && said !== undefined && isMeant(said);
   });
+}
+
+/** The VM found, undefined for none; where it is one of several, nobody knows which is meant. */
+function onlyOne(
+  argumentName: string,
+  what: string,
+  found: readonly VirtualMachine[],
+): VirtualMachine | undefined {
+  if (found.length < 2) return found[0];
+  throw invalidArgument(
+    argumentName,
+    `it is ${what} of ${found.length} VMs: ${found.map(({ name }) => name).join(', ')}`,
+  );
 }
 
 function byAddress(call: Call): Promise<VirtualMachine[]> {
@@ -90,12 +104,7 @@ export const SEARCH_METHODS: Handlers = {
   'SearchIndex.FindByUuid': {
     run: async (call) => {
       if (isHost(call)) return PLACES.host;
-      const found = visible(call, await byUuid(call));
-      if (found.length < 2) return found[0];
-      throw invalidArgument(
-        'uuid',
-        `it is the UUID of ${found.length} VMs: ${found.map(({ name }) => name).join(', ')}`,
-      );
+      return onlyOne('uuid', 'the UUID', visible(call, await byUuid(call)));
     },
   },
   'SearchIndex.FindAllByUuid': {
@@ -115,8 +124,11 @@ export const SEARCH_METHODS: Handlers = {
       return childOf(call, parent, decode(argument(call, 'name')), call.reading);
     },
   },
-  'SearchIndex.FindByDnsName': { run: async (call) => (await byDnsName(call))[0] },
-  'SearchIndex.FindByIp': { run: async (call) => (await byAddress(call))[0] },
+  // Guests say what they like: one that claims the name of another must not be read in its place.
+  'SearchIndex.FindByDnsName': {
+    run: async (call) => onlyOne('dnsName', 'the name', await byDnsName(call)),
+  },
+  'SearchIndex.FindByIp': { run: async (call) => onlyOne('ip', 'an address', await byAddress(call)) },
   'SearchIndex.FindAllByDnsName': { run: byDnsName },
   'SearchIndex.FindAllByIp': { run: byAddress },
 };
