@@ -142,8 +142,12 @@ export class HostService {
     const { inventory, log, env } = this.#options;
     await notify(env, 'RELOADING=1');
     try {
-      await this.#service.reload();
-      await this.#service.endChanged();
+      try {
+        await this.#service.reload();
+      } finally {
+        // Whoever was removed goes, whatever is wrong with the host file.
+        await this.#service.endChanged();
+      }
       log.info('reloaded', { vms: (await inventory.vms()).length });
     } catch (error) {
       log.error('reload', { message: (error as Error).message });

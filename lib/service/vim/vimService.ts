@@ -117,7 +117,9 @@ export class VimService implements Services, FolderServices {
 
   /** Ends the sessions of users that are not the same any more. */
   async endChanged(): Promise<void> {
-    const users = new Map((await this.#options.users()).map((user) => [user.name, JSON.stringify(user)]));
+    const now = await this.#options.users();
+    this.#verified.keepOnly(now);
+    const users = new Map(now.map((user) => [user.name, JSON.stringify(user)]));
     for (const session of this.sessions.all)
       if (users.get(session.user.name) !== JSON.stringify(session.user)) this.sessions.end(session);
     this.changes.tell();

@@ -83,11 +83,24 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
   expect(figures).toMatch(/^qemu_cbt_sessions 1$/m);
   expect(await (await fetch(ready.metrics.replace('metrics', 'healthz'))).text()).toBe('ok\n');
 
+  // A user who was removed goes, whatever is wrong with the host file.
+  await write(['web', 'db']);
+  expect((await runCommand(env, ['user', 'remove', 'ops'])).code).toBe(0);
+  await writeFile(host, 'vms: 1\n');
+  child.kill('SIGHUP');
+  await logged('reload ');
+  await expect(
+    post(ready.url, call('CurrentTime', 'ServiceInstance', 'ServiceInstance'), cookie),
+  ).resolves.toMatchObject({ status: 500, text: expect.stringContaining('NotAuthenticated') });
+  await write(['web', 'db']);
+  expect((await runCommand(env, ['user', 'add', 'ops', '--role', 'admin'], `${PASSWORD}\n`)).code).toBe(0);
+  const { cookie: next } = await login(ready.url);
+
   // Somebody waits for changes: he is told that it ends, and holds nothing up.
   const wait = post(
     ready.url,
     call('WaitForUpdatesEx', 'PropertyCollector', 'ha-property-collector'),
-    cookie,
+    next,
   ).catch((error: Error) => error);
   child.kill('SIGTERM');
   expect(await logged('stopped')).toContain('level=info');
@@ -98,7 +111,7 @@ test('it starts, refuses a second, reads the host file again, tells figures, and
   const again = await startServing(env);
   expect(again.ready.thumbprint).toBe(ready.thumbprint);
   await expect(
-    post(again.ready.url, call('CurrentTime', 'ServiceInstance', 'ServiceInstance'), cookie),
+    post(again.ready.url, call('CurrentTime', 'ServiceInstance', 'ServiceInstance'), next),
   ).resolves.toMatchObject({ status: 500 });
 }, 90_000);
 

@@ -1,7 +1,7 @@
 /** Who may log in: passwords, the file of users, and what slows guessing down. */
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Guessing } from '../../../../lib/service/users/guessing.js';
 import { hashPassword, isPassword, NOBODY } from '../../../../lib/service/users/password.js';
 import { mayAs, maySee, readUsers, type User, writeUsers } from '../../../../lib/service/users/usersFile.js';
@@ -38,9 +38,30 @@ test('a password that was right is told at once for a while, until it or its use
   expect(await isQuick('right', undefined)).toEqual([false, false]);
   const changed = { ...user, password: await hashPassword('other') };
   expect(await isQuick('right', changed)).toEqual([false, false]);
+  // What it was checked against is gone: the first one is looked at in full again.
+  expect(await isQuick('right', user)).toEqual([true, false]);
   expect(await isQuick('right', user)).toEqual([true, true]);
   now += 16 * 60_000;
   expect(await isQuick('right', user)).toEqual([true, false]);
+});
+
+test('nothing is kept of a password longer than it is told by, nor of who is gone or has another', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const verified = new Verified();
+  const password = await hashPassword('right');
+  const [a, b]: User[] = ['a', 'b'].map((name) => ({ name, role: 'read', password }));
+  for (const one of [a!, b!]) await verified.check('right', one);
+  expect(verified.size).toBe(2);
+  verified.keepOnly([a!]);
+  expect(verified.size).toBe(1);
+  await verified.check('right', b!);
+  verified.keepOnly([a!, { ...b!, password: await hashPassword('other') }]);
+  expect(verified.size).toBe(1);
+  vi.advanceTimersByTime(14 * 60_000);
+  expect(verified.size).toBe(1);
+  vi.advanceTimersByTime(2 * 60_000);
+  expect([verified.size, vi.getTimerCount()]).toEqual([0, 0]);
 });
 
 test('roles hold each other, and VMs are all or those named', () => {
