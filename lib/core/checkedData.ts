@@ -2,6 +2,7 @@
  * A disk's bytes at a session's instant, which are worth something only while the session shows it: asked at the end of every stream, and at
  * the closing for whatever was read besides.
  */
+import type { CallOptions } from './callOptions.js';
 import type {
   DiskData,
   DiskDataCallOptions,
@@ -17,8 +18,8 @@ import type { RangePager, Ranges } from './rangePage.js';
 
 /** What the bytes are of. */
 export interface CheckedBy {
-  /** Throws when what was read may not be the instant's. */
-  check(): Promise<void>;
+  /** Throws when what was read may not be the instant's; asked for as long as whoever reads waits. */
+  check(options: Pick<CallOptions, 'signal'>): Promise<void>;
   /** Why the session broke; null while it is good. */
   readonly broken: CbtError | null;
 }
@@ -61,7 +62,7 @@ export class CheckedData implements DiskData {
     } catch (error) {
       throw this.#by.broken ?? error;
     }
-    await this.#check();
+    await this.#check(options?.signal);
   }
 
   async forEachPiece(
@@ -70,7 +71,7 @@ export class CheckedData implements DiskData {
     options?: DiskDataStreamOptions,
   ): Promise<number> {
     const bytes = await this.#reading(() => this.#data.forEachPiece(ranges, work, options));
-    await this.#check();
+    await this.#check(options?.signal);
     return bytes;
   }
 
@@ -106,7 +107,7 @@ export class CheckedData implements DiskData {
     return {
       page: async (window) => {
         const page = await this.#reading(() => pager.page(window));
-        await this.#check();
+        await this.#check(window.signal);
         return page;
       },
     };
@@ -127,8 +128,8 @@ export class CheckedData implements DiskData {
     await this.close();
   }
 
-  async #check(): Promise<void> {
-    await this.#by.check();
+  async #check(signal?: AbortSignal): Promise<void> {
+    await this.#by.check({ signal });
     this.#unchecked = false;
   }
 

@@ -68,6 +68,8 @@ export class TrackedDisk {
   readonly #closedWith: { close(): Promise<void> }[] = [];
   /** True, or why it was lost. */
   #closed: boolean | CbtError = false;
+  /** The closing that goes on, or went: every later one waits for it. */
+  #closing: Promise<void> | null = null;
 
   /** @internal `openDisk` of the library, a Vm or a Session makes them. */
   constructor(source: DiskSource, kernel: BitmapKernel, instant: string | null = null) {
@@ -245,13 +247,14 @@ export class TrackedDisk {
     await this.#end(why);
   }
 
-  async #end(why?: CbtError): Promise<void> {
-    if (this.#closed !== false) {
-      // One that was lost may be closed all the same.
-      if (why === undefined) this.#closed = true;
-      return;
-    }
-    this.#closed = why ?? true;
+  #end(why?: CbtError): Promise<void> {
+    // One that was lost may be closed all the same.
+    if (why === undefined || this.#closed === false) this.#closed = why ?? true;
+    this.#closing ??= this.#letGo(why);
+    return this.#closing;
+  }
+
+  async #letGo(why: CbtError | undefined): Promise<void> {
     try {
       await this.#source.close(why);
     } finally {

@@ -54,7 +54,8 @@ export class HostVm {
   readonly records: RecordStore;
   /** Of a caller that keeps none of his own. */
   readonly #own = new Holds();
-  #holders: HoldStore | null = null;
+  /** With the key that they were made for: it may be reached by another way by now, by which others know it. */
+  #holders: { key: string; store: HoldStore } | null = null;
 
   /** `remembered`: by what it is remembered; its name unless given. */
   constructor(entry: VmEntry, stateFolder: string = defaultStateFolder(), remembered: string = entry.name) {
@@ -75,8 +76,6 @@ export class HostVm {
   /** @internal The host file says something else of it by now. Who is connected to it stays so. */
   become(entry: VmEntry): void {
     this.#entry = entry;
-    // It may be reached by another way, by which others know it.
-    this.#holders = null;
   }
 
   /** Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. */
@@ -88,8 +87,9 @@ export class HostVm {
   async holders(): Promise<HoldStore> {
     const { folder } = this.records;
     const key = await (await wayTo(this.address)).identity();
-    this.#holders ??= new HoldStore(key, { folder, name: this.name });
-    return this.#holders;
+    if (this.#holders?.key !== key)
+      this.#holders = { key, store: new HoldStore(key, { folder, name: this.name }) };
+    return this.#holders.store;
   }
 
   /** By what it is reached: the QMP socket, or `libvirt:<uri>#<domain>`. */

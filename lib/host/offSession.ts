@@ -70,7 +70,7 @@ export class OffSession implements Session {
     for (const one of parts.held) {
       if ('watch' in one.by) continue;
       const { instant } = one.by;
-      this.#proofs.set(one.off.disk, new Proof(one.off.path, () => prove(one.off, instant)));
+      this.#proofs.set(one.off.disk, new Proof(one.off.path, (signal) => prove(one.off, instant, signal)));
     }
   }
 
@@ -99,7 +99,10 @@ export class OffSession implements Session {
       // QEMU's lock keeps writers away from here on: what is found unwritten now stays so while it is open.
       await this.#look(one);
       this.#read.add(disk);
-      return new CheckedData(data, { check: () => this.check(disk), broken: null });
+      return new CheckedData(data, {
+        check: ({ signal }) => this.check(disk, { signal }),
+        broken: null,
+      });
     } catch (error) {
       await data.close().catch(() => undefined);
       throw error;
@@ -111,7 +114,7 @@ export class OffSession implements Session {
     this.#requireOpen();
     for (const one of name === undefined ? this.#parts.held : [await this.#find(name)]) {
       throwIfAborted(options.signal);
-      await this.#look(one);
+      await this.#look(one, options.signal);
     }
   }
 
@@ -178,9 +181,9 @@ export class OffSession implements Session {
     return doubts;
   }
 
-  #look({ off, by }: HeldDisk): Promise<void> {
+  #look({ off, by }: HeldDisk, signal?: AbortSignal): Promise<void> {
     return callingIt(off.disk, off.path, async () =>
-      'watch' in by ? by.watch.requireUnwritten() : this.#proofs.get(off.disk)?.check(),
+      'watch' in by ? by.watch.requireUnwritten() : this.#proofs.get(off.disk)?.check(signal),
     );
   }
 
@@ -210,7 +213,7 @@ export class OffSession implements Session {
   }
 }
 
-async function prove(off: OffDisk, instant: Instant): Promise<void> {
-  await using disk = await openOffDisk(off);
-  await requireUnwritten(disk, instant);
+async function prove(off: OffDisk, instant: Instant, signal: AbortSignal | undefined): Promise<void> {
+  await using disk = await openOffDisk(off, signal);
+  await requireUnwritten(disk, instant, signal);
 }

@@ -37,15 +37,15 @@ export class Proof {
 
   constructor(
     private readonly path: string,
-    private readonly prove: () => Promise<void>,
+    private readonly prove: (signal?: AbortSignal) => Promise<void>,
   ) {}
 
-  async check(): Promise<void> {
+  async check(signal?: AbortSignal): Promise<void> {
     const before = await stampOf(this.path);
     // A VM that was started has the lock before it has written anything.
     if (before !== null && before === this.#proven) return requireNoHolder(this.path, 'read');
     this.#proven = null;
-    await this.prove();
+    await this.prove(signal);
     this.#proven = before;
   }
 }

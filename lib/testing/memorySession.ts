@@ -91,7 +91,7 @@ export class MemorySession implements HeldSession {
     this.#data.add(data);
     const session = this;
     return new CheckedData(data, {
-      check: () => this.check(disk.name),
+      check: ({ signal }) => this.check(disk.name, { signal }),
       get broken() {
         return session.broken;
       },

@@ -317,6 +317,24 @@ describe('the object', () => {
       expect((await refusalOf(work)).code).toBe('ERR_CBT_UNSUPPORTED');
   });
 
+  test('whoever closes it again waits for the closing that goes on', async () => {
+    const { disk, source } = open(flatDisk(wholeChain(1)));
+    let finish = (): void => undefined;
+    source.close = () =>
+      new Promise((resolve) => {
+        finish = resolve;
+      });
+    expect((await refusalOf(disk.close({ timeoutMs: 20 }))).code).toBe('ERR_CBT_TIMEOUT');
+    let isClosed = false;
+    const again = disk.close().then(() => {
+      isClosed = true;
+    });
+    expect((await refusalOf(disk.close({ timeoutMs: 20 }))).code).toBe('ERR_CBT_TIMEOUT');
+    expect(isClosed).toBe(false);
+    finish();
+    await again;
+  });
+
   test('closed once, and then refuses', async () => {
     const { disk, source } = open(flatDisk(wholeChain(1)));
     await disk.close();

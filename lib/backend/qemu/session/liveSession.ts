@@ -102,7 +102,7 @@ export class LiveSession implements Session {
     const uri = exportUri(this.lease.nbdSocket, this.exportName(disk));
     const session = this;
     return new CheckedData(await NbdConnection.open({ kind: 'uri', uri }, options), {
-      check: () => this.check(disk.disk),
+      check: ({ signal }) => this.check(disk.disk, { signal }),
       get broken() {
         return session.broken;
       },
