@@ -46,8 +46,11 @@ type TaskRecord = z.infer<typeof recordSchema>;
 
 /** Where tasks are remembered. */
 export interface TaskStore {
-  /** What is remembered of those that ended at this time or later, in milliseconds since 1970, or that had not ended; the oldest first. */
-  read(since: number, most: number): Promise<WireTaskInfo[]>;
+  /**
+   * What is remembered of those that ended at this time or later, in milliseconds since 1970, or that had not ended; the oldest first.
+   * `onFailure` is told what could not be removed, or not be remembered as it is told now.
+   */
+  read(since: number, most: number, onFailure: (error: Error) => void): Promise<WireTaskInfo[]>;
   write(info: WireTaskInfo): Promise<void>;
   remove(key: string): Promise<void>;
 }
@@ -75,18 +78,25 @@ export class TaskFolder implements TaskStore {
   }
 
   /** Those that had not ended did so with the service that ran them: they are told as failed. What is older, too much or unreadable goes. */
-  async read(since: number, most: number): Promise<WireTaskInfo[]> {
+  async read(since: number, most: number, onFailure: (error: Error) => void): Promise<WireTaskInfo[]> {
+    const brokenNow = new Set<WireTaskInfo>();
     const found: WireTaskInfo[] = [];
     for (const file of await onFile(this.path, 'reading', () => readdir(this.path))) {
       const record = await this.#record(file);
-      if (record === null) await this.#unlink(file);
-      else found.push(record.completeTime === undefined ? broken(infoOf(record)) : infoOf(record));
+      if (record === null) {
+        await this.#unlink(file).catch(onFailure);
+        continue;
+      }
+      const info = record.completeTime === undefined ? broken(infoOf(record)) : infoOf(record);
+      if (record.completeTime === undefined) brokenNow.add(info);
+      found.push(info);
     }
     found.sort((a, b) => (a.queueTime < b.queueTime ? -1 : 1));
     const recent = found.filter(({ completeTime = '' }) => Date.parse(completeTime) >= since);
     const kept = recent.slice(Math.max(0, recent.length - most));
     const keys = new Set(kept.map(({ key }) => key));
-    for (const { key } of found) if (!keys.has(key)) await this.remove(key);
+    for (const { key } of found) if (!keys.has(key)) await this.remove(key).catch(onFailure);
+    for (const info of kept) if (brokenNow.has(info)) await this.write(info).catch(onFailure);
     return kept;
   }
 
@@ -104,9 +114,11 @@ export class TaskFolder implements TaskStore {
 
   async #unlink(file: string): Promise<void> {
     const path = join(this.path, file);
-    await unlink(path).catch((error: unknown) => {
-      if (!isMissing(error)) throw error;
-    });
+    await onFile(path, 'removing', () =>
+      unlink(path).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      }),
+    );
   }
 
   /** Null for what is no record: a file that was never finished, or is damaged. */

@@ -35,12 +35,11 @@ export class Tasks {
 
   /** Takes in what an earlier service remembered. */
   async restore(): Promise<void> {
-    for (const info of await this.store.read(Date.now() - KEPT_MS, MOST_KEPT)) {
+    for (const info of await this.store.read(Date.now() - KEPT_MS, MOST_KEPT, this.onFailure)) {
       const { key, entity, entityName, completeTime = '' } = info;
       const ended = performance.now() - Math.max(0, Date.now() - Date.parse(completeTime));
       const kept = this.#keep(null, { value: entity.value, name: entityName }, info, ended);
       this.#kept.set(key, kept);
-      this.#write(kept, info);
     }
   }
 
@@ -62,7 +61,7 @@ export class Tasks {
       isOver = info.completeTime !== undefined;
       if (!isOver) this.#show(kept, info);
       // Whoever is shown an end is shown the same one by the next service.
-      else void this.#write(kept, info).then(() => this.#end(kept, info));
+      else void this.#writeEnd(kept, info).then(() => this.#end(kept, info));
     };
     // It may have ended already.
     task.onChange();
@@ -130,6 +129,18 @@ export class Tasks {
   /** One after the other; never fails. */
   #write(kept: Kept, info: WireTaskInfo): Promise<void> {
     kept.written = kept.written.then(() => this.store.write(info)).catch(this.onFailure);
+    return kept.written;
+  }
+
+  /** The same of its end. Where that cannot be written nothing is remembered: the next service would tell of a failure that was none. */
+  #writeEnd(kept: Kept, info: WireTaskInfo): Promise<void> {
+    kept.written = kept.written
+      .then(() => this.store.write(info))
+      .catch((error: Error) => {
+        this.onFailure(error);
+        return this.store.remove(info.key);
+      })
+      .catch(this.onFailure);
     return kept.written;
   }
 

@@ -1,8 +1,8 @@
 /** Tasks that are remembered: by the next service, within limits, and whatever is found in the folder. */
 import { randomUUID } from 'node:crypto';
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { CbtError } from '../../../../lib/core/errors.js';
 import { NotFound, RuntimeFault, Task, type VirtualMachine } from '../../../../lib/facade/vsphere/index.js';
 import { Changes } from '../../../../lib/service/vim/collector/changes.js';
@@ -92,6 +92,50 @@ test('a folder that cannot be written keeps no task from its work, and is told',
   expect(told).toEqual(['no space', 'no space']);
 });
 
+test('an end that cannot be remembered leaves nothing behind: the next service tells of no failure that was none', async () => {
+  const folder = await makeFolder();
+  const told: string[] = [];
+  const full: TaskStore = {
+    read: (...asked) => folder.read(...asked),
+    write: (info) => (info.state === 'success' ? Promise.reject(new Error('no space')) : folder.write(info)),
+    remove: (key) => folder.remove(key),
+  };
+  const tasks = new Tasks(new Changes(), full, ({ message }) => void told.push(message));
+  await begin(tasks, () => Promise.resolve());
+  await tasks.stop();
+  expect([tasks.infos(everything)[0]?.state, told]).toEqual(['success', ['no space']]);
+  expect((await nextOf(folder)).infos(everything)).toEqual([]);
+});
+
+test('at a start nothing is written but what is told otherwise now, and what cannot be removed is told and no end', async () => {
+  const folder = await makeFolder();
+  const first = new Tasks(new Changes(), folder);
+  await begin(first, () => Promise.resolve());
+  await first.stop();
+  const [done] = first.infos(everything);
+  const { completeTime: _, ...open } = { ...done!, key: `task-${randomUUID()}` };
+  await folder.write({ ...open, state: 'running' } as typeof done & object);
+  await mkdir(join(folder.path, 'not-ours'));
+  const write = vi.spyOn(folder, 'write');
+  const told: CbtError[] = [];
+  const next = new Tasks(new Changes(), folder, (error) => void told.push(error as CbtError));
+  await next.restore();
+  expect(
+    next
+      .infos(everything)
+      .map(({ state }) => state)
+      .sort(),
+  ).toEqual(['error', 'success']);
+  expect(write.mock.calls.map(([{ key }]) => key)).toEqual([open.key]);
+  expect(told.map(({ message }) => message)).toEqual([
+    expect.stringContaining(join(folder.path, 'not-ours')),
+  ]);
+  const again = (await nextOf(folder)).infos(everything);
+  expect(again.find(({ key }) => key === open.key)?.completeTime).toBe(
+    next.infos(everything).find(({ key }) => key === open.key)?.completeTime,
+  );
+});
+
 test('what is damaged, unfinished, too old or too much goes; the newest stay', async () => {
   const folder = await makeFolder();
   const first = new Tasks(new Changes(), folder);
@@ -102,7 +146,7 @@ test('what is damaged, unfinished, too old or too much goes; the newest stay', a
   await folder.write(old);
   await writeFile(join(folder.path, `task-${randomUUID()}.json`), '{"version":1');
   await writeFile(join(folder.path, `task-${randomUUID()}.json.${randomUUID()}.part`), '');
-  const kept = await folder.read(Date.now() - 60_000, 2);
+  const kept = await folder.read(Date.now() - 60_000, 2, () => undefined);
   expect(kept.map(({ key }) => key)).toEqual([three!.key, four!.key]);
   expect((await readdir(folder.path)).sort()).toEqual([three!, four!].map(({ key }) => `${key}.json`).sort());
   expect(two).toBeDefined();
