@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { invalidArgument } from '../core/errors.js';
-import { type Checks, checkOptions, flag, names, oneOf } from '../core/options.js';
+import { type Checks, checkOptions, flag, listOf, names, oneOf, text } from '../core/options.js';
 import type { OpenDiskOptions } from '../host/open.js';
 import { openVm } from '../host/openVm.js';
 import type { BackupSource } from './source.js';
@@ -14,11 +14,14 @@ export interface ImagesSourceOptions {
   format?: OpenDiskOptions['format'];
   /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
   trust?: boolean | undefined;
+  /** Folders that sessions on the VM were given for their files while it ran: an overlay that waits there keeps the backup away (`BUSY`). */
+  scratchPlaces?: readonly string[] | undefined;
 }
 
 const IMAGES_SOURCE: Checks<ImagesSourceOptions> = {
   format: oneOf('qcow2', 'raw', 'parallels'),
   trust: flag,
+  scratchPlaces: listOf(text),
 };
 
 /** Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`. */

@@ -19,6 +19,8 @@ export interface VmFlags {
   /** Whoever runs the VM has the guest's agent: no socket of it is to be named. */
   ownAgent?: boolean;
   scratch?: string;
+  /** Where sessions of the host file's VMs put their files. */
+  scratchPlaces?: readonly string[];
   scratchUnwatched?: boolean;
   nbdSocket?: string;
 }
@@ -28,10 +30,14 @@ export async function withHostFile<Flags extends VmFlags>(
   io: CliIo,
   flags: Flags,
 ): Promise<{ flags: Flags; host: HostVm | null }> {
-  if (flags.vm === undefined) return { flags, host: null };
-  const vm = flags.host ?? (await inventoryOf(io).require(flags.vm, { signal: io.signal }));
+  const inventory = inventoryOf(io);
+  // Images that are named alone may be those of such a VM.
+  const scratchPlaces = await inventory.scratchPlaces();
+  if (flags.vm === undefined) return { flags: { ...flags, scratchPlaces }, host: null };
+  const vm = flags.host ?? (await inventory.require(flags.vm, { signal: io.signal }));
   const { entry } = vm;
   const said: VmFlags = {
+    scratchPlaces,
     ...(entry.disks !== undefined && { disk: [...entry.disks] }),
     ...(entry.scratch !== undefined && { scratch: entry.scratch }),
     ...(entry.allowUnwatchedScratch !== undefined && { scratchUnwatched: entry.allowUnwatchedScratch }),

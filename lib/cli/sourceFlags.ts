@@ -23,6 +23,7 @@ export interface SourceFlags extends FormatFlags {
   agent?: string;
   ownAgent?: boolean;
   scratch?: string;
+  scratchPlaces?: readonly string[];
   scratchLimit?: string;
 }
 
@@ -35,7 +36,8 @@ export async function withSource<T>(
 ): Promise<T> {
   checkSource(images, given);
   const { flags, host } = await withHostFile(io, given);
-  if (host === null) return work(imagesSource(images, formatOf(flags)));
+  if (host === null)
+    return work(imagesSource(images, { ...formatOf(flags), scratchPlaces: flags.scratchPlaces }));
   const options = {
     disks: flags.disk,
     nbdSocket: flags.nbdSocket,
@@ -73,13 +75,18 @@ export function formatOf({ format, trust }: FormatFlags): FormatFlags {
 /** The VM that `--vm` names, running or off, or the images as one that is off. */
 export function openSource(
   images: readonly string[],
-  { nbdSocket, scratch, ...known }: FormatFlags & { nbdSocket?: string; scratch?: string },
+  {
+    nbdSocket,
+    scratch,
+    scratchPlaces,
+    ...known
+  }: FormatFlags & Pick<SourceFlags, 'nbdSocket' | 'scratch' | 'scratchPlaces'>,
   host: HostVm | null,
   signal?: AbortSignal,
 ): Promise<Vm> {
   return host === null
-    ? openVm({ images, ...formatOf(known) })
-    : host.connect({ signal, nbdSocket, scratch });
+    ? openVm({ images, ...formatOf(known), scratchPlaces })
+    : host.connect({ signal, nbdSocket, scratch, scratchPlaces });
 }
 
 /** A QEMU that runs knows its images: nothing is left to say about them. */

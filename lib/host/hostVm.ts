@@ -165,6 +165,8 @@ export class HostVm {
       uuid: parseUuid(uuid ?? '') ?? undefined,
       nbdSocket: options.nbdSocket ?? nbdSocket,
       scratch: options.scratch ?? scratch,
+      // One that is given for this call is not where sessions before it were.
+      scratchPlaces: [...(options.scratchPlaces ?? []), ...(scratch === undefined ? [] : [scratch])],
     });
     try {
       await this.#requireItself(vm, options);

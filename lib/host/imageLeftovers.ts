@@ -3,9 +3,9 @@
  * writes of the guest that the image lacks.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { tagOf } from '../backend/qemu/own/ids.js';
-import { type LeaseDisk, writeLease } from '../backend/qemu/own/lease.js';
+import { type Lease, type LeaseDisk, writeLease } from '../backend/qemu/own/lease.js';
 import { findSessions } from '../backend/qemu/own/sessionParts.js';
 import { holdsNothing } from '../backend/qemu/session/ending.js';
 import { isOver, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
@@ -21,7 +21,7 @@ import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import type { Leftover } from './leftover.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
-import { mayBeNewest } from './storedPoints.js';
+import { mayBeNewest, readPoints } from './storedPoints.js';
 import { requireNoHolder } from './unused.js';
 import { findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
 import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
@@ -36,8 +36,9 @@ const QCOW2 = { format: 'qcow2' } as const;
 /** What sessions left that had one of these images, or of which nobody can tell what they had. */
 export async function findImageLeftovers(
   images: readonly string[],
-  { scratch, signal }: LeftoverOptions = {},
+  { scratch: given, signal }: LeftoverOptions = {},
 ): Promise<Leftover[]> {
+  const scratch = given === undefined ? [] : [given];
   const { theirs, unclear } = await findFoldersOf(images, scratch);
   const found: Leftover[] = [];
   for (const left of theirs) found.push(await examine(left, signal));
@@ -72,10 +73,14 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
   const undo = 'roll back its point in time where an image still has it, and remove its files';
   const stranded = strandedBecause(left);
   if (stranded === null) {
+    const message = `${session} was never ended: its QEMU is gone`;
+    const replaced = await replacedIn(lease, signal);
+    if (replaced.length > 0 && replaced.length === lease.disks.length)
+      return { problem: true, message, advice: adviceOn(replaced, folder), mend: null };
     const run = (stop?: AbortSignal): Promise<void> => alone(left, () => clear(left, stop));
     return {
       problem: true,
-      message: `${session} was never ended: its QEMU is gone`,
+      message,
       mend: { what: undo, run },
     };
   }
@@ -186,17 +191,45 @@ async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | un
   await noteOverlay(folder, index, { state: 'returned' });
 }
 
+/** Disks in the place of whose images others lie by now, of other histories: the session's own may come back, with its point as the newest. */
+async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promise<LeaseDisk[]> {
+  if (!lease.taken || lease.ending === 'commit') return [];
+  const replaced: LeaseDisk[] = [];
+  for (const disk of lease.disks) {
+    const { image, epoch } = disk;
+    if (image === undefined || epoch === undefined) continue;
+    const now = await readPoints(image, signal).catch((error: unknown) => {
+      // What cannot be looked at is told, and kept, where its point is to be taken off.
+      if (error instanceof CbtError && error.code !== 'ERR_CBT_ABORTED') return null;
+      throw error;
+    });
+    if (now !== null && now.epoch !== null && now.epoch !== epoch) replaced.push(disk);
+  }
+  return replaced;
+}
+
+function adviceOn(replaced: readonly LeaseDisk[], folder: string): string {
+  const images = replaced.map(({ image, epoch }) => `${image} (of epoch ${epoch})`).join(', ');
+  return `another disk lies in the place of ${images}: put the session’s own back, which may have its point in time, and ask again; or remove ${folder} when that is gone for good`;
+}
+
 async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
+  const replaced = await replacedIn(lease, signal);
   if (lease.taken && lease.ending !== 'commit') {
-    for (const { image } of lease.disks) {
-      if (image === undefined) continue;
+    const known = { ...QCOW2, scratchPlaces: [dirname(folder)] };
+    for (const disk of lease.disks) {
+      const { image } = disk;
+      if (image === undefined || replaced.includes(disk)) continue;
       // One that cannot be looked at, or that another QEMU has, may have the point: the record stays.
       if (!(await mayBeNewest(image, lease.session, signal))) continue;
-      const { disks } = await new ImageTracking([image], QCOW2).rollback(lease.session, { signal });
+      const { disks } = await new ImageTracking([image], known).rollback(lease.session, { signal });
       // Where tracking had to end for it (ADR 4), or had ended, the point is gone as well.
       const [stays] = pointLeftAfter(disks);
       if (stays !== undefined) throw stays.why;
     }
   }
-  await removeFolder(folder, { overlays: holdsNothing(lease) });
+  if (replaced.length > 0) await writeLease(folder, { ...lease, disks: replaced });
+  await removeFolder(folder, { overlays: holdsNothing(lease), record: replaced.length > 0 });
+  if (replaced.length > 0)
+    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', adviceOn(replaced, folder), { reason: 'OTHER_EPOCH' });
 }

@@ -20,9 +20,11 @@ import {
   checkOptions,
   flag,
   granularity,
+  listOf,
   names,
   oneOf,
   point,
+  text,
   uuid,
 } from '../core/options.js';
 import { parsePoint } from '../core/point.js';
@@ -56,6 +58,8 @@ export interface ImageOptions {
   format?: OpenDiskOptions['format'];
   /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
   trust?: boolean | undefined;
+  /** Folders that sessions were given for their files: an overlay may wait there, as it may beside the images and in the folder for temporary files. */
+  scratchPlaces?: readonly string[] | undefined;
 }
 
 /** How tracking of images starts, or starts anew. */
@@ -84,14 +88,19 @@ export interface ImageSession {
   warnings: readonly string[];
 }
 
-const IMAGE: Checks<ImageOptions> = { format: oneOf('qcow2', 'raw', 'parallels'), trust: flag };
+const IMAGE: Checks<ImageOptions> = {
+  format: oneOf('qcow2', 'raw', 'parallels'),
+  trust: flag,
+  scratchPlaces: listOf(text),
+};
 const START: Checks<StartOptions> = { pit: uuid, granularityBytes: granularity, signal: abortSignal };
 const BEGIN: Checks<BeginOptions> = { pit: uuid, base: point, signal: abortSignal };
 
 /** Tracking of one or more qcow2 images, which must not be in use; all of them at one instant. */
 export class ImageTracking {
   readonly #paths: readonly string[];
-  readonly #known: ImageOptions;
+  readonly #known: OpenDiskOptions;
+  readonly #scratchPlaces: readonly string[];
 
   /** At least one path, each image once. Nothing is opened yet. */
   constructor(paths: readonly string[], options: ImageOptions = {}) {
@@ -100,7 +109,9 @@ export class ImageTracking {
     const seen = new Set(paths.map(fileOf));
     if (seen.size !== paths.length) throw invalidArgument('paths', paths.join(', '), 'every image once');
     this.#paths = paths;
-    this.#known = options;
+    const { scratchPlaces = [], ...known } = options;
+    this.#known = known;
+    this.#scratchPlaces = scratchPlaces;
   }
 
   /** Start tracking, with a first point in time. All or nothing: refused on all when one refuses. */
@@ -221,7 +232,8 @@ export class ImageTracking {
     const warnings: string[] = [];
     for (const path of this.#paths) {
       try {
-        const outcome = await work(new ImageTracking([path], this.#known));
+        const one = new ImageTracking([path], { ...this.#known, scratchPlaces: this.#scratchPlaces });
+        const outcome = await work(one);
         disks.push(...outcome.disks);
         warnings.push(...(outcome.warnings ?? []));
       } catch (error) {
@@ -243,7 +255,7 @@ export class ImageTracking {
     work: (target: TrackingTarget) => Promise<T>,
   ): Promise<T> {
     await requireEachFileOnce('paths', this.#paths);
-    await requireNoWaitingOverlay(this.#paths);
+    await requireNoWaitingOverlay(this.#paths, this.#scratchPlaces);
     const known = { ...this.#known, signal };
     const free: string[] = [];
     const images: ImageToOpen[] = [];

@@ -87,6 +87,13 @@ export class Inventory {
     return (await this.#load()).file;
   }
 
+  /** Every folder that sessions of these VMs are given for their files. */
+  async scratchPlaces(): Promise<string[]> {
+    const { file, vms } = await this.#load();
+    const own = vms.map(({ entry }) => entry.scratch);
+    return [...new Set([file?.says.defaults?.scratch, ...own].filter((place) => place !== undefined))];
+  }
+
   /** What the host file names and this version does not serve, as a person calls it. */
   async unserved(): Promise<string[]> {
     const says = (await this.#load()).file?.says ?? {};

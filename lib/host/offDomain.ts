@@ -10,6 +10,7 @@ import type { OpenDiskOptions } from './openFile.js';
 export async function offDomain(
   address: string,
   { signal, kernel }: Pick<OpenDiskOptions, 'signal' | 'kernel'>,
+  scratchPlaces: readonly string[] = [],
 ): Promise<OffVm> {
   return onDomain(address, { signal }, async ({ libvirt, domain }) => {
     const { name, uuid } = domain;
@@ -18,6 +19,7 @@ export async function offDomain(
     return new OffVm(
       { key: uuid, name, uuid },
       known.map((disk) => offDisk(disk, kernel)),
+      scratchPlaces,
     );
   });
 }

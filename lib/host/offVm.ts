@@ -39,15 +39,17 @@ export class OffVm implements Vm {
   readonly running = false;
   readonly #who: OffVmFacts;
   readonly #disks: readonly OffDisk[];
+  readonly #scratchPlaces: readonly string[];
   readonly #opened = new Set<TrackedDisk>();
   #closed = false;
 
-  /** At least one disk unless it has a UUID, each image once; nothing is opened yet. */
-  constructor(who: OffVmFacts, disks: readonly OffDisk[]) {
+  /** At least one disk unless it has a UUID, each image once; nothing is opened yet. `scratchPlaces`: what its sessions were given while it ran. */
+  constructor(who: OffVmFacts, disks: readonly OffDisk[], scratchPlaces: readonly string[] = []) {
     this.#who = who;
     this.#disks = disks;
+    this.#scratchPlaces = scratchPlaces;
     const images = disks.filter(({ refusal }) => refusal === undefined);
-    if (images.length > 0 || who.uuid === null) trackingOf(images);
+    if (images.length > 0 || who.uuid === null) trackingOf(images, scratchPlaces);
   }
 
   get key(): string {
@@ -168,7 +170,8 @@ export class OffVm implements Vm {
   /** Nothing but the point in time will tell whoever goes on with it what was written since. */
   async #beginDetached(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
     const { base, signal } = options;
-    const begun = settled(await track(disks, (images) => images.begin({ pit, base, signal })));
+    const places = this.#placesWith(options);
+    const begun = settled(await track(disks, places, (images) => images.begin({ pit, base, signal })));
     const pointed = begun.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
     return this.#session(pit, pointed, begun.disks, begun.warnings);
   }
@@ -188,7 +191,7 @@ export class OffVm implements Vm {
     const begun =
       wanted.length === 0
         ? { disks: [], warnings: [] }
-        : await track(wanted, (images) => images.begin({ pit, base, signal }));
+        : await track(wanted, this.#placesWith(options), (images) => images.begin({ pit, base, signal }));
     const pointed = begun.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
     const watched: HeldDisk[] = [];
     try {
@@ -208,6 +211,7 @@ export class OffVm implements Vm {
         error,
         pit,
         disks.filter(({ disk }) => pointed.includes(disk)),
+        this.#scratchPlaces,
       );
     }
     const told = disks.map(({ disk }): SessionDisk => {
@@ -249,7 +253,12 @@ export class OffVm implements Vm {
     disks: readonly string[] | undefined,
     work: (images: ImageTracking) => Promise<T>,
   ): Promise<T> {
-    return track(trackable(await this.#chosen(disks), disks), work);
+    return track(trackable(await this.#chosen(disks), disks), this.#scratchPlaces, work);
+  }
+
+  /** While it is off there is nothing to put there; a session from when it ran may have. */
+  #placesWith({ scratch }: BeginVmOptions): readonly string[] {
+    return scratch?.folder === undefined ? this.#scratchPlaces : [...this.#scratchPlaces, scratch.folder];
   }
 
   /** By their names; each once, in that order. */
@@ -265,22 +274,23 @@ export class OffVm implements Vm {
 }
 
 /** They are opened alike: one VM has one word about its images. */
-function trackingOf(disks: readonly OffDisk[]): ImageTracking {
+function trackingOf(disks: readonly OffDisk[], scratchPlaces: readonly string[]): ImageTracking {
   const { format, trust } = disks[0]?.known ?? {};
   return new ImageTracking(
     disks.map(({ path }) => path),
-    { format, trust },
+    { format, trust, scratchPlaces },
   );
 }
 
 /** Changes the images of the disks; what is told of them is told of the disks. */
 async function track<T extends { disks: readonly DiskOutcome[] }>(
   disks: readonly OffDisk[],
+  scratchPlaces: readonly string[],
   work: (images: ImageTracking) => Promise<T>,
 ): Promise<T> {
   const ofPath = (path: string | undefined): OffDisk | undefined => disks.find((one) => one.path === path);
   try {
-    const outcome = await work(trackingOf(disks));
+    const outcome = await work(trackingOf(disks, scratchPlaces));
     const named = outcome.disks.map((one) => {
       const { disk = one.disk, path = one.disk } = ofPath(one.disk) ?? {};
       return { ...one, disk, ...(one.error !== undefined && { error: calledBy(disk, path, one.error) }) };
@@ -294,9 +304,14 @@ async function track<T extends { disks: readonly DiskOutcome[] }>(
 }
 
 /** The failure of a begin that had taken the point of some disks already. */
-async function withoutPoint(error: unknown, pit: string, pointed: readonly OffDisk[]): Promise<unknown> {
+async function withoutPoint(
+  error: unknown,
+  pit: string,
+  pointed: readonly OffDisk[],
+  scratchPlaces: readonly string[],
+): Promise<unknown> {
   if (pointed.length === 0) return error;
-  const left = await track(pointed, (images) => images.undo(pit)).then(
+  const left = await track(pointed, scratchPlaces, (images) => images.undo(pit)).then(
     (outcome) => pointLeftAfter(outcome.disks),
     (why: unknown) => pointed.map(({ disk }) => ({ disk, why })),
   );

@@ -58,7 +58,16 @@ export function checkOpenVm(options: OpenVmOptions): void {
 /** The same for who sees to holders himself: nothing is refused. */
 export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOpenVm(options);
-  const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
+  const {
+    qmp,
+    images,
+    name: _,
+    uuid: __,
+    format: ___,
+    trust: ____,
+
+    ...connect
+  } = options;
   if (qmp === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
   try {
     return await reachVm(qmp, connect);
@@ -74,10 +83,16 @@ function isDomain(address: string): boolean {
   return address.startsWith(LIBVIRT_PREFIX);
 }
 
+/** Where an overlay of the VM may wait. */
+function placesOf({ scratch, scratchPlaces = [] }: OpenVmOptions): readonly string[] {
+  return scratch === undefined ? scratchPlaces : [...scratchPlaces, scratch];
+}
+
 /** A domain's images are those of its XML. */
-async function openOffDomain(address: string, { kernel, signal }: OpenVmOptions): Promise<OffVm> {
+async function openOffDomain(address: string, options: OpenVmOptions): Promise<OffVm> {
+  const { kernel, signal } = options;
   const { offDomain } = await import('./offDomain.js');
-  return offDomain(address, { kernel, signal });
+  return offDomain(address, { kernel, signal }, placesOf(options));
 }
 
 async function openOff(options: OpenVmOptions): Promise<OffVm> {
@@ -85,5 +100,9 @@ async function openOff(options: OpenVmOptions): Promise<OffVm> {
   const { OffVm } = await import('./offVm.js');
   const named = Array.isArray(images) ? images.map((path) => [path, path]) : Object.entries(images);
   const disks = named.map(([disk = '', path = '']) => ({ disk, path, known: { format, trust, kernel } }));
-  return new OffVm({ key: id?.toLowerCase() ?? qmp ?? disks[0]?.path ?? '', name, uuid: id }, disks);
+  return new OffVm(
+    { key: id?.toLowerCase() ?? qmp ?? disks[0]?.path ?? '', name, uuid: id },
+    disks,
+    placesOf(options),
+  );
 }

@@ -1,6 +1,14 @@
 /** The wiring of a running QEMU: from its QMP socket, or its libvirt domain, to its disks, points in time and sessions. */
 import { invalidArgument } from '../core/errors.js';
-import { abortSignal, type Checks, checkOptions, milliseconds, oneOf, text } from '../core/options.js';
+import {
+  abortSignal,
+  type Checks,
+  checkOptions,
+  listOf,
+  milliseconds,
+  oneOf,
+  text,
+} from '../core/options.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
 import { type Logger, logger, logging } from '../watch/logger.js';
@@ -18,6 +26,11 @@ export interface ConnectOptions extends CallOptions {
   nbdSocket?: string | undefined;
   /** Folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
   scratch?: string | undefined;
+  /**
+   * Of a VM that is off: folders that sessions were given for their files while it ran, beside `scratch`. An overlay that waits there keeps changes
+   * away (`BUSY`), as one beside the images or in the folder for temporary files does.
+   */
+  scratchPlaces?: readonly string[] | undefined;
   /** Milliseconds for connecting; 10 000 unless given. */
   timeoutMs?: number | undefined;
   /** Told what the VM's calls do, a line each; nobody unless given. */
@@ -29,6 +42,7 @@ export const connectChecks: Checks<ConnectOptions> = {
   kernel: oneOf('native', 'script', 'auto'),
   nbdSocket: text,
   scratch: text,
+  scratchPlaces: listOf(text),
   timeoutMs: milliseconds,
   logger,
   signal: abortSignal,

@@ -3,9 +3,11 @@
  * itself wrote to the image since. Joining would otherwise mix two histories of the guest.
  */
 
-import { lstat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { resolveBackingFile } from '../backend/image/backing/backingName.js';
+import { readOverlayHead } from '../backend/image/qcow2/overlayHead.js';
 import type { LeaseDisk } from '../backend/qemu/own/lease.js';
 import {
   findSessionFolders,
@@ -43,7 +45,7 @@ export async function doubtAbout(
   if (record?.state === 'returned') return null;
   try {
     const overlay = overlayOf(folder, disk);
-    const format = await backingFormat(overlay, image, disk.sizeBytes, signal);
+    const format = await backingFormat(overlay, image, disk.sizeBytes);
     if (format === null) return `${overlay} is not as its session made it, above ${image}`;
     const doubt =
       record?.state === 'settling'
@@ -119,7 +121,7 @@ export async function overlayName(
 ): Promise<string> {
   const { image = '', sizeBytes } = disk;
   const overlay = overlayOf(folder, disk);
-  const format = await backingFormat(overlay, image, sizeBytes, signal);
+  const format = await backingFormat(overlay, image, sizeBytes);
   if (format === null) {
     const message = `${overlay} is not as its session made it, above ${image}`;
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: disk.disk, reason: 'OVERLAY' });
@@ -142,29 +144,21 @@ const COMPARED_DIFFERENT = 1;
  * The format that the overlay says its image has; null where it is not what its session made. QEMU's user can write the
  * folder, and we may be root: nothing that the overlay is not itself is read or written.
  */
-async function backingFormat(
-  overlay: string,
-  image: string,
-  sizeBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
+async function backingFormat(overlay: string, image: string, sizeBytes: number): Promise<string | null> {
   if (!(await lstat(overlay).catch(() => null))?.isFile()) return null;
-  const printed = await qemuImg(['info', '--output=json', '-f', 'qcow2', overlay], { signal });
-  const facts = JSON.parse(printed) as Record<string, unknown>;
-  const { data } = (facts['format-specific'] ?? {}) as { data?: Record<string, unknown> };
-  if (data === undefined || 'data-file' in data) return null;
-  const format = facts['backing-filename-format'];
-  const asMade = facts['backing-filename'] === image && facts['virtual-size'] === sizeBytes;
-  return asMade && typeof format === 'string' ? format : null;
+  const { header, backingName, extensions } = await readOverlayHead(overlay);
+  const { backingFormat: format, hasDataFile } = extensions();
+  const asMade = backingName?.equals(Buffer.from(image)) === true && header.sizeBytes === sizeBytes;
+  return asMade && !hasDataFile && format !== undefined ? format : null;
 }
 
-/** Where the files of sessions on these images may be. */
+/** Where the files of sessions on these images may be; `scratch`: folders that sessions were given for them. */
 export async function placesAround(
   images: readonly string[],
-  scratch?: string | undefined,
+  scratch: readonly string[] = [],
 ): Promise<string[]> {
   const beside = (await Promise.all(images.map(truePath))).map(dirname);
-  return [...new Set([...beside, tmpdir(), ...(scratch === undefined ? [] : [scratch])])];
+  return [...new Set([...beside, tmpdir(), ...scratch].map((place) => resolve(place)))];
 }
 
 /**
@@ -173,7 +167,7 @@ export async function placesAround(
  */
 export async function findFoldersOf(
   images: readonly string[],
-  scratch?: string | undefined,
+  scratch: readonly string[] = [],
 ): Promise<{ theirs: LeftFolder[]; unclear: LeftFolder[] }> {
   const wanted = new Set(await Promise.all(images.map(truePath)));
   const theirs: LeftFolder[] = [];
@@ -193,14 +187,18 @@ export async function findFoldersOf(
  */
 export async function requireNoWaitingOverlay(
   images: readonly string[],
-  scratch?: string | undefined,
+  scratch: readonly string[] = [],
 ): Promise<void> {
+  const known = await placesAround(images);
+  // Doctor finds the others where it is told.
+  const placeFor = (folder: string): string =>
+    known.includes(dirname(folder)) ? '' : `--scratch ${dirname(folder)} `;
   for (const left of (await findFoldersOf(images, scratch)).theirs) {
     const why = strandedBecause(left);
     if (why === null) continue;
     throw new CbtError(
       'ERR_CBT_BACKEND_UNAVAILABLE',
-      `${why.message}: bring it back first (qemu-cbt doctor --fix ${images[0]})`,
+      `${why.message}: bring it back first (qemu-cbt doctor --fix ${placeFor(left.folder)}${images[0]})`,
       { reason: 'BUSY', disk: images[0] ?? '', details: why.details },
     );
   }
@@ -208,33 +206,56 @@ export async function requireNoWaitingOverlay(
 }
 
 /** An overlay whose record is gone still says whose it is: it stands on the image. */
-async function requireNoneWithoutRecord(images: readonly string[], scratch?: string): Promise<void> {
+async function requireNoneWithoutRecord(
+  images: readonly string[],
+  scratch: readonly string[],
+): Promise<void> {
   const wanted = new Set(await Promise.all(images.map(truePath)));
   for (const { folder, overlays, trusted } of await findUnclearFolders(await placesAround(images, scratch))) {
-    // There anybody may put a file that names our image.
-    if (!trusted && dirname(folder) === resolve(tmpdir())) continue;
+    const anybodys = !trusted && (await mayOthersMakeIn(dirname(folder)));
     for (const overlay of overlays.map((name) => join(folder, name))) {
-      const image = await imageBelow(overlay);
+      const image = await imageBelow(overlay).catch((error: unknown) => {
+        if (!(error instanceof CbtError)) throw error;
+        // Others could keep every backup away for ever by files that nobody may read.
+        if (anybodys) return null;
+        throw mayHold(`${overlay} may stand on ${images.join(' or ')}: ${error.message}`, folder, images[0]);
+      });
       if (image === null || !wanted.has(await truePath(image))) continue;
-      throw new CbtError(
-        'ERR_CBT_BACKEND_UNAVAILABLE',
-        `${overlay} stands on ${image} and may hold what the guest wrote last, and no record tells: compare them first (qemu-img compare), then bring it back (qemu-img commit) or remove ${folder}`,
-        { reason: 'BUSY', disk: image, details: { folder } },
-      );
+      // Where anybody can make such a folder, only that of the image's own owner tells of the image.
+      if (anybodys && !(await hasOneOwner(folder, image))) continue;
+      throw mayHold(`${overlay} stands on ${image}`, folder, image);
     }
   }
 }
 
-/** The image that an overlay names as the one below; null where it is no such overlay. */
+function mayHold(what: string, folder: string, disk: string | undefined): CbtError {
+  return new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `${what}. It may hold what the guest wrote last, and no record tells: compare them first (qemu-img compare), then bring it back (qemu-img commit) or remove ${folder}`,
+    { reason: 'BUSY', ...(disk !== undefined && { disk }), details: { folder } },
+  );
+}
+
+/** Whether somebody beside us and root can put files into a folder. */
+async function mayOthersMakeIn(folder: string): Promise<boolean> {
+  const info = await stat(folder).catch(() => null);
+  return info === null || (info.mode & 0o022) !== 0 || (info.uid !== 0 && info.uid !== process.geteuid?.());
+}
+
+async function hasOneOwner(folder: string, image: string): Promise<boolean> {
+  const [its, own] = await Promise.all([folder, image].map((path) => stat(path).catch(() => null)));
+  return its != null && its.uid === own?.uid;
+}
+
+/** The image that an overlay names as the one below; null where it is no such overlay. Throws where that cannot be seen. */
 async function imageBelow(overlay: string): Promise<string | null> {
-  if (!(await lstat(overlay).catch(() => null))?.isFile()) return null;
   try {
-    const printed = await qemuImg(['info', '--output=json', '--force-share', '-f', 'qcow2', overlay]);
-    const name: unknown = (JSON.parse(printed) as Record<string, unknown>)['backing-filename'];
-    return typeof name === 'string' && name.startsWith('/') ? name : null;
+    const { backingName } = await readOverlayHead(overlay);
+    return backingName && resolveBackingFile(overlay, backingName, undefined).path;
   } catch (error) {
-    // One that QEMU cannot read holds nothing that could be brought back.
-    if (error instanceof CbtError) return null;
+    // What has no sound header holds nothing that could be brought back, and what stands on no local file is nobody's here.
+    if (CbtError.is(error, 'ERR_CBT_CORRUPT_IMAGE') || CbtError.is(error, 'ERR_CBT_UNSUPPORTED')) return null;
+    if (error instanceof CbtError && error.details['errno'] === 'ENOENT') return null;
     throw error;
   }
 }

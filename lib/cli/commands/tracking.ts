@@ -27,6 +27,7 @@ export interface TrackingFlags extends FormatFlags {
   quiesce?: boolean;
   agent?: string;
   scratch?: string;
+  scratchPlaces?: readonly string[];
   scratchLimit?: string;
   scratchUnwatched?: boolean;
   nbdSocket?: string;

@@ -1,7 +1,7 @@
 /** What `doctor` says about a backup folder, and about a disk that is backed up into one. */
 import { readdir } from 'node:fs/promises';
 import { listRuns } from '../../backup/listing/listRuns.js';
-import type { ListedDisk, RunList } from '../../backup/listing/listSchema.js';
+import type { ListedDisk, ListedRun, NewestCheck, RunList } from '../../backup/listing/listSchema.js';
 import { MARK_NAME } from '../../backup/mark.js';
 import { parseManifestName } from '../../backup/names.js';
 import type { PitList } from '../../core/trackedDisk.js';
@@ -65,10 +65,20 @@ function shortly(numbers: readonly number[]): string {
   return numbers.length > 5 ? `${shown} … ${numbers.at(-1)}` : shown;
 }
 
-/** Whether the disk still has the points that a folder's runs expect of it. */
-export function findingsAgainst({ runs, folder }: RunList, { epoch, pits, disk }: PitList): Finding[] {
+/** What a disk is asked beside: its own points, and which runs of the folder are whole, with the files of their layers. */
+export interface Against {
+  list: RunList;
+  /** Of the same folder, whatever the age. */
+  newest: NewestCheck;
+}
+
+/** Whether the disk still has the points that a folder's runs expect of it, and those runs what the next one stands on. */
+export function findingsAgainst({ list, newest: check }: Against, pits: PitList): Finding[] {
+  const { runs, folder } = list;
+  const { epoch, disk, state } = pits;
   const of = (test: (listed: ListedDisk) => boolean) => runs.filter(({ disks }) => disks.some(test));
-  const own = of((listed) => epoch !== null && listed.epoch === epoch);
+  const isOwn = (listed: ListedDisk): boolean => epoch !== null && listed.epoch === epoch;
+  const own = of(isOwn);
   const newest = own.at(-1);
   if (newest === undefined) {
     const named = of((listed) => listed.disk === disk || disk.endsWith(`#${listed.disk}`)).at(-1);
@@ -77,26 +87,47 @@ export function findingsAgainst({ runs, folder }: RunList, { epoch, pits, disk }
     const reason = named === undefined ? null : ('OTHER_EPOCH' as const);
     return [{ level: 'note', reason, message: `${folder} ${was}: the next backup into it is full` }];
   }
-  const has = new Set(pits.map(({ uuid }) => uuid));
-  if (has.has(newest.pit))
+  // Why it ended is a finding of its own.
+  if (state !== 'recording') {
+    const message = `the next backup into ${folder} is full: the history that run ${newest.run} is of has ended`;
+    return [{ level: 'problem', message }];
+  }
+  const has = new Set(pits.pits.map(({ uuid }) => uuid));
+  const problemOf = ({ run, disks }: ListedRun): string | null => {
+    const listed = disks.find(isOwn);
+    const whole = check.disks.find(({ series }) => series === listed?.series);
+    if (listed?.problem != null) return listed.problem;
+    // The newest that is whole was looked for from the newest on.
+    return whole === undefined || run > (whole.run ?? 0) ? (whole?.problem ?? 'it is not whole') : null;
+  };
+  const usable = own.findLast((run) => has.has(run.pit) && problemOf(run) === null);
+  if (usable === newest)
     return [
       {
         level: 'ok',
         message: `the next backup into ${folder} builds on run ${newest.run}, of ${localTime(newest.startedAt)}`,
       },
     ];
-  const gone = `run ${newest.run} of ${folder} expects the point in time ${newest.pit}, which the disk no longer has`;
-  const base = own.findLast(({ pit }) => has.has(pit));
   const then =
-    base === undefined ? 'the next backup is full' : `the next backup builds on run ${base.run} instead`;
-  const advice =
-    'something forgot it, or the image is an older copy of itself; nothing has to be done but that backup';
+    usable === undefined ? 'the next backup is full' : `the next backup builds on run ${usable.run} instead`;
+  const level = usable === undefined ? 'problem' : 'note';
+  const problem = problemOf(newest);
+  if (has.has(newest.pit) && problem !== null)
+    return [
+      {
+        level: 'problem',
+        code: 'ERR_CBT_CORRUPT_IMAGE',
+        message: `run ${newest.run} of ${folder} cannot be built on (${problem}): ${then}`,
+        advice: 'qemu-cbt verify says what is sound',
+      },
+    ];
   return [
     {
-      level: base === undefined ? 'problem' : 'note',
+      level,
       reason: 'UNKNOWN_PIT',
-      message: `${gone}: ${then}`,
-      advice,
+      message: `run ${newest.run} of ${folder} expects the point in time ${newest.pit}, which the disk no longer has: ${then}`,
+      advice:
+        'something forgot it, or the image is an older copy of itself; nothing has to be done but that backup',
     },
   ];
 }

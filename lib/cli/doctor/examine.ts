@@ -2,6 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkNewest } from '../../backup/listing/checkNewest.js';
 import { listRuns } from '../../backup/listing/listRuns.js';
 import { CbtError } from '../../core/errors.js';
 import type { TrackedDisk } from '../../core/trackedDisk.js';
@@ -67,7 +68,7 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
   for (const bytes of unreadable) reports.push(failed(name, unreadableName(`an image in ${name}`, bytes)));
   for (const path of paths) {
     const reset = async (stop?: AbortSignal): Promise<unknown> => {
-      await requireNoWaitingOverlay([path], flags.scratch);
+      await requireNoWaitingOverlay([path], flags.scratch === undefined ? [] : [flags.scratch]);
       await using vm = await openSource([path], flags, null);
       return await vm.reset({ signal: stop });
     };
@@ -140,10 +141,10 @@ async function leftoversIn(vm: Vm, address: string, options: LeftoverOptions): P
 async function resetOnVm(
   address: string,
   disk: string,
-  { kernel, nbdSocket }: ExamineFlags,
+  { kernel, nbdSocket, scratch }: ExamineFlags,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  await using vm = await openVm({ qmp: address, kernel, nbdSocket, signal });
+  await using vm = await openVm({ qmp: address, kernel, nbdSocket, scratch, signal });
   return await vm.reset({ disks: [disk], signal });
 }
 
@@ -172,8 +173,14 @@ async function examineDisk(
     await using opened = await open();
     const list = await opened.pits({ signal });
     const findings = findingsOf(list, reset);
-    if (flags.from !== undefined)
-      findings.push(...findingsAgainst(await listRuns({ from: flags.from, signal }), list));
+    if (flags.from !== undefined) {
+      const { from } = flags;
+      const against = {
+        list: await listRuns({ from, signal }),
+        newest: await checkNewest({ from, maxAgeMs: Number.MAX_SAFE_INTEGER, signal }),
+      };
+      findings.push(...findingsAgainst(against, list));
+    }
     return { disk, findings, exitCode: findings.some(({ level }) => level === 'problem') ? 3 : 0 };
   } catch (thrown) {
     return failed(disk, thrown);

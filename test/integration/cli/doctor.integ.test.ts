@@ -7,6 +7,7 @@ import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { installerOf } from '../../../lib/host/systemFix.js';
 import { cli, cliWith } from '../../helpers/cli.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
+import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 let folder: TemporaryFolder;
@@ -199,5 +200,30 @@ describe('doctor of backups', () => {
     const { code, stdout } = await cli('doctor', image, '--from', to);
     expect(code).toBe(3);
     expect(stdout).toMatch(/PROBLEM \[UNKNOWN_PIT\] run 1 of .*: the next backup is full/);
+  });
+
+  test('a disk whose newest run, or whose history, nothing can be built on', async () => {
+    const said = async (): Promise<string> => {
+      const { code, stdout } = await cli('doctor', image, '--from', to);
+      return `${code} ${stdout}`;
+    };
+    // Damaged, but there: only its header tells.
+    await writeFile(join(to, 'web-000003.qcow2'), 'no image');
+    expect(await said()).toMatch(
+      /^3 [\s\S]*PROBLEM .*run 3 of .* cannot be built on .*: the next backup builds on run 2 instead/,
+    );
+    await rm(join(to, 'web-000001.qcow2'));
+    expect(await said()).toMatch(/^3 [\s\S]*PROBLEM .*cannot be built on .*: the next backup is full/);
+    expect(await backup(imagesSource([image]), { to })).toMatchObject({ disks: [{ verdict: 'full' }] });
+    expect(await said()).toMatch(/^0 [\s\S]*builds on run 4/);
+    // Its QEMU is killed: what was written since is not known.
+    await using daemon = await StorageDaemon.start({ disks: [{ node: 'a', file: image }] });
+    await daemon.exportWritable('a');
+    await daemon.guestIo('a', 'write 0 64k', 'flush');
+    await daemon.process.kill();
+    expect(await said()).toMatch(
+      /^3 [\s\S]*PROBLEM .*the next backup into .* is full: the history that run 4 is of has ended/,
+    );
+    expect(await backup(imagesSource([image]), { to })).toMatchObject({ disks: [{ verdict: 'full' }] });
   });
 });

@@ -2,9 +2,11 @@
  * The record of a session in its folder: what it is, and whose. It is written before anything in QEMU changes, so
  * whatever a crash leaves behind can be told from a session that somebody still uses.
  */
+import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { REASONS } from '../../../core/errorCodes.js';
+import { isMissing } from '../../../linux/fileFault.js';
 import { readRecord, writeRecord } from '../../../linux/record.js';
 
 export const LEASE_NAME = 'session.json';
@@ -60,6 +62,14 @@ export type LeaseDisk = Lease['disks'][number];
 /** Needs no new space once it was written: a session can be ended on a full disk. On stable storage when it returns. */
 export async function writeLease(folder: string, lease: Lease): Promise<void> {
   await writeRecord(path.join(folder, LEASE_NAME), `${JSON.stringify(lease, null, 2)}\n`);
+}
+
+/** Whether the session is over: its record goes when it ends. One that cannot be looked at, for want of files or rights, is still there. */
+export async function isLeaseGone(folder: string): Promise<boolean> {
+  return lstat(path.join(folder, LEASE_NAME)).then(
+    () => false,
+    (error: unknown) => isMissing(error),
+  );
 }
 
 /** The lease in a folder; null when there is none that can be read: then nothing is known about its owner. */

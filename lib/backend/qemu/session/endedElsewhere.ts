@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { tagOf } from '../own/ids.js';
-import { readLease } from '../own/lease.js';
+import { isLeaseGone, type Lease, readLease } from '../own/lease.js';
 import { findSessions } from '../own/sessionParts.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import { letGoOfSession } from './owner.js';
@@ -18,7 +18,7 @@ const LONGEST_PAUSE_MS = 2_000;
 export async function letGoWhenEnded(client: QmpPort, folder: string, session: string): Promise<void> {
   let until = Date.now() + PATIENCE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; client.open; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    if ((await readLease(folder)) === null) return letGoOfSession(session);
+    if (await isLeaseGone(folder)) return letGoOfSession(session);
     if (Date.now() > until) {
       // An overlay is written back for as long as it takes.
       if (!(await isWorkedOn(client, session))) break;
@@ -28,6 +28,21 @@ export async function letGoWhenEnded(client: QmpPort, folder: string, session: s
     await delay(pauseMs, undefined, { ref: false });
   }
   await letGoOfSession(session, 'undo');
+}
+
+/** How long a record that is there and cannot be read is asked again. */
+const UNREAD_MS = 10_000;
+
+/** The session's record; null where it ended. 'unread': it is there, and cannot be read for as long as it was asked. */
+export async function askLease(folder: string): Promise<Lease | 'unread' | null> {
+  const until = Date.now() + UNREAD_MS;
+  for (;;) {
+    const lease = await readLease(folder);
+    if (lease !== null) return lease;
+    if (await isLeaseGone(folder)) return null;
+    if (Date.now() >= until) return 'unread';
+    await delay(FIRST_PAUSE_MS);
+  }
 }
 
 async function isWorkedOn(client: QmpPort, session: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError } from '../../../core/errors.js';
 import { type HeldLock, tryHold } from '../../../linux/kernelLock.js';
 import { tagOf } from '../own/ids.js';
-import { readLease } from '../own/lease.js';
+import { isLeaseGone, type Lease, readLease } from '../own/lease.js';
 import { clearLeftQueries } from '../own/leftQueries.js';
 import { isListening } from '../own/nbdServer.js';
 import { findSessions } from '../own/sessionParts.js';
@@ -53,7 +53,7 @@ async function tryUndo(folder: string, findWay: FindWay, connectMs = LONGEST_CON
   const lease = await readLease(folder);
   if (lease === null) {
     await removeUnbegun(folder);
-    return true;
+    return isLeaseGone(folder);
   }
   const way = await findWay(lease.vm);
   // First, and whatever becomes of QEMU's monitor: a guest that we froze stands still.
@@ -86,15 +86,18 @@ const LEAST_FREE = 1 / 16;
 
 /** Ends the session when its files come to `limitBytes`, or their file system is about to be full; until it is over. */
 export async function watch(folder: string, limitBytes: number, findWay: FindWay): Promise<void> {
+  let known: Lease | null = null;
   for (let asked = Date.now(); ; ) {
     const lease = await readLease(folder);
-    if (lease === null) return;
+    // One that cannot be read now may be again.
+    if (lease === null && (await isLeaseGone(folder))) return;
+    known = lease ?? known;
     const left = await roomLeft(folder, limitBytes);
     if (left <= 0) {
       if (await tryUndo(folder, findWay)) return;
     } else if (Date.now() - asked > ALIVE_MS) {
       asked = Date.now();
-      if (!(await isListening(lease.nbdSocket))) return;
+      if (known === null || !(await isListening(known.nbdSocket))) return;
     }
     const soon = (Math.max(0, left) / FASTEST_BYTES_PER_S / 2) * 1_000;
     await delay(Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, soon)));

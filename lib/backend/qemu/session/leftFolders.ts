@@ -124,7 +124,10 @@ async function isOurs({ host }: QmpPort, disks: readonly VmDisk[], lease: Lease)
   return false;
 }
 
-/** The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. */
+/**
+ * The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. One with
+ * another history in its place is another disk: the session's own may come back, with its point in time.
+ */
 async function findSame(
   disks: readonly VmDisk[],
   { image, disk, epoch }: LeaseDisk,
@@ -133,10 +136,18 @@ async function findSame(
     layers?.[0].bitmaps.some(({ name }) => epoch !== undefined && parseSegmentName(name)?.epoch === epoch),
   );
   for (const found of own) if (image === undefined || !(await isCopy(found, image))) return found;
-  if (image === undefined) return disks.find(({ id }) => id === disk);
-  return disks.find(
-    ({ filename }) => filename !== undefined && path.resolve(filename) === path.resolve(image),
+  const there = disks.find(({ id, filename }) =>
+    image === undefined
+      ? id === disk
+      : filename !== undefined && path.resolve(filename) === path.resolve(image),
   );
+  return there === undefined || hasOtherHistory(there, epoch) ? undefined : there;
+}
+
+/** One without any may be the same: what QEMU had not stored when it was killed is in no file. */
+function hasOtherHistory({ layers }: VmDisk, epoch: string | undefined): boolean {
+  const epochs = (layers?.[0].bitmaps ?? []).flatMap(({ name }) => parseSegmentName(name)?.epoch ?? []);
+  return epoch !== undefined && epochs.length > 0 && !epochs.includes(epoch);
 }
 
 /** Whether the disk is seen not to stand on this image, which is there: what has its history all the same is a copy of it. */

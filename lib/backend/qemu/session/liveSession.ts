@@ -19,11 +19,11 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import { tellBroken } from '../../../watch/tracing.js';
 import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
-import { type Lease, type LeaseDisk, readLease } from '../own/lease.js';
+import type { Lease, LeaseDisk } from '../own/lease.js';
 import { exportUri } from '../own/nbdServer.js';
 import { onEnded } from '../qmp/onEnded.js';
 import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
-import { letGoWhenEnded } from './endedElsewhere.js';
+import { askLease, letGoWhenEnded } from './endedElsewhere.js';
 import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { MODES } from './modes.js';
@@ -272,8 +272,9 @@ export class LiveSession implements Session {
 
   /** Rolls back, unless another process is ending the session in order: then the point in time is that one's to decide. */
   async #cleanUpBreak(): Promise<TrackingOutcome> {
-    const lease = await readLease(this.folder);
-    if (lease !== null && !lease.ending) return this.#end('rollback');
+    const lease = await askLease(this.folder);
+    // Nobody said that he ends it. Where that cannot be known it is undone as well: kept, the point would be nobody's.
+    if (lease === 'unread' || (lease !== null && !lease.ending)) return this.#end('rollback');
     await this.#closeDisks();
     void letGoWhenEnded(this.client, this.folder, this.pit).finally(() => this.#unwatch());
     return { pit: this.pit, disks: [] };
