@@ -17,8 +17,13 @@ export const LIBDIR = join(root, 'build/Release/sdk');
 export const LIBRARY = join(LIBDIR, 'lib64/libvixDiskLib.so.8');
 export const COMMAND = join(root, 'bin/qemu-cbt.js');
 
-/** Compiles a program of test/integration/service/library/clients; gives its file. */
-export async function compileProgram(name: string, folder: string, sanitizers: string): Promise<string> {
+/** Compiles a program of test/integration/service/library/clients, with settings of the compiler's; gives its file. */
+export async function compileProgram(
+  name: string,
+  folder: string,
+  sanitizers: string,
+  settings: readonly string[] = [],
+): Promise<string> {
   await freshBuild();
   const lines = (await readFile(join(root, 'native/vixdisklib/sources.txt'), 'utf8')).trim().split('\n');
   const program = join(folder, `${name}-${sanitizers}`);
@@ -26,7 +31,7 @@ export async function compileProgram(name: string, folder: string, sanitizers: s
     'gcc',
     [
       ...['-g', '-O1', '-std=gnu11', '-D_GNU_SOURCE', '-DCBT_VERSION="0.1.0"', `-fsanitize=${sanitizers}`],
-      ...['-fno-sanitize-recover=all', '-Inative/vixdisklib/include', ...lines],
+      ...[...settings, '-fno-sanitize-recover=all', '-Inative/vixdisklib/include', ...lines],
       ...[`test/integration/service/library/clients/${name}.c`, '-o', program, '-lpthread', '-ldl'],
     ],
     { cwd: root },

@@ -1,4 +1,5 @@
 #include "channel_state.h"
+#include "descriptors.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +19,9 @@ static struct cbt_pending **place_of(struct cbt_channel *channel, uint32_t id) {
 /* With `lock` held: takes it out of the calls that wait. */
 static struct cbt_pending *take_pending(struct cbt_channel *channel, uint32_t id) {
   struct cbt_pending **at = place_of(channel, id), *found = *at;
-  if (found != NULL) *at = found->next;
+  if (found == NULL) return NULL;
+  *at = found->next;
+  channel->waiting--;
   return found;
 }
 
@@ -46,10 +49,17 @@ static void finish(struct cbt_channel *channel, struct cbt_pending *pending, Vix
 static void die(struct cbt_channel *channel) {
   pthread_mutex_lock(&channel->lock);
   channel->dead = true;
+  pthread_mutex_unlock(&channel->lock);
+  shutdown(channel->fd, SHUT_RDWR);
+  /* Who still sends is thrown out first: he reads from a buffer that is the program's again as soon as it is told. */
+  pthread_mutex_lock(&channel->sending);
+  pthread_mutex_unlock(&channel->sending);
+  pthread_mutex_lock(&channel->lock);
   for (size_t bucket = 0; bucket < CBT_BUCKETS; bucket++) {
     struct cbt_pending *pending;
     while ((pending = channel->pending[bucket]) != NULL) {
       channel->pending[bucket] = pending->next;
+      channel->waiting--;
       struct cbt_transfer *ended = settle(pending, VIX_E_HOST_CONNECTION_LOST);
       if (ended == NULL) continue;
       pthread_mutex_unlock(&channel->lock);
@@ -58,10 +68,18 @@ static void die(struct cbt_channel *channel) {
     }
   }
   pthread_mutex_unlock(&channel->lock);
-  shutdown(channel->fd, SHUT_RDWR);
 }
 
-/* So many bytes as they come; false at the end. */
+/* After a turn in which nothing came: whether the command has been silent for so long that it is taken for gone. */
+static bool is_silent(struct cbt_channel *channel) {
+  pthread_mutex_lock(&channel->lock);
+  bool waits = channel->waiting > 0;
+  pthread_mutex_unlock(&channel->lock);
+  channel->quiet = waits ? channel->quiet + 1 : 0;
+  return channel->quiet >= CBT_TURNS;
+}
+
+/* So many bytes as they come; false at the end, which a long silence is too. */
 static bool receive(struct cbt_channel *channel, void *to, size_t bytes) {
   uint8_t *at = to;
   while (bytes > 0) {
@@ -77,7 +95,9 @@ static bool receive(struct cbt_channel *channel, void *to, size_t bytes) {
     bool straight = bytes >= CBT_READ_AHEAD;
     ssize_t got = recv(channel->fd, straight ? at : channel->ahead, straight ? bytes : CBT_READ_AHEAD, 0);
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN && !is_silent(channel)) continue;
     if (got <= 0) return false;
+    channel->quiet = 0;
     if (straight) {
       at += got;
       bytes -= (size_t)got;
@@ -167,7 +187,6 @@ static bool receive_message(struct cbt_channel *channel) {
   uint32_t length = cbt_get_u32(header), id = cbt_get_u32(header + 4), kind = cbt_get_u32(header + 8);
   if (length > CBT_MAX_BODY_BYTES) return false;
   pthread_mutex_lock(&channel->lock);
-  clock_gettime(CLOCK_MONOTONIC, &channel->heard);
   struct cbt_pending *pending = kind == CBT_REPLY ? take_pending(channel, id) : NULL;
   pthread_mutex_unlock(&channel->lock);
   if (pending != NULL)
@@ -195,6 +214,7 @@ static void send_message(struct cbt_channel *channel, struct cbt_writer *message
     while (*place_of(channel, pending->id) != NULL);
     pending->next = channel->pending[pending->id % CBT_BUCKETS];
     channel->pending[pending->id % CBT_BUCKETS] = pending;
+    channel->waiting++;
     cbt_write_header(message, pending->id, CBT_CALL, (uint32_t)length);
   }
   pthread_mutex_unlock(&channel->lock);
@@ -235,14 +255,7 @@ VixError cbt_channel_call(struct cbt_channel *channel, struct cbt_writer *messag
                           VixDiskLibProgressFunc progress, void *progress_data) {
   memset(pending, 0, sizeof *pending);
   if (message->failed) return VIX_E_OUT_OF_MEMORY;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&pending->answered, &monotonic);
-  pthread_condattr_destroy(&monotonic);
-  pthread_mutex_lock(&channel->lock);
-  clock_gettime(CLOCK_MONOTONIC, &channel->heard);
-  pthread_mutex_unlock(&channel->lock);
+  pthread_cond_init(&pending->answered, NULL);
   send_message(channel, message, pending, NULL, 0);
   unsigned told = 0;
   pthread_mutex_lock(&channel->lock);
@@ -254,16 +267,7 @@ VixError cbt_channel_call(struct cbt_channel *channel, struct cbt_writer *messag
       pthread_mutex_lock(&channel->lock);
       continue;
     }
-    struct timespec until = channel->heard;
-    until.tv_sec += CBT_SILENCE_SECONDS;
-    int timed = pthread_cond_timedwait(&pending->answered, &channel->lock, &until);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    /* Silent for so long: it is taken for gone, and so everybody is told. */
-    if (timed == ETIMEDOUT && !pending->done && now.tv_sec - channel->heard.tv_sec >= CBT_SILENCE_SECONDS) {
-      shutdown(channel->fd, SHUT_RDWR);
-      while (!pending->done) pthread_cond_wait(&pending->answered, &channel->lock);
-    }
+    pthread_cond_wait(&pending->answered, &channel->lock);
   }
   pthread_mutex_unlock(&channel->lock);
   pthread_cond_destroy(&pending->answered);
@@ -307,6 +311,7 @@ struct cbt_channel *cbt_channel_keep(struct cbt_channel *channel) {
 void cbt_channel_drop(struct cbt_channel *channel) {
   if (channel == NULL || atomic_fetch_sub(&channel->references, 1) != 1) return;
   for (char *line; (line = cbt_channel_next_line(channel)) != NULL;) free(line);
+  cbt_descriptor_disown(channel->fd);
   close(channel->fd);
   free(channel->ahead);
   pthread_mutex_destroy(&channel->lock);

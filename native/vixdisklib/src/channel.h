@@ -1,6 +1,6 @@
 /*
  * The way to the command: calls and their answers, many at a time. One thread reads what arrives; who calls waits for his own answer.
- * When the command goes away every call is answered VIX_E_HOST_CONNECTION_LOST, and none hangs.
+ * When the command goes away, or says nothing for a minute, every call is answered VIX_E_HOST_CONNECTION_LOST, and none hangs.
  */
 #ifndef CBT_CHANNEL_H
 #define CBT_CHANNEL_H

@@ -1,5 +1,6 @@
 /* Starting the command, and greeting it. */
 #include "channel_state.h"
+#include "descriptors.h"
 #include "spawn.h"
 
 #include <signal.h>
@@ -31,14 +32,15 @@ static struct cbt_channel *make_channel(int fd) {
   }
   channel->ahead = ahead;
   channel->fd = fd;
+  cbt_descriptor_own(fd);
   channel->next_id = 1;
   channel->last_line = &channel->first_line;
   atomic_store(&channel->references, 1);
   pthread_mutex_init(&channel->lock, NULL);
   pthread_mutex_init(&channel->sending, NULL);
-  /* A command that reads no more is as good as gone. */
-  const struct timeval silence = {CBT_SILENCE_SECONDS, 0};
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof silence);
+  /* The thread that reads looks up once a turn. Who sends has no limit of his own: what he sends is waited for, too. */
+  const struct timeval turn = {CBT_TURN_MS / 1000, CBT_TURN_MS % 1000 * 1000};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &turn, sizeof turn);
   if (start_reading(channel) == 0) return channel;
   cbt_channel_drop(channel);
   return NULL;

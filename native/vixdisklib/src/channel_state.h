@@ -5,9 +5,10 @@
 #include "channel.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
-enum { CBT_SILENCE_SECONDS = 60, CBT_BUCKETS = 256, CBT_READ_AHEAD = 64 << 10 };
+#include "silence.h"
+
+enum { CBT_BUCKETS = 256, CBT_READ_AHEAD = 64 << 10 };
 
 struct cbt_line {
   struct cbt_line *next;
@@ -23,12 +24,13 @@ struct cbt_channel {
   struct cbt_pending *pending[CBT_BUCKETS];
   uint32_t next_id;
   bool dead;
-  struct timespec heard;
+  unsigned waiting; /* calls and pieces without an answer */
   struct cbt_line *first_line, **last_line;
   unsigned lines;
   /* Of the reading thread alone. */
   uint8_t *ahead;
   size_t ahead_at, ahead_end;
+  unsigned quiet; /* turns without a byte, one after the other, while something waits */
 };
 
 /* The thread that reads: until the command goes away. */

@@ -80,6 +80,10 @@ CBT_API VixError VixDiskLib_ConnectEx(const VixDiskLibConnectParams *connectPara
     cbt_object_drop(made);
     return cbt_request_end(&request, VIX_E_OUT_OF_MEMORY);
   }
+  if (!cbt_is_current(request.channel)) {
+    cbt_object_drop(cbt_object_withdraw(handle, CBT_CONNECTION));
+    return cbt_request_end(&request, VIX_E_DISK_NOINIT);
+  }
   *connection = handle;
   return cbt_request_end(&request, code);
 }
@@ -94,6 +98,8 @@ CBT_API VixError VixDiskLib_Disconnect(VixDiskLibConnection connection) {
   VixError code = cbt_request_begin_on(&request, "VixDiskLib_Disconnect", connection, CBT_CONNECTION);
   if (code != VIX_OK) return code;
   cbt_object_drop(cbt_object_withdraw(connection, CBT_CONNECTION));
+  /* Who opens a disk of it at this moment sees that, or his disk is seen here. */
+  cbt_object_end(request.object);
   cbt_objects_withdraw_all(request.object);
   return cbt_request_run(&request, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "lane.h"
 #include "lent.h"
 #include "library.h"
+#include "reasons.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,15 @@ CBT_API VixError VixDiskLib_Open(const VixDiskLibConnection connection, const ch
     cbt_object_drop(made);
     return cbt_request_end(&request, VIX_E_OUT_OF_MEMORY);
   }
+  /* Another thread ended the connection meanwhile, and may have found the disk or not. The command closes it with the connection. */
+  if (cbt_object_is_ending(request.object) || !cbt_is_current(request.channel)) {
+    struct cbt_object *back = cbt_object_withdraw(handle, CBT_DISK);
+    if (back != NULL) {
+      cbt_object_end(back);
+      cbt_object_closed(back);
+    }
+    return cbt_request_end(&request, cbt_refuse(VIX_E_DISK_INVALID_CONNECTION, "%s: the connection was ended meanwhile", path));
+  }
   *diskHandle = handle;
   return cbt_request_end(&request, code);
 }
@@ -80,8 +90,9 @@ CBT_API VixError VixDiskLib_Close(VixDiskLibHandle diskHandle) {
   struct cbt_object *disk = cbt_object_withdraw(diskHandle, CBT_DISK);
   if (disk == NULL) return cbt_request_end(&request, VIX_E_INVALID_HANDLE);
   cbt_object_end(disk);
-  cbt_object_drop(disk);
-  return cbt_request_run(&request, NULL, NULL);
+  code = cbt_request_run(&request, NULL, NULL);
+  cbt_object_closed(disk);
+  return code;
 }
 
 CBT_API const char *VixDiskLib_GetTransportMode(VixDiskLibHandle diskHandle) {

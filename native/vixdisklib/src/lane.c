@@ -1,11 +1,14 @@
 #include "lane.h"
 
+#include "descriptors.h"
 #include "nbd.h"
+#include "silence.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,25 +34,77 @@ struct cbt_lane {
   struct nbd_handle *later;
   struct cbt_lane_job *finished;
   size_t flying_bytes;
+  struct cbt_lane_failure failure; /* of the connection */
+  unsigned quiet; /* turns without a sign of the server, one after the other, with something on its way */
 };
 
 static size_t request_bytes(bool writes) { return writes ? WRITE_BYTES : READ_BYTES; }
 
-static VixError code_of(int error) { return error == ENOSPC ? VIX_E_DISK_FULL : VIX_E_DISK_NOIO; }
-
-static struct nbd_handle *connect_to(const struct cbt_nbd *nbd, const char *uri) {
-  struct nbd_handle *handle = nbd->create();
-  if (handle != NULL && nbd->connect_uri(handle, uri) == 0) return handle;
-  if (handle != NULL) nbd->close(handle);
-  return NULL;
+VixError cbt_lane_code(const struct cbt_lane_failure *failure) {
+  if (failure->error == 0) return VIX_OK;
+  if (failure->error == ENOMEM) return VIX_E_OUT_OF_MEMORY;
+  return failure->error == ENOSPC ? VIX_E_DISK_FULL : VIX_E_DISK_NOIO;
 }
 
-/* For copies of the process by fork too: theirs would keep the server, which would be waited for. */
+/* The first failure is the one that is told. */
+static void fail(struct cbt_lane_failure *failure, int error, const char *why) {
+  if (failure->error != 0) return;
+  failure->error = error;
+  snprintf(failure->why, sizeof failure->why, "%s", why);
+}
+
+/* The server said that it failed. */
+static void fail_by_server(struct cbt_lane_failure *failure, int error) {
+  char room[80];
+  fail(failure, error, strerror_r(error, room, sizeof room));
+}
+
+/* libnbd could not ask the server. */
+static void fail_by_libnbd(const struct cbt_nbd *nbd, struct cbt_lane_failure *failure) {
+  const char *why = nbd->get_error();
+  fail(failure, EIO, why != NULL ? why : "libnbd gives no reason");
+}
+
+/* After a turn; where it was one too many without a sign, the connection is broken, and so each of its requests ends. */
+static void count_turn(const struct cbt_nbd *nbd, struct nbd_handle *handle, bool sign, unsigned *quiet,
+                       struct cbt_lane_failure *failure) {
+  *quiet = sign ? 0 : *quiet + 1;
+  if (*quiet < CBT_TURNS) return;
+  fail(failure, ETIMEDOUT, "the server of the disk gave no sign of life");
+  shutdown(nbd->aio_get_fd(handle), SHUT_RDWR);
+}
+
+/* Waits a turn for the server. */
+static void poll_turn(const struct cbt_nbd *nbd, struct nbd_handle *handle, unsigned *quiet,
+                      struct cbt_lane_failure *failure) {
+  int got = nbd->poll(handle, CBT_TURN_MS);
+  if (got >= 0)
+    count_turn(nbd, handle, got > 0, quiet, failure);
+  else if (nbd->get_errno() != EINTR)
+    fail_by_libnbd(nbd, failure);
+}
+
+/* For copies of the process too that were made without the handlers of fork: theirs would keep the server, which would be waited for. */
 static void disconnect(const struct cbt_nbd *nbd, struct nbd_handle *handle) {
   if (handle == NULL) return;
   int fd = nbd->aio_get_fd(handle);
   if (fd >= 0) shutdown(fd, SHUT_RDWR);
+  cbt_descriptor_disown(fd);
   nbd->close(handle);
+}
+
+static struct nbd_handle *connect_to(const struct cbt_nbd *nbd, const char *uri, struct cbt_lane_failure *failure) {
+  struct nbd_handle *handle = nbd->create();
+  unsigned quiet = 0;
+  if (handle == NULL || nbd->aio_connect_uri(handle, uri) != 0) fail_by_libnbd(nbd, failure);
+  while (failure->error == 0 && nbd->aio_is_connecting(handle) == 1) poll_turn(nbd, handle, &quiet, failure);
+  if (failure->error == 0 && nbd->aio_is_ready(handle) != 1) fail_by_libnbd(nbd, failure);
+  if (failure->error == 0) {
+    cbt_descriptor_own(nbd->aio_get_fd(handle));
+    return handle;
+  }
+  disconnect(nbd, handle);
+  return NULL;
 }
 
 struct cbt_lane *cbt_lane_open(const char *uri, uint64_t bytes) {
@@ -62,7 +117,8 @@ struct cbt_lane *cbt_lane_open(const char *uri, uint64_t bytes) {
   lane->uri = strdup(uri);
   pthread_mutex_init(&lane->waiting, NULL);
   pthread_mutex_init(&lane->lock, NULL);
-  if (lane->uri != NULL && lane->wake >= 0) lane->now = connect_to(nbd, uri);
+  struct cbt_lane_failure failure = {0, ""};
+  if (lane->uri != NULL && lane->wake >= 0) lane->now = connect_to(nbd, uri, &failure);
   if (lane->now != NULL && nbd->get_size(lane->now) >= (int64_t)bytes) return lane;
   cbt_lane_close(lane);
   return NULL;
@@ -89,58 +145,55 @@ void cbt_lane_close(struct cbt_lane *lane) {
 /* What a caller waits for. */
 struct wait {
   unsigned flying;
-  int error;
+  struct cbt_lane_failure *failure;
 };
 
 static int settle_wait(void *data, int *error) {
   struct wait *wait = data;
   wait->flying--;
-  if (*error != 0 && wait->error == 0) wait->error = *error;
+  if (*error != 0) fail_by_server(wait->failure, *error);
   return 1;
 }
 
 /* With `waiting` held: in requests that are on their way together. When it returns, none is. */
-static int run_requests(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes) {
+static void run_requests(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes,
+                         struct cbt_lane_failure *failure) {
   const struct cbt_nbd *nbd = lane->nbd;
   const size_t request = request_bytes(writes);
-  struct wait wait = {0, 0};
+  struct wait wait = {0, failure};
+  unsigned quiet = 0;
   for (size_t at = 0; at < bytes || wait.flying > 0;) {
-    if (at < bytes && wait.error == 0 && wait.flying < MOST_BYTES / request) {
+    if (at < bytes && failure->error == 0 && wait.flying < MOST_BYTES / request) {
       size_t part = bytes - at < request ? bytes - at : request;
       const struct cbt_nbd_completion completion = {settle_wait, &wait, NULL};
       wait.flying++;
       if ((writes ? nbd->aio_pwrite(lane->now, buffer + at, part, offset + at, completion, 0)
                   : nbd->aio_pread(lane->now, buffer + at, part, offset + at, completion, 0)) < 0) {
         wait.flying--;
-        wait.error = EIO;
+        fail_by_libnbd(nbd, failure);
       }
       at += part;
       continue;
     }
     if (wait.flying == 0) break;
     /* A connection that broke ends each of its requests. */
-    if (nbd->poll(lane->now, -1) < 0 && wait.error == 0) wait.error = EIO;
+    poll_turn(nbd, lane->now, &quiet, failure);
   }
-  return wait.error;
 }
 
-VixError cbt_lane_now(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes) {
-  const struct cbt_nbd *nbd = lane->nbd;
-  int error = 0;
+VixError cbt_lane_now(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes,
+                      struct cbt_lane_failure *failure) {
   pthread_mutex_lock(&lane->waiting);
-  if (bytes > request_bytes(writes))
-    error = run_requests(lane, offset, bytes, buffer, writes);
-  else if ((writes ? nbd->pwrite(lane->now, buffer, bytes, offset, 0)
-                   : nbd->pread(lane->now, buffer, bytes, offset, 0)) < 0)
-    error = nbd->get_errno() == ENOSPC ? ENOSPC : EIO;
+  run_requests(lane, offset, bytes, buffer, writes, failure);
   pthread_mutex_unlock(&lane->waiting);
-  return error == 0 ? VIX_OK : code_of(error);
+  return cbt_lane_code(failure);
 }
 
 /* On the lane's thread, inside libnbd: nothing of the program's is called from here. */
 static int settle_job(void *data, int *error) {
   struct cbt_lane_job *job = data;
-  if (*error != 0 && job->code == VIX_OK) job->code = code_of(*error);
+  if (*error != 0 && job->lane->failure.error != 0) fail(&job->failure, *error, job->lane->failure.why);
+  if (*error != 0) fail_by_server(&job->failure, *error);
   if (--job->flying == 0 && job->asked == job->bytes) {
     job->next = job->lane->finished;
     job->lane->finished = job;
@@ -159,6 +212,7 @@ static void ask(struct cbt_lane *lane, struct cbt_lane_job *job) {
   if ((job->writes ? nbd->aio_pwrite(lane->later, job->buffer + at, part, job->offset + at, completion, 0)
                    : nbd->aio_pread(lane->later, job->buffer + at, part, job->offset + at, completion, 0)) >= 0)
     return;
+  fail_by_libnbd(nbd, &job->failure);
   int error = EIO;
   settle_job(job, &error);
 }
@@ -194,7 +248,11 @@ static void wait_for_either(struct cbt_lane *lane) {
   struct pollfd on[2] = {{lane->wake, POLLIN, 0}, {direction == 0 ? -1 : nbd->aio_get_fd(lane->later), 0, 0}};
   if (direction & READABLE) on[1].events |= POLLIN;
   if (direction & WRITABLE) on[1].events |= POLLOUT;
-  if (poll(on, 2, -1) <= 0) return;
+  int got = poll(on, 2, direction == 0 ? -1 : CBT_TURN_MS);
+  if (got < 0) return;
+  /* Who wakes this thread is no sign of the server's, nor of its silence. */
+  if (direction != 0 && (got == 0 || on[1].revents != 0))
+    count_turn(nbd, lane->later, got > 0, &lane->quiet, &lane->failure);
   eventfd_t count;
   if (on[0].revents != 0) eventfd_read(lane->wake, &count);
   /* Reading first: it tells of a connection that broke, too. */
@@ -223,25 +281,29 @@ static void *run(void *argument) {
 }
 
 /* With `lock` held. */
-static bool start(struct cbt_lane *lane) {
-  if (lane->runs) return true;
-  lane->later = connect_to(lane->nbd, lane->uri);
-  if (lane->later == NULL) return false;
+static void start(struct cbt_lane *lane, struct cbt_lane_failure *failure) {
+  if (lane->runs) return;
+  lane->later = connect_to(lane->nbd, lane->uri, failure);
+  if (lane->later == NULL) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   lane->runs = pthread_create(&lane->thread, NULL, run, lane) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return lane->runs;
+  if (lane->runs) return;
+  fail(failure, ENOMEM, "there is no thread more");
+  disconnect(lane->nbd, lane->later);
+  lane->later = NULL;
 }
 
-bool cbt_lane_later(struct cbt_lane *lane, struct cbt_lane_job *job) {
+VixError cbt_lane_later(struct cbt_lane *lane, struct cbt_lane_job *job) {
   job->next = NULL;
   job->lane = lane;
   job->asked = 0;
   job->flying = 0;
   pthread_mutex_lock(&lane->lock);
-  bool taken = start(lane), wake = taken && lane->sleeps;
+  start(lane, &job->failure);
+  bool taken = job->failure.error == 0, wake = taken && lane->sleeps;
   if (taken) {
     *lane->last = job;
     lane->last = &job->next;
@@ -249,5 +311,5 @@ bool cbt_lane_later(struct cbt_lane *lane, struct cbt_lane_job *job) {
   }
   pthread_mutex_unlock(&lane->lock);
   if (wake) eventfd_write(lane->wake, 1);
-  return taken;
+  return taken ? VIX_OK : cbt_lane_code(&job->failure);
 }

@@ -13,6 +13,12 @@
 
 struct cbt_lane;
 
+/* What went wrong first: no error number where nothing did. */
+struct cbt_lane_failure {
+  int error;
+  char why[240];
+};
+
 /* An asynchronous read or write. */
 struct cbt_lane_job {
   struct cbt_lane_job *next;
@@ -22,7 +28,7 @@ struct cbt_lane_job {
   bool writes;
   /* Told on the lane's thread, with nothing locked, when nothing of it is on its way any more. */
   void (*ended)(struct cbt_lane_job *job);
-  VixError code;
+  struct cbt_lane_failure failure;
   /* Of the lane's thread. */
   size_t asked;
   unsigned flying;
@@ -33,8 +39,11 @@ struct cbt_lane_job {
 struct cbt_lane *cbt_lane_open(const char *uri, uint64_t bytes);
 /* With nothing on its way, and nobody who uses it. */
 void cbt_lane_close(struct cbt_lane *lane);
-VixError cbt_lane_now(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes);
-/* False where no thread or connection is to be had; then nothing is told. */
-bool cbt_lane_later(struct cbt_lane *lane, struct cbt_lane_job *job);
+/* VIX_OK, or what `failure` means. A server that is silent for so long as silence.h says has failed. */
+VixError cbt_lane_now(struct cbt_lane *lane, uint64_t offset, size_t bytes, uint8_t *buffer, bool writes,
+                      struct cbt_lane_failure *failure);
+/* VIX_OK: the job is told when it has ended. Else nothing is told, and `failure` of the job says why. */
+VixError cbt_lane_later(struct cbt_lane *lane, struct cbt_lane_job *job);
+VixError cbt_lane_code(const struct cbt_lane_failure *failure);
 
 #endif

@@ -1,6 +1,7 @@
 #include "lent.h"
 
-#include <pthread.h>
+#include "library.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ static struct lent *buckets[BUCKETS];
 static struct lent **bucket_of(const void *memory) { return &buckets[((uintptr_t)memory >> 4) % BUCKETS]; }
 
 void *cbt_lend(size_t bytes, enum cbt_lent kind) {
+  if (cbt_is_copy()) return calloc(1, bytes);
   struct lent *entry = malloc(sizeof *entry);
   void *memory = calloc(1, bytes);
   if (entry == NULL || memory == NULL) {
@@ -36,7 +38,7 @@ void *cbt_lend(size_t bytes, enum cbt_lent kind) {
 }
 
 void cbt_give_back(void *memory, enum cbt_lent kind) {
-  if (memory == NULL) return;
+  if (memory == NULL || cbt_is_copy()) return;
   struct lent *found = NULL;
   pthread_mutex_lock(&lock);
   for (struct lent **at = bucket_of(memory); *at != NULL; at = &(*at)->next) {

@@ -1,6 +1,7 @@
 #include "library.h"
 
 #include "lent.h"
+#include "reasons.h"
 #include "settings.h"
 
 #include <stdatomic.h>
@@ -20,7 +21,7 @@ static unsigned initialised; /* of `life` */
 static _Atomic pid_t process;
 static _Atomic(VixDiskLibGenericLogFunc *) log_line;
 
-static bool is_copy(void) {
+bool cbt_is_copy(void) {
   pid_t initialiser = atomic_load(&process);
   return initialiser != 0 && initialiser != getpid();
 }
@@ -33,6 +34,13 @@ struct cbt_channel *cbt_library_channel(void) {
   return kept;
 }
 
+bool cbt_is_current(const struct cbt_channel *which) {
+  pthread_mutex_lock(&lock);
+  bool current = channel == which;
+  pthread_mutex_unlock(&lock);
+  return current;
+}
+
 /* Callbacks print the format alone, or with the list: one without any % is right for both. */
 static void pass_on(VixDiskLibGenericLogFunc *to, const char *format, ...) {
   va_list none;
@@ -41,8 +49,7 @@ static void pass_on(VixDiskLibGenericLogFunc *to, const char *format, ...) {
   va_end(none);
 }
 
-static void say(const char *text) {
-  VixDiskLibGenericLogFunc *to = atomic_load(&log_line);
+static void say(VixDiskLibGenericLogFunc *to, const char *text) {
   if (to == NULL) return;
   char *doubled = malloc(2 * strlen(text) + 1);
   if (doubled == NULL) return;
@@ -62,7 +69,7 @@ void cbt_log(const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  say(text);
+  say(atomic_load(&log_line), text);
 }
 
 VixError cbt_no_object(enum cbt_kind kind) {
@@ -71,7 +78,7 @@ VixError cbt_no_object(enum cbt_kind kind) {
 
 VixError cbt_find(const void *handle, enum cbt_kind kind, struct cbt_object **object) {
   *object = NULL;
-  if (is_copy()) return VIX_E_DISK_NOINIT;
+  if (cbt_is_copy()) return VIX_E_DISK_NOINIT;
   *object = cbt_object_find(handle, kind);
   return *object == NULL ? cbt_no_object(kind) : VIX_OK;
 }
@@ -100,16 +107,19 @@ VixError cbt_request_begin_on(struct cbt_request *request, const char *name, con
   return VIX_OK;
 }
 
-static void pass_lines_on(struct cbt_channel *from) {
+static void pass_lines_on_to(VixDiskLibGenericLogFunc *to, struct cbt_channel *from) {
   for (char *line; (line = cbt_channel_next_line(from)) != NULL;) {
-    say(line);
+    say(to, line);
     free(line);
   }
 }
 
+void cbt_pass_lines_on(struct cbt_channel *from) { pass_lines_on_to(atomic_load(&log_line), from); }
+
 VixError cbt_request_ask(struct cbt_request *request, VixDiskLibProgressFunc progress, void *progress_data) {
   VixError code = cbt_channel_call(request->channel, &request->message, &request->answer, progress, progress_data);
-  pass_lines_on(request->channel);
+  cbt_reason_is_the_commands(code);
+  cbt_pass_lines_on(request->channel);
   return code;
 }
 
@@ -153,20 +163,20 @@ static VixError initialise(struct cbt_channel *with, uint32 major, uint32 minor,
   cbt_write_u64(&request.message, minor);
   cbt_write_text(&request.message, lib_dir);
   cbt_write_text(&request.message, config);
-  return cbt_request_run(&request, NULL, NULL);
+  VixError code = cbt_channel_call(with, &request.message, &request.answer, NULL, NULL);
+  return cbt_request_end(&request, code);
 }
 
-/* With `life` held. */
-static VixError start_session(uint32 major, uint32 minor, const char *lib_dir, const char *config) {
-  char why[LINE_ROOM] = "";
+/* With `life` held. What there is to log is told when it is not: why no command could be started, and what the one that was has said. */
+static VixError start_session(uint32 major, uint32 minor, const char *lib_dir, const char *config,
+                              char why[LINE_ROOM], struct cbt_channel **spoke) {
   char *command = cbt_settings_command(config);
   struct cbt_channel *made = NULL;
-  VixError code = cbt_channel_open(command, &made, why, sizeof why);
+  VixError code = cbt_channel_open(command, &made, why, LINE_ROOM);
   free(command);
-  if (code != VIX_OK) {
-    cbt_log("VixDiskLib_InitEx: %s\n", why);
-    return code;
-  }
+  if (code != VIX_OK) return code;
+  *spoke = cbt_channel_keep(made);
+  why[0] = '\0';
   code = initialise(made, major, minor, lib_dir, config);
   if (code == VIX_OK) {
     exchange(made);
@@ -182,20 +192,25 @@ CBT_API VixError VixDiskLib_InitEx(uint32 majorVersion, uint32 minorVersion, Vix
                                    const char *libDir, const char *configFile) {
   (void)warn;
   (void)panic;
-  if (is_copy() || cbt_in_callback()) return is_copy() ? VIX_E_DISK_NOINIT : VIX_E_FAIL;
+  if (cbt_is_copy() || cbt_in_callback()) return cbt_is_copy() ? VIX_E_DISK_NOINIT : VIX_E_FAIL;
   pthread_mutex_lock(&life);
   atomic_store(&log_line, log);
+  char why[LINE_ROOM] = "";
+  struct cbt_channel *spoke = NULL;
   VixError code = VIX_OK;
   if (channel == NULL || cbt_channel_is_dead(channel)) {
     end_session();
     initialised = 0;
-    code = start_session(majorVersion, minorVersion, libDir, configFile);
+    code = start_session(majorVersion, minorVersion, libDir, configFile, why, &spoke);
   }
   if (code == VIX_OK) {
     initialised++;
     atomic_store(&process, getpid());
   }
   pthread_mutex_unlock(&life);
+  if (why[0] != '\0') cbt_refuse(code, "VixDiskLib_InitEx: %s", why);
+  if (spoke != NULL) pass_lines_on_to(log, spoke);
+  cbt_channel_drop(spoke);
   return code;
 }
 
@@ -206,20 +221,22 @@ CBT_API VixError VixDiskLib_Init(uint32 majorVersion, uint32 minorVersion, VixDi
 
 /* As often as it was initialised; the last time, what is open is closed, and when it returns, it is. */
 CBT_API void VixDiskLib_Exit(void) {
-  if (is_copy() || cbt_in_callback()) return;
+  if (cbt_is_copy() || cbt_in_callback()) return;
   struct cbt_request request;
   if (cbt_request_begin(&request, "VixDiskLib_Exit") != VIX_OK) return;
+  VixDiskLibGenericLogFunc *to = NULL;
   pthread_mutex_lock(&life);
   if (initialised > 0 && --initialised == 0) {
     /* The command closes what it has when nobody else uses it. */
     cbt_objects_withdraw_all(NULL);
-    cbt_request_run(&request, NULL, NULL);
+    cbt_channel_call(request.channel, &request.message, &request.answer, NULL, NULL);
     end_session();
-    atomic_store(&log_line, NULL);
+    to = atomic_exchange(&log_line, NULL);
     atomic_store(&process, 0);
-  } else
-    cbt_request_end(&request, VIX_OK);
+  }
   pthread_mutex_unlock(&life);
+  if (to != NULL) pass_lines_on_to(to, request.channel);
+  cbt_request_end(&request, VIX_OK);
 }
 
 CBT_API const char *VixDiskLib_ListTransportModes(void) { return "file:nbd"; }

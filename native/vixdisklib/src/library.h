@@ -32,6 +32,12 @@ VixError cbt_find(const void *handle, enum cbt_kind kind, struct cbt_object **ob
 VixError cbt_no_object(enum cbt_kind kind);
 /* The channel, kept for the caller; NULL where there is none for this process. */
 struct cbt_channel *cbt_library_channel(void);
+/* Whether it is the one in use: what was opened over another one is over. */
+bool cbt_is_current(const struct cbt_channel *which);
+/* A copy of the process by fork, in which nothing of the library's is to be had; asked before any lock is taken. */
+bool cbt_is_copy(void);
+/* Tells the program what the command logged. */
+void cbt_pass_lines_on(struct cbt_channel *from);
 /* A line for the program's log, on the thread that called. */
 void cbt_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -20,12 +20,12 @@ struct cbt_nbd_completion {
 struct cbt_nbd {
   struct nbd_handle *(*create)(void);
   void (*close)(struct nbd_handle *);
-  int (*connect_uri)(struct nbd_handle *, const char *);
+  int (*aio_connect_uri)(struct nbd_handle *, const char *);
+  int (*aio_is_connecting)(struct nbd_handle *);
+  int (*aio_is_ready)(struct nbd_handle *);
   int64_t (*get_size)(struct nbd_handle *);
   const char *(*get_error)(void);
   int (*get_errno)(void);
-  int (*pread)(struct nbd_handle *, void *, size_t, uint64_t, uint32_t);
-  int (*pwrite)(struct nbd_handle *, const void *, size_t, uint64_t, uint32_t);
   int64_t (*aio_pread)(struct nbd_handle *, void *, size_t, uint64_t, struct cbt_nbd_completion, uint32_t);
   int64_t (*aio_pwrite)(struct nbd_handle *, const void *, size_t, uint64_t, struct cbt_nbd_completion, uint32_t);
   int (*poll)(struct nbd_handle *, int);

@@ -15,6 +15,9 @@ struct slot {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slot *slots;
 static size_t slot_count, first_free;
+/* Disks that were withdrawn and are being closed. */
+static struct cbt_object *closing;
+static pthread_cond_t closed = PTHREAD_COND_INITIALIZER;
 
 struct cbt_object *cbt_object_make(enum cbt_kind kind, struct cbt_channel *channel, uint64_t number) {
   struct cbt_object *object = calloc(1, sizeof *object);
@@ -81,6 +84,10 @@ static struct cbt_object *empty(struct slot *slot) {
   slot->object = NULL;
   size_t at = (size_t)(slot - slots);
   if (at < first_free) first_free = at;
+  if (object->kind == CBT_DISK) {
+    object->next_closing = closing;
+    closing = object;
+  }
   return object;
 }
 
@@ -92,44 +99,74 @@ struct cbt_object *cbt_object_withdraw(const void *handle, enum cbt_kind kind) {
   return object;
 }
 
-void cbt_objects_withdraw_all(const struct cbt_object *connection) {
-  for (size_t at = 0;; at++) {
-    struct cbt_object *object = NULL;
-    pthread_mutex_lock(&lock);
-    bool end = at >= slot_count;
-    if (!end && slots[at].object != NULL) {
-      const struct cbt_object *here = slots[at].object;
-      if (connection == NULL || (here->kind == CBT_DISK && here->channel == connection->channel &&
-                                 here->owner == connection->number))
-        object = empty(&slots[at]);
-    }
-    pthread_mutex_unlock(&lock);
-    if (end) return;
-    if (object != NULL) {
-      cbt_object_end(object);
-      cbt_object_drop(object);
-    }
-  }
+void cbt_object_closed(struct cbt_object *disk) {
+  pthread_mutex_lock(&lock);
+  struct cbt_object **at = &closing;
+  while (*at != disk) at = &(*at)->next_closing;
+  *at = disk->next_closing;
+  pthread_cond_broadcast(&closed);
+  pthread_mutex_unlock(&lock);
+  cbt_object_drop(disk);
 }
 
-bool cbt_object_enter(struct cbt_object *disk) {
+static bool is_disk_of(const struct cbt_object *object, const struct cbt_object *connection) {
+  if (object->kind != CBT_DISK) return false;
+  return connection == NULL || (object->channel == connection->channel && object->owner == connection->number);
+}
+
+/* With `lock` held: whether somebody closes such a disk. */
+static bool is_closing(const struct cbt_object *connection) {
+  for (const struct cbt_object *at = closing; at != NULL; at = at->next_closing)
+    if (is_disk_of(at, connection)) return true;
+  return false;
+}
+
+void cbt_objects_withdraw_all(const struct cbt_object *connection) {
+  pthread_mutex_lock(&lock);
+  for (size_t at = 0; at < slot_count; at++) {
+    const struct cbt_object *here = slots[at].object;
+    if (here == NULL || !(connection == NULL || is_disk_of(here, connection))) continue;
+    struct cbt_object *object = empty(&slots[at]);
+    pthread_mutex_unlock(&lock);
+    cbt_object_end(object);
+    if (object->kind == CBT_DISK)
+      cbt_object_closed(object);
+    else
+      cbt_object_drop(object);
+    pthread_mutex_lock(&lock);
+  }
+  while (is_closing(connection)) pthread_cond_wait(&closed, &lock);
+  pthread_mutex_unlock(&lock);
+}
+
+bool cbt_object_enter(struct cbt_object *disk, bool later) {
   pthread_mutex_lock(&disk->lock);
   bool entered = !disk->ending;
   if (entered) disk->flying++;
+  if (entered && later) disk->later++;
   pthread_mutex_unlock(&disk->lock);
   return entered;
 }
 
-void cbt_object_leave(struct cbt_object *disk) {
+void cbt_object_leave(struct cbt_object *disk, bool later) {
   pthread_mutex_lock(&disk->lock);
-  if (--disk->flying == 0) pthread_cond_broadcast(&disk->idle);
+  disk->flying--;
+  if (later) disk->later--;
+  if (disk->flying == 0 || (later && disk->later == 0)) pthread_cond_broadcast(&disk->idle);
   pthread_mutex_unlock(&disk->lock);
 }
 
 void cbt_object_wait_until_idle(struct cbt_object *disk) {
   pthread_mutex_lock(&disk->lock);
-  while (disk->flying > 0) pthread_cond_wait(&disk->idle, &disk->lock);
+  while (disk->later > 0) pthread_cond_wait(&disk->idle, &disk->lock);
   pthread_mutex_unlock(&disk->lock);
+}
+
+bool cbt_object_is_ending(struct cbt_object *object) {
+  pthread_mutex_lock(&object->lock);
+  bool ending = object->ending;
+  pthread_mutex_unlock(&object->lock);
+  return ending;
 }
 
 void cbt_object_end(struct cbt_object *object) {

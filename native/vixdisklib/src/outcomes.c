@@ -15,9 +15,10 @@ bool cbt_in_callback(void) { return telling; }
 
 static void tell(struct cbt_outcome *outcome) {
   struct cbt_object *disk = outcome->disk;
+  if (outcome->code != VIX_OK) cbt_pass_lines_on(disk->channel);
   outcome->callback(outcome->data, outcome->code);
   free(outcome->memory);
-  cbt_object_leave(disk);
+  cbt_object_leave(disk, true);
   cbt_object_drop(disk);
 }
 

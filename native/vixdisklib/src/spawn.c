@@ -28,7 +28,7 @@ static bool is_program(const char *path) { return access(path, X_OK) == 0; }
 
 /* The first of that name in PATH and the usual places. */
 static bool find_program(const char *name, char *found, size_t room) {
-  const char *lists[2] = {getenv("PATH"), PLACES};
+  const char *lists[2] = {secure_getenv("PATH"), PLACES};
   for (size_t i = 0; i < 2; i++) {
     for (const char *at = lists[i]; at != NULL && *at != '\0';) {
       const char *end = strchrnul(at, ':');
@@ -80,6 +80,10 @@ static pid_t copy_process(void) { return (pid_t)syscall(SYS_clone, 0L, NULL, NUL
 static void become(char *const argv[], char *const envp[], int channel, int errors, int failure) {
   /* Out of the way of 0 to 3. */
   int high[3] = {fcntl(channel, F_DUPFD, 10), fcntl(errors, F_DUPFD, 10), fcntl(failure, F_DUPFD, 10)};
+  int code = errno;
+  bool all = high[0] >= 0 && high[1] >= 0 && high[2] >= 0;
+  /* Where the reason goes: 3 is a file of the program's until the pipe is put there. */
+  int report = high[2] >= 0 ? high[2] : failure;
   struct sigaction standard;
   memset(&standard, 0, sizeof standard);
   standard.sa_handler = SIG_DFL;
@@ -87,13 +91,15 @@ static void become(char *const argv[], char *const envp[], int channel, int erro
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  if (dup2(high[0], 0) == 0 && dup2(high[0], 1) == 1 && dup2(high[1], 2) == 2 && dup3(high[2], 3, O_CLOEXEC) == 3) {
+  if (all && dup2(high[0], 0) == 0 && dup2(high[0], 1) == 1 && dup2(high[1], 2) == 2 &&
+      dup3(high[2], 3, O_CLOEXEC) == 3) {
+    report = 3;
     if (syscall(SYS_close_range, 4u, ~0u, 0u) != 0)
       for (int fd = 4; fd < MAX_FALLBACK_FD; fd++) close(fd);
     execve(argv[0], argv, envp);
   }
-  int code = errno;
-  ssize_t written = write(3, &code, sizeof code);
+  if (all) code = errno;
+  ssize_t written = write(report, &code, sizeof code);
   _exit(written > 0 ? 127 : 126);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "lane.h"
 #include "library.h"
+#include "reasons.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,17 +38,28 @@ static void end_waited(struct cbt_transfer *transfer) {
 static void end_told(struct cbt_transfer *transfer) {
   struct job *job = job_of(transfer);
   job->outcome.code = transfer->code;
+  cbt_reason_is_the_commands(transfer->code);
   cbt_outcome_tell(&job->outcome);
 }
 
-/* Where the command is gone, its server is too. */
-static VixError told_code(const struct cbt_object *disk, VixError code) {
-  return code == VIX_E_DISK_NOIO && cbt_channel_is_dead(disk->channel) ? VIX_E_HOST_CONNECTION_LOST : code;
+/* What is answered for a failure of the disk's server. Where the command is gone, its server is too. */
+static VixError told_code(const struct cbt_object *disk, const struct cbt_lane_failure *failure, uint64_t offset,
+                          size_t bytes) {
+  VixError code = cbt_lane_code(failure);
+  if (code == VIX_OK) return code;
+  if (code == VIX_E_DISK_NOIO && cbt_channel_is_dead(disk->channel)) return VIX_E_HOST_CONNECTION_LOST;
+  uint64_t from = offset / SECTOR;
+  return cbt_refuse(code, "sectors %llu to %llu: %s", (unsigned long long)from,
+                    (unsigned long long)(from + bytes / SECTOR), failure->why);
+}
+
+static VixError told_of(const struct job *job) {
+  return told_code(job->outcome.disk, &job->lane.failure, job->lane.offset, job->lane.bytes);
 }
 
 static void end_in_lane(struct cbt_lane_job *lane) {
   struct job *job = (struct job *)((char *)lane - offsetof(struct job, lane));
-  job->outcome.code = told_code(job->outcome.disk, lane->code);
+  job->outcome.code = told_of(job);
   cbt_outcome_tell_here(&job->outcome);
 }
 
@@ -69,13 +81,14 @@ static void free_job(struct job *job) {
 /* Why it cannot be done at all. */
 static VixError check(const struct cbt_object *disk, uint64_t start, uint64_t count, const uint8 *buffer,
                       enum direction direction) {
-  if (count > 0 && buffer == NULL) return VIX_E_INVALID_ARG;
+  if (count > 0 && buffer == NULL) return cbt_refuse(VIX_E_INVALID_ARG, "there is no buffer");
   if (start > disk->capacity || count > disk->capacity - start) {
-    cbt_log("sectors %llu to %llu pass the end of the disk at %llu\n", (unsigned long long)start,
-            (unsigned long long)(start + count), (unsigned long long)disk->capacity);
-    return VIX_E_DISK_OUTOFRANGE;
+    return cbt_refuse(VIX_E_DISK_OUTOFRANGE, "%llu sectors from %llu on pass the end of the disk at %llu",
+                      (unsigned long long)count, (unsigned long long)start, (unsigned long long)disk->capacity);
   }
-  return direction == WRITES && disk->read_only ? VIX_E_FILE_READ_ONLY : VIX_OK;
+  if (direction == WRITES && disk->read_only)
+    return cbt_refuse(VIX_E_FILE_READ_ONLY, "the disk was opened for reading alone");
+  return VIX_OK;
 }
 
 static size_t pieces_of(uint64_t count) { return (size_t)((count * SECTOR + PIECE_BYTES - 1) / PIECE_BYTES); }
@@ -118,16 +131,19 @@ static VixError transfer_by_command(struct cbt_object *disk, uint64_t start, uin
   pthread_mutex_unlock(&job->lock);
   VixError code = job->transfer.code;
   free_job(job);
+  if (code == VIX_OK) return code;
+  cbt_reason_is_the_commands(code);
+  cbt_pass_lines_on(disk->channel);
   return code;
 }
 
 /* A disk that a read or write is begun on, and whether it can be done. */
 static VixError enter(VixDiskLibHandle handle, uint64_t start, uint64_t count, const uint8 *buffer,
-                      enum direction direction, struct cbt_object **disk) {
+                      enum direction direction, bool later, struct cbt_object **disk) {
   VixError code = cbt_find(handle, CBT_DISK, disk);
   if (code != VIX_OK) return code;
   code = check(*disk, start, count, buffer, direction);
-  if (code == VIX_OK && !cbt_object_enter(*disk)) code = VIX_E_INVALID_HANDLE;
+  if (code == VIX_OK && !cbt_object_enter(*disk, later)) code = VIX_E_INVALID_HANDLE;
   if (code != VIX_OK) cbt_object_drop(*disk);
   return code;
 }
@@ -135,19 +151,23 @@ static VixError enter(VixDiskLibHandle handle, uint64_t start, uint64_t count, c
 static VixError transfer_now(VixDiskLibHandle handle, uint64_t start, uint64_t count, uint8 *buffer,
                              enum direction direction) {
   struct cbt_object *disk;
-  VixError code = enter(handle, start, count, buffer, direction, &disk);
+  VixError code = enter(handle, start, count, buffer, direction, false, &disk);
   if (code != VIX_OK) return code;
-  if (count > 0 && disk->lane != NULL)
-    code = told_code(disk, cbt_lane_now(disk->lane, start * SECTOR, count * SECTOR, buffer, direction == WRITES));
-  else if (count > 0)
+  if (count > 0 && disk->lane != NULL) {
+    struct cbt_lane_failure failure = {0, ""};
+    uint64_t offset = start * SECTOR;
+    size_t bytes = count * SECTOR;
+    cbt_lane_now(disk->lane, offset, bytes, buffer, direction == WRITES, &failure);
+    code = told_code(disk, &failure, offset, bytes);
+  } else if (count > 0)
     code = transfer_by_command(disk, start, count, buffer, direction);
-  cbt_object_leave(disk);
+  cbt_object_leave(disk, false);
   cbt_object_drop(disk);
   return code;
 }
 
-/* False where it could not be begun. */
-static bool begin_later(struct cbt_object *disk, struct job *job, uint64_t start, uint64_t count, uint8 *buffer,
+/* VIX_OK, or why it could not be begun. */
+static VixError begin_later(struct cbt_object *disk, struct job *job, uint64_t start, uint64_t count, uint8 *buffer,
                         enum direction direction) {
   if (count > 0 && disk->lane != NULL) {
     job->lane.buffer = buffer;
@@ -155,9 +175,9 @@ static bool begin_later(struct cbt_object *disk, struct job *job, uint64_t start
     job->lane.bytes = count * SECTOR;
     job->lane.writes = direction == WRITES;
     job->lane.ended = end_in_lane;
-    return cbt_lane_later(disk->lane, &job->lane);
+    return cbt_lane_later(disk->lane, &job->lane) == VIX_OK ? VIX_OK : told_of(job);
   }
-  if (!cbt_outcomes_start()) return false;
+  if (!cbt_outcomes_start()) return cbt_refuse(VIX_E_OUT_OF_MEMORY, "there is no thread more");
   job->transfer.ended = end_told;
   /* The outcome drops the disk, whose channel is used until the last piece is sent. */
   struct cbt_channel *channel = cbt_channel_keep(disk->channel);
@@ -166,13 +186,13 @@ static bool begin_later(struct cbt_object *disk, struct job *job, uint64_t start
   else
     send_pieces(disk, job, start, count, buffer, direction);
   cbt_channel_drop(channel);
-  return true;
+  return VIX_OK;
 }
 
 static VixError transfer_later(VixDiskLibHandle handle, uint64_t start, uint64_t count, uint8 *buffer,
                                enum direction direction, VixDiskLibCompletionCB callback, void *data) {
   struct cbt_object *disk;
-  VixError code = enter(handle, start, count, buffer, direction, &disk);
+  VixError code = enter(handle, start, count, buffer, direction, true, &disk);
   if (code != VIX_OK) return code;
   struct job *job = callback == NULL ? NULL : make_job(disk->lane == NULL ? pieces_of(count) : 0);
   if (job != NULL) {
@@ -180,12 +200,14 @@ static VixError transfer_later(VixDiskLibHandle handle, uint64_t start, uint64_t
     job->outcome.callback = callback;
     job->outcome.data = data;
     job->outcome.memory = job;
-    if (begin_later(disk, job, start, count, buffer, direction)) return VIX_ASYNC;
+    code = begin_later(disk, job, start, count, buffer, direction);
+    if (code == VIX_OK) return VIX_ASYNC;
     free_job(job);
-  }
-  cbt_object_leave(disk);
+  } else
+    code = callback == NULL ? VIX_E_INVALID_ARG : VIX_E_OUT_OF_MEMORY;
+  cbt_object_leave(disk, true);
   cbt_object_drop(disk);
-  return callback == NULL ? VIX_E_INVALID_ARG : VIX_E_OUT_OF_MEMORY;
+  return code;
 }
 
 CBT_API VixError VixDiskLib_Read(VixDiskLibHandle diskHandle, VixDiskLibSectorType startSector,

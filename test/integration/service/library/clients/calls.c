@@ -95,6 +95,9 @@ static void reads_and_writes(VixDiskLibHandle disk, uint64 capacity) {
   CHECK(memcmp(data, back, bytes) == 0);
   EQUALS(VixDiskLib_Read(disk, capacity - 1, 2, back), VIX_E_DISK_OUTOFRANGE);
   EQUALS(VixDiskLib_Read(disk, ~0ull, 2, back), VIX_E_DISK_OUTOFRANGE);
+  char *text = VixDiskLib_GetErrorText(VIX_E_DISK_OUTOFRANGE, NULL);
+  CHECK(strstr(text, ": 2 sectors from 18446744073709551615 on pass the end of the disk at 131072") != NULL);
+  VixDiskLib_FreeErrorText(text);
   EQUALS(VixDiskLib_Write(disk, capacity, 1, back), VIX_E_DISK_OUTOFRANGE);
   EQUALS(VixDiskLib_Read(disk, 0, 1, NULL), VIX_E_INVALID_ARG);
   EQUALS(VixDiskLib_Read(disk, capacity, 0, NULL), VIX_OK);
