@@ -87,7 +87,7 @@ export class HostVm {
   async holders(): Promise<HoldStore> {
     const { folder } = this.records;
     const key = await (await wayTo(this.address)).identity();
-    if (this.#holders?.key !== key)
+    if (this.#holders?.key !== key || this.#holders.store.name !== this.name)
       this.#holders = { key, store: new HoldStore(key, { folder, name: this.name }) };
     return this.#holders.store;
   }

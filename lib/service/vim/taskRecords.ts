@@ -48,7 +48,7 @@ type TaskRecord = z.infer<typeof recordSchema>;
 export interface TaskStore {
   /**
    * What is remembered of those that ended at this time or later, in milliseconds since 1970, or that had not ended; the oldest first.
-   * `onFailure` is told what could not be removed, or not be remembered as it is told now.
+   * `onFailure` is told what could not be read or removed, or not be remembered as it is told now.
    */
   read(since: number, most: number, onFailure: (error: Error) => void): Promise<WireTaskInfo[]>;
   write(info: WireTaskInfo): Promise<void>;
@@ -82,7 +82,11 @@ export class TaskFolder implements TaskStore {
     const brokenNow = new Set<WireTaskInfo>();
     const found: WireTaskInfo[] = [];
     for (const file of await onFile(this.path, 'reading', () => readdir(this.path))) {
-      const record = await this.#record(file);
+      const record = await this.#record(file).catch((error: Error) => {
+        onFailure(error);
+        return undefined;
+      });
+      if (record === undefined) continue;
       if (record === null) {
         await this.#unlink(file).catch(onFailure);
         continue;

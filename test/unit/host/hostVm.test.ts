@@ -16,4 +16,6 @@ test('who holds it is told by the way to it, also where that changed while someb
   const fresh = await new HostVm(at('new.qmp'), folder.path).holders();
   expect([now.file, now.file === old.file]).toEqual([fresh.file, false]);
   expect(await vm.holders()).toBe(now);
+  vm.become({ ...at('new.qmp'), name: 'shop' });
+  expect(await vm.holders()).toMatchObject({ file: now.file, name: 'shop' });
 });
