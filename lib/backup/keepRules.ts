@@ -6,7 +6,10 @@ import { invalidArgument } from '../core/errors.js';
 import { type Checks, integer, listOf, text } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 
-/** Which runs stay; a run stays when one rule keeps it. All but `protect` are whole numbers of at least 1. */
+/**
+ * Which runs stay; a run stays when one rule keeps it. All but `protect` are whole numbers of at least 1, and one of them is needed:
+ * `protect` alone would forget every other run.
+ */
 export interface KeepRules {
   /** The newest runs. */
   last?: number | undefined;
@@ -57,20 +60,17 @@ export const KEEP_RULES: Checks<KeepRules> = {
   protect: listOf(text),
 };
 
-/** Numbers of the runs to keep; at least one rule is needed, and the newest run is always kept. */
+/**
+ * Numbers of the runs to keep, of one disk's or of any other list; the newest is always among them. Throws `ERR_CBT_INVALID_ARGUMENT` where no
+ * rule counts, where one is no whole number of at least 1, and for a protected run that is not there.
+ */
 export function runsToKeep(runs: readonly DatedRun[], rules: KeepRules): Set<number> {
   return new Set(rulesThatKeep(runs, rules).keys());
 }
 
 /** The same, with the names of the rules that keep each. */
 export function rulesThatKeep(runs: readonly DatedRun[], rules: KeepRules): Map<number, string[]> {
-  const { protect, ...counted } = rules;
-  const given = Object.entries(counted).filter(([, value]) => value !== undefined);
-  if (given.length === 0 && protect === undefined)
-    throw invalidArgument('rules', 'empty', `at least one of ${Object.keys(KEEP_RULES).join(', ')}`);
-  for (const [name, value] of given)
-    if (!Number.isSafeInteger(value) || (value ?? 0) < 1)
-      throw invalidArgument(name, value, 'a whole number of at least 1');
+  requireCounted(rules);
   const newestFirst = runs.toSorted((a, b) => b.run - a.run);
   const kept = new Map<number, string[]>();
   const keep = (rule: string, numbers: readonly number[]): void => {
@@ -80,8 +80,29 @@ export function rulesThatKeep(runs: readonly DatedRun[], rules: KeepRules): Map<
   keep(rules.last === undefined ? 'newest' : 'last', numbers.slice(0, rules.last ?? 1));
   for (const [rule, period] of Object.entries(PERIODS))
     keep(rule, newestOfEach(newestFirst, rules[rule as Period] ?? 0, period));
-  for (const named of protect ?? []) keep('protect', [protectedRun(runs, named)]);
+  keep('protect', protectedRuns(runs, rules));
   return kept;
+}
+
+/** Refuses rules of which none counts: who protects a run means to mark it, not to forget all others. */
+export function requireCounted({ protect, ...counted }: KeepRules): void {
+  const given = Object.entries(counted).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given)
+    if (!Number.isSafeInteger(value) || (value ?? 0) < 1)
+      throw invalidArgument(name, value, 'a whole number of at least 1');
+  if (given.length > 0) return;
+  const expected = `at least one of last, ${Object.keys(PERIODS).join(', ')}`;
+  if (protect === undefined) throw invalidArgument('rules', 'empty', expected);
+  throw invalidArgument(
+    'protect',
+    protect.join(', '),
+    `${expected} beside it: alone it forgets all other runs`,
+  );
+}
+
+/** Numbers of the runs that stay whatever the other rules say. */
+export function protectedRuns(runs: readonly DatedRun[], { protect = [] }: KeepRules): number[] {
+  return [...new Set(protect.map((named) => protectedRun(runs, named)))];
 }
 
 function newestOfEach(
@@ -90,9 +111,10 @@ function newestOfEach(
   period: (at: Date) => string,
 ): number[] {
   const found = new Map<string, number>();
-  for (const { run, startedAt } of count === 0 ? [] : newestFirst) {
+  for (const { run, startedAt } of newestFirst) {
+    if (found.size >= count) break;
     const key = period(new Date(startedAt));
-    if (!found.has(key) && found.size < count) found.set(key, run);
+    if (!found.has(key)) found.set(key, run);
   }
   return [...found.values()];
 }

@@ -39,10 +39,7 @@ export async function mergeLayers(
   const merged = await prepareMerge(folder, below, above, options);
   const newDisk: DiskRun = {
     ...above.disk,
-    verdict: below.disk.verdict,
-    reason: below.disk.reason,
-    message: below.disk.message,
-    base: below.disk.base,
+    ...verdictOf(below, above),
     // Told when the file is whole.
     fileBytes: undefined,
     ...merged,
@@ -65,6 +62,20 @@ export async function mergeLayers(
     throw error;
   }
   await finishMerge(folder.path);
+}
+
+/**
+ * What is said of the merged layer. It is the upper run's backup, which built on the other and lost nothing: that the lower one was full, and
+ * why, went with the run that it was said of.
+ */
+function verdictOf(
+  { run, disk: below }: Layer,
+  { disk: above }: Layer,
+): Pick<DiskRun, 'verdict' | 'reason' | 'message' | 'base'> {
+  const { verdict, base } = below;
+  if (verdict === 'incremental') return { verdict, reason: above.reason, message: above.message, base };
+  const message = `incremental when it was made; a prune merged the full run ${run.run} into it`;
+  return { verdict, reason: null, message, base };
 }
 
 /** All that may fail for want of room is done or looked at before the merge is recorded; refused, nothing of it stays. */

@@ -28,7 +28,7 @@ import {
   prepareForgetting,
 } from './forgetting.js';
 import { whoUses } from './inUse.js';
-import { KEEP_RULES, type KeepRules } from './keepRules.js';
+import { KEEP_RULES, type KeepRules, requireCounted } from './keepRules.js';
 import { keptRuns } from './keptRuns.js';
 import { formatManifest } from './manifest.js';
 import { mergeLayers } from './merge.js';
@@ -92,6 +92,7 @@ const PRUNE: Checks<PruneOptions> = {
 /** Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune. */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
   checkOptions('prune', options, PRUNE);
+  requireCounted(options.rules);
   return toldBackup('prune', { folder: options.from }, options.logger, () => pruneFolder(options));
 }
 

@@ -50,11 +50,31 @@ export function selectStack(folder: BackupFolder, selection: Selection): Layer[]
   throw invalidArgument('disk', name, `one of those in the folder: ${known}`);
 }
 
-/** The one run that is meant: the newest unless a point in time, or a number, is given. */
+/** The one run that is meant: the newest unless a point in time, or a number, is given. In a folder of several owners one has to be. */
 export function selectRun(folder: BackupFolder, pit: string | undefined): Manifest {
-  const run = selectRuns(folder, pit).at(-1);
+  const runs = selectRuns(folder, pit);
+  const run = runs.at(-1);
+  if (pit === undefined) requireOneOwner(folder, runs);
   if (run !== undefined) return run;
   throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `no run of ${folder.path} can be read: ${runsInWords(folder)}`);
+}
+
+/** The newest of all is whichever VM's was backed up last: nobody means that. */
+function requireOneOwner(folder: BackupFolder, runs: readonly Manifest[]): void {
+  const newest = new Map<string, Manifest>();
+  for (const run of runs) newest.set(folder.ownerOf(run) ?? run.source.uuid ?? '', run);
+  if (newest.size <= 1) return;
+  const owners = [...newest.values()].map(
+    (run) => `${ownerInWords(folder, run)} (newest run ${run.run}, ${run.startedAt})`,
+  );
+  const expected = `a run, as ${folder.path} holds those of several: ${owners.join(', ')}`;
+  throw invalidArgument('pit', 'missing', expected);
+}
+
+function ownerInWords(folder: BackupFolder, run: Manifest): string {
+  const owner = folder.ownerOf(run);
+  const { kind, name, uuid } = folder.mark?.owners.find(({ id }) => id === owner) ?? run.source;
+  return kind === 'vm' ? `VM ${name ?? uuid ?? 'without a name'}` : 'images';
 }
 
 function notNamed(expected: string): CbtError {

@@ -55,7 +55,7 @@ const RESTORE_RUN: Checks<RestoreRunOptions> = {
 
 /**
  * Writes every disk of a run as it was, checked as {@link restore} does. Nothing is written where a file is there already
- * (`ERR_CBT_INVALID_ARGUMENT`), unless `force` replaces it. A disk that cannot be restored has an `error` and leaves no file; where none can, the
+ * (`ERR_CBT_INVALID_ARGUMENT`), unless `force` replaces it, nor where no run is named in a folder of several owners (the same code). A disk that cannot be restored has an `error` and leaves no file; where none can, the
  * first error is thrown.
  */
 export async function restoreRun(options: RestoreRunOptions): Promise<RestoreRunResult> {

@@ -91,7 +91,10 @@ Examples:
         'all disks of the run, each into a file of its name there',
       ).conflicts(['to', 'disk']),
     )
-    .option('--pit <uuid>', 'point in time of the run, or its number (default: the newest)')
+    .option(
+      '--pit <uuid>',
+      'point in time of the run, or its number (default: the newest; all disks of a folder of several owners want it)',
+    )
     .option('--disk <name>', 'which disk; needed where the run has several')
     .addOption(
       new Option(

@@ -24,7 +24,7 @@ const EXIT: Record<CbtErrorCode, number> = {
   ERR_CBT_INTERNAL: 1,
 };
 
-/** Nothing failed, and what was asked for is not there: a backup that is too old, or full where an incremental one was wanted. */
+/** Nothing failed, and what was asked for is not there: a backup that is too old, full where an incremental one was wanted, or without one of the disks. */
 export const NOT_AS_WANTED = 6;
 
 export function exitCodeOf(error: CbtError): number {

@@ -1,6 +1,7 @@
 /** The rules by which runs are kept, as options of the commands that go by them. */
 import type { Command } from 'commander';
 import type { KeepRules } from '../backup/keepRules.js';
+import { invalidArgument } from '../core/errors.js';
 import { parseCount } from './options.js';
 
 export interface KeepFlags {
@@ -13,9 +14,9 @@ export interface KeepFlags {
   protect?: string[];
 }
 
-/** All of them, for messages. */
-export const KEEP_FLAGS =
-  '--keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly, --protect';
+/** Those of which one is needed, for messages. */
+export const COUNTED_FLAGS =
+  '--keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly';
 
 export function addKeepFlags(command: Command): Command {
   return command
@@ -28,21 +29,30 @@ export function addKeepFlags(command: Command): Command {
     )
     .option('--keep-monthly <n>', 'keep the newest run of each of the last n months that have one')
     .option('--keep-yearly <n>', 'keep the newest run of each of the last n years that have one')
-    .option('--protect <run...>', 'keep these runs whatever the rules say: their numbers or points in time');
+    .option(
+      '--protect <run...>',
+      'beside a rule: keep these runs whatever it says, by their numbers or points in time',
+    );
 }
 
-/** Null where none is given. */
+/** Null where none is given. Refuses `--protect` alone, which would forget all other runs. */
 export function rulesOf(flags: KeepFlags): KeepRules | null {
   const count = (option: string, text: string | undefined): number | undefined =>
     text === undefined ? undefined : parseCount(option, text);
-  const rules: KeepRules = {
+  const { protect } = flags;
+  const counted: KeepRules = {
     last: count('--keep-last', flags.keepLast),
     hourly: count('--keep-hourly', flags.keepHourly),
     daily: count('--keep-daily', flags.keepDaily),
     weekly: count('--keep-weekly', flags.keepWeekly),
     monthly: count('--keep-monthly', flags.keepMonthly),
     yearly: count('--keep-yearly', flags.keepYearly),
-    protect: flags.protect,
   };
-  return Object.values(rules).every((rule) => rule === undefined) ? null : rules;
+  if (Object.values(counted).some((rule) => rule !== undefined)) return { ...counted, protect };
+  if (protect === undefined) return null;
+  throw invalidArgument(
+    '--protect',
+    protect.join(' '),
+    `at least one of ${COUNTED_FLAGS} beside it: alone it forgets all other runs`,
+  );
 }

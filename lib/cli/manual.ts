@@ -10,7 +10,10 @@ export const EXIT_STATUS: Terms = [
   ['3', 'tracking lost or unknown point in time: take a full backup'],
   ['4', 'corrupt image or broken protocol'],
   ['5', 'could not reach QEMU, file or lock'],
-  ['6', 'nothing failed, and it is not as wanted (list --check, backup --strict, run)'],
+  [
+    '6',
+    'nothing failed, and it is not as wanted (list --check, backup --strict, restore --to-folder of a run without one of the disks, run)',
+  ],
   ['128 and more', 'ended by the signal with the number above 128; what was begun is undone'],
 ];
 

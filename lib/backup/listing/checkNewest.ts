@@ -79,9 +79,11 @@ async function checkFolder(settled: SettledFolder, options: CheckNewestOptions):
   const now = Date.now();
   const ofOwner = seriesIn(folder).filter((series) => owner === null || series.owner === owner.id);
   const checked: CheckedDisk[] = [];
+  const known = new Set<string>();
   const named = new Set<string>();
   for (const series of ofOwner) {
     const names = namesOf(series);
+    for (const name of vmNamesOf(series)) known.add(ownName(series.owner, name));
     if (wanted !== undefined && !wanted.some((name) => names.includes(name))) continue;
     for (const name of names) named.add(name);
     const found = await newestGood(folder, series, files, signal);
@@ -98,12 +100,16 @@ async function checkFolder(settled: SettledFolder, options: CheckNewestOptions):
       problem,
     });
   }
-  for (const disk of wanted ?? failedOnly(folder, owner))
-    if (!named.has(disk)) {
-      const problem = 'no run of it is in the folder';
-      const none = { series: '', owner: owner?.id ?? null, run: null, startedAt: null, ageMs: null };
-      checked.push({ disk, ...none, good: false, problem });
-    }
+  const absent = failedOnly(folder, owner).filter(
+    (one) => !known.has(ownName(one.owner, one.disk)) && (wanted?.includes(one.disk) ?? true),
+  );
+  for (const { disk } of absent) named.add(disk);
+  for (const disk of wanted ?? []) if (!named.has(disk)) absent.push({ disk, owner: owner?.id ?? null });
+  for (const one of absent) {
+    const whose = folder.mark?.owners.find(({ id }) => id === one.owner)?.name ?? null;
+    const problem = `no run of it is in the folder${whose === null ? '' : `, of VM ${whose}`}`;
+    checked.push({ ...one, series: '', run: null, startedAt: null, ageMs: null, good: false, problem });
+  }
   const problems = folder.damaged.map(({ error }) => error.message);
   if (folder.markError !== null) problems.push(folder.markError.message);
   if (checked.length === 0) problems.push(`${folder.path} holds no run`);
@@ -116,11 +122,23 @@ function namesOf({ layers }: Series): string[] {
   return [...new Set(layers.slice(0, 1).flatMap(({ disk }) => [disk.disk, disk.key]))];
 }
 
+/** What its VM calls it, newest first: what it was called while the VM was off is a path. */
+function vmNamesOf({ layers }: Series): string[] {
+  const running = layers.find(({ run }) => run.source.kind === 'vm');
+  return [layers[0], running].flatMap((layer) => layer?.disk.disk ?? []);
+}
+
+/** Two VMs may each have a disk of one name. */
+function ownName(owner: string | null, disk: string): string {
+  return JSON.stringify([owner, disk]);
+}
+
 /** Disks that failed in the newest run of their owner. */
-function failedOnly(folder: BackupFolder, owner: Owner | null): string[] {
+function failedOnly(folder: BackupFolder, owner: Owner | null): { disk: string; owner: string | null }[] {
   const newest = new Map(folder.runs.map((run) => [folder.ownerOf(run), run]));
-  const runs = owner === null ? [...newest.values()] : [newest.get(owner.id)];
-  return runs.flatMap((run) => run?.failed.map(({ disk }) => disk) ?? []);
+  return [...newest]
+    .filter(([id]) => owner === null || id === owner.id)
+    .flatMap(([id, { failed }]) => failed.map(({ disk }) => ({ disk, owner: id })));
 }
 
 function ownerNamed({ mark, path }: BackupFolder, vm: string): Owner {

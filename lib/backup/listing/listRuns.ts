@@ -7,7 +7,8 @@ import { abortSignal, type Checks, checkOptions, required, shape, text } from '.
 import { freeSpaceIn } from '../../linux/freeSpace.js';
 import { onFile } from '../fileFault.js';
 import type { BackupFolder } from '../folder.js';
-import { KEEP_RULES, type KeepRules, rulesThatKeep } from '../keepRules.js';
+import { KEEP_RULES, type KeepRules, requireCounted } from '../keepRules.js';
+import { keptByRules } from '../keptRuns.js';
 import type { Manifest } from '../manifest.js';
 import { layerProblems, type Problems } from './layerProblems.js';
 import type { ListedRun, RunList } from './listSchema.js';
@@ -34,6 +35,7 @@ const LIST: Checks<ListRunsOptions> = {
  */
 export async function listRuns(options: ListRunsOptions): Promise<RunList> {
   checkOptions('listRuns', options, LIST);
+  if (options.rules !== undefined) requireCounted(options.rules);
   const { signal } = options;
   throwIfAborted(signal);
   const settled = await readSettled(options.from, signal);
@@ -94,21 +96,16 @@ function listedRun(
   };
 }
 
-/** As `prune` decides: the rules, and whatever they say the newest state of every disk, the newest that is whole. */
+/** As `prune` decides: the rules for each disk, and whatever they say the newest state of it that is whole. */
 function rulesOf(folder: BackupFolder, problems: Problems, rules: KeepRules): Map<number, string[]> {
-  const kept = rulesThatKeep(folder.runs, rules);
-  const add = (run: number, rule: string): void => {
-    if (!kept.has(run)) kept.set(run, [rule]);
-  };
-  const seen = new Set<string>();
+  const kept = keptByRules(folder, rules);
   const whole = new Set<string>();
   for (const run of folder.runs.toReversed())
     for (const disk of run.disks) {
       const series = folder.seriesOf(disk);
-      if (!seen.has(series)) add(run.run, 'newest');
-      else if (!whole.has(series) && problems.of(run, disk) === null) add(run.run, 'newest whole');
-      seen.add(series);
-      if (problems.of(run, disk) === null) whole.add(series);
+      if (whole.has(series) || problems.of(run, disk) !== null) continue;
+      if (!kept.has(run.run)) kept.set(run.run, ['newest whole']);
+      whole.add(series);
     }
   return kept;
 }

@@ -4,7 +4,7 @@ import { listRuns } from '../../backup/listing/listRuns.js';
 import type { ListedDisk, NewestCheck, RunList } from '../../backup/listing/listSchema.js';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import { NOT_AS_WANTED } from '../exitCode.js';
-import { type CliIo, write, writeJson } from '../io.js';
+import { type CliIo, tell, tellJson, write, writeJson } from '../io.js';
 import { type KeepFlags, rulesOf } from '../keepFlags.js';
 import { ageText, localTime, localZone } from '../localTime.js';
 import { parseAge } from '../options.js';
@@ -50,10 +50,11 @@ async function checkCommand(
   maxAgeMs: number,
 ): Promise<number> {
   const result = await checkNewest({ from: folder, maxAgeMs, disks, vm, strict, signal: io.signal });
-  if (json) await writeJson(io, result);
+  // Who does not hear the answer out gets its exit code all the same.
+  if (json) await tellJson(io, result);
   else {
     for (const problem of result.problems) warn(io, problem);
-    await write(io.stdout, describeCheck(result));
+    await tell(io, describeCheck(result));
   }
   return result.good ? 0 : NOT_AS_WANTED;
 }

@@ -3,7 +3,7 @@ import { type PruneResult, prune } from '../../backup/prune.js';
 import type { BackupSource } from '../../backup/source.js';
 import { invalidArgument } from '../../core/errors.js';
 import { type CliIo, tell, tellJson } from '../io.js';
-import { KEEP_FLAGS, type KeepFlags, rulesOf } from '../keepFlags.js';
+import { COUNTED_FLAGS, type KeepFlags, rulesOf } from '../keepFlags.js';
 import { printable, warn } from '../report.js';
 import { type SourceFlags, withSource } from '../sourceFlags.js';
 import { TransferProgress } from '../transferProgress.js';
@@ -15,7 +15,7 @@ export interface PruneFlags extends SourceFlags, KeepFlags {
 
 export async function pruneCommand(io: CliIo, images: readonly string[], flags: PruneFlags): Promise<number> {
   const rules = rulesOf(flags);
-  if (rules === null) throw invalidArgument('--keep-last', 'missing', `at least one of ${KEEP_FLAGS}`);
+  if (rules === null) throw invalidArgument('--keep-last', 'missing', `at least one of ${COUNTED_FLAGS}`);
   const bar = new TransferProgress(io, 'prune', { json: flags.json ?? false });
   const work = (source: BackupSource | undefined): Promise<PruneResult> =>
     prune({

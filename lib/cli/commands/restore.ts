@@ -2,7 +2,7 @@
 import { type RestoreResult, restore } from '../../backup/restore.js';
 import { type RestoreRunResult, restoreRun } from '../../backup/restoreRun.js';
 import { invalidArgument } from '../../core/errors.js';
-import { exitCodeOf } from '../exitCode.js';
+import { exitCodeOf, NOT_AS_WANTED } from '../exitCode.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
@@ -55,7 +55,9 @@ async function tellRun(
   }
   for (const { disk, message } of json ? [] : missing) warn(io, `${disk} is not in run ${run}: ${message}`);
   const [first] = disks.flatMap(({ error }) => error ?? []);
-  return first === undefined ? 0 : exitCodeOf(first);
+  if (first !== undefined) return exitCodeOf(first);
+  // What was asked for is all disks of the VM.
+  return missing.length === 0 ? 0 : NOT_AS_WANTED;
 }
 
 function describe({ disk, run, pit, sizeBytes, writtenBytes }: RestoreResult, to: string): string {

@@ -10,6 +10,7 @@ import { cli } from '../../helpers/cli.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
+import { pretendVm } from './pretendVm.js';
 
 let folder: TemporaryFolder;
 let from: string;
@@ -88,14 +89,32 @@ test('a disk that is damaged spoils no other; where all are, that is the error',
   });
 });
 
-test('a disk that failed in the run is told', async () => {
+test('a disk that failed in the run is told, and the exit code says that it is not there', async () => {
   const path = join(from, 'run-000002.json');
   const manifest = parseManifest(await readFile(path, 'utf8'), path, 2);
   const failed = [{ disk: 'log', code: 'ERR_CBT_TIMEOUT', reason: null, message: 'too late' }];
   await writeFile(path, formatManifest({ ...manifest, failed }));
   const { code, stderr } = await cli('restore', '--from', from, '--to-folder', toFolder);
-  expect(code).toBe(0);
+  expect(code).toBe(6);
   expect(stderr).toContain('warning: log is not in run 2: too late');
+  const told = await cli('restore', '--from', from, '--to-folder', toFolder, '--force', '--json');
+  expect(told.code).toBe(6);
+  expect(JSON.parse(told.stdout)).toMatchObject({ run: 2, missing: failed });
+  expect(await firstByte('root.qcow2')).toBe(2);
+});
+
+test('in a folder of two owners the run is named: the newest is whichever came last', async () => {
+  const other = at('other.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', other, '1M');
+  const uuid = '77aa0000-0000-4000-8000-000000000000';
+  await backup(pretendVm({ uuid, name: 'mail', disks: { vda: other } }), { to: from, adopt: true });
+  const { code, stderr } = await cli('restore', '--from', from, '--to-folder', toFolder);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /--pit is "missing", expected a run, .*: images \(newest run 2, .*\), VM mail \(newest run 3, /,
+  );
+  expect(await readdir(folder.path)).not.toContain('restored');
+  expect(await restoreRun({ from, toFolder, pit: '2' })).toMatchObject({ run: 2, missing: [] });
 });
 
 test('one of the two is named: a file, or a folder', async () => {

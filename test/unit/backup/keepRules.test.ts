@@ -50,13 +50,23 @@ describe('the rules', () => {
     },
   );
 
+  test.each([[[]], [['3']], [['3', '5']]])(
+    'protecting %j alone would forget all others: refused',
+    (protect) => {
+      expect(() => runsToKeep(week, { protect })).toThrow(
+        /protect is .* expected at least one of last, hourly/,
+      );
+      expect(() => runsToKeep(week, { protect, daily: undefined })).toThrow(/forgets all other runs/);
+    },
+  );
+
   test.each([
     [{ hourly: 2 }, [6, 7]],
     [{ monthly: 2 }, [4, 7]],
     [{ monthly: 3 }, [2, 4, 7]],
     [{ yearly: 5 }, [2, 7]],
     [{ last: 1, protect: ['3', 'AAAAAAAA-0000-4000-8000-000000000001'] }, [1, 3, 7]],
-    [{ protect: [] }, [7]],
+    [{ last: 1, protect: [] }, [7]],
   ])('%j keep runs %j of years', (rules, expected) => {
     const years = runs(
       '2024-12-01T00:00:00Z',
