@@ -17,7 +17,7 @@ export async function pits(io: CliIo, disk: string, flags: PitsFlags): Promise<v
   await using opened = await openForCommand(io, disk, flags);
   const list = await opened.pits({ signal: io.signal });
   const runs = flags.from === undefined ? null : await runsOf(list, flags.from, io.signal);
-  if (!flags.json) return write(io.stdout, describePits(list, runs));
+  if (!flags.json) return await write(io.stdout, describePits(list, runs));
   const pits = list.pits.map((pit) => ({
     ...pit,
     ...(runs !== null && (runs.get(pit.uuid) ?? { run: null, takenAt: null })),
