@@ -8,7 +8,7 @@ import { tagOf } from '../backend/qemu/own/ids.js';
 import { type Lease, type LeaseDisk, writeLease } from '../backend/qemu/own/lease.js';
 import { findSessions } from '../backend/qemu/own/sessionParts.js';
 import { holdsNothing } from '../backend/qemu/session/ending.js';
-import { isOver, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
+import { isOver, isReplaced, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
 import { noteOverlay, noteReturning, readOverlayRecord } from '../backend/qemu/session/overlayRecord.js';
 import { holdingLost } from '../backend/qemu/session/owner.js';
 import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
@@ -191,7 +191,7 @@ async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | un
   await noteOverlay(folder, index, { state: 'returned' });
 }
 
-/** Disks in the place of whose images others lie by now, of other histories: the session's own may come back, with its point as the newest. */
+/** Disks in the place of whose images others lie by now, if only older copies: the session's own may come back, with its point as the newest. */
 async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promise<LeaseDisk[]> {
   if (!lease.taken || lease.ending === 'commit') return [];
   const replaced: LeaseDisk[] = [];
@@ -203,7 +203,9 @@ async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promis
       if (error instanceof CbtError && error.code !== 'ERR_CBT_ABORTED') return null;
       throw error;
     });
-    if (now !== null && now.epoch !== null && now.epoch !== epoch) replaced.push(disk);
+    if (now === null || now.pits.some(({ uuid }) => uuid === lease.session)) continue;
+    const isOther = now.epoch !== null && now.epoch !== epoch;
+    if (isOther || (await isReplaced(disk))) replaced.push(disk);
   }
   return replaced;
 }

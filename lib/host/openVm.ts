@@ -58,16 +58,7 @@ export function checkOpenVm(options: OpenVmOptions): void {
 /** The same for who sees to holders himself: nothing is refused. */
 export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOpenVm(options);
-  const {
-    qmp,
-    images,
-    name: _,
-    uuid: __,
-    format: ___,
-    trust: ____,
-
-    ...connect
-  } = options;
+  const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
   if (qmp === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
   try {
     return await reachVm(qmp, connect);

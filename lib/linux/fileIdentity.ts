@@ -13,6 +13,19 @@ export async function fileIdentity(path: string): Promise<string | null> {
   }
 }
 
+/**
+ * Text that stays with a regular file over renames and restarts of the machine, and that no other of its file system has; null for a device, and
+ * where nothing can be seen. (Numbers of file systems change with every start.)
+ */
+export async function lastingIdentity(path: string): Promise<string | null> {
+  try {
+    const info = await stat(path, { bigint: true });
+    return info.isFile() ? `${info.ino}:${info.birthtimeNs}` : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Throws where two of the paths are one file, by whatever names. Files that are not there are told apart by nothing. */
 export async function requireEachFileOnce(argument: string, paths: readonly string[]): Promise<void> {
   const known = new Map<string, string>();

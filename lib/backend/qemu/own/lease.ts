@@ -44,6 +44,8 @@ const leaseSchema = z.object({
       node: z.string(),
       /** Path of the image, where it is known: what an overlay must be committed to when QEMU is gone. */
       image: z.string().optional(),
+      /** Which file that was (`lastingIdentity`): another one under its path is another disk. */
+      file: z.string().optional(),
       sizeBytes: z.number().int().nonnegative(),
       verdict: z.enum(['incremental', 'full']).optional(),
       /** A reason of a later version is none here: `message` says it too. */

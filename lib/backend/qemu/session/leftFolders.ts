@@ -9,7 +9,7 @@ import { CbtError, losesChain } from '../../../core/errors.js';
 import { pointLeftAfter } from '../../../core/pointLeft.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
-import { fileIdentity } from '../../../linux/fileIdentity.js';
+import { fileIdentity, lastingIdentity } from '../../../linux/fileIdentity.js';
 import { isHeld } from '../../../linux/kernelLock.js';
 import { isThisMachine } from '../../../linux/machine.js';
 import { isUnwritten } from '../../../linux/record.js';
@@ -212,7 +212,9 @@ export async function undoLostSession(
     if (failed !== undefined) throw failed.why;
     for (const disk of lease.disks) {
       const same = await findSame(now, disk);
-      if (same?.formatNode === undefined) away.push(disk);
+      // An older copy of it has the history, and not the point.
+      const replaced = same !== undefined && !hasPoint(same, lease) && (await isReplaced(disk));
+      if (same?.formatNode === undefined || replaced) away.push(disk);
       else if (stays.some((left) => left.disk === same.id) || hasPointBelow(same, lease)) stuck.push(disk);
     }
   }
@@ -225,6 +227,13 @@ export async function undoLostSession(
   if (remain.length > 0 && !stranded) await writeLease(folder, { ...lease, disks: remain });
   await removeFolder(folder, { overlays: holdsNothing(lease), record });
   return ended();
+}
+
+/** Whether another file is seen under the path of the session's image. */
+export async function isReplaced({ image, file }: LeaseDisk): Promise<boolean> {
+  if (image === undefined || file === undefined) return false;
+  const now = await lastingIdentity(image);
+  return now !== null && now !== file;
 }
 
 /** Why an overlay of a lost session must not go; null where there is none. */

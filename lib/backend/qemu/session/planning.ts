@@ -5,6 +5,7 @@ import { CbtError, type DiskFailure, invalidArgument } from '../../../core/error
 import { nothingDone } from '../../../core/outcome.js';
 import type { Point } from '../../../core/point.js';
 import type { SessionMode } from '../../../core/session.js';
+import { lastingIdentity } from '../../../linux/fileIdentity.js';
 import { findShortOfRoom } from '../graph/closingRoom.js';
 import { requireSafeExport } from '../graph/ioThreads.js';
 import type { QmpTrackingTarget } from '../graph/trackingTarget.js';
@@ -45,9 +46,11 @@ export async function planSession(
       }
       plan.planned.push({ index, disk, actions: begun.plan.actions });
       const image = disk.filename.startsWith('/') ? { image: disk.filename } : {};
+      const file = image.image === undefined ? null : await lastingIdentity(image.image);
       plan.leased.push({
         ...toLease(index, disk.formatNode, begun.outcome),
         ...image,
+        ...(file !== null && { file }),
       });
     } catch (error) {
       if (!(error instanceof CbtError)) throw error;

@@ -2,9 +2,9 @@
  * A session that nobody ended, and another disk in the place of its image meanwhile: the image may come back with the session's point in
  * time as its newest, so the record stays until that is taken off.
  */
-import { readdir, rename } from 'node:fs/promises';
+import { copyFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Session } from '../../../../../lib/core/session.js';
 import type { Vm } from '../../../../../lib/core/vm.js';
 import { openDisk } from '../../../../../lib/host/open.js';
@@ -18,6 +18,7 @@ const MiB = 2 ** 20;
 let folder: TemporaryFolder;
 let image: string;
 let away: string;
+let older: string;
 let first: string;
 let open: string;
 
@@ -40,24 +41,38 @@ beforeEach(async () => {
   folder = await makeTemporaryFolder();
   image = join(folder.path, 'a.qcow2');
   away = join(folder.path, 'away.qcow2');
+  older = join(folder.path, 'older.qcow2');
   await qemuImg('create', '-q', '-f', 'qcow2', image, '16M');
   // Shut down in the middle of a session: its point is in the image, and nobody has a backup of it.
   await whileItRuns(async (vm, daemon) => {
     const session = await begin(vm, daemon);
     await session.commit();
     first = session.pit;
+  });
+  await copyFile(image, older);
+  await whileItRuns(async (vm, daemon) => {
     await daemon.guestIo('a', 'write -P 1 1M 1M');
     open = (await begin(vm, daemon)).pit;
     await daemon.guestIo('a', 'write -P 2 2M 1M');
   });
   await rename(image, away);
-  await qemuImg('create', '-q', '-f', 'qcow2', image, '16M');
-  expect((await cli('enable', image, '--json')).code).toBe(0);
   expect(await folders()).toHaveLength(1);
 });
 afterEach(async () => {
   await folder.remove();
 });
+
+/** What lies at the path of the image meanwhile. */
+const others = [
+  [
+    'of another history',
+    async () => {
+      await qemuImg('create', '-q', '-f', 'qcow2', image, '16M');
+      expect((await cli('enable', image, '--json')).code).toBe(0);
+    },
+  ],
+  ['an older copy of itself', () => copyFile(older, image)],
+] as const;
 
 /** The image is put back: the next session builds on the point that was committed, and misses nothing. */
 async function expectNothingMissing(): Promise<void> {
@@ -72,31 +87,37 @@ async function expectNothingMissing(): Promise<void> {
   expect(await folders()).toEqual([]);
 }
 
-test('a session is begun on the other one', async () => {
-  await whileItRuns(async (vm, daemon) => {
-    await (await begin(vm, daemon)).commit();
+describe.each(others)('%s', (_, put) => {
+  beforeEach(async () => {
+    await put();
   });
-  expect(await folders()).toHaveLength(1);
-  await expectNothingMissing();
-});
 
-test('doctor --fix on the other one: it says what to do, and does nothing', async () => {
-  const seen = await cli('doctor', image, '--fix');
-  expect(seen).toMatchObject({
-    code: 5,
-    stdout: expect.stringContaining('another disk lies in the place of'),
+  test('a session is begun on it', async () => {
+    await whileItRuns(async (vm, daemon) => {
+      await (await begin(vm, daemon)).commit();
+    });
+    expect(await folders()).toHaveLength(1);
+    await expectNothingMissing();
   });
-  expect(await folders()).toHaveLength(1);
-  await expectNothingMissing();
-});
 
-test('with the image back, doctor --fix takes the point off', async () => {
-  await cli('doctor', image, '--fix');
-  await rename(away, image);
-  expect(await cli('doctor', image, '--fix')).toMatchObject({ code: 0 });
-  expect(await folders()).toEqual([]);
-  await using disk = await openDisk(image);
-  const { pits } = await disk.pits();
-  expect(pits.map(({ uuid }) => uuid)).toEqual([first]);
-  expect(open).not.toBe(first);
+  test('doctor --fix says what to do, and does nothing', async () => {
+    const seen = await cli('doctor', image, '--fix');
+    expect(seen).toMatchObject({
+      code: 5,
+      stdout: expect.stringContaining('another disk lies in the place of'),
+    });
+    expect(await folders()).toHaveLength(1);
+    await expectNothingMissing();
+  });
+
+  test('with the image back, doctor --fix takes the point off', async () => {
+    await cli('doctor', image, '--fix');
+    await rename(away, image);
+    expect(await cli('doctor', image, '--fix')).toMatchObject({ code: 0 });
+    expect(await folders()).toEqual([]);
+    await using disk = await openDisk(image);
+    const { pits } = await disk.pits();
+    expect(pits.map(({ uuid }) => uuid)).toEqual([first]);
+    expect(open).not.toBe(first);
+  });
 });
