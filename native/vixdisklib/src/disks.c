@@ -90,9 +90,10 @@ CBT_API VixError VixDiskLib_Close(VixDiskLibHandle diskHandle) {
   struct cbt_object *disk = cbt_object_withdraw(diskHandle, CBT_DISK);
   if (disk == NULL) return cbt_request_end(&request, VIX_E_INVALID_HANDLE);
   cbt_object_end(disk);
-  code = cbt_request_run(&request, NULL, NULL);
+  code = cbt_request_call(&request, NULL, NULL);
   cbt_object_closed(disk);
-  return code;
+  cbt_request_told(&request, code);
+  return cbt_request_end(&request, code);
 }
 
 CBT_API const char *VixDiskLib_GetTransportMode(VixDiskLibHandle diskHandle) {

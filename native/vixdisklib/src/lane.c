@@ -42,7 +42,7 @@ static size_t request_bytes(bool writes) { return writes ? WRITE_BYTES : READ_BY
 
 VixError cbt_lane_code(const struct cbt_lane_failure *failure) {
   if (failure->error == 0) return VIX_OK;
-  if (failure->error == ENOMEM) return VIX_E_OUT_OF_MEMORY;
+  if (failure->error == EAGAIN) return VIX_E_OUT_OF_MEMORY;
   return failure->error == ENOSPC ? VIX_E_DISK_FULL : VIX_E_DISK_NOIO;
 }
 
@@ -291,7 +291,7 @@ static void start(struct cbt_lane *lane, struct cbt_lane_failure *failure) {
   lane->runs = pthread_create(&lane->thread, NULL, run, lane) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (lane->runs) return;
-  fail(failure, ENOMEM, "there is no thread more");
+  fail(failure, EAGAIN, "there is no thread more");
   disconnect(lane->nbd, lane->later);
   lane->later = NULL;
 }

@@ -116,10 +116,18 @@ static void pass_lines_on_to(VixDiskLibGenericLogFunc *to, struct cbt_channel *f
 
 void cbt_pass_lines_on(struct cbt_channel *from) { pass_lines_on_to(atomic_load(&log_line), from); }
 
-VixError cbt_request_ask(struct cbt_request *request, VixDiskLibProgressFunc progress, void *progress_data) {
-  VixError code = cbt_channel_call(request->channel, &request->message, &request->answer, progress, progress_data);
+VixError cbt_request_call(struct cbt_request *request, VixDiskLibProgressFunc progress, void *progress_data) {
+  return cbt_channel_call(request->channel, &request->message, &request->answer, progress, progress_data);
+}
+
+void cbt_request_told(struct cbt_request *request, VixError code) {
   cbt_reason_is_the_commands(code);
   cbt_pass_lines_on(request->channel);
+}
+
+VixError cbt_request_ask(struct cbt_request *request, VixDiskLibProgressFunc progress, void *progress_data) {
+  VixError code = cbt_request_call(request, progress, progress_data);
+  cbt_request_told(request, code);
   return code;
 }
 
@@ -163,8 +171,7 @@ static VixError initialise(struct cbt_channel *with, uint32 major, uint32 minor,
   cbt_write_u64(&request.message, minor);
   cbt_write_text(&request.message, lib_dir);
   cbt_write_text(&request.message, config);
-  VixError code = cbt_channel_call(with, &request.message, &request.answer, NULL, NULL);
-  return cbt_request_end(&request, code);
+  return cbt_request_end(&request, cbt_request_call(&request, NULL, NULL));
 }
 
 /* With `life` held. What there is to log is told when it is not: why no command could be started, and what the one that was has said. */
@@ -229,7 +236,7 @@ CBT_API void VixDiskLib_Exit(void) {
   if (initialised > 0 && --initialised == 0) {
     /* The command closes what it has when nobody else uses it. */
     cbt_objects_withdraw_all(NULL);
-    cbt_channel_call(request.channel, &request.message, &request.answer, NULL, NULL);
+    cbt_request_call(&request, NULL, NULL);
     end_session();
     to = atomic_exchange(&log_line, NULL);
     atomic_store(&process, 0);

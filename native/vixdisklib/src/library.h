@@ -19,7 +19,11 @@ struct cbt_request {
 VixError cbt_request_begin(struct cbt_request *request, const char *name);
 /* Begins a call about an object, whose number is its first value; what is none is answered by its kind. */
 VixError cbt_request_begin_on(struct cbt_request *request, const char *name, const void *handle, enum cbt_kind kind);
-/* Asks, and passes on what was logged meanwhile. */
+/* Asks. What was logged meanwhile is told by cbt_request_told. */
+VixError cbt_request_call(struct cbt_request *request, VixDiskLibProgressFunc progress, void *progress_data);
+/* After an answer, with nothing held: the program's log function may call the library. */
+void cbt_request_told(struct cbt_request *request, VixError code);
+/* Both. */
 VixError cbt_request_ask(struct cbt_request *request, VixDiskLibProgressFunc progress, void *progress_data);
 /* Ends a call that has begun; gives `code`. */
 VixError cbt_request_end(struct cbt_request *request, VixError code);
@@ -54,7 +58,9 @@ struct cbt_outcome {
 };
 bool cbt_outcomes_start(void);
 void cbt_outcome_tell(struct cbt_outcome *outcome);
-/* The same on this thread, which is another one of the library that tells outcomes. */
+/* This thread is one that tells outcomes. */
+void cbt_tells_outcomes(void);
+/* The same as cbt_outcome_tell on this thread, which is another one of the library that tells outcomes. */
 void cbt_outcome_tell_here(struct cbt_outcome *outcome);
 /* Until all are told. */
 void cbt_outcomes_stop(void);

@@ -59,6 +59,7 @@ static VixError told_of(const struct job *job) {
 
 static void end_in_lane(struct cbt_lane_job *lane) {
   struct job *job = (struct job *)((char *)lane - offsetof(struct job, lane));
+  cbt_tells_outcomes();
   job->outcome.code = told_of(job);
   cbt_outcome_tell_here(&job->outcome);
 }
@@ -131,9 +132,6 @@ static VixError transfer_by_command(struct cbt_object *disk, uint64_t start, uin
   pthread_mutex_unlock(&job->lock);
   VixError code = job->transfer.code;
   free_job(job);
-  if (code == VIX_OK) return code;
-  cbt_reason_is_the_commands(code);
-  cbt_pass_lines_on(disk->channel);
   return code;
 }
 
@@ -153,15 +151,21 @@ static VixError transfer_now(VixDiskLibHandle handle, uint64_t start, uint64_t c
   struct cbt_object *disk;
   VixError code = enter(handle, start, count, buffer, direction, false, &disk);
   if (code != VIX_OK) return code;
-  if (count > 0 && disk->lane != NULL) {
-    struct cbt_lane_failure failure = {0, ""};
-    uint64_t offset = start * SECTOR;
-    size_t bytes = count * SECTOR;
+  struct cbt_lane_failure failure = {0, ""};
+  uint64_t offset = start * SECTOR;
+  size_t bytes = count * SECTOR;
+  if (count > 0 && disk->lane != NULL)
     cbt_lane_now(disk->lane, offset, bytes, buffer, direction == WRITES, &failure);
-    code = told_code(disk, &failure, offset, bytes);
-  } else if (count > 0)
+  else if (count > 0)
     code = transfer_by_command(disk, start, count, buffer, direction);
   cbt_object_leave(disk, false);
+  /* Told with nothing held: the log function may close the disk. */
+  if (failure.error != 0)
+    code = told_code(disk, &failure, offset, bytes);
+  else if (code != VIX_OK) {
+    cbt_reason_is_the_commands(code);
+    cbt_pass_lines_on(disk->channel);
+  }
   cbt_object_drop(disk);
   return code;
 }
@@ -175,9 +179,9 @@ static VixError begin_later(struct cbt_object *disk, struct job *job, uint64_t s
     job->lane.bytes = count * SECTOR;
     job->lane.writes = direction == WRITES;
     job->lane.ended = end_in_lane;
-    return cbt_lane_later(disk->lane, &job->lane) == VIX_OK ? VIX_OK : told_of(job);
+    return cbt_lane_later(disk->lane, &job->lane);
   }
-  if (!cbt_outcomes_start()) return cbt_refuse(VIX_E_OUT_OF_MEMORY, "there is no thread more");
+  if (!cbt_outcomes_start()) return VIX_E_OUT_OF_MEMORY;
   job->transfer.ended = end_told;
   /* The outcome drops the disk, whose channel is used until the last piece is sent. */
   struct cbt_channel *channel = cbt_channel_keep(disk->channel);
@@ -202,10 +206,13 @@ static VixError transfer_later(VixDiskLibHandle handle, uint64_t start, uint64_t
     job->outcome.memory = job;
     code = begin_later(disk, job, start, count, buffer, direction);
     if (code == VIX_OK) return VIX_ASYNC;
-    free_job(job);
   } else
     code = callback == NULL ? VIX_E_INVALID_ARG : VIX_E_OUT_OF_MEMORY;
   cbt_object_leave(disk, true);
+  if (job != NULL) {
+    if (job->lane.failure.error != 0) code = told_of(job);
+    free_job(job);
+  }
   cbt_object_drop(disk);
   return code;
 }

@@ -89,3 +89,15 @@ test.each(SANITIZERS)('a copy of the program by fork does not keep its command: 
 test.each(SANITIZERS)('the log function of the program may call the library: %s', async (sanitizers) => {
   expect(await run(sanitizers, 'logs', '')).toBe('done\n');
 });
+
+test.each(SANITIZERS)('a command that reads no more does not hold who writes: %s', async (sanitizers) => {
+  expect(await run(sanitizers, 'deaf', '')).toBe('done\n');
+});
+
+test.each(SANITIZERS)(
+  'the log function may close the disk whose read it is told of: %s',
+  async (sanitizers) => {
+    const { server, uri } = await startServer();
+    expect(await run(sanitizers, 'closes', String(server.pid), { SERVER: uri })).toBe('done\n');
+  },
+);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A command that speaks the library's channel, and holds what the program asks it to hold: by names of files that it renames."""
 import os
+import select
 import struct
 import sys
 
@@ -50,9 +51,15 @@ def answer(number, name, body, at):
     elif name == "Read":
         held.append((number, (b"r" * 512,)))
     elif name == "Rename":
-        # "NAME": when that call has come. "release": what is held is answered. "order": whether they came in this one.
+        # "when": when that call has come. "release": what is held is answered. "order": whether they came in this one.
         what, at = text(body, at)
         wanted, _ = text(body, at)
+        if what == "deaf":
+            send(number, 2, 0)
+            hung_up = select.poll()
+            hung_up.register(0, 0)
+            hung_up.poll()
+            sys.exit(0)
         if what == "release":
             release()
         if what == "when" and wanted not in seen:

@@ -74,6 +74,35 @@ static void silent(void) {
   VixDiskLib_Exit();
 }
 
+/* The command reads no more: who sends does not hang either, and his buffer is his again when it is told. */
+static void deaf(void) {
+  begin_disk();
+  EQUALS(VixDiskLib_Rename("deaf", ""), VIX_OK);
+  uint8 *much = calloc(2048, VIXDISKLIB_SECTOR_SIZE);
+  struct told told = {0, 0};
+  EQUALS(VixDiskLib_WriteAsync(disk, 0, 2048, much, note, &told), VIX_ASYNC);
+  EQUALS(VixDiskLib_Wait(disk), VIX_OK);
+  EQUALS(told.code, VIX_E_HOST_CONNECTION_LOST);
+  free(much);
+  VixDiskLib_Exit();
+}
+
+static void close_it(const char *format, va_list list) {
+  print_log(format, list);
+  VixDiskLib_Close(disk);
+}
+
+/* The log function closes the very disk whose read failed. */
+static void closes(pid_t server) {
+  EQUALS(VixDiskLib_InitEx(8, 0, close_it, NULL, NULL, NULL, NULL), VIX_OK);
+  EQUALS(VixDiskLib_ConnectEx(NULL, FALSE, NULL, NULL, &connection), VIX_OK);
+  EQUALS(VixDiskLib_Open(connection, "disk", 0, &disk), VIX_OK);
+  CHECK(kill(server, SIGKILL) == 0);
+  EQUALS(VixDiskLib_Read(disk, 0, 1, data), VIX_E_DISK_NOIO);
+  EQUALS(VixDiskLib_Close(disk), VIX_E_INVALID_HANDLE);
+  VixDiskLib_Exit();
+}
+
 /* The server of the disk, of this number, stands still. */
 static void stuck(pid_t server) {
   begin_disk();
@@ -219,6 +248,8 @@ int main(int argc, char **argv) {
   const char *what = argv[1];
   if (strcmp(what, "descriptors") == 0) descriptors(argv[2]);
   if (strcmp(what, "silent") == 0) silent();
+  if (strcmp(what, "deaf") == 0) deaf();
+  if (strcmp(what, "closes") == 0) closes(atoi(argv[2]));
   if (strcmp(what, "stuck") == 0) stuck(atoi(argv[2]));
   if (strcmp(what, "gone") == 0) gone(atoi(argv[2]));
   if (strcmp(what, "threads") == 0) threads();
