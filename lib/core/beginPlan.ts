@@ -92,6 +92,8 @@ export interface BeginRequest {
   base?: Point | undefined;
   /** All disks of the step with their histories, where some of them are begun by themselves. */
   together?: readonly { disk: string; epoch: string }[] | undefined;
+  /** Points in time of sessions that were never ended: nobody has a backup of them, and none starts from one unless `base` says so. */
+  uncommitted?: ReadonlySet<string> | undefined;
   drawUuid: DrawUuid;
 }
 
@@ -174,7 +176,7 @@ function epochOf(state: DiskState): string | null {
 /** The plan and the verdict for one disk; `lost`: why its history ends although its chain may be whole. */
 export function planBegin(
   state: DiskState,
-  { pit, base, drawUuid }: BeginRequest,
+  { pit, base, uncommitted, drawUuid }: BeginRequest,
   lost: CbtError | null = null,
 ): { plan: PitPlan; outcome: IncrementalDisk | FullDisk } {
   const sizeBytes = state.sizeBytes;
@@ -184,7 +186,10 @@ export function planBegin(
   if (base?.kind === 'allocated')
     return { plan: next.plan, outcome: { ...named, verdict: 'full', message: 'asked for' } };
   try {
-    const from = planChanges(state, base ?? newestPoint(state), null).from;
+    const start = base ?? newestPoint(state, uncommitted);
+    if (start === null)
+      return { plan: next.plan, outcome: { ...named, verdict: 'full', message: NONE_KEPT } };
+    const from = planChanges(state, start, null).from;
     return { plan: next.plan, outcome: { ...named, verdict: 'incremental', base: from } };
   } catch (error) {
     if (!losesChain(error)) throw error;
@@ -220,8 +225,13 @@ function fullBecause(error: CbtError): Pick<FullDisk, 'verdict' | 'reason' | 'me
   };
 }
 
-function newestPoint(state: DiskState): Point {
-  const last = currentChain(readCatalogue(state))?.segments.at(-1);
-  if (last === undefined) throw new CbtError('ERR_CBT_INTERNAL', `no newest point on ${state.disk}`);
+const NONE_KEPT = 'every point in time on it is of a session that was never ended';
+
+/** Of those that somebody kept; null where there is none. */
+function newestPoint(state: DiskState, uncommitted: BeginRequest['uncommitted']): Point | null {
+  const segments = currentChain(readCatalogue(state))?.segments;
+  if (segments === undefined) throw new CbtError('ERR_CBT_INTERNAL', `no newest point on ${state.disk}`);
+  const last = segments.findLast(({ pit }) => uncommitted?.has(pit) !== true);
+  if (last === undefined) return null;
   return { kind: 'instant', epoch: last.epoch, sequence: last.first, pit: last.pit };
 }

@@ -50,7 +50,7 @@ import { imageNode } from './imageName.js';
 import { type OpenDiskOptions, openImageDisk } from './openFile.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { readHistories, requireStored, undoPoint } from './storedPoints.js';
-import { requireNoWaitingOverlay } from './waitingOverlay.js';
+import { requireNoWaitingOverlay, uncommittedPoints } from './waitingOverlay.js';
 
 /** What is known of the images before they are looked at. */
 export interface ImageOptions {
@@ -163,12 +163,14 @@ export class ImageTracking {
     checkOptions('begin', options, BEGIN);
     const pit = drawPit(options.pit);
     const base = options.base === undefined ? undefined : parsePoint('base', options.base);
+    const uncommitted =
+      base === undefined ? await uncommittedPoints(this.#paths, this.#scratchPlaces) : undefined;
     // Known before any is changed: copies of one disk are parted also where each is begun by itself.
     const together = await readHistories(this.#paths, options.signal);
     const begun = await this.#eachByItself(
       (one) =>
         one.#change({ room: ONE_MORE, takes: { pit, on: 'each' }, signal: options.signal }, (target) =>
-          begin(target, { pit, base, together, drawUuid: randomUUID, signal: options.signal }),
+          begin(target, { pit, base, together, uncommitted, drawUuid: randomUUID, signal: options.signal }),
         ),
       { refused: refusedDisk, takes: pit },
     );

@@ -181,6 +181,16 @@ export async function findFoldersOf(
   return { theirs, unclear };
 }
 
+/** Points in time of sessions on these images that their QEMU, which is gone, was never told to end. */
+export async function uncommittedPoints(
+  images: readonly string[],
+  scratch: readonly string[] = [],
+): Promise<ReadonlySet<string>> {
+  const { theirs, unclear } = await findFoldersOf(images, scratch);
+  const open = [...theirs, ...unclear].filter(({ lease }) => lease.taken && lease.ending !== 'commit');
+  return new Set(open.map(({ lease }) => lease.session));
+}
+
 /**
  * Throws where an overlay waits for one of these images: what the guest wrote last is in it, and a new point in time, or a new
  * history, would take the proof away that the two may be joined.
