@@ -26,18 +26,20 @@ export async function openForReading(path: string): Promise<ReadableFolder> {
 
 /** Which disk, at which run. */
 export interface Selection {
-  /** UUID of the run's point in time, or the run's number; the newest that has the disk unless given. */
+  /** UUID of the run's point in time, or the run's number; the newest that has the disk unless given, where all of them are one owner's. */
   pit?: string | undefined;
   /** Name of a disk as the manifest has it, or its name in the folder's files; may be left out where there is one. */
   disk?: string | undefined;
 }
 
-/** The layers of the one disk that is meant, the full one first. */
+/** The layers of the one disk that is meant, the full one first; which VM's, where several have one of its name, the point in time says. */
 export function selectStack(folder: BackupFolder, selection: Selection): Layer[] {
   const { disk: name } = selection;
   const runs = selectRuns(folder, selection.pit);
   const names = new Set(runs.flatMap((run) => run.disks.map(({ key }) => key)));
   if (name === undefined && names.size > 1) throw notNamed(`one of ${[...names].join(', ')}`);
+  const named = runs.filter(({ disks }) => disks.some(({ disk }) => name === undefined || disk === name));
+  if (selection.pit === undefined) requireOneOwner(folder, named);
   for (const run of runs.toReversed()) {
     // What it was called in the run comes first: its name in files may be what another disk was called then.
     const disk =

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { formatManifest, parseManifest } from '../../../lib/backup/manifest.js';
+import { restore } from '../../../lib/backup/restore.js';
 import { restoreRun } from '../../../lib/backup/restoreRun.js';
 import { cli } from '../../helpers/cli.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
@@ -115,6 +116,22 @@ test('in a folder of two owners the run is named: the newest is whichever came l
   );
   expect(await readdir(folder.path)).not.toContain('restored');
   expect(await restoreRun({ from, toFolder, pit: '2' })).toMatchObject({ run: 2, missing: [] });
+});
+
+test('two VMs with a disk of one name: whose it is has to be said, and a disk that only one has needs no more', async () => {
+  const [one, two, more] = [at('one.qcow2'), at('two.qcow2'), at('more.qcow2')];
+  for (const image of [one, two, more]) await qemuImg('create', '-q', '-f', 'qcow2', image, '1M');
+  const shared = at('shared');
+  const uuids = ['77aa0000-0000-4000-8000-000000000000', '88bb0000-0000-4000-8000-000000000000'] as const;
+  await backup(pretendVm({ uuid: uuids[0], name: 'web', disks: { vda: one, vdb: more } }), { to: shared });
+  await backup(pretendVm({ uuid: uuids[1], name: 'mail', disks: { vda: two } }), { to: shared, adopt: true });
+  const refused = await refusalOf(restore({ from: shared, disk: 'vda', to: at('restored.raw') }));
+  expect(refused).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT', details: { argument: 'pit' } });
+  expect(refused.message).toMatch(/VM web \(newest run 1, .*VM mail \(newest run 2, /);
+  expect(await restore({ from: shared, disk: 'vda', pit: '1', to: at('restored.raw') })).toMatchObject({
+    run: 1,
+  });
+  expect(await restore({ from: shared, disk: 'vdb', to: at('vdb.raw') })).toMatchObject({ run: 1 });
 });
 
 test('one of the two is named: a file, or a folder', async () => {
