@@ -86,7 +86,8 @@ test('ten thousand silent connections cost little, and nobody the service', asyn
   }
   expect(most - before).toBeLessThan(MOST_MIB);
   const figures = await (await fetch(ready.metrics)).text();
-  expect(Number(/^qemu_cbt_connections (\d+)$/m.exec(figures)?.[1])).toBeLessThanOrEqual(512);
+  // As many of one address as show no session, and the one that does.
+  expect(Number(/^qemu_cbt_connections (\d+)$/m.exec(figures)?.[1])).toBeLessThanOrEqual(512 + 1);
   expect((await login(ready.url)).status).toBe(200);
   expect(hasEnded).toBe(false);
   child.kill('SIGTERM');

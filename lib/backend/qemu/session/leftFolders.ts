@@ -13,7 +13,6 @@ import { fileIdentity, lastingIdentity } from '../../../linux/fileIdentity.js';
 import { isHeld } from '../../../linux/kernelLock.js';
 import { isThisMachine } from '../../../linux/machine.js';
 import { isUnwritten } from '../../../linux/record.js';
-import { lstatOrNull } from '../../../linux/target.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { listDisks, type VmDisk } from '../graph/vmDisks.js';
 import { isMarked } from '../own/folderMark.js';
@@ -262,8 +261,8 @@ async function removeOldEmpty(folder: string): Promise<void> {
   const info = await lstat(folder).catch(() => null);
   if (info === null || Date.now() - info.mtimeMs < EMPTY_FOR_MS) return;
   const lock = path.join(folder, OWNER_NAME);
-  // With nothing in it, it may be anybody's of such a name.
-  if (!isMarked(info) && (await lstatOrNull(lock)) === null) return;
+  // With nothing in it, or nothing that can be looked at, it may be anybody's of such a name.
+  if (!isMarked(info) && (await lstat(lock).catch(() => null)) === null) return;
   if (!(await isHeld(lock).catch(() => true))) await removeUnbegun(folder);
 }
 
