@@ -17,6 +17,7 @@ import { hashPassword } from '../service/users/password.js';
 import { writeUsers } from '../service/users/usersFile.js';
 import { type FaultPlan, FaultRules, type Harm } from '../service/vim/faults/faultRules.js';
 import { DemoMachine, DISK, drawing } from './demoMachine.js';
+import { InTurn } from './inTurn.js';
 
 const MIB = 1 << 20;
 const SIZE = 64 * MIB;
@@ -48,6 +49,7 @@ export class Demo {
     readonly folder: string,
     readonly web: DemoMachine,
     readonly service: HostService,
+    private readonly turns: InTurn,
   ) {}
 
   static async start({ address, faults, log, env }: DemoOptions): Promise<Demo> {
@@ -77,14 +79,16 @@ export class Demo {
       await writeFile(file, JSON.stringify({ vms, wires: { vim: { address, users } } }));
       await writeUsers(users, [{ name: DEMO_USER, role: 'admin', password: await hashPassword(password) }]);
       const stateFolder = join(folder, 'state');
-      const rules = new FaultRules(faults, harming(web, vms, stateFolder), drawing);
+      const turns = new InTurn();
+      const harm = harming(web, vms, stateFolder);
+      const rules = new FaultRules(faults, (what, name) => turns.run(() => harm(what, name)), drawing);
       const inventory = new Inventory({ file, env, stateFolder });
       const told: DemoStarted['vms'] = [];
       // One after the other: a VM is given its number when it is first asked for it.
       for (const vm of await inventory.vms()) told.push({ name: vm.name, moref: idText(await vm.id()) });
       const service = await HostService.start({ inventory, log, env, stateFolder, faults: rules });
       const { url, thumbprint } = service.started;
-      return new Demo({ url, user: DEMO_USER, password, thumbprint, vms: told }, folder, web, service);
+      return new Demo({ url, user: DEMO_USER, password, thumbprint, vms: told }, folder, web, service, turns);
     } catch (error) {
       await end(web, folder);
       throw error;
@@ -94,7 +98,8 @@ export class Demo {
   /** Ends the service and the VMs; nothing of them is left. */
   async stop(): Promise<void> {
     await this.service.stop();
-    await end(this.web, this.folder);
+    // After what it still suffers, or that would start it again.
+    await this.turns.run(() => end(this.web, this.folder));
   }
 }
 

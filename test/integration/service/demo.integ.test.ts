@@ -13,6 +13,7 @@ interface Rule {
   on: string;
   do: string;
   nth?: number;
+  times?: number;
 }
 
 class Client {
@@ -198,3 +199,17 @@ test('rules are changed by an administrator alone, and nonsense is refused with 
   expect((await client.faults('DELETE')).status).toBe(200);
   expect(await client.ask('CurrentTime', 'ServiceInstance', 'ServiceInstance')).not.toContain('Fault');
 }, 60_000);
+
+test('a VM that two clients bring down at once is up again, once, and goes with the rest at the end', async () => {
+  const client = await Client.start([{ on: 'CurrentTime', nth: 1, times: 3, do: 'crash' }]);
+  await client.track();
+  const crash = () => client.ask('CurrentTime', 'ServiceInstance', 'ServiceInstance');
+  for (const said of await Promise.all([crash(), crash()])) expect(said).toContain('CurrentTimeResponse');
+  const { reference } = await client.snapshot();
+  expect(areasIn(await client.query(reference, '*'))).toBeGreaterThan(0);
+  // One more is on its way when all of it ends.
+  const last = crash().catch(() => undefined);
+  await client.demo.stop();
+  await last;
+  await expect(access(client.demo.folder)).rejects.toThrow('ENOENT');
+}, 180_000);
