@@ -74,17 +74,22 @@ export class LibvirtDaemon {
     return run('virsh', ['-q', '-c', this.uri, ...args]);
   }
 
-  /** Defines a domain of TCG that boots nothing; `monitor`: the path of a second monitor. */
-  async define(name: string, disks: readonly DomainDiskOptions[], monitor?: string): Promise<void> {
+  /** Defines a domain of TCG that boots nothing; `monitor`: the path of a second monitor; `more`: further arguments of QEMU's. */
+  async define(
+    name: string,
+    disks: readonly DomainDiskOptions[],
+    monitor?: string,
+    more: readonly string[] = [],
+  ): Promise<void> {
     const devices = disks.map(
       ({ target, file, format = 'qcow2' }) =>
         `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${file}'/><target dev='${target}' bus='virtio'/></disk>`,
     );
-    const more = ['-chardev', `socket,id=second,path=${monitor},server=on,wait=off`]
-      .concat('-mon', 'chardev=second,mode=control')
+    const second = ['-chardev', `socket,id=second,path=${monitor},server=on,wait=off`]
+      .concat('-mon', 'chardev=second,mode=control', ...more)
       .map((value) => `<qemu:arg value='${value}'/>`)
       .join('');
-    const commandLine = monitor === undefined ? '' : `<qemu:commandline>${more}</qemu:commandline>`;
+    const commandLine = monitor === undefined ? '' : `<qemu:commandline>${second}</qemu:commandline>`;
     const xml = `<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
       <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
       <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>${devices.join('')}</devices>${commandLine}</domain>`;

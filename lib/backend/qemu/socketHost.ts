@@ -6,6 +6,7 @@ import type { SessionMode } from '../../core/session.js';
 import { listenerAt } from '../../linux/listeners.js';
 import { pathWithoutLinks } from '../../linux/pathWithoutLinks.js';
 import type { WaitOptions } from '../../linux/waiting.js';
+import { listObjects } from './graph/objects.js';
 import { listDisks } from './graph/vmDisks.js';
 import { thawLeft } from './guest/guestFreeze.js';
 import { PlainHost } from './plainHost.js';
@@ -72,9 +73,7 @@ export class SocketHost extends PlainHost {
   /** A second monitor of a VM that libvirt runs: it would start and migrate the VM from the image below the overlay. */
   override async refuseMode(mode: SessionMode): Promise<void> {
     if (mode !== 'overlay') return;
-    const nodes = await qmp(this.port, 'query-named-block-nodes', { flat: true });
-    if (!nodes.some((node) => /^libvirt-\d+-(format|storage)$/.test(node['node-name'] ?? ''))) return;
-    throw unsafeOverlay(this.port.name);
+    if (await isLibvirts(this.port)) throw unsafeOverlay(this.port.name);
   }
 
   override async isAnothersServer(socket: string): Promise<boolean> {
@@ -143,6 +142,13 @@ export class SocketHost extends PlainHost {
     const [its, ours] = await Promise.all([socket, this.socket].map(qemuAt));
     return its != null && ours != null && its !== ours;
   }
+}
+
+/** libvirt gives each of its QEMUs this key, also one whose disks it knows nothing of. */
+async function isLibvirts(port: QmpPort): Promise<boolean> {
+  if ((await listObjects(port)).some(({ name }) => name === 'masterKey0')) return true;
+  const nodes = await qmp(port, 'query-named-block-nodes', { flat: true });
+  return nodes.some((node) => /^libvirt-\d+-(format|storage)$/.test(node['node-name'] ?? ''));
 }
 
 /** libvirt's XML goes on naming the image below. */

@@ -10,6 +10,7 @@ import { qmp } from '../qmp/commands.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import type { QemuVersion } from '../qmp/schemas.js';
+import { listObjects } from './objects.js';
 import type { TrackableDisk } from './vmDisk.js';
 
 /** Throws ERR_CBT_UNSUPPORTED when an export of this disk could take the VM down. */
@@ -38,14 +39,7 @@ export function endsClientsInMainThread(version: QemuVersion | undefined): boole
 }
 
 async function hasIoThreads(client: QmpPort, options: WaitOptions | undefined): Promise<boolean> {
-  try {
-    const objects = await qmp(client, 'qom-list', { path: '/objects' }, options);
-    return objects.some(({ type }) => type === 'child<iothread>');
-  } catch (error) {
-    // A storage daemon makes this folder with its first object.
-    if (error instanceof QmpCommandError && error.qmpClass === 'DeviceNotFound') return false;
-    throw error;
-  }
+  return (await listObjects(client, options)).some(({ type }) => type === 'child<iothread>');
 }
 
 /**

@@ -6,6 +6,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CbtError, openVm, type Vm } from '../../../../lib/index.js';
 import { startCommand } from '../../../helpers/builtCommand.js';
+import { cli } from '../../../helpers/cli.js';
 import { eventually } from '../../../helpers/eventually.js';
 import { LibvirtDaemon } from '../../../helpers/libvirtDaemon.js';
 import { qemuImg } from '../../../helpers/qemuTools.js';
@@ -262,23 +263,45 @@ describe('in a session', () => {
   });
 });
 
-test('by a second monitor it is the same VM: overlay mode is refused there too, and a session that began here ends there', async () => {
-  const qmp = daemon.file(`images/${name}.qmp`);
-  await daemon.virsh('destroy', name, '--graceful');
-  await daemon.virsh('undefine', name);
-  await daemon.define(name, [{ target: 'vda', file: image }], qmp);
-  await daemon.virsh('start', name);
-  await using second = await openVm({ qmp });
-  await using first = await open();
-  expect(second.key).toBe(first.key);
-  expect(await refusalOf(second.begin({ mode: 'overlay' }))).toMatchObject({
-    code: 'ERR_CBT_UNSUPPORTED',
-    message: expect.stringContaining('libvirt does not know of the overlay'),
+describe('a second monitor', () => {
+  const second = () => daemon.file(`images/${name}.qmp`);
+  /** What refuses overlay mode there, in a program and by the command. */
+  async function expectRefused(): Promise<void> {
+    await using through = await openVm({ qmp: second() });
+    expect(await refusalOf(through.begin({ mode: 'overlay' }))).toMatchObject({
+      code: 'ERR_CBT_UNSUPPORTED',
+      message: expect.stringContaining('libvirt does not know of the overlay'),
+    });
+    const { code, stderr } = await cli('begin', '--vm', second(), '--mode', 'overlay');
+    expect([code, stderr]).toEqual([4, expect.stringContaining('libvirt does not know of the overlay')]);
+  }
+
+  beforeEach(async () => {
+    await daemon.virsh('destroy', name, '--graceful');
+    await daemon.virsh('undefine', name);
   });
-  const session = await first.begin({ detached: true });
-  expect(await refusalOf(second.begin())).toMatchObject({ reason: 'BUSY' });
-  await (await second.resume(session.pit)).commit();
-  await second.close();
-  await write(13);
-  await expectExact();
+
+  test('is the same VM: overlay mode is refused there too, and a session that began here ends there', async () => {
+    await daemon.define(name, [{ target: 'vda', file: image }], second());
+    await daemon.virsh('start', name);
+    await expectRefused();
+    await using through = await openVm({ qmp: second() });
+    await using first = await open();
+    expect(through.key).toBe(first.key);
+    const session = await first.begin({ detached: true });
+    expect(await refusalOf(through.begin())).toMatchObject({ reason: 'BUSY' });
+    await (await through.resume(session.pit)).commit();
+    await through.close();
+    await write(13);
+    await expectExact();
+  });
+
+  test('refuses overlay mode also where libvirt was given the disk as arguments of QEMU', async () => {
+    // libvirt makes only disks that it knows of its QEMU's.
+    await chmod(image, 0o666);
+    const disk = ['-drive', `file=${image},format=qcow2,if=none,id=own`, '-device'];
+    await daemon.define(name, [], second(), [...disk, 'virtio-blk,drive=own,id=own,addr=0x10']);
+    await daemon.virsh('start', name);
+    await expectRefused();
+  });
 });
