@@ -52,8 +52,8 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
   return toldBackup(
     'backup',
     { folder: options.to, vm: source.vm },
-    options.logger,
-    () => runOnce(checkedSource(source), options),
+    options,
+    (own) => runOnce(checkedSource(source), own),
     (message, { run, pit }) => {
       Object.assign(message, { run, pit, session: pit });
     },
@@ -62,7 +62,6 @@ export async function backup(source: BackupSource, options: BackupOptions): Prom
 
 async function runOnce(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   const { signal, clock = () => new Date() } = options;
-  throwIfAborted(signal);
   const startedAt = clock();
   await using target = await openForWriting(options.to, { create: true });
   const { warnings } = target;

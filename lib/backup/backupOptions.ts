@@ -1,24 +1,16 @@
 /** What a backup run is told, and what it tells meanwhile. */
 
+import type { CallOptions } from '../core/callOptions.js';
 import type { ChangeMap } from '../core/changeMap.js';
-import {
-  abortSignal,
-  type Checks,
-  callback,
-  flag,
-  integer,
-  limitOf,
-  required,
-  text,
-} from '../core/options.js';
+import { type Checks, callback, flag, integer, limitOf, required, text } from '../core/options.js';
 import type { OnProgress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
 import type { Verdict } from './chooseBase.js';
-import { CLAIM, MAX_JOBS } from './options.js';
+import { CALL, CLAIM, MAX_JOBS } from './options.js';
 import type { ClaimOptions } from './owner.js';
 
 /** What a run is told. */
-export interface BackupOptions extends ClaimOptions {
+export interface BackupOptions extends ClaimOptions, CallOptions {
   /** Folder of the backup; made when it is not there. */
   to: string;
   /** Copy everything, also where an incremental backup is possible. */
@@ -27,7 +19,6 @@ export interface BackupOptions extends ClaimOptions {
   jobs?: number | undefined;
   /** Most bytes read a second, over all disks. */
   bytesPerSecond?: number | undefined;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are read. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -56,5 +47,5 @@ export const BACKUP: Checks<BackupOptions> = {
   logger,
   onDisk: callback,
   clock: callback,
-  signal: abortSignal,
+  ...CALL,
 };

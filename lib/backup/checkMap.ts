@@ -2,9 +2,13 @@
  * A change map against the disk's content: reads two states of a disk and looks for bytes that differ although the map says
  * that nothing changed there. One such byte means that backups by this map lose data.
  */
-import type { ChangeMap } from '../core/changeMap.js';
-import { throwIfAborted } from '../core/errors.js';
+import type { CallOptions } from '../core/callOptions.js';
+import { ChangeMap } from '../core/changeMap.js';
+import { invalidArgument, throwIfAborted } from '../core/errors.js';
+import { type Check, type Checks, callback, checkOptions, required } from '../core/options.js';
+import { within } from '../core/within.js';
 import { CLUSTER_BYTES } from './manifest.js';
+import { CALL } from './options.js';
 import { readWhole } from './readInto.js';
 
 /** What is asked of a state of a disk; any `DiskData` will do. */
@@ -15,13 +19,12 @@ export interface ReadableDisk {
 }
 
 /** Two states of a disk, and the map between them. */
-export interface CheckMapOptions {
+export interface CheckMapOptions extends CallOptions {
   /** The disk at the map's earlier point. */
   before: ReadableDisk;
   /** The disk at its later point. */
   after: ReadableDisk;
   map: ChangeMap;
-  signal?: AbortSignal | undefined;
   /** Told as bytes outside the map are compared. */
   onBytes?: ((bytes: number) => void) | undefined;
 }
@@ -40,18 +43,44 @@ export interface CheckMapResult {
 const STRIDE_BYTES = 4 << 20;
 const MAX_LISTED = 1000;
 
+const readable: Check = (value, name) => {
+  const { info, read } = (value ?? {}) as Partial<ReadableDisk>;
+  if (typeof read !== 'function' || !Number.isSafeInteger(info?.sizeBytes))
+    throw invalidArgument(name, value, 'what has `info.sizeBytes` and `read`, as the data of a disk');
+};
+
+const changeMap: Check = (value, name) => {
+  if (!(value instanceof ChangeMap)) throw invalidArgument(name, value, 'a ChangeMap');
+};
+
+const CHECK_MAP: Checks<CheckMapOptions> = {
+  before: required(readable),
+  after: required(readable),
+  map: required(changeMap),
+  onBytes: callback,
+  ...CALL,
+};
+
 /** Compares all that the map calls unchanged, as far as both states reach. Memory: a few MiB. */
 export async function checkMap(options: CheckMapOptions): Promise<CheckMapResult> {
-  const { before, after, map } = options;
+  checkOptions('checkMap', options, CHECK_MAP);
+  return within('checkMap', options, (own = options) => compareAll(own));
+}
+
+async function compareAll(options: CheckMapOptions): Promise<CheckMapResult> {
+  const { before, after, map, signal } = options;
+  throwIfAborted(signal);
   // What lies behind the end of either disk has no counterpart to be compared with; growth counts as changed.
   const end = Math.min(before.info.sizeBytes, after.info.sizeBytes, map.sizeBytes);
   const result: CheckMapResult = { comparedBytes: 0, mappedBytes: 0, differences: [], differentBytes: 0 };
   let at = 0;
-  for await (const { offset, length } of map) {
-    result.mappedBytes += length;
-    await compare(options, at, Math.min(offset, end), result);
-    at = Math.max(at, Math.min(offset + length, end));
-  }
+  for await (const batch of map.batches({ signal }))
+    for (let i = 0; i < batch.length; i += 2) {
+      const [offset = 0, length = 0] = batch.subarray(i, i + 2);
+      result.mappedBytes += length;
+      await compare(options, at, Math.min(offset, end), result);
+      at = Math.max(at, Math.min(offset + length, end));
+    }
   await compare(options, at, end, result);
   return result;
 }

@@ -56,7 +56,7 @@ export async function copyDisks(
         const { run, pit } = work;
         const about = { folder: work.folder.path, disk: plan.disk.disk, run, pit, session: pit };
         const copy = (): Promise<DiskRun> => copyDisk(work, plan, { rate, queueBytes });
-        layers.set(plan, await toldBackup('copy', about, undefined, copy));
+        layers.set(plan, await toldBackup('copy', about, {}, copy));
       } catch (error) {
         failed.push(await work.ofOneDisk(plan.disk.disk, error));
       }

@@ -1,11 +1,13 @@
 /** How much a backup into a folder would move, without beginning one: the same choice of a base, the maps as of now. */
 
+import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { abortSignal, type Checks, checkOptions, flag, required, text } from '../core/options.js';
+import { type Checks, checkOptions, flag, required, text } from '../core/options.js';
+import { within } from '../core/within.js';
 import { checkedSource } from './checkedSource.js';
 import { chooseBase, type Verdict, verdictOf } from './chooseBase.js';
 import { BackupFolder, folderExists } from './folder.js';
-import { CLAIM, source as checkSource } from './options.js';
+import { CALL, CLAIM, source as checkSource } from './options.js';
 import { type ClaimOptions, claimFolder } from './owner.js';
 import { type Place, placeDisks } from './series.js';
 import type { BackupSource, DiskIdentity, FailedDisk } from './source.js';
@@ -24,12 +26,11 @@ export type DiskEstimate = Verdict & {
 export type EstimateOutcome = DiskEstimate | FailedDisk;
 
 /** The folder that a backup would go to, and how. */
-export interface EstimateOptions extends ClaimOptions {
+export interface EstimateOptions extends ClaimOptions, CallOptions {
   /** Folder of the backup; it need not be there yet. */
   to: string;
   /** As if everything were to be copied. */
   full?: boolean | undefined;
-  signal?: AbortSignal | undefined;
 }
 
 const NEW: Place = { series: null, by: null, twin: null, joins: null };
@@ -38,15 +39,19 @@ const ESTIMATE: Checks<EstimateOptions> = {
   ...CLAIM,
   to: required(text),
   full: flag,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /** Chooses bases as a run would, and counts; nothing is begun and nothing written. A source that the folder is not of is refused, as a run is. */
 export async function estimate(given: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
   checkSource(given, 'source');
   checkOptions('estimate', options, ESTIMATE);
-  const source = checkedSource(given);
+  return within('estimate', options, (own = options) => estimateAll(checkedSource(given), own));
+}
+
+async function estimateAll(source: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
   const { to, full = false, signal, as } = options;
+  throwIfAborted(signal);
   const facts = await source.facts(signal);
   const found = (await folderExists(to)) ? await BackupFolder.read(to) : null;
   const claim = found === null ? null : await claimFolder(found, facts, options, new Date());

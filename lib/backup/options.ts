@@ -1,6 +1,6 @@
 /** What several calls on a folder of backups take. */
 import { invalidArgument } from '../core/errors.js';
-import { type Check, flag, text } from '../core/options.js';
+import { abortSignal, type Check, flag, milliseconds, text } from '../core/options.js';
 import type { BackupSource } from './source.js';
 
 /** Disks that are copied at the same time, at most. */
@@ -16,3 +16,6 @@ export const source: Check = (value, name) => {
 };
 
 export const CLAIM = { adopt: flag, as: text };
+
+/** A call's own signal and time. */
+export const CALL = { signal: abortSignal, timeoutMs: milliseconds };

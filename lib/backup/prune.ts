@@ -3,17 +3,9 @@
  * is to be forgotten there is written down first, so that an interruption forgets nothing of it.
  */
 
+import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import {
-  abortSignal,
-  type Checks,
-  callback,
-  checkOptions,
-  flag,
-  required,
-  shape,
-  text,
-} from '../core/options.js';
+import { type Checks, callback, checkOptions, flag, required, shape, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { isNoSpace } from '../linux/freeSpace.js';
 import { type Logger, logger } from '../watch/logger.js';
@@ -34,7 +26,7 @@ import { formatManifest } from './manifest.js';
 import { mergeLayers } from './merge.js';
 import { readJournal } from './mergeJournal.js';
 import { manifestName } from './names.js';
-import { source } from './options.js';
+import { CALL, source } from './options.js';
 import { type PendingRun, undoPoints, writePending } from './pending.js';
 import type { BackupSource } from './source.js';
 import { toldBackup } from './told.js';
@@ -42,7 +34,7 @@ import { UnlistedLayers } from './unlisted.js';
 import { openForWriting } from './writing.js';
 
 /** What is pruned, by which rules. */
-export interface PruneOptions {
+export interface PruneOptions extends CallOptions {
   /** Folder of the backup. */
   from: string;
   rules: KeepRules;
@@ -50,7 +42,6 @@ export interface PruneOptions {
   dryRun?: boolean | undefined;
   /** Whose points in time are forgotten; they wait for a later prune unless given. It has to be the folder's. */
   source?: BackupSource | undefined;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are merged, of all disks. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -86,14 +77,14 @@ const PRUNE: Checks<PruneOptions> = {
   source,
   onProgress: callback,
   logger,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /** Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune. */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
   checkOptions('prune', options, PRUNE);
   requireCounted(options.rules);
-  return toldBackup('prune', { folder: options.from }, options.logger, () => pruneFolder(options));
+  return toldBackup('prune', { folder: options.from }, options, pruneFolder);
 }
 
 async function pruneFolder(options: PruneOptions): Promise<PruneResult> {

@@ -3,10 +3,10 @@
  * against the sums first; a file is there under its name when it is complete.
  */
 
+import type { CallOptions } from '../core/callOptions.js';
 import type { DiskData } from '../core/diskData.js';
-import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { CbtError, invalidArgument } from '../core/errors.js';
 import {
-  abortSignal,
   anything,
   type Checks,
   callback,
@@ -23,12 +23,13 @@ import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
 import { type LayerPiece, readLayers } from './layerReader.js';
+import { CALL } from './options.js';
 import { openForReading, type Selection, selectStack } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 import { toldBackup } from './told.js';
 
 /** Where a disk goes, and who is told. */
-export interface RestoreToOptions {
+export interface RestoreToOptions extends CallOptions {
   /** A file that is not there yet, a block device, or an NBD URI. */
   to: string;
   /** What proves who is who, for an `nbds:` URI. */
@@ -37,7 +38,6 @@ export interface RestoreToOptions {
   format?: 'raw' | 'qcow2' | undefined;
   /** Replace a file that is there; one that a VM uses stays, as `BUSY`. */
   force?: boolean | undefined;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are read, of those that the disk's layers hold. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -72,7 +72,7 @@ export const RESTORE_TO: Checks<RestoreToOptions> = {
   force: flag,
   onProgress: callback,
   logger,
-  signal: abortSignal,
+  ...CALL,
 };
 
 const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), pit: text, disk: text };
@@ -85,20 +85,12 @@ const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), p
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   checkOptions('restore', options, RESTORE);
   const about = { folder: options.from, disk: options.disk };
-  return toldBackup(
-    'restore',
-    about,
-    options.logger,
-    () => restoreDisk(options),
-    (message, { disk, run, pit }) => {
-      Object.assign(message, { disk, run, pit });
-    },
-  );
+  return toldBackup('restore', about, options, restoreDisk, (message, { disk, run, pit }) => {
+    Object.assign(message, { disk, run, pit });
+  });
 }
 
 async function restoreDisk(options: RestoreOptions): Promise<RestoreResult> {
-  const { signal } = options;
-  throwIfAborted(signal);
   await using opened = await openForReading(options.from);
   const { folder } = opened;
   const layers = selectStack(folder, options);

@@ -2,26 +2,18 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
-import {
-  abortSignal,
-  type Checks,
-  callback,
-  checkOptions,
-  flag,
-  oneOf,
-  required,
-  text,
-} from '../core/options.js';
+import { type Checks, callback, checkOptions, flag, oneOf, required, text } from '../core/options.js';
 import { logger } from '../watch/logger.js';
 import { isMissing, onFile } from './fileFault.js';
 import type { DiskRun, Manifest } from './manifest.js';
+import { CALL } from './options.js';
 import { openForReading, type ReadableFolder, selectRun } from './reading.js';
 import { type RestoreOptions, restoreStack } from './restore.js';
 import { toldBackup } from './told.js';
 
 /** Which run, and where its disks go. */
 export interface RestoreRunOptions
-  extends Pick<RestoreOptions, 'from' | 'pit' | 'force' | 'signal' | 'onProgress' | 'logger'> {
+  extends Pick<RestoreOptions, 'from' | 'pit' | 'force' | 'signal' | 'timeoutMs' | 'onProgress' | 'logger'> {
   /** Folder for the files; made when it is not there. A file is called as the disk’s layers are. */
   toFolder: string;
   /** Format of the files; qcow2 unless given. */
@@ -50,7 +42,7 @@ const RESTORE_RUN: Checks<RestoreRunOptions> = {
   force: flag,
   onProgress: callback,
   logger,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /**
@@ -63,8 +55,8 @@ export async function restoreRun(options: RestoreRunOptions): Promise<RestoreRun
   return toldBackup(
     'restoreRun',
     { folder: options.from },
-    options.logger,
-    () => restoreDisks(options),
+    options,
+    restoreDisks,
     (message, { run, pit }) => {
       Object.assign(message, { run, pit });
     },
@@ -72,8 +64,7 @@ export async function restoreRun(options: RestoreRunOptions): Promise<RestoreRun
 }
 
 async function restoreDisks(options: RestoreRunOptions): Promise<RestoreRunResult> {
-  const { format = 'qcow2', force = false, signal } = options;
-  throwIfAborted(signal);
+  const { format = 'qcow2', force = false } = options;
   await using opened = await openForReading(options.from);
   const manifest = selectRun(opened.folder, options.pit);
   const toFolder = resolve(options.toFolder);

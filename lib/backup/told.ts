@@ -1,4 +1,7 @@
-/** The calls of the backup program, told on the channel `qemu-cbt:backup` and to the logger that a call was given. */
+/** The calls of the backup program: with their caller's own time, told on the channel `qemu-cbt:backup` and to the logger that a call was given. */
+import type { CallOptions } from '../core/callOptions.js';
+import { throwIfAborted } from '../core/errors.js';
+import { within } from '../core/within.js';
 import { type Logger, logging } from '../watch/logger.js';
 import type { BackupMessage } from '../watch/messages.js';
 import { traced } from '../watch/tracing.js';
@@ -13,14 +16,19 @@ interface About {
   run?: number | undefined;
 }
 
-/** Runs the work and tells of it; `done` fills in what is known at the end. */
-export function toldBackup<T>(
+/** Runs the work, and tells of it, how it was late as well; `done` fills in what is known at the end. */
+export function toldBackup<Options extends CallOptions & { logger?: Logger | undefined }, T>(
   operation: string,
   { folder, run, ...names }: About,
-  logger: Logger | undefined,
-  work: () => Promise<T>,
+  options: Options,
+  work: (own: Options) => Promise<T>,
   done?: (message: BackupMessage, result: T) => void,
 ): Promise<T> {
   const begun = () => ({ operation, folder, run: run ?? null, ...names });
-  return logging(logger, () => traced('qemu-cbt:backup', begun, work, done));
+  const bounded = (): Promise<T> =>
+    within(operation, options, async (own = options) => {
+      throwIfAborted(own.signal);
+      return await work(own);
+    });
+  return logging(options.logger, () => traced('qemu-cbt:backup', begun, bounded, done));
 }

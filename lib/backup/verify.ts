@@ -3,13 +3,15 @@
  * its sum, with nothing missing and nothing more in any layer. Goes on after a problem, so that all are told.
  */
 
+import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { abortSignal, type Checks, callback, checkOptions, oneOf, required, text } from '../core/options.js';
+import { type Checks, callback, checkOptions, oneOf, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
 import type { Layer } from './folder.js';
 import { checkLayer } from './layerFiles.js';
 import { MARK_NAME } from './mark.js';
+import { CALL } from './options.js';
 import { openForReading } from './reading.js';
 import { toldBackup } from './told.js';
 import { verifyLayer } from './verifyLayer.js';
@@ -18,12 +20,11 @@ import { verifyLayer } from './verifyLayer.js';
 export type VerifyDepth = 'manifest' | 'data';
 
 /** Which folder, and how deep. */
-export interface VerifyOptions {
+export interface VerifyOptions extends CallOptions {
   /** Folder of the backup. */
   from: string;
   /** 'data' unless given. */
   depth?: VerifyDepth | undefined;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are read, of all disks. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -62,18 +63,17 @@ const VERIFY: Checks<VerifyOptions> = {
   depth: oneOf('manifest', 'data'),
   onProgress: callback,
   logger,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /** Checks a folder without changing it. Problems are in the result; it throws only where the folder itself cannot be read or holds no backup. */
 export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   checkOptions('verify', options, VERIFY);
-  return toldBackup('verify', { folder: options.from }, options.logger, () => verifyFolder(options));
+  return toldBackup('verify', { folder: options.from }, options, verifyFolder);
 }
 
 async function verifyFolder(options: VerifyOptions): Promise<VerifyResult> {
   const { depth = 'data', signal } = options;
-  throwIfAborted(signal);
   await using opened = await openForReading(options.from);
   const { folder } = opened;
   const layers = folder.runs.flatMap((run) => run.disks.map((disk): Layer => ({ run, disk })));

@@ -3,15 +3,16 @@
  * knows, everywhere outside the change map between the two, and rolls the session back.
  */
 import { randomUUID } from 'node:crypto';
+import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
-import { abortSignal, type Checks, callback, checkOptions, required, text } from '../core/options.js';
+import { type Checks, callback, checkOptions, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
 import { checkedSource } from './checkedSource.js';
 import { type CheckMapResult, checkMap } from './checkMap.js';
 import { chooseBase } from './chooseBase.js';
 import type { BackupFolder } from './folder.js';
-import { source as checkSource } from './options.js';
+import { CALL, source as checkSource } from './options.js';
 import { openForReading } from './reading.js';
 import { RunReader } from './runReader.js';
 import { placeOfHistory } from './series.js';
@@ -19,10 +20,9 @@ import type { BackupSource, FailedDisk, SourceDisk } from './source.js';
 import { toldBackup } from './told.js';
 
 /** The folder whose newest runs are compared. */
-export interface VerifyAgainstOptions {
+export interface VerifyAgainstOptions extends CallOptions {
   /** Folder of the backup. */
   from: string;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are compared, of all disks. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -38,7 +38,7 @@ const VERIFY_AGAINST: Checks<VerifyAgainstOptions> = {
   from: required(text),
   onProgress: callback,
   logger,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /** Proves the change maps of a source against its content, in a session that is rolled back. */
@@ -49,12 +49,11 @@ export async function verifyAgainst(
   checkSource(source, 'source');
   checkOptions('verifyAgainst', options, VERIFY_AGAINST);
   const about = { folder: options.from, vm: source.vm };
-  return toldBackup('verifyAgainst', about, options.logger, () => compare(checkedSource(source), options));
+  return toldBackup('verifyAgainst', about, options, (own) => compare(checkedSource(source), own));
 }
 
 async function compare(source: BackupSource, options: VerifyAgainstOptions): Promise<MapVerdict[]> {
   const { signal } = options;
-  throwIfAborted(signal);
   await using opened = await openForReading(options.from);
   const { folder } = opened;
   const session = await source.begin(randomUUID(), signal, { onlyLook: true });

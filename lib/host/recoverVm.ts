@@ -27,7 +27,7 @@ export async function recoverVm(
       const ended = dead && (await endDeadSession(client, held, { signal })) !== null;
       found.push({ session, became: ended ? 'ended' : 'kept' });
     }
-    await clearLeftQueries(client, 'dead');
+    await clearLeftQueries(client, 'dead', { signal });
     const places = await placesOfFiles(client, { folder: scratch }, { signal });
     for (const lost of await findLostSessions(client, places, { signal })) {
       // Its overlay has what the guest wrote and the image lacks: a person decides.

@@ -47,7 +47,7 @@ export async function findVmLeftovers(address: string, options: LeftoverOptions 
     for (const held of await findHeldSessions(client, { signal }))
       found.push(await ofSession(address, client, held));
     for (const whose of ['dead', 'unknown'] as const) {
-      const { exports, nodes, folders } = await findLeftQueries(client, whose);
+      const { exports, nodes, folders } = await findLeftQueries(client, whose, { signal });
       const parts = [...exports, ...nodes, ...folders];
       if (parts.length > 0) found.push(ofQuestions(address, whose, parts));
     }
@@ -119,7 +119,11 @@ function ofQuestions(address: string, whose: 'dead' | 'unknown', parts: readonly
     mend: {
       what: `remove them${then}`,
       run: (stop) =>
-        withClient(address, stop, async (client) => void (await clearLeftQueries(client, whose))),
+        withClient(
+          address,
+          stop,
+          async (client) => void (await clearLeftQueries(client, whose, { signal: stop })),
+        ),
     },
   };
 }

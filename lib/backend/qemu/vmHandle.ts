@@ -9,6 +9,7 @@ import { type Instant, requireUuid } from '../../core/pointInTime.js';
 import type { Session } from '../../core/session.js';
 import { TrackedDisk } from '../../core/trackedDisk.js';
 import { disable, enable, forget, reset, type TrackingOutcome, undo } from '../../core/tracking.js';
+import { untilAborted } from '../../core/untilAborted.js';
 import type {
   BeginVmOptions,
   CallOptions,
@@ -137,7 +138,8 @@ export class VmHandle implements Vm {
     checkBegin(options);
     const { client, sources } = this.#live();
     // QEMU has one NBD server, and the session wants it.
-    await Promise.all([...sources].map((source) => source.release()));
+    const released = Promise.all([...sources].map((source) => source.release()));
+    await untilAborted(released, options.signal, 'letting go of it');
     return beginSession(client, this.#openInstant, {
       ...options,
       nbdSocket: options.nbdSocket ?? this.#nbdSocket,

@@ -2,28 +2,22 @@
  * Is there a backup young enough? Asked of every disk that the folder has, and answered by its newest run that is whole: manifest, stack,
  * and each file below it with its size and header. No data is read; that is what `verify` is for.
  */
+import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
-import {
-  abortSignal,
-  type Checks,
-  checkOptions,
-  flag,
-  integer,
-  listOf,
-  required,
-  text,
-} from '../../core/options.js';
+import { type Checks, checkOptions, flag, integer, listOf, required, text } from '../../core/options.js';
+import { within } from '../../core/within.js';
 import type { BackupFolder, Layer } from '../folder.js';
 import { checkLayerFiles } from '../layerFiles.js';
 import type { DiskRun } from '../manifest.js';
 import type { Owner } from '../mark.js';
+import { CALL } from '../options.js';
 import { type Series, seriesIn } from '../series.js';
 import { layerProblems } from './layerProblems.js';
 import type { CheckedDisk, NewestCheck } from './listSchema.js';
 import { readSettled, type SettledFolder } from './settledFolder.js';
 
 /** Which folder, and how old its newest runs may be. */
-export interface CheckNewestOptions {
+export interface CheckNewestOptions extends CallOptions {
   /** Folder of the backup. */
   from: string;
   /** The most that may have gone by since the newest good run of each disk began, in milliseconds. */
@@ -34,7 +28,6 @@ export interface CheckNewestOptions {
   vm?: string | undefined;
   /** Also not good: a newest run that is full because the chain was lost, and a later run in which the disk failed. */
   strict?: boolean | undefined;
-  signal?: AbortSignal | undefined;
 }
 
 const CHECK: Checks<CheckNewestOptions> = {
@@ -43,7 +36,7 @@ const CHECK: Checks<CheckNewestOptions> = {
   disks: listOf(text),
   vm: text,
   strict: flag,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /** Clocks of two machines may differ; a run that is further ahead than this was dated by a wrong one. */
@@ -55,6 +48,10 @@ const AHEAD_MS = 5 * 60_000;
  */
 export async function checkNewest(options: CheckNewestOptions): Promise<NewestCheck> {
   checkOptions('checkNewest', options, CHECK);
+  return within('checkNewest', options, (own = options) => checkSettled(own));
+}
+
+async function checkSettled(options: CheckNewestOptions): Promise<NewestCheck> {
   for (;;) {
     const settled = await readSettled(options.from, options.signal);
     const result = await checkFolder(settled, options);

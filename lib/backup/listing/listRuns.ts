@@ -2,31 +2,33 @@
  * What is in a folder: every run with its disks, sizes, reasons and what keeps it. Only manifests and names are read, so that years of
  * runs are there in a moment; whether the bytes are sound says `verify`.
  */
+import type { CallOptions } from '../../core/callOptions.js';
 import { throwIfAborted } from '../../core/errors.js';
-import { abortSignal, type Checks, checkOptions, required, shape, text } from '../../core/options.js';
+import { type Checks, checkOptions, required, shape, text } from '../../core/options.js';
+import { within } from '../../core/within.js';
 import { freeSpaceIn } from '../../linux/freeSpace.js';
 import { onFile } from '../fileFault.js';
 import type { BackupFolder } from '../folder.js';
 import { KEEP_RULES, type KeepRules, requireCounted } from '../keepRules.js';
 import { keptByRules } from '../keptRuns.js';
 import type { Manifest } from '../manifest.js';
+import { CALL } from '../options.js';
 import { layerProblems, type Problems } from './layerProblems.js';
 import type { ListedRun, RunList } from './listSchema.js';
 import { readSettled } from './settledFolder.js';
 
 /** Which folder, and by which rules it is kept. */
-export interface ListRunsOptions {
+export interface ListRunsOptions extends CallOptions {
   /** Folder of the backup. */
   from: string;
   /** The rules that a prune goes by; without, nobody knows what it keeps. */
   rules?: KeepRules | undefined;
-  signal?: AbortSignal | undefined;
 }
 
 const LIST: Checks<ListRunsOptions> = {
   from: required(text),
   rules: shape<KeepRules>(KEEP_RULES),
-  signal: abortSignal,
+  ...CALL,
 };
 
 /**
@@ -36,6 +38,10 @@ const LIST: Checks<ListRunsOptions> = {
 export async function listRuns(options: ListRunsOptions): Promise<RunList> {
   checkOptions('listRuns', options, LIST);
   if (options.rules !== undefined) requireCounted(options.rules);
+  return within('listRuns', options, (own = options) => listFolder(own));
+}
+
+async function listFolder(options: ListRunsOptions): Promise<RunList> {
   const { signal } = options;
   throwIfAborted(signal);
   const settled = await readSettled(options.from, signal);

@@ -3,22 +3,14 @@
  * changed. Then the point in time is kept on the disks that are part of the run.
  */
 import { randomUUID } from 'node:crypto';
+import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
-import {
-  abortSignal,
-  type Checks,
-  callback,
-  checkOptions,
-  flag,
-  integer,
-  limitOf,
-  required,
-} from '../../core/options.js';
+import { type Checks, callback, checkOptions, flag, integer, limitOf, required } from '../../core/options.js';
 import { type OnProgress, Progress } from '../../core/progress.js';
 import { type Logger, logger } from '../../watch/logger.js';
 import { checkedSource } from '../checkedSource.js';
 import { copyLayer } from '../copyLayer.js';
-import { source as checkSource, MAX_JOBS } from '../options.js';
+import { CALL, source as checkSource, MAX_JOBS } from '../options.js';
 import { RateLimit } from '../rate.js';
 import type { BackupSource, FailedDisk, SourceDisk, SourceSession } from '../source.js';
 import { type BackupTarget, target as checkTarget, targetFailed } from '../target.js';
@@ -29,7 +21,7 @@ import { formatObjectManifest, keysOf, type ObjectDisk, runKey } from './objectM
 import { ObjectRuns } from './objectRuns.js';
 
 /** Where to, and how. */
-export interface BackupToTargetOptions {
+export interface BackupToTargetOptions extends CallOptions {
   to: BackupTarget;
   /** Copy everything, also where an incremental backup is possible. */
   full?: boolean | undefined;
@@ -37,7 +29,6 @@ export interface BackupToTargetOptions {
   jobs?: number | undefined;
   /** Most bytes read a second, over all disks. */
   bytesPerSecond?: number | undefined;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are read. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -65,7 +56,7 @@ const BACKUP: Checks<BackupToTargetOptions> = {
   onProgress: callback,
   logger,
   clock: callback,
-  signal: abortSignal,
+  ...CALL,
 };
 const QUEUE_BYTES = 8 << 20;
 
@@ -82,8 +73,8 @@ export async function backupToTarget(
   return toldBackup(
     'backupToTarget',
     { folder: options.to.name, vm: source.vm },
-    options.logger,
-    () => new Run(checkedSource(source), options).run(),
+    options,
+    (own) => new Run(checkedSource(source), own).run(),
     (message, { pit }) => {
       Object.assign(message, { pit, session: pit });
     },
@@ -112,7 +103,6 @@ class Run {
 
   async run(): Promise<BackupToTargetResult> {
     const { to, signal, clock = () => new Date() } = this.#options;
-    throwIfAborted(signal);
     const startedAt = clock();
     const held = await ObjectRuns.read(to, signal);
     const facts = await this.#source.facts(signal);
@@ -199,9 +189,7 @@ class Run {
         const { pit } = session;
         const about = { folder: to.name, disk: plan.disk.disk, pit, session: pit };
         try {
-          copied.push(
-            await toldBackup('copy', about, undefined, () => this.#copy(pit, plan, rate, progress)),
-          );
+          copied.push(await toldBackup('copy', about, {}, () => this.#copy(pit, plan, rate, progress)));
         } catch (error) {
           failed.push(await this.#ofOneDisk(session, plan.disk.disk, error));
         }

@@ -1,5 +1,4 @@
 /** Restores a disk of a run that a target holds: to a file, a block device or an NBD export. */
-import { throwIfAborted } from '../../core/errors.js';
 import { type Checks, checkOptions, required, text } from '../../core/options.js';
 import { RESTORE_TO, type RestoreToOptions, writeDisk } from '../restore.js';
 import { type BackupTarget, target } from '../target.js';
@@ -40,8 +39,8 @@ export async function restoreFromTarget(options: RestoreFromTargetOptions): Prom
   return toldBackup(
     'restoreFromTarget',
     { folder: options.from.name, disk: options.disk },
-    options.logger,
-    () => restoreDisk(options),
+    options,
+    restoreDisk,
     (message, { disk, pit }) => {
       Object.assign(message, { disk, pit });
     },
@@ -50,7 +49,6 @@ export async function restoreFromTarget(options: RestoreFromTargetOptions): Prom
 
 async function restoreDisk(options: RestoreFromTargetOptions): Promise<RestoreFromTargetResult> {
   const { from, signal, pit: _, disk: __, logger: ___, ...write } = options;
-  throwIfAborted(signal);
   const held = await ObjectRuns.read(from, signal);
   const top = held.select(options);
   const layers = held.stack(top);

@@ -1,8 +1,10 @@
 /** Is what a target holds sound: every manifest, every link, every stored byte. Goes on after a problem, so that all are told. */
+import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
-import { abortSignal, type Checks, callback, checkOptions, required } from '../../core/options.js';
+import { type Checks, callback, checkOptions, required } from '../../core/options.js';
 import { type OnProgress, Progress } from '../../core/progress.js';
 import { type Logger, logger } from '../../watch/logger.js';
+import { CALL } from '../options.js';
 import { type BackupTarget, target } from '../target.js';
 import { toldBackup } from '../told.js';
 import { layerKeys, type ObjectRun, pitOfKey } from './objectManifest.js';
@@ -10,9 +12,8 @@ import { checkObjectLayer } from './objectReader.js';
 import { ObjectRuns } from './objectRuns.js';
 
 /** What is looked at. */
-export interface VerifyTargetOptions {
+export interface VerifyTargetOptions extends CallOptions {
   from: BackupTarget;
-  signal?: AbortSignal | undefined;
   /** Told as bytes are read, of all disks. */
   onProgress?: OnProgress | undefined;
   /** Told what is done, a line each; nobody unless given. */
@@ -42,17 +43,16 @@ const VERIFY: Checks<VerifyTargetOptions> = {
   from: required(target),
   onProgress: callback,
   logger,
-  signal: abortSignal,
+  ...CALL,
 };
 
 /** Checks a target without changing it. Problems are in the result; it throws only where the target itself cannot be read or holds no backup. */
 export async function verifyTarget(options: VerifyTargetOptions): Promise<VerifyTargetResult> {
   checkOptions('verifyTarget', options, VERIFY);
-  return toldBackup('verifyTarget', { folder: options.from.name }, options.logger, () => look(options));
+  return toldBackup('verifyTarget', { folder: options.from.name }, options, look);
 }
 
 async function look({ from, signal, onProgress }: VerifyTargetOptions): Promise<VerifyTargetResult> {
-  throwIfAborted(signal);
   const held = await ObjectRuns.read(from, signal);
   if (held.keys.length === 0)
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${from.name} holds no backup`, {

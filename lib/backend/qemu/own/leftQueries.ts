@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { listeningPaths } from '../../../linux/listeners.js';
 import { isRunning, ownMark, stateOf } from '../../../linux/processMark.js';
+import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QemuHost } from '../qemuHost.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -27,10 +28,11 @@ export interface LeftQueries {
 export async function findLeftQueries(
   client: QmpPort,
   whose: 'dead' | 'unknown' = 'dead',
+  options?: WaitOptions,
 ): Promise<LeftQueries> {
   const [exports, nodes] = await Promise.all([
-    qmp(client, 'query-block-exports'),
-    qmp(client, 'query-named-block-nodes', { flat: true }),
+    qmp(client, 'query-block-exports', undefined, options),
+    qmp(client, 'query-named-block-nodes', { flat: true }, options),
   ]);
   const states = new Map<string, string>();
   const isLeft = async (id: string): Promise<boolean> => {
@@ -61,13 +63,14 @@ export async function findLeftQueries(
 export async function clearLeftQueries(
   client: QmpPort,
   whose: 'dead' | 'unknown' = 'dead',
+  options?: WaitOptions,
 ): Promise<string[]> {
-  const { exports, nodes, folders } = await findLeftQueries(client, whose);
-  for (const id of exports) await removeExport(client, id);
-  for (const node of nodes) await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }));
+  const { exports, nodes, folders } = await findLeftQueries(client, whose, options);
+  for (const id of exports) await removeExport(client, id, options);
+  for (const node of nodes) await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }, options));
   for (const folder of folders) {
     for (const socket of [socketInside(folder), socketElsewhere(folder)])
-      if (await isListening(socket)) await stopServer(client);
+      if (await isListening(socket)) await stopServer(client, options);
     await removeSocketElsewhere(folder);
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }

@@ -49,7 +49,7 @@ export async function beginSession(
   const base = options.base === undefined ? undefined : parsePoint('base', options.base);
   await host.refuseMode(mode);
   const found = [...(await clearDeadSessions(client, { signal }))];
-  await clearLeftQueries(client);
+  await clearLeftQueries(client, 'dead', { signal });
 
   const job = await host.otherJob(signal);
   if (job !== null)
