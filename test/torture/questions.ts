@@ -1,5 +1,5 @@
 /** What is held against a world after each step, and at its end. */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { CbtError } from '../../lib/core/errors.js';
@@ -105,7 +105,8 @@ export async function restore(world: World, { run, pit, disks }: Run, from = wor
     const which = ['--from', from, '--pit', pit, '--disk', disk];
     const { code, said } = await world.ask('restore', ...which, '--to', to, '--format', 'raw');
     const newest = world.runs.findLast((one) => one.disks.has(disk))?.pit === pit;
-    if (world.pruning && !newest && /UNKNOWN_PIT|one of those in the folder/.test(said)) continue;
+    if (world.pruning && !newest && /UNKNOWN_PIT|one of those in the folder|expected a run of/.test(said))
+      continue;
     expect(code, `run ${run} of ${disk}: ${said}`).toBe(0);
     expectContents(await readFile(to), sectors, `run ${run} of ${disk}`);
     await rm(to);
@@ -162,11 +163,30 @@ export async function reckon(world: World, { runs = true } = {}): Promise<void> 
     if (!world.pruning) for (const run of world.runs) await expectStored(world, run);
     for (const run of world.pruning ? world.runs : [world.pick(world.runs)]) await restore(world, run);
   }
-  const left = (await readdir(world.folder)).filter(
-    (name) => !/^(a|b|copy-\d+)\.qcow2$|^backups$|^folder-\d+$|^restored$|^vm2?$/.test(name),
-  );
-  expect(left, 'left behind').toEqual([]);
+  expect(await leftBehind(world), 'left behind').toEqual([]);
   expectNoWarnings();
+}
+
+/**
+ * What nobody answers for, each with what is in it. The folder of a session that ended before its record was written is removed when it is
+ * a minute old: nobody waits for that here.
+ */
+async function leftBehind(world: World): Promise<string[][]> {
+  const sessions = (await strangersIn(world)).filter((name) => /^cbt-\w{6}$/.test(name));
+  for (const name of sessions) await utimes(join(world.folder, name), LONG_AGO, LONG_AGO);
+  if (sessions.length > 0)
+    await world.ask('doctor', ...NAMES.map((name) => world.image(name)), '--scratch', world.folder, '--fix');
+  const left = await strangersIn(world);
+  return Promise.all(
+    left.map(async (name) => [name, ...(await readdir(join(world.folder, name)).catch(() => []))]),
+  );
+}
+
+const LONG_AGO = new Date(0);
+
+async function strangersIn(world: World): Promise<string[]> {
+  const known = /^(a|b|copy-\d+)\.qcow2$|^backups$|^folder-\d+$|^restored$|^vm2?$/;
+  return (await readdir(world.folder)).filter((name) => !known.test(name));
 }
 
 /** What others keep in the image is all there. */
