@@ -8,7 +8,15 @@ import { tagOf } from '../backend/qemu/own/ids.js';
 import { type Lease, type LeaseDisk, writeLease } from '../backend/qemu/own/lease.js';
 import { findSessions } from '../backend/qemu/own/sessionParts.js';
 import { holdsNothing } from '../backend/qemu/session/ending.js';
-import { isOver, isReplaced, type LeftFolder, strandedBecause } from '../backend/qemu/session/leftFolders.js';
+import {
+  describeAwaited,
+  isOver,
+  isOwnFile,
+  isReplaced,
+  type LeftFolder,
+  mayHavePoint,
+  strandedBecause,
+} from '../backend/qemu/session/leftFolders.js';
 import { noteOverlay, noteReturning, readOverlayRecord } from '../backend/qemu/session/overlayRecord.js';
 import { holdingLost } from '../backend/qemu/session/owner.js';
 import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
@@ -76,7 +84,7 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
     const message = `${session} was never ended: its QEMU is gone`;
     const replaced = await replacedIn(lease, signal);
     if (replaced.length > 0 && replaced.length === lease.disks.length)
-      return { problem: true, message, advice: adviceOn(replaced, folder), mend: null };
+      return { problem: false, message, advice: describeAwaited(replaced, folder), mend: null };
     const run = (stop?: AbortSignal): Promise<void> => alone(left, () => clear(left, stop));
     return {
       problem: true,
@@ -193,7 +201,7 @@ async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | un
 
 /** Disks in the place of whose images others lie by now, if only older copies: the session's own may come back, with its point as the newest. */
 async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promise<LeaseDisk[]> {
-  if (!lease.taken || lease.ending === 'commit') return [];
+  if (!mayHavePoint(lease)) return [];
   const replaced: LeaseDisk[] = [];
   for (const disk of lease.disks) {
     const { image, epoch } = disk;
@@ -204,20 +212,16 @@ async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promis
       throw error;
     });
     if (now === null || now.pits.some(({ uuid }) => uuid === lease.session)) continue;
-    const isOther = now.epoch !== null && now.epoch !== epoch;
+    // In the very file its history ended, and the point with it.
+    const isOther = now.epoch !== null && now.epoch !== epoch && !(await isOwnFile(disk));
     if (isOther || (await isReplaced(disk))) replaced.push(disk);
   }
   return replaced;
 }
 
-function adviceOn(replaced: readonly LeaseDisk[], folder: string): string {
-  const images = replaced.map(({ image, epoch }) => `${image} (of epoch ${epoch})`).join(', ');
-  return `another disk lies in the place of ${images}: put the session’s own back, which may have its point in time, and ask again; or remove ${folder} when that is gone for good`;
-}
-
 async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
   const replaced = await replacedIn(lease, signal);
-  if (lease.taken && lease.ending !== 'commit') {
+  if (mayHavePoint(lease)) {
     const known = { ...QCOW2, scratchPlaces: [dirname(folder)] };
     for (const disk of lease.disks) {
       const { image } = disk;
@@ -232,6 +236,4 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
   }
   if (replaced.length > 0) await writeLease(folder, { ...lease, disks: replaced });
   await removeFolder(folder, { overlays: holdsNothing(lease), record: replaced.length > 0 });
-  if (replaced.length > 0)
-    throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', adviceOn(replaced, folder), { reason: 'OTHER_EPOCH' });
 }

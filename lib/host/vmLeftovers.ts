@@ -19,14 +19,18 @@ import {
 import { endSession } from '../backend/qemu/session/ending.js';
 import { readFromQemu } from '../backend/qemu/session/fromQemu.js';
 import {
+  describeAwaited,
   endLostSession,
+  findAwaited,
   findLostSessions,
   findUnclearFolders,
+  type LeftFolder,
   strandedBecause,
   type UnclearFolder,
 } from '../backend/qemu/session/leftFolders.js';
 import { placesOfFiles } from '../backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
+import { pointLeftAfter } from '../core/pointLeft.js';
 import { isMissing } from '../linux/fileFault.js';
 import type { Leftover } from './leftover.js';
 import { ofPaused } from './pausedVm.js';
@@ -64,14 +68,19 @@ export async function findVmLeftovers(address: string, options: LeftoverOptions 
         });
         continue;
       }
+      const awaited = await findAwaited(client, lost, { signal });
+      const message = `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})${mayBeFrozen(lease)}`;
+      const waits = awaited.length > 0 && awaited.length === lease.disks.length && lease.frozen === undefined;
       found.push({
-        problem: true,
-        message: `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})${mayBeFrozen(lease)}`,
-        mend: {
-          what: 'roll back its point in time where a disk still has it, and remove its files',
-          run: (stop) =>
-            withClient(address, stop, async (c) => void (await endLostSession(c, lost, { signal: stop }))),
-        },
+        problem: !waits,
+        message,
+        ...(waits && { advice: describeAwaited(awaited, folder) }),
+        mend: waits
+          ? null
+          : {
+              what: 'roll back its point in time where a disk still has it, and remove its files',
+              run: (stop) => withClient(address, stop, (c) => endLost(c, lost, stop)),
+            },
       });
     }
     found.push(...(await findUnclearLeftovers(places)));
@@ -80,6 +89,12 @@ export async function findVmLeftovers(address: string, options: LeftoverOptions 
       found.push(ofPaused(paused, address, (work, stop) => withClient(address, stop, work)));
     return found;
   });
+}
+
+async function endLost(client: QmpPort, lost: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
+  const { disks } = await endLostSession(client, lost, { signal });
+  const [stays] = pointLeftAfter(disks);
+  if (stays !== undefined) throw stays.why;
 }
 
 /** In the folder for temporary files, where sessions of every VM are: one that cannot be told may have nothing to do with what is asked about. */

@@ -13,6 +13,7 @@ import {
   findSessionFolders,
   findUnclearFolders,
   type LeftFolder,
+  mayHavePoint,
   strandedBecause,
 } from '../backend/qemu/session/leftFolders.js';
 import {
@@ -181,14 +182,16 @@ export async function findFoldersOf(
   return { theirs, unclear };
 }
 
-/** Points in time of sessions on these images that their QEMU, which is gone, was never told to end. */
+/**
+ * Points in time of sessions around these images that their QEMU, which is gone, was never told to end. Whichever image has one, wherever it
+ * was put since, its UUID tells.
+ */
 export async function uncommittedPoints(
   images: readonly string[],
   scratch: readonly string[] = [],
 ): Promise<ReadonlySet<string>> {
-  const { theirs, unclear } = await findFoldersOf(images, scratch);
-  const open = [...theirs, ...unclear].filter(({ lease }) => lease.taken && lease.ending !== 'commit');
-  return new Set(open.map(({ lease }) => lease.session));
+  const folders = await findSessionFolders(await placesAround(images, scratch));
+  return new Set(folders.flatMap(({ lease }) => (mayHavePoint(lease) ? [lease.session] : [])));
 }
 
 /**

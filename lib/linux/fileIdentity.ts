@@ -26,6 +26,11 @@ export async function lastingIdentity(path: string): Promise<string | null> {
   }
 }
 
+/** Whether such a text never comes to another file later: the file system keeps when a file was made. */
+export function tellsBirth(lasting: string): boolean {
+  return !lasting.endsWith(':0');
+}
+
 /** Throws where two of the paths are one file, by whatever names. Files that are not there are told apart by nothing. */
 export async function requireEachFileOnce(argument: string, paths: readonly string[]): Promise<void> {
   const known = new Map<string, string>();

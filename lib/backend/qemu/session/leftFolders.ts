@@ -9,7 +9,7 @@ import { CbtError, losesChain } from '../../../core/errors.js';
 import { pointLeftAfter } from '../../../core/pointLeft.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
-import { fileIdentity, lastingIdentity } from '../../../linux/fileIdentity.js';
+import { fileIdentity, lastingIdentity, tellsBirth } from '../../../linux/fileIdentity.js';
 import { isHeld } from '../../../linux/kernelLock.js';
 import { isThisMachine } from '../../../linux/machine.js';
 import { isUnwritten } from '../../../linux/record.js';
@@ -124,13 +124,12 @@ async function isOurs({ host }: QmpPort, disks: readonly VmDisk[], lease: Lease)
 }
 
 /**
- * The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. One with
- * another history in its place is another disk: the session's own may come back, with its point in time.
+ * The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. Another
+ * file with another history in its place is another disk: the session's own may come back, with its point in time. In the very file the
+ * history ended, and the point with it.
  */
-async function findSame(
-  disks: readonly VmDisk[],
-  { image, disk, epoch }: LeaseDisk,
-): Promise<VmDisk | undefined> {
+async function findSame(disks: readonly VmDisk[], known: LeaseDisk): Promise<VmDisk | undefined> {
+  const { image, disk, epoch } = known;
   const own = disks.filter(({ layers }) =>
     layers?.[0].bitmaps.some(({ name }) => epoch !== undefined && parseSegmentName(name)?.epoch === epoch),
   );
@@ -140,7 +139,8 @@ async function findSame(
       ? id === disk
       : filename !== undefined && path.resolve(filename) === path.resolve(image),
   );
-  return there === undefined || hasOtherHistory(there, epoch) ? undefined : there;
+  const isOther = there === undefined || (hasOtherHistory(there, epoch) && !(await isOwnFile(known)));
+  return isOther ? undefined : there;
 }
 
 /** One without any may be the same: what QEMU had not stored when it was killed is in no file. */
@@ -196,9 +196,9 @@ export async function undoLostSession(
   let outcome: TrackingOutcome = { pit: lease.session, disks: [] };
   const told = await endLeftFreeze({ folder, lease }, client.host, options);
   const ended = (): TrackingOutcome => (told.length === 0 ? outcome : { ...outcome, warnings: told });
-  const away: LeaseDisk[] = [];
-  const stuck: LeaseDisk[] = [];
-  if (lease.taken && lease.ending !== 'commit') {
+  let away: LeaseDisk[] = [];
+  let stuck: LeaseDisk[] = [];
+  if (mayHavePoint(lease)) {
     const now = await listDisks(client, options);
     const there = now.flatMap((disk, index): LeaseDisk[] => {
       const { id, formatNode: node, sizeBytes = 0 } = disk;
@@ -209,13 +209,13 @@ export async function undoLostSession(
     const stays = pointLeftAfter(outcome.disks);
     const failed = stays.find(({ why }) => !losesChain(why));
     if (failed !== undefined) throw failed.why;
-    for (const disk of lease.disks) {
-      const same = await findSame(now, disk);
-      // An older copy of it has the history, and not the point.
-      const replaced = same !== undefined && !hasPoint(same, lease) && (await isReplaced(disk));
-      if (same?.formatNode === undefined || replaced) away.push(disk);
-      else if (stays.some((left) => left.disk === same.id) || hasPointBelow(same, lease)) stuck.push(disk);
-    }
+    const found = await findEach(now, lease);
+    away = found.flatMap(({ disk, same }) => (same === undefined ? [disk] : []));
+    stuck = found.flatMap(({ disk, same }) =>
+      same !== undefined && (stays.some((left) => left.disk === same.id) || hasPointBelow(same, lease))
+        ? [disk]
+        : [],
+    );
   }
   // Another VM's, by its name: this one has the socket's path, or a copy of an image, and may not touch its files.
   if (away.length > 0 && away.length === lease.disks.length) return ended();
@@ -228,11 +228,56 @@ export async function undoLostSession(
   return ended();
 }
 
+/** Disks of a lost session whose images are not on this VM now. They may come back with its point in time, so its record waits for them. */
+export async function findAwaited(
+  client: QmpPort,
+  { lease }: LeftFolder,
+  options?: WaitOptions,
+): Promise<LeaseDisk[]> {
+  if (!mayHavePoint(lease)) return [];
+  const found = await findEach(await listDisks(client, options), lease);
+  return found.flatMap(({ disk, same }) => (same === undefined ? [disk] : []));
+}
+
+/** Whether its point in time was taken, and nobody decided to keep it. */
+export function mayHavePoint({ taken, ending }: Lease): boolean {
+  return taken && ending !== 'commit';
+}
+
+/** Each disk of the session, with the one that it is on this VM. */
+async function findEach(
+  now: readonly VmDisk[],
+  lease: Lease,
+): Promise<{ disk: LeaseDisk; same: VmDisk | undefined }[]> {
+  const found: { disk: LeaseDisk; same: VmDisk | undefined }[] = [];
+  for (const disk of lease.disks) {
+    const same = await findSame(now, disk);
+    // An older copy of it has the history, and not the point.
+    const there = same?.formatNode !== undefined && (hasPoint(same, lease) || !(await isReplaced(disk)));
+    found.push({ disk, same: there ? same : undefined });
+  }
+  return found;
+}
+
 /** Whether another file is seen under the path of the session's image. */
 export async function isReplaced({ image, file }: LeaseDisk): Promise<boolean> {
   if (image === undefined || file === undefined) return false;
   const now = await lastingIdentity(image);
   return now !== null && now !== file;
+}
+
+/** Whether it is the session's own; where the file system keeps no time of birth, another one may have the number by now. */
+export async function isOwnFile({ image, file }: LeaseDisk): Promise<boolean> {
+  if (image === undefined || file === undefined || !tellsBirth(file)) return false;
+  return (await lastingIdentity(image)) === file;
+}
+
+/** What is told of disks that a session's record waits for. */
+export function describeAwaited(disks: readonly LeaseDisk[], folder: string): string {
+  const images = disks.map(({ disk, image = disk, epoch }) =>
+    epoch === undefined ? image : `${image} (of epoch ${epoch})`,
+  );
+  return `not seen here, or another disk lies in its place: ${images.join(', ')}. Nothing has to be done: should it come back, its point in time, of which nobody has a backup, is taken off. When it is gone for good, remove ${folder}`;
 }
 
 /** Why an overlay of a lost session must not go; null where there is none. */

@@ -2,7 +2,7 @@
  * A session that nobody ended, and another disk in the place of its image meanwhile: the image may come back with the session's point in
  * time as its newest, so the record stays until that is taken off.
  */
-import { copyFile, readdir, rename } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Session } from '../../../../../lib/core/session.js';
@@ -29,7 +29,8 @@ const folders = async (): Promise<string[]> =>
 
 /** Runs the VM on what lies at the image's path, and shuts it down in order. */
 async function whileItRuns<T>(work: (vm: Vm, daemon: StorageDaemon) => Promise<T>): Promise<T> {
-  await using daemon = await StorageDaemon.start({ disks: [{ node: 'a', file: image }] });
+  const disks = [{ node: 'a', file: image }];
+  await using daemon = await StorageDaemon.start({ folder: join(folder.path, 'vm'), disks });
   await daemon.exportWritable('a');
   await using vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
   const done = await work(vm, daemon);
@@ -40,6 +41,7 @@ async function whileItRuns<T>(work: (vm: Vm, daemon: StorageDaemon) => Promise<T
 beforeEach(async () => {
   folder = await makeTemporaryFolder();
   image = join(folder.path, 'a.qcow2');
+  await mkdir(join(folder.path, 'vm'));
   away = join(folder.path, 'away.qcow2');
   older = join(folder.path, 'older.qcow2');
   await qemuImg('create', '-q', '-f', 'qcow2', image, '16M');
@@ -103,11 +105,28 @@ describe.each(others)('%s', (_, put) => {
   test('doctor --fix says what to do, and does nothing', async () => {
     const seen = await cli('doctor', image, '--fix');
     expect(seen).toMatchObject({
-      code: 5,
-      stdout: expect.stringContaining('another disk lies in the place of'),
+      code: 0,
+      stdout: expect.stringContaining('another disk lies in its place'),
     });
     expect(await folders()).toHaveLength(1);
     await expectNothingMissing();
+  });
+
+  test('doctor --fix of the VM that runs on it says so too, and is done', async () => {
+    await whileItRuns(async (_, daemon) => {
+      const seen = await cli('doctor', `qmp:${daemon.process.qmpPath}`, '--scratch', folder.path, '--fix');
+      expect(seen).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('another disk lies in its place'),
+      });
+      expect(seen.stdout).not.toContain('fixed');
+    });
+    await expectNothingMissing();
+  });
+
+  test('a session at rest on the image, wherever it was put, does not build on the point', async () => {
+    const begun = await cli('begin', away, '--json');
+    expect(JSON.parse(begun.stdout).disks).toMatchObject([{ verdict: 'incremental', base: first }]);
   });
 
   test('with the image back, doctor --fix takes the point off', async () => {
@@ -119,5 +138,33 @@ describe.each(others)('%s', (_, put) => {
     const { pits } = await disk.pits();
     expect(pits.map(({ uuid }) => uuid)).toEqual([first]);
     expect(open).not.toBe(first);
+  });
+});
+
+describe('the very file, with a new history', () => {
+  beforeEach(async () => {
+    await rename(away, image);
+    // As after a crash, a full backup, or by hand.
+    expect((await cli('reset', image)).code).toBe(0);
+  });
+
+  test('a session begun on it ends the record', async () => {
+    await whileItRuns(async (vm, daemon) => {
+      await (await begin(vm, daemon)).commit();
+    });
+    expect(await folders()).toEqual([]);
+  });
+
+  test('doctor --fix ends the record, off', async () => {
+    expect(await cli('doctor', image, '--fix')).toMatchObject({ code: 0 });
+    expect(await folders()).toEqual([]);
+  });
+
+  test('doctor --fix ends the record, on', async () => {
+    await whileItRuns(async (_, daemon) => {
+      const seen = await cli('doctor', `qmp:${daemon.process.qmpPath}`, '--scratch', folder.path, '--fix');
+      expect(seen).toMatchObject({ code: 0 });
+    });
+    expect(await folders()).toEqual([]);
   });
 });
