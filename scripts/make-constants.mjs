@@ -100,6 +100,9 @@ const FILES = {
   [`${PRL}/results.ts`]: prl('results', 'Never answered here.', (value) => String(value | 0)),
   [`${PRL}/aliases.ts`]: prlAliases,
   [`${PRL}/handleTypes.ts`]: prl('handleTypes', 'Of the SDK; no call here gives such a handle.', hex),
+  [`${PRL}/flags.ts`]: prl('flags', 'Of the SDK; of no effect here.', (value) =>
+    value > 9 ? hex(value) : String(value),
+  ),
   [`${PRL}/jobOperations.ts`]: prl('jobOperations', 'Of the SDK; no job here has it.', String),
 };
 

@@ -90,7 +90,11 @@ export const surface: readonly SurfaceEntry[] = [
     status: 'absent',
     reason: 'push-style backup needs the dispatcher and backup server of Virtuozzo',
   },
-  { name: 'PrlSrv_GetVmConfig', status: 'full' },
+  {
+    name: 'PrlSrv_GetVmConfig',
+    status: 'partial',
+    reason: 'flags do nothing: a VM is found by its name or its UUID',
+  },
   { name: 'PrlSrv_GetVmList', status: 'full' },
   { name: 'PrlSrv_GetVmListEx', status: 'partial', reason: 'flags do nothing: all are VMs' },
   { name: 'PrlSrv_Login', status: 'absent', reason: 'there is no remote host: PrlSrv_LoginLocal' },

@@ -10,7 +10,7 @@ export const VIXDISKLIB_SECTOR_SIZE = 512;
 /** Smallest chunk of QueryAllocatedBlocks, sectors. */
 export const VIXDISKLIB_MIN_CHUNK_SIZE = 128;
 /** Most chunks in one QueryAllocatedBlocks. */
-export const VIXDISKLIB_MAX_CHUNK_NUMBER = 512 * 1024;
+export const VIXDISKLIB_MAX_CHUNK_NUMBER = 524288;
 
 /** Of no effect here. */
 export const VIXDISKLIB_FLAG_OPEN_UNBUFFERED = 1;
