@@ -1,5 +1,6 @@
 /** What a run is going to do with each disk: where it belongs in the folder, what it builds on, what its files are called. */
 import { randomUUID } from 'node:crypto';
+import { ofEach } from '../core/ofEach.js';
 import { type Choice, chooseBase } from './chooseBase.js';
 import { replaceFile } from './durable.js';
 import type { BackupFolder } from './folder.js';
@@ -34,45 +35,71 @@ export interface PlanQuestion {
   ofOneDisk: (disk: string, error: unknown) => Promise<FailedDisk>;
 }
 
+/** Disks that are asked at once: each may have an export of its own in QEMU meanwhile. */
+const AT_ONCE = 8;
+
 /** A plan for each disk; those for which there is none, and why. */
 export async function planDisks(question: PlanQuestion): Promise<{ plans: Plan[]; failed: FailedDisk[] }> {
   const { folder, owner, facts, as, ofOneDisk, signal } = question;
   const failed: FailedDisk[] = [];
-  const known: { disk: SourceDisk; identity: DiskIdentity }[] = [];
-  for (const disk of question.disks) {
-    try {
-      const image = facts.disks.find((one) => one.disk === disk.disk)?.image ?? null;
-      const { sizeBytes, epoch } = disk;
-      const points = await disk.points(signal);
-      known.push({ disk, identity: { disk: disk.disk, image, sizeBytes, epoch, points } });
-    } catch (error) {
-      failed.push(await ofOneDisk(disk.disk, error));
-    }
-  }
+  const ofEachDisk = async <A extends { disk: SourceDisk }, T>(
+    disks: readonly A[],
+    work: (one: A) => Promise<T>,
+  ): Promise<T[]> => {
+    const outcomes = await ofEach(
+      disks,
+      async (one): Promise<{ known?: T; failed?: FailedDisk }> => {
+        try {
+          return { known: await work(one) };
+        } catch (error) {
+          return { failed: await ofOneDisk(one.disk.disk, error) };
+        }
+      },
+      AT_ONCE,
+    );
+    failed.push(...outcomes.flatMap((one) => one.failed ?? []));
+    return outcomes.flatMap((one) => (one.known === undefined ? [] : [one.known]));
+  };
+  const asked = question.disks.map((disk) => ({ disk }));
+  const known = await ofEachDisk(asked, async ({ disk }) => {
+    const image = facts.disks.find((one) => one.disk === disk.disk)?.image ?? null;
+    const { sizeBytes, epoch } = disk;
+    const points = await disk.points(signal);
+    return { disk, identity: { disk: disk.disk, image, sizeBytes, epoch, points } };
+  });
   const disks = known.map(({ identity }) => identity);
   const places = await placeDisks(folder, owner, { ...facts, disks }, { as });
+  const placed = known.flatMap((one) => {
+    const place = places.get(one.disk.disk);
+    return place === undefined ? [] : [{ ...one, place }];
+  });
+  const chosen = await ofEachDisk(placed, async (one) => {
+    const choice = await choose(question, one);
+    return { ...one, choice, changedBytes: await choice.map.changedBytes() };
+  });
   const used = usedKeys(folder);
   const plans: Plan[] = [];
-  for (const { disk, identity } of known) {
-    try {
-      const place = places.get(disk.disk);
-      if (place === undefined) continue;
-      const plan = await planDisk(question, { disk, identity, place, used });
-      used.add(plan.key);
-      plans.push(plan);
-    } catch (error) {
-      failed.push(await ofOneDisk(disk.disk, error));
-    }
+  // One after the other: what one is called the next is not.
+  for (const one of chosen) {
+    const [plan] = await ofEachDisk([one], () => planDisk(question, one, used));
+    if (plan === undefined) continue;
+    used.add(plan.key);
+    plans.push(plan);
   }
   return { plans, failed };
 }
 
-async function planDisk(
-  { folder, full, as, pit, signal }: PlanQuestion,
-  known: { disk: SourceDisk; identity: DiskIdentity; place: Place; used: ReadonlySet<string> },
-): Promise<Plan> {
-  const { disk, identity, place, used } = known;
-  const choice = await chooseBase({
+interface PlacedDisk {
+  disk: SourceDisk;
+  identity: DiskIdentity;
+  place: Place;
+}
+
+function choose(
+  { folder, full, signal }: PlanQuestion,
+  { disk, identity, place }: PlacedDisk,
+): Promise<Choice> {
+  return chooseBase({
     folder,
     place,
     epoch: disk.epoch,
@@ -83,6 +110,13 @@ async function planDisk(
     allocated: (more) => disk.allocated(more),
     selection: { signal },
   });
+}
+
+async function planDisk(
+  { folder, as, pit }: PlanQuestion,
+  { disk, identity, place, choice, changedBytes }: PlacedDisk & { choice: Choice; changedBytes: number },
+  used: ReadonlySet<string>,
+): Promise<Plan> {
   const { series: found, joins } = place;
   const series = found === null || !isId(found.id) ? randomUUID() : found.id;
   if (found !== null && joins !== null) await join(folder, [found.id, joins.id], series);
@@ -96,7 +130,7 @@ async function planDisk(
     series,
     key: ownKey ?? wanted ?? makeKey(as ?? disk.disk, used),
     sequence: identity.points.find(({ uuid }) => uuid === pit)?.seq ?? null,
-    changedBytes: await choice.map.changedBytes(),
+    changedBytes,
   };
 }
 

@@ -1,5 +1,6 @@
 /** The disks of a VM, running or off, as a backup source: one session, one instant. */
 import { CbtError } from '../core/errors.js';
+import { ofEach } from '../core/ofEach.js';
 import { type Checks, checkOptions } from '../core/options.js';
 import { outcomeOf } from '../core/outcome.js';
 import type { Session, SessionDisk } from '../core/session.js';
@@ -33,13 +34,13 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
       const { name, uuid } = await vm.facts({ signal });
       const all = (await vm.disks({ signal })).filter(({ trackable }) => trackable);
       const { names, failed } = await resolve(vm, options.disks, signal);
-      const disks: FoundDisk[] = [...failed];
-      const others: FoundDisk[] = [];
-      for (const { disk, filename } of all) {
+      const found = await ofEach(all, async ({ disk, filename }) => {
         const image = await imagePath(filename);
-        const found = await lookAt(disk, image, () => vm.openDisk(disk, { signal }), signal);
-        (names === null || names.has(disk) ? disks : others).push(found);
-      }
+        return lookAt(disk, image, () => vm.openDisk(disk, { signal }), signal);
+      });
+      const isAsked = ({ disk }: FoundDisk): boolean => names === null || names.has(disk);
+      const disks = [...failed, ...found.filter(isAsked)];
+      const others = found.filter((disk) => !isAsked(disk));
       const isVm = vm.running || name !== null || uuid !== null;
       return { kind: isVm ? 'vm' : 'images', name, uuid, disks, others };
     },
@@ -59,17 +60,18 @@ async function resolve(
   signal: AbortSignal | undefined,
 ): Promise<{ names: Set<string> | null; failed: FoundDisk[] }> {
   if (asked === undefined) return { names: null, failed: [] };
-  const names = new Set<string>();
-  const failed: FoundDisk[] = [];
-  for (const given of asked) {
+  const found = await ofEach(asked, async (given): Promise<string | FoundDisk> => {
     try {
       await using disk = await vm.openDisk(given, { signal });
-      names.add(disk.disk);
+      return disk.disk;
     } catch (error) {
-      failed.push(notFound(given, null, error, signal));
+      return notFound(given, null, error, signal);
     }
-  }
-  return { names, failed };
+  });
+  return {
+    names: new Set(found.filter((one) => typeof one === 'string')),
+    failed: found.filter((one) => typeof one !== 'string'),
+  };
 }
 
 function sessionOf(vm: Vm, session: Session): SourceSession {
@@ -86,16 +88,16 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     failed,
     warnings: session.warnings,
     async check() {
-      const wrong: FailedDisk[] = [];
-      for (const { disk } of disks) {
+      const wrong = await ofEach(disks, async ({ disk }): Promise<FailedDisk[]> => {
         try {
           await session.check(disk);
+          return [];
         } catch (error) {
           if (!(error instanceof CbtError) || error.disk !== disk || session.broken !== null) throw error;
-          wrong.push({ disk, error });
+          return [{ disk, error }];
         }
-      }
-      return wrong;
+      });
+      return wrong.flat();
     },
     async commit(kept) {
       const outcome = await outcomeOf(session.commit());

@@ -7,6 +7,9 @@
  * images at the top of the graph and those that are exported for writing.
  */
 
+import { throwIfAborted } from '../../../core/errors.js';
+import { SharedLook } from '../../../core/sharedLook.js';
+import { untilAborted } from '../../../core/untilAborted.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { isOwnName } from '../own/ownNames.js';
 import { ifKnown, qmp } from '../qmp/commands.js';
@@ -29,8 +32,21 @@ import type { DiskImage, UnnamedDisk, VmDisk } from './vmDisk.js';
 export { findAgain, findByNode, findDisk } from './diskNames.js';
 export type { DiskImage, TrackableDisk, UntrackableDisk, VmDisk } from './vmDisk.js';
 
-/** Every disk of the VM, in QEMU's order; nothing is left out, what cannot be tracked says why. */
-export async function listDisks(client: QmpPort, options?: WaitOptions): Promise<VmDisk[]> {
+/** By connection: those who ask about many disks at once look once. */
+const looks = new WeakMap<QmpPort, SharedLook<readonly VmDisk[]>>();
+
+/** Every disk of the VM as it is after this call, in QEMU's order; nothing is left out, what cannot be tracked says why. */
+export async function listDisks(client: QmpPort, options: WaitOptions = {}): Promise<readonly VmDisk[]> {
+  const { signal, timeoutMs } = options;
+  throwIfAborted(signal);
+  // A look with a limit of its own is nobody else's.
+  if (timeoutMs !== undefined) return readDisks(client, options);
+  const look = looks.get(client) ?? new SharedLook(() => readDisks(client));
+  looks.set(client, look);
+  return untilAborted(look.ask(), signal);
+}
+
+async function readDisks(client: QmpPort, options?: WaitOptions): Promise<readonly VmDisk[]> {
   const graph = await readBlockGraph(client, options);
   const drafts = graph.devices.length > 0 ? await guestDisks(client, graph, options) : daemonDisks(graph);
   return nameDisks(refuseSharedNodes(drafts));

@@ -3,7 +3,7 @@
  * question. In a session, what holds data is told of the session's instant.
  */
 import type { BitmapKernel } from '../../../core/bitmapKernel.js';
-import type { BitmapRef, DiskSource, DiskState } from '../../../core/diskSource.js';
+import type { BitmapInfo, BitmapRef, DiskSource, DiskState } from '../../../core/diskSource.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../../core/errors.js';
 import { clipPager, emptyPager, unionPager } from '../../../core/pagers.js';
 import { checkGranularity, type RangePager } from '../../../core/rangePage.js';
@@ -121,15 +121,17 @@ export class LiveDiskSource implements DiskSource {
           reason: info === undefined ? 'MISSING' : 'CRASHED',
         });
       }
-      return { recording: info.recording, source: { node: this.#layer(disk, layer).node, name } };
+      return { info, source: { node: this.#layer(disk, layer).node, name } };
     });
+    const filled = named.filter(({ info }) => !standsEmpty(info));
+    if (filled.length === 0) return emptyPager;
     const sizeBytes = layers[0]?.sizeBytes ?? 0;
-    const asked = { bitmaps: named.map(({ source }) => source), sizeBytes, granularityBytes };
+    const asked = { bitmaps: filled.map(({ source }) => source), sizeBytes, granularityBytes };
     const { client, server } = this.#options;
     // A frozen bitmap only ever gains bits, when a later one is merged into it; a recording one is of this moment.
     return this.#hold((stop) => LiveMap.ofBitmaps(client, server, asked, stop), signal, {
       sizeBytes,
-      again: named.every(({ recording }) => !recording),
+      again: filled.every(({ info }) => !info.recording),
     });
   }
 
@@ -226,6 +228,14 @@ export class LiveDiskSource implements DiskSource {
       },
     );
   }
+}
+
+/**
+ * Whether a bitmap has nothing, by QEMU's own count of this moment, and gets nothing: one that records could gain a bit before it is merged, and
+ * of one that is held by somebody a part is elsewhere.
+ */
+function standsEmpty({ dirtyBytes, recording, busy }: BitmapInfo): boolean {
+  return dirtyBytes === 0 && !recording && !busy;
 }
 
 /** Pages of data at an instant are only worth something while the session shows that instant. */

@@ -9,28 +9,45 @@ import { askerOf } from './queryIds.js';
 
 /** Deletes an export and waits until QEMU says that it is gone; clients are cut off. */
 export async function removeExport(client: QmpPort, id: string, options?: WaitOptions): Promise<void> {
-  const isThere = async (): Promise<boolean> =>
-    (await qmp(client, 'query-block-exports', undefined, options)).some((e) => e.id === id);
+  await removeExports(client, [id], options);
+}
+
+/** Deletes exports and waits until QEMU says that all are gone; clients are cut off. */
+export async function removeExports(
+  client: QmpPort,
+  ids: readonly string[],
+  options?: WaitOptions,
+): Promise<void> {
+  if (ids.length === 0) return;
   const changed = (): Promise<QmpEvent> =>
     client.waitEvent(
-      ({ event, data }) => event === EVENTS_LOST || (event === 'BLOCK_EXPORT_DELETED' && data?.['id'] === id),
+      ({ event, data }) =>
+        event === EVENTS_LOST || (event === 'BLOCK_EXPORT_DELETED' && ids.includes(String(data?.['id']))),
       options,
     );
+  const there = async (): Promise<string[]> => {
+    const exports = await qmp(client, 'query-block-exports', undefined, options);
+    return ids.filter((id) => exports.some((one) => one.id === id));
+  };
   let deleted = changed();
-  if (!(await isThere())) return;
-  await ignoreGone(qmp(client, 'block-export-del', { id, mode: 'hard' }, options));
-  // The event may have come before this wait began, or never: the list decides.
-  while (await isThere()) {
-    const { event } = await deleted;
-    if (event !== EVENTS_LOST) return;
+  const found = await there();
+  await Promise.all(
+    found.map((id) => ignoreGone(qmp(client, 'block-export-del', { id, mode: 'hard' }, options))),
+  );
+  // Events may have come before this wait began, or never: the list decides.
+  for (let left = found; left.length > 0; ) {
+    left = await there();
+    if (left.length === 0) return;
+    await deleted;
     deleted = changed();
   }
 }
 
 /** Stops an NBD server of ours when it serves nobody else; maps that are being asked through it go with it. */
 export async function stopServer(client: QmpPort, options?: WaitOptions): Promise<void> {
-  for (const { id } of await qmp(client, 'query-block-exports', undefined, options))
-    if (askerOf(id) !== null) await removeExport(client, id, options);
+  const exports = await qmp(client, 'query-block-exports', undefined, options);
+  const asked = exports.map(({ id }) => id).filter((id) => askerOf(id) !== null);
+  await removeExports(client, asked, options);
   if ((await qmp(client, 'query-block-exports', undefined, options)).length > 0) return;
   await qmp(client, 'nbd-server-stop', undefined, options).catch(() => undefined);
 }

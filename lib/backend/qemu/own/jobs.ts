@@ -4,7 +4,7 @@ import type { WaitOptions } from '../../../linux/waiting.js';
 import { qmp } from '../qmp/commands.js';
 import { QmpCommandError } from '../qmp/qmpError.js';
 import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
-import type { JobInfo } from '../qmp/schemas.js';
+import type { JobInfo, QmpEvent } from '../qmp/schemas.js';
 
 export async function findJob(client: QmpPort, id: string, options?: WaitOptions): Promise<JobInfo | null> {
   return (await qmp(client, 'query-jobs', undefined, options)).find((job) => job.id === id) ?? null;
@@ -46,15 +46,34 @@ export async function finishJob(
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${what} failed: ${job.error}`);
 }
 
-/** Ends a job, whatever state it is in, and waits until it is gone. */
-export async function dropJob(client: QmpPort, id: string, options?: WaitOptions): Promise<void> {
-  const job = await findJob(client, id, options);
-  if (job === null) return;
-  if (job.status !== 'concluded') {
-    await ignoreGone(qmp(client, 'job-cancel', { id }, options));
-    if ((await waitForJob(client, id, ['concluded'], options)) === null) return;
+/** Ends jobs, whatever state they are in, and waits until all are gone. */
+export async function dropJobs(
+  client: QmpPort,
+  ids: readonly string[],
+  options: WaitOptions = {},
+): Promise<void> {
+  if (ids.length === 0) return;
+  const changed = (): Promise<QmpEvent> =>
+    client.waitEvent(
+      ({ event, data }) =>
+        event === EVENTS_LOST || (event === 'JOB_STATUS_CHANGE' && ids.includes(String(data?.['id']))),
+      options,
+    );
+  const look = async (): Promise<JobInfo[]> =>
+    (await qmp(client, 'query-jobs', undefined, options)).filter(({ id }) => ids.includes(id));
+  const goesOn = ({ status }: JobInfo): boolean => status !== 'concluded';
+  const each = (jobs: readonly JobInfo[], command: 'job-cancel' | 'job-dismiss'): Promise<unknown> =>
+    Promise.all(jobs.map(({ id }) => ignoreGone(qmp(client, command, { id }, options))));
+  let news = changed();
+  let jobs = await look();
+  await each(jobs.filter(goesOn), 'job-cancel');
+  while (jobs.some(goesOn)) {
+    jobs = await look();
+    if (!jobs.some(goesOn)) break;
+    await news;
+    news = changed();
   }
-  await ignoreGone(qmp(client, 'job-dismiss', { id }, options));
+  await each(jobs, 'job-dismiss');
 }
 
 /** A command about something that ended by itself in between has nothing left to do. */

@@ -8,12 +8,14 @@ import type { CallOptions } from '../../../core/callOptions.js';
 import { CheckedData } from '../../../core/checkedData.js';
 import { Diff, type DiffOptions } from '../../../core/diff.js';
 import type { DiskData, OpenDataOptions } from '../../../core/diskData.js';
-import { CbtError, type DiskFailure } from '../../../core/errors.js';
+import { CbtError, type DiskFailure, throwIfAborted } from '../../../core/errors.js';
 import { checkCall } from '../../../core/options.js';
 import { marked, settled } from '../../../core/outcome.js';
 import type { Session, SessionDisk, SessionMode } from '../../../core/session.js';
+import { SharedLook } from '../../../core/sharedLook.js';
 import type { TrackedDisk } from '../../../core/trackedDisk.js';
 import type { TrackingOutcome } from '../../../core/tracking.js';
+import { untilAborted } from '../../../core/untilAborted.js';
 import { checkEnd } from '../../../core/vmOptions.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { tellBroken } from '../../../watch/tracing.js';
@@ -43,6 +45,7 @@ export class LiveSession implements Session {
   readonly tag: string;
   readonly #opened = new Set<TrackedDisk>();
   readonly #pulled: PulledDisks;
+  readonly #looks = new SharedLook(() => this.#lookNow());
   #broken: CbtError | null = null;
   readonly #breaks = new AbortController();
   /** Being ended here, or ended. */
@@ -136,10 +139,22 @@ export class LiveSession implements Session {
   }
 
   /** Throws when the session as a whole cannot be trusted. */
-  async #look(options?: WaitOptions): Promise<void> {
+  async #look(options: WaitOptions = {}): Promise<void> {
+    throwIfAborted(options.signal);
+    this.#requireOpen();
+    // A look with a limit of its own is nobody else's.
+    if (options.timeoutMs !== undefined) return this.#lookNow(options);
+    return untilAborted(this.#looks.ask(), options.signal);
+  }
+
+  #requireOpen(): void {
     if (this.#broken !== null) throw this.#broken;
     if (this.#over) throw this.#closed();
     if (this.lease.ending !== undefined) throw this.#beingEnded();
+  }
+
+  async #lookNow(options?: WaitOptions): Promise<void> {
+    this.#requireOpen();
     const { rest } = this.#pulled;
     let why = await whyBroken(this.client, rest, options);
     if (why !== null) {

@@ -7,9 +7,9 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { WaitOptions } from '../../../linux/waiting.js';
-import { removeExport } from '../own/exports.js';
+import { removeExports } from '../own/exports.js';
 import { type ParsedId, parseId } from '../own/ids.js';
-import { dropJob, ignoreGone } from '../own/jobs.js';
+import { dropJobs, ignoreGone } from '../own/jobs.js';
 import { LEASE_NAME } from '../own/lease.js';
 import { findSessions } from '../own/sessionParts.js';
 import { removeSocketElsewhere } from '../own/socketPlace.js';
@@ -26,11 +26,12 @@ export async function removeParts(
 ): Promise<void> {
   const parts = (await findSessions(client, options)).get(tag);
   if (parts === undefined) return;
-  if (picked.exports) for (const id of parts.exports) await removeExport(client, id, options);
-  for (const id of parts.jobs) {
+  if (picked.exports) await removeExports(client, parts.exports, options);
+  const jobs = parts.jobs.filter((id) => {
     const parsed = parseId(id);
-    if (parsed !== null && picked.jobs?.(parsed)) await dropJob(client, id, options);
-  }
+    return parsed !== null && picked.jobs?.(parsed);
+  });
+  await dropJobs(client, jobs, options);
   if (picked.nodes)
     for (const node of parts.nodes)
       await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': node }, options));

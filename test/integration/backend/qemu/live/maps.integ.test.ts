@@ -1,4 +1,5 @@
 /** Questions to a running QEMU: the same answers as its image file gives after a clean stop. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -51,6 +52,31 @@ async function leftovers(): Promise<string[]> {
 }
 
 describe('a disk of a running QEMU', () => {
+  test('answers from QEMU’s own count where nothing was written, until a merge brings more', async () => {
+    const one = (await vm.enable()).pit!;
+    const two = await pit();
+    await daemon.guestIo('a', 'write -P 1 4M 64k');
+    const three = await pit();
+    await using disk = await vm.openDisk('a');
+    const told: string[] = [];
+    const hear = (message: unknown): void => void told.push((message as { operation: string }).operation);
+    subscribe('tracing:qemu-cbt:qmp:start', hear);
+    try {
+      expect(await ranges(disk, { from: one, to: two })).toEqual([]);
+      expect(told).not.toContain('block-export-add');
+      expect(await ranges(disk, { from: one, to: three })).toEqual([4 << 20, 64 << 10]);
+      expect(told).toContain('block-export-add');
+    } finally {
+      unsubscribe('tracing:qemu-cbt:qmp:start', hear);
+    }
+    const before = await disk.changes({ from: one, to: two });
+    await vm.forget(two);
+    // A map of that moment; who asks now is told of what the segment has now.
+    expect(Array.from(await before.ranges())).toEqual([]);
+    expect(await ranges(disk, { from: one, to: three })).toEqual([4 << 20, 64 << 10]);
+    expect(await leftovers()).toEqual([]);
+  });
+
   test('tells what changed between points and up to now, and leaves nothing in QEMU', async () => {
     await daemon.guestIo('a', 'write -P 1 0 1M');
     const one = (await vm.enable()).pit!;
