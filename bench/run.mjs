@@ -1,5 +1,5 @@
 // The bench: every figure beside its peer's, taken in the same run on the same image. Prints a table, keeps the figures in
-// bench/results/latest.json. `npm run bench -- <word>` runs one group (kernel, changes, memory, command, backup, folders, virtnbdbackup, live, vmware, compiled, serve),
+// bench/results/latest.json. `npm run bench -- <word>` runs one group (kernel, changes, memory, command, backup, folders, restore onto, virtnbdbackup, live, vmware, compiled, serve),
 // or what is asked of the images whose name holds the word; these figures are not kept.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import { bitmapName, bitsAlternating, bitsAtRandom, bitsInRuns, makeImage, PIT }
 import { kernelCases } from './kernel.mjs';
 import { liveCases } from './live.mjs';
 import { run, summary, timed, timedCommand } from './measure.mjs';
+import { restoreOntoCases } from './restoreOnto.mjs';
 import { serveCases } from './serve.mjs';
 import { virtnbdbackupCases } from './virtnbdbackup.mjs';
 import { vmwareCases } from './vmware.mjs';
@@ -158,6 +159,7 @@ try {
   await mapCases();
   for (const row of await backupCases(work, only)) record(row);
   for (const row of await folderCases(work, only)) record(row);
+  for (const row of await restoreOntoCases(work, only)) record(row);
   for (const row of await virtnbdbackupCases(only)) record(row);
   for (const row of await liveCases(work, only)) record(row);
   for (const row of await vmwareCases(work, only)) record(row);
@@ -165,7 +167,7 @@ try {
   for (const row of await serveCases(work, only)) record(row);
   if (rows.length === 0) {
     console.error(
-      `no case is named ${only}; groups: kernel, changes, memory, command, backup, folders, virtnbdbackup, live, vmware, compiled, serve`,
+      `no case is named ${only}; groups: kernel, changes, memory, command, backup, folders, restore onto, virtnbdbackup, live, vmware, compiled, serve`,
     );
     process.exitCode = 2;
   }

@@ -29,11 +29,14 @@ export type { RestoreFromTargetOptions, RestoreFromTargetResult } from './object
 export { restoreFromTarget } from './objects/restoreFromTarget.js';
 export type { TargetProblem, VerifyTargetOptions, VerifyTargetResult } from './objects/verifyTarget.js';
 export { verifyTarget } from './objects/verifyTarget.js';
+export type { OntoImage } from './ontoDisks.js';
 export type { ClaimOptions } from './owner.js';
 export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
 export { prune } from './prune.js';
 export type { RestoreOptions, RestoreResult } from './restore.js';
 export { restore } from './restore.js';
+export type { RestoredOnto, RestoreOntoOptions, RestoreOntoResult } from './restoreOnto.js';
+export { restoreOnto } from './restoreOnto.js';
 export type { RestoredDisk, RestoreRunOptions, RestoreRunResult } from './restoreRun.js';
 export { restoreRun } from './restoreRun.js';
 export type {

@@ -23,6 +23,8 @@ const WINDOW_BYTES = 2 ** 42;
 export interface ReadLayersOptions {
   /** Also hand on where the layers hold zeros, or nothing. */
   zeros?: boolean;
+  /** Of the whole disk, the clusters that are asked for; all unless given. It stays as it is. */
+  wanted?: ClusterSet | undefined;
   signal?: AbortSignal | undefined;
   /** Told the bytes of data that were read and checked. */
   onBytes?: ((bytes: number) => void) | undefined;
@@ -43,7 +45,7 @@ export async function* readLayers(
   const sizeBytes = layers.at(-1)?.disk.sizeBytes ?? 0;
   for (let start = 0; start < sizeBytes; start += WINDOW_BYTES) {
     const end = Math.min(start + WINDOW_BYTES, sizeBytes);
-    const seen = new ClusterSet(start, end);
+    const seen = options.wanted?.part(start, end) ?? new ClusterSet(start, end);
     let reach = end;
     for (const layer of layers.toReversed()) {
       throwIfAborted(options.signal);

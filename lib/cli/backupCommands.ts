@@ -91,6 +91,12 @@ Examples:
         'all disks of the run, each into a file of its name there',
       ).conflicts(['to', 'disk']),
     )
+    .addOption(
+      new Option(
+        '--onto <image or vm>',
+        'an image that no VM uses, a VM that is off (all its disks), or <vm>#<disk>: only what differs is written',
+      ).conflicts(['to', 'toFolder']),
+    )
     .option(
       '--pit <uuid>',
       'point in time of the run, or its number (default: the newest; all disks of a folder of several owners want it)',
@@ -99,10 +105,14 @@ Examples:
     .addOption(
       new Option(
         '--format <format>',
-        'format of a new file (default: qcow2 for *.qcow2 and in a folder, else raw)',
+        'format of a new file (default: qcow2 for *.qcow2 and in a folder, else raw), or of the image of --onto',
       ).choices(['raw', 'qcow2']),
     )
-    .option('--force', 'replace a file that is there');
+    .option(...TRUST)
+    .option(
+      '--force',
+      'replace a file that is there; overwrite an image of which the folder does not know that it is this disk',
+    );
   addTlsFlags(restore)
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -110,8 +120,14 @@ Examples:
       `
 Every byte is checked against the sums of its run before it is written; a new file appears under its name when it is complete.
 
+--onto makes an image that is there what the disk was. Where a run stands in the image's chain only what changed since is read
+and compared, else all data is; either way only what differs is written, and recorded in the image's points in time. Interrupted,
+the image is restored in part, and the same command goes on from there.
+
 Examples:
   qemu-cbt restore --from /backups/vm --disk drive0 --to drive0.raw
+  qemu-cbt restore --from /backups/web --onto web                               the VM is off: its disks, as at the newest run
+  qemu-cbt restore --from /backups/vm --pit 12 --onto /var/lib/vms/vm.qcow2     back to run 12
   qemu-cbt restore --from /backups/vm --pit 12 --to-folder /var/lib/vms/vm      all disks of run 12
   qemu-cbt restore --from /backups/vm --disk drive0 --pit <uuid> --to nbd+unix:///?socket=/run/target.sock
   qemu-cbt restore --from /backups/vm --disk drive0 --to nbds://spare.example/drive0 --tls-certificates /etc/pki/qemu`,

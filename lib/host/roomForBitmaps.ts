@@ -36,8 +36,15 @@ export async function requireRoomForBitmaps(
 
 /** The same for an image whose bitmaps stay as they are: QEMU loads them all the same, and writes them when it closes. */
 export function requireRoomToWrite(image: string, signal?: AbortSignal): Promise<void> {
-  return requireRoomForBitmaps([image], { keeps: () => true, adds: 0 }, { signal });
+  return requireRoomForBitmaps([image], AS_THEY_ARE, { signal });
 }
+
+/** Most bytes that a qcow2 image may grow by for that. */
+export async function bitmapBytesToStore(image: string, signal?: AbortSignal): Promise<number> {
+  return (await readBitmapNeed(image, AS_THEY_ARE, signal)).neededBytes;
+}
+
+const AS_THEY_ARE: BitmapChange = { keeps: () => true, adds: 0 };
 
 function noRoom(image: string, neededBytes: number, freeBytes: number, folder: string): CbtError {
   return new CbtError(

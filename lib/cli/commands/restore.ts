@@ -13,10 +13,12 @@ import { TransferProgress } from '../transferProgress.js';
 export interface RestoreFlags extends TlsFlags {
   from: string;
   to?: string;
+  onto?: string;
   toFolder?: string;
   pit?: string;
   disk?: string;
   format?: 'raw' | 'qcow2';
+  trust?: boolean;
   force?: boolean;
   json?: boolean;
 }
@@ -24,6 +26,14 @@ export interface RestoreFlags extends TlsFlags {
 export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<number> {
   const { json = false, from, pit, format, force, to, toFolder } = flags;
   const tls = tlsOf(flags);
+  const { onto } = flags;
+  if (onto === undefined && flags.trust !== undefined)
+    throw invalidArgument('--trust', flags.trust, 'left out: it is for images that are there (--onto)');
+  if (onto !== undefined) {
+    if (tls !== undefined) throw invalidArgument('--onto', onto, 'an NBD URI (--to) where TLS is asked for');
+    const { restoreOntoCommand } = await import('./restoreOnto.js');
+    return restoreOntoCommand(io, { ...flags, onto });
+  }
   const bar = new TransferProgress(io, 'restore', { json });
   const common = { from, pit, format, force, signal: io.signal, onProgress: bar.update };
   if (toFolder !== undefined) {
@@ -33,7 +43,11 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
     return tellRun(io, result, json);
   }
   if (to === undefined)
-    throw invalidArgument('--to', 'missing', 'a file, a block device or an NBD URI, or --to-folder');
+    throw invalidArgument(
+      '--to',
+      'missing',
+      'a file, a block device or an NBD URI, or --to-folder, or --onto',
+    );
   const result = await restore({ ...common, to, disk: flags.disk, tls }).finally(() => bar.end());
   if (json) await tellJson(io, { ...result, to });
   else await tell(io, describe(result, to));
