@@ -102,7 +102,7 @@ export const LAYERS = [
     may: [...ENGINE, 'host', 'facade'],
     bare: true,
     holds:
-      'the service: wires over the facades, no rule about trust. `vim/` is vSphere’s API over HTTPS: `soap/` (XML, by the types of the facade’s schema), `collector/` (property collector), `inventory/` (places of a host, VMs), `methods/`; `library/` is the session of a program’s libvixDiskLib (ADR 44); beside them `http/`, `users/`',
+      'the service: wires over the facades, no rule about trust. `vim/` is vSphere’s API over HTTPS: `soap/` (XML, by the types of the facade’s schema), `collector/` (property collector), `inventory/` (places of a host, VMs), `methods/`; `library/` is the session of a compiled program (ADR 44), with a folder for each SDK: `vixdisklib/`, `parallels/` (ADR 49); beside them `http/`, `users/`',
   },
   {
     name: 'demo',

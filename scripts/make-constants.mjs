@@ -1,10 +1,19 @@
-// Makes the constants of the SDKs' codes (lib/facade/*/constants/generated, and those of C in native/vixdisklib) from the facts in scripts/sdk: name, value, and where a
-// call here answers the code, what it says by it.
+// Makes the constants of the SDKs' codes (lib/facade/*/constants/generated, and those of C in native) from the facts in scripts/sdk: name, value, and where a
+// call here answers the code, what it says by it; and the calls of libprl_sdk.so (parallels-c.mjs).
 //   node scripts/make-constants.mjs            writes the files
 //   node scripts/make-constants.mjs --check    fails when a file is not what it would write
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import {
+  prlCalls,
+  prlCodes,
+  prlDeclarations,
+  prlExports,
+  prlNames,
+  prlShapes,
+  prlStubs,
+} from './parallels-c.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const facts = (sdk) => JSON.parse(readFileSync(join(root, `scripts/sdk/${sdk}.json`), 'utf8'));
@@ -104,6 +113,13 @@ const FILES = {
     value > 9 ? hex(value) : String(value),
   ),
   [`${PRL}/jobOperations.ts`]: prl('jobOperations', 'Of the SDK; no job here has it.', String),
+  'native/parallels/exports.map': prlExports,
+  'native/parallels/include/prlCalls.h': prlDeclarations,
+  'native/parallels/include/prlCodes.h': prlCodes,
+  'native/parallels/src/generated/calls.c': prlCalls,
+  'native/parallels/src/generated/names.h': prlNames,
+  'native/parallels/src/generated/stubs.h': prlStubs,
+  'lib/service/library/parallels/generated/shapes.ts': prlShapes,
 };
 
 let stale = 0;

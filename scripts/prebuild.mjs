@@ -131,7 +131,13 @@ function build(arch, withNbd) {
   renameSync(fresh, home);
 }
 
-/** The library under each of its names, as files of their own: a package holds no links. */
+/** The libraries, by the names that say what they are, and where theirs are told. */
+const SDKS = {
+  'libvixDiskLib.so.8': 'native/vixdisklib/exports.map',
+  'libprl_sdk.so.7': 'native/parallels/exports.map',
+};
+
+/** The libraries under each of their names, as files of their own: a package holds no links. */
 function copySdk(from, to, target) {
   cpSync(join(from, 'include'), join(to, 'include'), { recursive: true });
   mkdirSync(join(to, 'lib64'));
@@ -139,8 +145,10 @@ function copySdk(from, to, target) {
     const file = join(to, 'lib64', name);
     copyFileSync(join(from, 'lib64', name), file);
     run(tool(target, 'strip'), ['--strip-unneeded', file]);
-    if (name === 'libvixDiskLib.so.8')
-      process.stderr.write(`qemu-cbt: sdk/lib64/${name} of ${target.triplet}: ${checkSdk(file, target)}\n`);
+    if (name in SDKS)
+      process.stderr.write(
+        `qemu-cbt: sdk/lib64/${name} of ${target.triplet}: ${checkSdk(file, target, SDKS[name])}\n`,
+      );
   }
 }
 
@@ -163,15 +171,15 @@ function checkFile(file, target, libraries) {
   return { names, machine, wrong, asks: `glibc ${glibc}, needs ${needed.join(' ')}` };
 }
 
-/** The library gives exactly the SDK's names, and needs nothing but the system's C library. */
-function checkSdk(file, target) {
+/** A library gives exactly the SDK's names, and needs nothing but the system's C library. */
+function checkSdk(file, target, exportsFile) {
   const { names, machine, wrong, asks } = checkFile(
     file,
     target,
     /^(libc|libpthread|libdl|ld-linux[-\w]*)\.so/,
   );
-  const map = readFileSync(join(root, 'native/vixdisklib/exports.map'), 'utf8');
-  const wanted = [...map.matchAll(/^\s+(VixDiskLib_\w+);/gm)].map(([, name]) => name).sort();
+  const map = readFileSync(join(root, exportsFile), 'utf8');
+  const wanted = [...map.matchAll(/^\s+(\w+);/gm)].map(([, name]) => name).sort();
   const given = names.filter(([, section]) => section !== 'UND').map(([, , name]) => name);
   if (given.sort().join() !== wanted.join()) throw wrong(`gives ${given.join(', ')}`);
   return `${machine}, ${given.length} names, ${asks}`;

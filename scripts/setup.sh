@@ -100,6 +100,7 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   touch node_modules/.package-lock.json
 fi
 if ! $if_needed || [ ! -f build/Release/bitmap.node ] || [ ! -f build/Release/sdk/lib64/libvixDiskLib.so.8 ] ||
+  [ ! -f build/Release/sdk/lib64/libprl_sdk.so.7 ] ||
   newer_than build/Release/bitmap.node native CMakeLists.txt; then
   npm run --silent build:native >&2
   # What it did not have to make anew is as new as its sources.

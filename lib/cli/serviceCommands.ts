@@ -11,7 +11,7 @@ export function addService(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         '--stdio',
-        'serve one program over standard input and output: libvixDiskLib starts this',
+        'serve one program over standard input and output: a library for compiled programs starts this',
       ).conflicts(['json', 'demo']),
     )
     .option('--demo', 'serve two small VMs that are made for it, in place of those of a host file')
@@ -44,12 +44,12 @@ Examples:
 
   program
     .command('libdir')
-    .description('print the folder with libvixDiskLib for compiled programs')
+    .description('print the folder with the libraries for compiled programs')
     .addHelpText(
       'after',
       `
-The folder is what such programs ask for as their libdir: below it is lib64/libvixDiskLib.so.8, which is loaded in place of VDDK's, and
-include/vixDiskLib.h. Exit code 5 where the library was not built for this machine.
+The folder is what such programs ask for as their libdir: below it are lib64/libvixDiskLib.so.8, which is loaded in place of VDDK's,
+lib64/libprl_sdk.so, in place of Virtuozzo's, and include/vixDiskLib.h and prlSdk.h. Exit code 5 where they were not built for this machine.
 
 Examples:
   nbdkit vddk libdir=$(qemu-cbt libdir) file=/vms/disk.qcow2

@@ -1,5 +1,5 @@
-/** Programs in C that use libvixDiskLib as if it were VDDK's: compiled with the library's own sources, under sanitizers; and what they run with. */
-import { execFile } from 'node:child_process';
+/** Programs in C that use our libraries as if they were the SDKs': compiled with a library's own sources, under sanitizers; and what they run with. */
+import { execFile, execFileSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -15,24 +15,31 @@ const root = resolve(import.meta.dirname, '../..');
 export const LIBDIR = join(root, 'build/Release/sdk');
 /** The library as programs load it. */
 export const LIBRARY = join(LIBDIR, 'lib64/libvixDiskLib.so.8');
+export const PRL_LIBRARY = join(LIBDIR, 'lib64/libprl_sdk.so.7');
 export const COMMAND = join(root, 'bin/qemu-cbt.js');
 
-/** Compiles a program of test/integration/service/library/clients, with settings of the compiler's; gives its file. */
+const PROGRAMS = 'test/integration/service/library';
+/** Where the programs of each library are. */
+const CLIENTS = { vixdisklib: `${PROGRAMS}/clients`, parallels: `${PROGRAMS}/parallels/clients` };
+
+/** Compiles a program with the sources of its library, and with settings of the compiler's; gives its file. */
 export async function compileProgram(
   name: string,
   folder: string,
   sanitizers: string,
   settings: readonly string[] = [],
+  library: keyof typeof CLIENTS = 'vixdisklib',
 ): Promise<string> {
   await freshBuild();
-  const lines = (await readFile(join(root, 'native/vixdisklib/sources.txt'), 'utf8')).trim().split('\n');
+  const lines = (await readFile(join(root, `native/${library}/sources.txt`), 'utf8')).trim().split('\n');
   const program = join(folder, `${name}-${sanitizers}`);
   await run(
     'gcc',
     [
       ...['-g', '-O1', '-std=gnu11', '-D_GNU_SOURCE', '-DCBT_VERSION="0.1.0"', `-fsanitize=${sanitizers}`],
-      ...[...settings, '-fno-sanitize-recover=all', '-Inative/vixdisklib/include', ...lines],
-      ...[`test/integration/service/library/clients/${name}.c`, '-o', program, '-lpthread', '-ldl'],
+      ...[...settings, '-fno-sanitize-recover=all', '-Inative/channel', `-Inative/${library}/src`],
+      ...[`-Inative/${library}/include`, ...lines, `${CLIENTS[library]}/${name}.c`],
+      ...['-o', program, '-lpthread', '-ldl'],
     ],
     { cwd: root },
   );
@@ -71,4 +78,22 @@ export async function startPython(
   };
   const client = new Stepper('/usr/bin/python3', [PYTHON_PROGRAM, LIBRARY], env);
   return { client, command: async () => Number(await readFile(told, 'utf8')) };
+}
+
+/** What a library gives and needs: its names, whom it needs, what it is called, the newest minor version of glibc that it asks for. */
+export function describeLibrary(file: string) {
+  const tool = (name: string, ...args: string[]) => execFileSync(name, [...args, file], { encoding: 'utf8' });
+  const names = tool('nm', '-D', '--defined-only')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[2] ?? '');
+  const dynamic = tool('readelf', '-dW');
+  const versions = [...tool('readelf', '-VW').matchAll(/GLIBC_2\.(\d+)/g)];
+  return {
+    names,
+    needed: [...dynamic.matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name ?? ''),
+    soname: /SONAME.*\[(.*)\]/.exec(dynamic)?.[1],
+    staysLoaded: dynamic.includes('NODELETE'),
+    glibcMinor: Math.max(...versions.map(([, minor]) => Number(minor))),
+  };
 }

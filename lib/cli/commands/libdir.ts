@@ -7,14 +7,16 @@ import { type CliIo, tell } from '../io.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+const LIBRARIES = ['libvixDiskLib.so.8', 'libprl_sdk.so.7'];
+
 export async function libdir(io: CliIo): Promise<void> {
   // This machine's own build first, as for the addons.
   const folders = [join(root, 'build/Release/sdk'), join(root, `prebuilds/linux-${process.arch}/sdk`)];
-  const found = folders.find((folder) => existsSync(join(folder, 'lib64/libvixDiskLib.so.8')));
+  const found = folders.find((folder) => LIBRARIES.every((name) => existsSync(join(folder, 'lib64', name))));
   if (found === undefined)
     throw new CbtError(
       'ERR_CBT_BACKEND_UNAVAILABLE',
-      `libvixDiskLib was not built: looked in ${folders.join(' and ')}; npm run build:native builds it`,
+      `${LIBRARIES.join(' and ')} were not built: looked in ${folders.join(' and ')}; npm run build:native builds it`,
       { details: { path: folders[0] ?? null } },
     );
   await tell(io, `${found}\n`);

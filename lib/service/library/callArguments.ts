@@ -1,7 +1,6 @@
-/** The values of a call, as its handler asks for them in order. What is not what it must be has a code of the SDK. */
+/** The values of a call, as its handler asks for them in order. What is not what it must be is a CbtError, for which each SDK has its code. */
 
-import { VixFailure } from '../../facade/vixdisklib/errors.js';
-import { VIX_E_INVALID_ARG } from '../../facade/vixdisklib/index.js';
+import { CbtError } from '../../core/errors.js';
 import type { Value } from './frames.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
@@ -42,6 +41,13 @@ export class CallArguments {
     return Number(value);
   }
 
+  /** One of at most 32 bits; null where C has no place for it. */
+  optional(name: string): number | null {
+    if (this.#values[this.#at] !== null) return this.small(name);
+    this.#at += 1;
+    return null;
+  }
+
   flag(name: string): boolean {
     return this.integer(name) !== 0n;
   }
@@ -67,6 +73,6 @@ export class CallArguments {
   }
 }
 
-function wrong(name: string, expected: string): VixFailure {
-  return new VixFailure(VIX_E_INVALID_ARG, `${name} must be ${expected}`);
+function wrong(name: string, expected: string): CbtError {
+  return new CbtError('ERR_CBT_INVALID_ARGUMENT', `${name} must be ${expected}`);
 }

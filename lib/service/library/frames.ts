@@ -1,5 +1,5 @@
 /**
- * The messages between a compiled program's libvixDiskLib and us (ADR 44), over two streams:
+ * The messages between the library of a compiled program and us (ADR 44), over two streams:
  *
  *     length u32 · id u32 · kind u32 | value · value · …          all little-endian; length counts what is behind the bar
  *     value: 0 nothing | 1 u64 | 2 length u32, bytes
@@ -10,7 +10,7 @@
 import { CbtError } from '../../core/errors.js';
 
 /** Of the protocol; another one is refused, with a text that says which side to update. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const HEADER_BYTES = 12;
 /** Longest body: what a piece of a read or write has, and a list of blocks of the longest window, with room for the rest. */
 export const MAX_BODY_BYTES = 9 << 20;
@@ -27,6 +27,8 @@ export const LOG = 3;
 export const PROGRESS = 4;
 /** A call still runs: who waits goes on waiting. */
 export const ALIVE = 5;
+/** Something has happened that the client asked to be told of: of which asking, and about what. */
+export const EVENT = 6;
 
 /** What a message carries. */
 export type Value = null | bigint | Uint8Array;

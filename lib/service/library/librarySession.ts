@@ -1,16 +1,14 @@
 /**
- * One compiled program's use of the library: its calls come in over one stream and are answered over another, many at a time, each
+ * One compiled program's use of a library: its calls come in over one stream and are answered over another, many at a time, each
  * when it is done. The end of the stream is the end of the session: what the program left open is closed, what it held is let go.
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { CbtError } from '../../core/errors.js';
-import { VixFailure } from '../../facade/vixdisklib/errors.js';
-import * as vix from '../../facade/vixdisklib/index.js';
 import { CallArguments } from './callArguments.js';
-import { type Answer, answerBytes, CALLS } from './calls.js';
 import {
   ALIVE,
+  EVENT,
   type Frame,
   FrameReader,
   LOG,
@@ -20,11 +18,12 @@ import {
   type Value,
   writeFrame,
 } from './frames.js';
-import { ClientObjects, type Reach } from './objects.js';
 import { ReadBuffers } from './readBuffers.js';
-import { readSettings } from './settings.js';
+import type { Answer, SdkClient, SdkOptions } from './sdkClient.js';
 
-export interface SessionOptions extends Reach {
+export interface SessionOptions
+  extends Pick<SdkOptions, 'env'>,
+    Partial<Pick<SdkOptions, 'host' | 'stateFolder'>> {
   /** What the client sends. */
   input: AsyncIterable<Buffer>;
   /** What it is sent. */
@@ -32,6 +31,14 @@ export interface SessionOptions extends Reach {
   /** Ours, which a client of another protocol is told. */
   version: string;
 }
+
+/** The SDKs, by the names that their libraries tell; each is loaded for its own programs alone. */
+const SDKS: Readonly<Record<string, (options: SdkOptions) => Promise<SdkClient>>> = {
+  vixdisklib: async (options) => new (await import('./vixdisklib/vixClient.js')).VixClient(options),
+  parallels: async (options) => new (await import('./parallels/prlClient.js')).PrlClient(options),
+};
+/** To a program that has not said which library it has, or another one than there is: any code that is not 0. */
+const REFUSED = 16053;
 
 /** Bytes of calls on their way, their answers included, before the next one is read. */
 const MAX_BYTES_ON_WAY = 64 << 20;
@@ -41,11 +48,9 @@ const CALL_BYTES = 4096;
 const ALIVE_EVERY_MS = 10_000;
 
 export class LibrarySession {
-  readonly #library = new vix.Library();
   readonly #options: SessionOptions;
-  readonly #objects: ClientObjects;
   readonly #buffers = new ReadBuffers();
-  #greeted = false;
+  #client: SdkClient | null = null;
   #bytesOnWay = 0;
   readonly #running = new Set<Promise<void>>();
   readonly #ended = new AbortController();
@@ -53,9 +58,6 @@ export class LibrarySession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#library.sharesServers = true;
-    this.#library.signal = this.#ended.signal;
-    this.#objects = new ClientObjects(this.#library, options);
     // Who went away is told by the end of the input.
     options.output.on('error', () => undefined);
   }
@@ -68,25 +70,27 @@ export class LibrarySession {
       for await (const chunk of this.#options.input) {
         reader.add(chunk);
         for (let frame = reader.next(); frame !== null; frame = reader.next()) {
-          this.#take(frame);
+          const taken = this.#take(frame);
+          // Who it is decides what the next ones mean.
+          if (this.#client === null) await taken;
           while (this.#bytesOnWay > MAX_BYTES_ON_WAY)
             await new Promise<void>((resolve) => (this.#room = resolve));
         }
       }
-      if (reader.unfinishedBytes > 0 && this.#greeted)
+      if (reader.unfinishedBytes > 0 && this.#client !== null)
         throw new CbtError('ERR_CBT_CONNECTION_LOST', 'the program went away in the middle of a message');
     } finally {
       clearInterval(alive);
       this.#ended.abort(new CbtError('ERR_CBT_ABORTED', 'the program that asked for it is gone'));
       try {
-        await this.#library.close();
+        await this.#client?.close();
       } finally {
         await Promise.allSettled(this.#running);
       }
     }
   }
 
-  #take(frame: Frame): void {
+  #take(frame: Frame): Promise<void> {
     const [first] = frame.values;
     const name = first instanceof Uint8Array ? Buffer.from(first).toString('latin1') : '';
     const bytes = frame.values.reduce(
@@ -94,13 +98,12 @@ export class LibrarySession {
       CALL_BYTES,
     );
     // What it gives counts from now on.
-    const counted = bytes + answerBytes(name, frame.values);
+    const counted = bytes + (this.#client?.answerBytes(name, frame.values) ?? 0);
     this.#bytesOnWay += counted;
-    const running = vix
-      .runWithLibrary(this.#library, () => this.#answer(name, frame))
-      .catch((thrown: unknown): Answer => ({ code: this.#library.answer(thrown) }))
+    const running = this.#answer(name, frame)
+      .catch((thrown: unknown): Answer => this.#client?.failed(thrown) ?? { code: REFUSED })
       .then(({ code, values = [] }) =>
-        this.#send(frame.id, REPLY, [BigInt(code), ...values], () => {
+        this.#send(frame.id, REPLY, [BigInt(code < 0 ? code >>> 0 : code), ...values], () => {
           this.#bytesOnWay -= counted;
           this.#room?.();
           this.#room = null;
@@ -111,63 +114,40 @@ export class LibrarySession {
         this.#running.delete(running);
       });
     this.#running.add(running);
+    return running;
   }
 
   async #answer(name: string, { id, values }: Frame): Promise<Answer> {
     const args = new CallArguments(values, 1);
     if (name === 'hello') return this.#greet(args);
-    if (!this.#greeted)
-      throw new VixFailure(vix.VIX_E_DISK_SUBSYSTEM_INIT_FAIL, 'the first call must be hello');
-    if (name === 'VixDiskLib_InitEx') return this.#initialise(args);
-    if (name === 'VixDiskLib_Exit') return this.#exit();
-    const call = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined;
-    if (call === undefined)
-      throw new VixFailure(vix.VIX_E_NOT_SUPPORTED, `there is no call ${JSON.stringify(name)}`);
-    return call({
+    if (this.#client === null) return { code: REFUSED };
+    return this.#client.answer(name, {
       args,
-      objects: this.#objects,
       progress: (_, percent) => this.#send(id, PROGRESS, [BigInt(percent)]),
       readBuffer: (bytes) => this.#buffers.take(bytes),
     });
   }
 
-  #greet(args: CallArguments): Answer {
+  async #greet(args: CallArguments): Promise<Answer> {
     const theirs = args.small('protocol');
     const version = args.text('version');
-    this.#greeted = theirs === PROTOCOL_VERSION;
-    const { version: ours } = this.#options;
-    const said = `libvixDiskLib of qemu-cbt ${version} and the command of qemu-cbt ${ours} are of two kinds: install one version of both`;
-    return this.#greeted
-      ? { code: vix.VIX_OK, values: [Buffer.from(ours)] }
-      : { code: vix.VIX_E_DISK_SUBSYSTEM_INIT_FAIL, values: [Buffer.from(said)] };
-  }
-
-  async #initialise(args: CallArguments): Promise<Answer> {
-    const [major, minor, libDir, file] = [
-      args.small('majorVersion'),
-      args.small('minorVersion'),
-      args.text('libDir'),
-      args.text('configFile'),
-    ];
-    const log = (line: string): void => this.#send(0, LOG, [Buffer.from(line)]);
-    const answer = vix.VixDiskLib_InitEx(major, minor, log, null, null, libDir, file);
-    if (answer !== vix.VIX_OK) return { code: answer };
-    try {
-      const { host, library } = await readSettings(file);
-      this.#objects.host = host;
-      vix.configureVixDiskLib(library);
-    } catch (thrown) {
-      const code = this.#library.answer(thrown);
-      vix.VixDiskLib_Exit();
-      return { code };
+    const { version: ours, env, host, stateFolder } = this.#options;
+    if (theirs !== PROTOCOL_VERSION) {
+      const said = `the library of qemu-cbt ${version} and the command of qemu-cbt ${ours} are of two kinds: install one version of both`;
+      return { code: REFUSED, values: [Buffer.from(said)] };
     }
-    return { code: answer };
-  }
-
-  /** Where C ends the library, what is open is closed first. */
-  async #exit(): Promise<Answer> {
-    await this.#library.close();
-    return { code: vix.VIX_OK };
+    const sdk = args.text('sdk') ?? '';
+    const make = Object.hasOwn(SDKS, sdk) ? SDKS[sdk] : undefined;
+    if (make === undefined || this.#client !== null) return { code: REFUSED };
+    this.#client = await make({
+      env,
+      host,
+      stateFolder,
+      signal: this.#ended.signal,
+      log: (line) => this.#send(0, LOG, [Buffer.from(line)]),
+      event: (of, about) => this.#send(0, EVENT, [of, about]),
+    });
+    return { code: 0, values: [Buffer.from(ours)] };
   }
 
   #send(id: number, kind: number, values: readonly Value[], sent?: () => void): void {

@@ -1,4 +1,4 @@
-/** A session over the standard input and output: how a program's own libvixDiskLib starts us. */
+/** A session over the standard input and output: how the library of a program starts us. */
 import { Socket } from 'node:net';
 import { endOutput, LibrarySession } from './librarySession.js';
 

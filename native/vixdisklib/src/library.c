@@ -179,7 +179,7 @@ static VixError start_session(uint32 major, uint32 minor, const char *lib_dir, c
                               char why[LINE_ROOM], struct cbt_channel **spoke) {
   char *command = cbt_settings_command(config);
   struct cbt_channel *made = NULL;
-  VixError code = cbt_channel_open(command, &made, why, LINE_ROOM);
+  VixError code = cbt_channel_open(command, NULL, &made, why, LINE_ROOM);
   free(command);
   if (code != VIX_OK) return code;
   *spoke = cbt_channel_keep(made);

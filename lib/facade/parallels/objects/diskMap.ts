@@ -56,6 +56,11 @@ export class DiskMap implements PrlObject {
     return this.#bits.slice();
   }
 
+  /** @internal A copy of some of its bytes; fewer where it ends first. */
+  piece(from: number, length: number): Uint8Array {
+    return this.#bits.slice(from, from + length);
+  }
+
   /** The whole map into the caller's memory, of `byteLength` bytes at least. */
   copyTo(target: Uint8Array): void {
     target.set(this.#bits);

@@ -35,16 +35,27 @@ function start() {
     return answers.get(of)!;
   };
   const call = async (...values: Value[]) => answer(send(...values));
-  return { input, ended, send, answer, call, greet: () => call(text('hello'), 1n, text('1.2.3')) };
+  return {
+    input,
+    ended,
+    send,
+    answer,
+    call,
+    greet: () => call(text('hello'), 2n, text('1.2.3'), text('vixdisklib')),
+  };
 }
 
 test('nothing is done before it is greeted, and another protocol is told what to do', async () => {
   const { call, greet } = start();
   expect((await call(text('VixDiskLib_InitEx'), 8n, 0n, null, null)).code).toBe(16053n);
-  const { code, body } = await call(text('hello'), 2n, text('9.9'));
+  const { code, body } = await call(text('hello'), 1n, text('9.9'));
   expect(code).toBe(16053n);
   expect(body.toString()).toContain('qemu-cbt 9.9 and the command of qemu-cbt 1.2.3 are of two kinds');
+  expect((await call(text('hello'), 2n, text('1.2.3'), text('constructor'))).code).toBe(16053n);
+  expect((await call(text('hello'), 2n, text('1.2.3'))).code).toBe(16053n);
   expect((await greet()).code).toBe(0n);
+  // One program has one library.
+  expect((await greet()).code).toBe(16053n);
 });
 
 test('what is no call, or has other values than its own, has its code, and the session goes on', async () => {
@@ -93,7 +104,7 @@ test('a broken message ends the session, an end in the middle of one too', async
 test('texts count with the memory that is taken for them: no more calls are read than have room', async () => {
   let [taken, answered, most] = [0, -1, 0];
   async function* input() {
-    yield Buffer.concat(writeFrame(1, CALL, [text('hello'), 1n, text('1.2.3')]));
+    yield Buffer.concat(writeFrame(1, CALL, [text('hello'), 2n, text('1.2.3'), text('vixdisklib')]));
     for (; taken < 100; taken += 1) {
       most = Math.max(most, taken - answered);
       yield Buffer.concat(writeFrame(taken + 2, CALL, [text('VixDiskLib_GetMetadataKeys'), 99n]));

@@ -3,9 +3,9 @@ import type {
   VixDiskLibBlockList,
   VixDiskLibConnectParams,
   VixDiskLibInfo,
-} from '../../facade/vixdisklib/index.js';
-import type { CallArguments } from './callArguments.js';
-import type { Value } from './frames.js';
+} from '../../../facade/vixdisklib/index.js';
+import type { CallArguments } from '../callArguments.js';
+import type { Value } from '../frames.js';
 
 /** Who logs in is not among them: it is not used here, and does not leave the program. */
 export function readParams(args: CallArguments): VixDiskLibConnectParams | null {

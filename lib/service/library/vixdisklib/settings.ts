@@ -4,12 +4,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
-import { VixFailure } from '../../facade/vixdisklib/errors.js';
+import { VixFailure } from '../../../facade/vixdisklib/errors.js';
 import {
   VIX_E_FILE_NOT_FOUND,
   VIX_E_INVALID_ARG,
   type VixDiskLibSettings,
-} from '../../facade/vixdisklib/index.js';
+} from '../../../facade/vixdisklib/index.js';
 
 export interface ClientSettings {
   /** The host file; that of the environment or of the machine where it is not said. */

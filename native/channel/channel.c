@@ -26,7 +26,7 @@ static struct cbt_pending *take_pending(struct cbt_channel *channel, uint32_t id
 }
 
 /* With `lock` held, for what was taken out: gives the transfer where that was its last piece. */
-static struct cbt_transfer *settle(struct cbt_pending *pending, VixError code) {
+static struct cbt_transfer *settle(struct cbt_pending *pending, cbt_code code) {
   struct cbt_transfer *transfer = pending->transfer;
   if (transfer == NULL) {
     pending->code = code;
@@ -34,11 +34,11 @@ static struct cbt_transfer *settle(struct cbt_pending *pending, VixError code) {
     pthread_cond_signal(&pending->answered);
     return NULL;
   }
-  if (transfer->code == VIX_OK) transfer->code = code;
+  if (transfer->code == CBT_OK) transfer->code = code;
   return --transfer->left == 0 ? transfer : NULL;
 }
 
-static void finish(struct cbt_channel *channel, struct cbt_pending *pending, VixError code) {
+static void finish(struct cbt_channel *channel, struct cbt_pending *pending, cbt_code code) {
   pthread_mutex_lock(&channel->lock);
   struct cbt_transfer *ended = settle(pending, code);
   pthread_mutex_unlock(&channel->lock);
@@ -60,7 +60,7 @@ static void die(struct cbt_channel *channel) {
     while ((pending = channel->pending[bucket]) != NULL) {
       channel->pending[bucket] = pending->next;
       channel->waiting--;
-      struct cbt_transfer *ended = settle(pending, VIX_E_HOST_CONNECTION_LOST);
+      struct cbt_transfer *ended = settle(pending, CBT_LOST);
       if (ended == NULL) continue;
       pthread_mutex_unlock(&channel->lock);
       ended->ended(ended);
@@ -129,18 +129,18 @@ static void add_line(struct cbt_channel *channel, const uint8_t *text, size_t le
 /* The answer of a piece: its code, and the bytes of a read straight to where they go. */
 static bool receive_piece(struct cbt_channel *channel, struct cbt_pending *pending, uint32_t length) {
   uint8_t head[14];
-  VixError code = VIX_E_HOST_CONNECTION_LOST;
+  cbt_code code = CBT_LOST;
   bool fits = length >= 9 && receive(channel, head, 9) && head[0] == 1;
   if (fits) {
     code = cbt_get_u64(head + 1);
-    size_t bytes = code == VIX_OK && pending->into != NULL ? pending->bytes : 0;
+    size_t bytes = code == CBT_OK && pending->into != NULL ? pending->bytes : 0;
     if (bytes == 0)
       fits = length == 9;
     else
       fits = length == 14 + bytes && receive(channel, head + 9, 5) && head[9] == 2 &&
              cbt_get_u32(head + 10) == bytes && receive(channel, pending->into, bytes);
   }
-  finish(channel, pending, fits ? code : VIX_E_HOST_CONNECTION_LOST);
+  finish(channel, pending, fits ? code : CBT_LOST);
   return fits;
 }
 
@@ -148,15 +148,15 @@ static bool receive_answer(struct cbt_channel *channel, struct cbt_pending *pend
   uint8_t *body = malloc(length > 0 ? length : 1);
   bool fits = body != NULL && receive(channel, body, length);
   struct cbt_reader values = {body, fits ? length : 0, !fits};
-  VixError code = cbt_read_u64(&values);
+  cbt_code code = cbt_read_u64(&values);
   fits = fits && !values.broken;
   pending->body = body;
   pending->values = values;
-  finish(channel, pending, fits ? code : VIX_E_HOST_CONNECTION_LOST);
+  finish(channel, pending, fits ? code : CBT_LOST);
   return fits;
 }
 
-/* A line, or how far a call is: short messages of no answer. */
+/* A line, how far a call is, or an event: short messages of no answer. */
 static bool receive_note(struct cbt_channel *channel, uint32_t id, uint32_t kind, uint32_t length) {
   uint8_t *body = malloc(length > 0 ? length : 1);
   bool fits = body != NULL && receive(channel, body, length);
@@ -175,6 +175,9 @@ static bool receive_note(struct cbt_channel *channel, uint32_t id, uint32_t kind
       pthread_cond_signal(&pending->answered);
     }
     pthread_mutex_unlock(&channel->lock);
+  } else if (fits && kind == CBT_EVENT) {
+    uint64_t of = cbt_read_u64(&values), about = cbt_read_u64(&values);
+    if (!values.broken) channel->event(of, about);
   }
   fits = fits && !values.broken && values.left == 0;
   free(body);
@@ -192,7 +195,8 @@ static bool receive_message(struct cbt_channel *channel) {
   if (pending != NULL)
     return pending->transfer != NULL ? receive_piece(channel, pending, length)
                                      : receive_answer(channel, pending, length);
-  return (kind == CBT_LOG || kind == CBT_PROGRESS || kind == CBT_ALIVE) && receive_note(channel, id, kind, length);
+  bool is_note = kind == CBT_LOG || kind == CBT_PROGRESS || kind == CBT_ALIVE || (kind == CBT_EVENT && channel->event != NULL);
+  return is_note && receive_note(channel, id, kind, length);
 }
 
 void *cbt_channel_reading(void *argument) {
@@ -238,7 +242,7 @@ static void send_message(struct cbt_channel *channel, struct cbt_writer *message
     }
   }
   pthread_mutex_unlock(&channel->sending);
-  if (dead) finish(channel, pending, VIX_E_HOST_CONNECTION_LOST);
+  if (dead) finish(channel, pending, CBT_LOST);
   /* The reading thread then sees the end, and tells everybody. */
   if (failed) shutdown(channel->fd, SHUT_RDWR);
 }
@@ -246,15 +250,15 @@ static void send_message(struct cbt_channel *channel, struct cbt_writer *message
 void cbt_channel_send_piece(struct cbt_channel *channel, struct cbt_writer *message, struct cbt_pending *pending,
                             const uint8_t *bytes, size_t length) {
   if (message->failed)
-    finish(channel, pending, VIX_E_OUT_OF_MEMORY);
+    finish(channel, pending, CBT_NO_MEMORY);
   else
     send_message(channel, message, pending, bytes, length);
 }
 
-VixError cbt_channel_call(struct cbt_channel *channel, struct cbt_writer *message, struct cbt_pending *pending,
-                          VixDiskLibProgressFunc progress, void *progress_data) {
+cbt_code cbt_channel_call(struct cbt_channel *channel, struct cbt_writer *message, struct cbt_pending *pending,
+                          cbt_progress progress, void *progress_data) {
   memset(pending, 0, sizeof *pending);
-  if (message->failed) return VIX_E_OUT_OF_MEMORY;
+  if (message->failed) return CBT_NO_MEMORY;
   pthread_cond_init(&pending->answered, NULL);
   send_message(channel, message, pending, NULL, 0);
   unsigned told = 0;

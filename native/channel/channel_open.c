@@ -21,7 +21,7 @@ static int start_reading(struct cbt_channel *channel) {
   return failed;
 }
 
-static struct cbt_channel *make_channel(int fd) {
+static struct cbt_channel *make_channel(int fd, cbt_event event) {
   struct cbt_channel *channel = calloc(1, sizeof *channel);
   uint8_t *ahead = malloc(CBT_READ_AHEAD);
   if (channel == NULL || ahead == NULL) {
@@ -32,6 +32,7 @@ static struct cbt_channel *make_channel(int fd) {
   }
   channel->ahead = ahead;
   channel->fd = fd;
+  channel->event = event;
   cbt_descriptor_own(fd);
   channel->next_id = 1;
   channel->last_line = &channel->first_line;
@@ -56,25 +57,26 @@ static void add_last_words(int errors, char *why, size_t why_room) {
   why[used + 2 + (size_t)got] = '\0';
 }
 
-VixError cbt_channel_open(const char *command, struct cbt_channel **out, char *why, size_t why_room) {
+cbt_code cbt_channel_open(const char *command, cbt_event event, struct cbt_channel **out, char *why, size_t why_room) {
   int errors;
   int fd = cbt_spawn(command, &errors, why, why_room);
-  if (fd < 0) return VIX_E_DISK_SUBSYSTEM_INIT_FAIL;
-  struct cbt_channel *channel = make_channel(fd);
+  if (fd < 0) return CBT_NO_START;
+  struct cbt_channel *channel = make_channel(fd, event);
   if (channel == NULL) {
     close(errors);
     snprintf(why, why_room, "there is no memory, or no thread more");
-    return VIX_E_OUT_OF_MEMORY;
+    return CBT_NO_MEMORY;
   }
   struct cbt_writer hello;
   cbt_write_begin(&hello);
   cbt_write_text(&hello, "hello");
   cbt_write_u64(&hello, CBT_PROTOCOL_VERSION);
   cbt_write_text(&hello, CBT_VERSION);
+  cbt_write_text(&hello, CBT_SDK);
   struct cbt_pending answer;
-  VixError code = cbt_channel_call(channel, &hello, &answer, NULL, NULL);
+  cbt_code code = cbt_channel_call(channel, &hello, &answer, NULL, NULL);
   cbt_write_end(&hello);
-  if (code != VIX_OK) {
+  if (code != CBT_OK) {
     size_t length = 0;
     const uint8_t *text = cbt_read_bytes(&answer.values, &length);
     if (text != NULL)
@@ -86,7 +88,7 @@ VixError cbt_channel_open(const char *command, struct cbt_channel **out, char *w
     cbt_channel_close(channel);
     cbt_channel_drop(channel);
     channel = NULL;
-    code = VIX_E_DISK_SUBSYSTEM_INIT_FAIL;
+    code = CBT_NO_START;
   }
   cbt_pending_end(&answer);
   close(errors);

@@ -2,33 +2,21 @@
  * What each call of a compiled program is here: its values in order, the facade's function of the same name, and what goes back. The
  * functions decide; nothing here does but what only C has (lengths of buffers, numbers for handles).
  */
-import { ref } from '../../facade/ref.js';
-import * as vix from '../../facade/vixdisklib/index.js';
-import type { CallArguments } from './callArguments.js';
+import { ref } from '../../../facade/ref.js';
+import * as vix from '../../../facade/vixdisklib/index.js';
+import type { CallArguments } from '../callArguments.js';
+import type { Value } from '../frames.js';
+import { type Answer, MAX_PIECE_BYTES, type SdkCall } from '../sdkClient.js';
 import { blocksAsBytes, infoAsValues, paramsAsValues, readParams } from './cValues.js';
-import type { Value } from './frames.js';
 import type { ClientObjects } from './objects.js';
 
 /** What a call may reach. */
-export interface CallContext {
-  args: CallArguments;
+export interface CallContext extends SdkCall {
   objects: ClientObjects;
-  /** Tells how far it is, to a client that waits for it. */
-  progress: (data: unknown, percent: number) => void;
-  /** Memory for what a read gives; the session's again when it is sent. */
-  readBuffer: (bytes: number) => Uint8Array;
-}
-
-/** A code, and what goes with it. */
-export interface Answer {
-  code: vix.VixError;
-  values?: readonly Value[];
 }
 
 type Call = (context: CallContext) => Promise<Answer> | Answer;
 
-/** Most bytes that one message reads or writes: the library takes longer calls apart. */
-export const MAX_PIECE_BYTES = 8 << 20;
 /** Bytes of the longest text that the library asks for. */
 const MAX_TEXT_BYTES = 8 << 20;
 

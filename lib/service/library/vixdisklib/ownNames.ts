@@ -1,8 +1,8 @@
 /** Whether a server's name means this machine: VMs of it are all that there is, and those of another must never be taken for them. */
 import { lookup } from 'node:dns/promises';
 import { hostname, networkInterfaces } from 'node:os';
-import { VixFailure } from '../../facade/vixdisklib/errors.js';
-import { VIX_E_CANNOT_CONNECT_TO_HOST } from '../../facade/vixdisklib/index.js';
+import { VixFailure } from '../../../facade/vixdisklib/errors.js';
+import { VIX_E_CANNOT_CONNECT_TO_HOST } from '../../../facade/vixdisklib/index.js';
 
 /** Throws VIX_E_CANNOT_CONNECT_TO_HOST for another machine's name. NULL and the empty name are this machine. */
 export async function requireOwnName(server: string | null): Promise<void> {

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CBT_HEADER_BYTES = 12, CBT_PROTOCOL_VERSION = 1 };
-enum { CBT_CALL = 1, CBT_REPLY = 2, CBT_LOG = 3, CBT_PROGRESS = 4, CBT_ALIVE = 5 };
+enum { CBT_HEADER_BYTES = 12, CBT_PROTOCOL_VERSION = 2 };
+enum { CBT_CALL = 1, CBT_REPLY = 2, CBT_LOG = 3, CBT_PROGRESS = 4, CBT_ALIVE = 5, CBT_EVENT = 6 };
 /* Longest body; the command holds to the same. */
 #define CBT_MAX_BODY_BYTES ((uint32_t)(9u << 20))
 
@@ -42,6 +42,8 @@ struct cbt_reader {
 };
 
 uint64_t cbt_read_u64(struct cbt_reader *reader);
+/* Whether the next value is nothing, which is taken then; the end of the body is, too. */
+bool cbt_read_nothing(struct cbt_reader *reader);
 /* Bytes in the body; NULL and 0 for nothing. */
 const uint8_t *cbt_read_bytes(struct cbt_reader *reader, size_t *length);
 

@@ -18,6 +18,7 @@ struct cbt_line {
 struct cbt_channel {
   atomic_uint references;
   int fd;
+  cbt_event event;
   pthread_t thread;
   pthread_mutex_t sending; /* taken before `lock`, never after it */
   pthread_mutex_t lock;    /* of all that is below */

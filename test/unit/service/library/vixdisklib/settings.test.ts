@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { requireOwnName } from '../../../../lib/service/library/ownNames.js';
-import { readSettings } from '../../../../lib/service/library/settings.js';
-import { makeTemporaryFolder } from '../../../helpers/temporaryFolder.js';
+import { requireOwnName } from '../../../../../lib/service/library/vixdisklib/ownNames.js';
+import { readSettings } from '../../../../../lib/service/library/vixdisklib/settings.js';
+import { makeTemporaryFolder } from '../../../../helpers/temporaryFolder.js';
 
 async function settingsOf(text: string) {
   const folder = await makeTemporaryFolder();

@@ -4,9 +4,9 @@ import {
   VixDiskLibConnection,
   type VixDiskLibConnectParams,
   VixDiskLibHandle,
-} from '../../facade/vixdisklib/index.js';
-import { connect } from '../../facade/vsphere/serviceInstance.js';
-import { Inventory } from '../../host/inventory.js';
+} from '../../../facade/vixdisklib/index.js';
+import { connect } from '../../../facade/vsphere/serviceInstance.js';
+import { Inventory } from '../../../host/inventory.js';
 import { requireOwnName } from './ownNames.js';
 
 /** Where VMs are told. */

@@ -100,6 +100,13 @@ uint64_t cbt_read_u64(struct cbt_reader *reader) {
   return at == NULL ? 0 : cbt_get_u64(at);
 }
 
+bool cbt_read_nothing(struct cbt_reader *reader) {
+  if (reader->broken || reader->left == 0) return true;
+  if (*reader->data != 0) return false;
+  take(reader, 1);
+  return true;
+}
+
 const uint8_t *cbt_read_bytes(struct cbt_reader *reader, size_t *length) {
   *length = 0;
   const uint8_t *tag = take(reader, 1);

@@ -1,0 +1,128 @@
+#include "calls.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum { MAX_BOXES = 4 };
+
+/* What an answer is written into. */
+struct box {
+  char letter;
+  PRL_HANDLE *handle;
+  uint32_t *number; /* of a text: its length */
+  char *text;
+  uint32_t room;
+};
+
+static void write_box(struct cbt_writer *message, struct box *box) {
+  if (box->letter != 'S') {
+    cbt_write_u64(message, box->letter == 'H' ? box->handle != NULL : box->number != NULL);
+    return;
+  }
+  cbt_write_u64(message, box->text != NULL);
+  if (box->number == NULL)
+    cbt_write_null(message);
+  else {
+    box->room = *box->number;
+    cbt_write_u64(message, box->room);
+  }
+}
+
+/* The parameters into the message; how many boxes there are. */
+static unsigned write_parameters(struct cbt_writer *message, const struct cbt_session *session, const char *shape,
+                                 va_list parameters, struct box boxes[MAX_BOXES]) {
+  unsigned count = 0;
+  for (const char *at = shape; *at != '\0'; at++) {
+    struct box *box = &boxes[count];
+    memset(box, 0, sizeof *box);
+    box->letter = *at;
+    switch (*at) {
+      case 'h':
+        cbt_write_u64(message, cbt_handle_number(session, va_arg(parameters, PRL_HANDLE)));
+        continue;
+      case 'u':
+        cbt_write_u64(message, va_arg(parameters, uint32_t));
+        continue;
+      case 'U':
+        cbt_write_u64(message, va_arg(parameters, uint64_t));
+        continue;
+      case 't':
+        cbt_write_text(message, va_arg(parameters, const char *));
+        continue;
+      case 'H':
+        box->handle = va_arg(parameters, PRL_HANDLE *);
+        break;
+      case 'S':
+        box->text = va_arg(parameters, char *);
+        box->number = va_arg(parameters, uint32_t *);
+        break;
+      default:
+        box->number = va_arg(parameters, uint32_t *);
+    }
+    write_box(message, box);
+    count++;
+  }
+  return count;
+}
+
+/* A number of the answer, or nothing. */
+static bool read_number(struct cbt_reader *values, uint64_t *number) {
+  if (cbt_read_nothing(values)) return false;
+  *number = cbt_read_u64(values);
+  return !values->broken;
+}
+
+/* What the call gave; a failed one gives what it gave until then, as a length that was too small. */
+static void read_box(struct cbt_reader *values, const struct cbt_session *session, const struct box *box) {
+  uint64_t number;
+  bool told = read_number(values, &number);
+  if (box->letter == 'H') {
+    if (told && box->handle != NULL) *box->handle = cbt_handle_of(session, number);
+    return;
+  }
+  if (told && box->number != NULL) *box->number = (uint32_t)number;
+  if (box->letter != 'S') return;
+  size_t length;
+  const uint8_t *text = cbt_read_bytes(values, &length);
+  if (text != NULL && box->text != NULL && length <= box->room) memcpy(box->text, text, length);
+}
+
+static PRL_RESULT run(const struct cbt_session *session, const char *name, const char *shape, va_list parameters,
+                      PRL_HANDLE *job) {
+  struct cbt_writer message;
+  struct cbt_pending answer;
+  struct box boxes[MAX_BOXES];
+  cbt_write_begin(&message);
+  cbt_write_text(&message, name);
+  unsigned count = write_parameters(&message, session, shape, parameters, boxes);
+  cbt_code code = cbt_channel_call(session->channel, &message, &answer, NULL, NULL);
+  for (unsigned i = 0; i < count; i++) read_box(&answer.values, session, &boxes[i]);
+  uint64_t number;
+  if (job != NULL && read_number(&answer.values, &number)) *job = cbt_handle_of(session, number);
+  cbt_pending_end(&answer);
+  cbt_write_end(&message);
+  cbt_channel_drop(session->channel);
+  return cbt_result(code);
+}
+
+PRL_RESULT cbt_call(const char *name, const char *shape, ...) {
+  struct cbt_session session;
+  if (!cbt_session_take(&session)) return cbt_no_session(name);
+  va_list parameters;
+  va_start(parameters, shape);
+  PRL_RESULT result = run(&session, name, shape, parameters, NULL);
+  va_end(parameters);
+  return result;
+}
+
+/* A code would be taken for a handle: where there is no job, its handle answers for it. */
+PRL_HANDLE cbt_start(const char *name, const char *shape, ...) {
+  struct cbt_session session;
+  PRL_HANDLE job = cbt_dead_handle();
+  if (!cbt_session_take(&session)) return job;
+  va_list parameters;
+  va_start(parameters, shape);
+  run(&session, name, shape, parameters, &job);
+  va_end(parameters);
+  return job;
+}
