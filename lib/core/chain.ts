@@ -10,29 +10,13 @@
  */
 import type { BitmapInfo, DiskState, LayerState } from './diskSource.js';
 import { CbtError, type Problem, trackingLost } from './errors.js';
+import { type Chain, joinLayers, type Segment } from './layeredChain.js';
 import { parseUuid } from './pointInTime.js';
-import {
-  describeSegment,
-  isUnreadableSegmentName,
-  parseSegmentName,
-  type SegmentName,
-} from './segmentName.js';
+import { describeSegment, isUnreadableSegmentName, parseSegmentName } from './segmentName.js';
 import { checkSizes, findShrinkProblem } from './sizeHistory.js';
 
+export type { Chain, Segment, SegmentPart } from './layeredChain.js';
 export { describeSegment } from './segmentName.js';
-
-/** One segment: a bitmap of ours with the record that its name is. */
-export interface Segment extends SegmentName {
-  info: BitmapInfo;
-}
-
-/** The segments of one epoch on one layer, ascending by sequence number; at least one. */
-export interface Chain {
-  epoch: string;
-  /** Index into `DiskState.layers`; 0 is the top. */
-  layer: number;
-  segments: readonly [Segment, ...Segment[]];
-}
 
 /** A bitmap of somebody else; never changed by us. */
 export interface ForeignBitmap {
@@ -62,19 +46,38 @@ export function readCatalogue(state: DiskState): Catalogue {
         continue;
       }
       const segments = epochs.get(parsed.epoch) ?? [];
-      segments.push({ ...parsed, info });
+      segments.push({ ...parsed, info, parts: [{ layer: index, info }] });
       epochs.set(parsed.epoch, segments);
     }
     chains.push(
       ...[...epochs].flatMap(([epoch, segments]) => toChain(epoch, index, segments)).sort(recordingFirst),
     );
   });
-  return { chains, foreign };
+  return { chains: joinLayers(state, chains), foreign };
 }
 
 function toChain(epoch: string, layer: number, segments: Segment[]): Chain[] {
-  const [head, ...tail] = segments.sort((a, b) => a.first - b.first || a.last - b.last);
+  const [head, ...tail] = oneOfEach(segments.sort((a, b) => a.first - b.first || a.last - b.last));
   return head === undefined ? [] : [{ epoch, layer, segments: [head, ...tail] }];
+}
+
+/**
+ * A segment that was joined with a later one above, by a rollback there, lies beside its longer self when the overlay is committed: both
+ * record, and both say what changed since their one point in time.
+ */
+function oneOfEach(sorted: readonly Segment[]): Segment[] {
+  const found: Segment[] = [];
+  for (const segment of sorted) {
+    const shorter = found.at(-1);
+    const same =
+      shorter !== undefined &&
+      shorter.first === segment.first &&
+      shorter.pit === segment.pit &&
+      goesOnBeside(shorter, segment);
+    if (same) found.splice(-1, 1, { ...segment, parts: [...segment.parts, ...shorter.parts] });
+    else found.push(segment);
+  }
+  return found;
 }
 
 function recordingFirst(a: Chain, b: Chain): number {
@@ -93,53 +96,60 @@ export function newest(chain: Chain): Segment {
 }
 
 /** What is wrong with the tiles from `from` on, for any question that starts there; null when nothing is. */
-export function findTileProblem(chain: Chain, from: Segment, layer: LayerState): Problem | null {
-  if (layer.problem !== undefined) return layer.problem;
+export function findTileProblem(state: DiskState, chain: Chain, from: Segment): Problem | null {
+  const { problem } = layerOf(state, chain.layer);
+  if (problem !== undefined) return problem;
   const start = chain.segments.indexOf(from);
   const over = chain.segments.slice(0, start).find((older) => older.last >= from.first);
-  if (over !== undefined) return overlap(from, over, layer);
+  if (over !== undefined) return overlap(state, from, over);
   let previous: Segment | null = null;
   for (const segment of chain.segments.slice(start)) {
-    const what = `${describeSegment(segment)} on ${layer.label}`;
-    if (segment.info.problem !== undefined) return segment.info.problem;
-    if (segment.info.inconsistent) {
+    const what = `${describeSegment(segment)} on ${labelOf(state, segment)}`;
+    const bad = segment.parts.find(({ info }) => info.problem !== undefined)?.info.problem;
+    if (bad !== undefined) return bad;
+    if (segment.parts.some(({ info }) => info.inconsistent)) {
       return {
         reason: 'CRASHED',
         message: `${what} is inconsistent: its QEMU did not close the image cleanly`,
       };
     }
     if (previous !== null && segment.first !== previous.last + 1) {
-      if (segment.first <= previous.last) return overlap(segment, previous, layer);
+      if (segment.first <= previous.last) return overlap(state, segment, previous);
       const message = `no segment for sequence ${previous.last + 1}..${segment.first - 1} before ${what}`;
-      return { reason: 'MISSING', message };
-    }
-    if (previous?.info.recording) {
-      return {
-        reason: 'NOT_RECORDING',
-        message: `${describeSegment(previous)} on ${layer.label} records although ${describeSegment(segment)} follows it`,
-      };
+      if (!goesOnBeside(previous, segment)) return { reason: 'MISSING', message };
     }
     previous = segment;
   }
   return null;
 }
 
-function overlap(segment: Segment, older: Segment, layer: LayerState): Problem {
-  const message = `${describeSegment(segment)} on ${layer.label} overlaps ${describeSegment(older)}: a merge was left half-way`;
+/**
+ * Whether a segment records on the layer on which a later one does too, as libvirt's blockcommit leaves it: the image's own segment took
+ * every write of the commit, so all that the overlay held, and that of the segments between the two as well.
+ */
+export function goesOnBeside(segment: Segment, later: Segment): boolean {
+  return segment.parts.some(
+    (part) =>
+      part.info.recording && later.parts.some(({ layer, info }) => layer === part.layer && info.recording),
+  );
+}
+
+function overlap(state: DiskState, segment: Segment, older: Segment): Problem {
+  const message = `${describeSegment(segment)} on ${labelOf(state, segment)} overlaps ${describeSegment(older)}: a merge was left half-way`;
   return { reason: 'MISSING', message };
 }
 
 /** What stops the newest segment from telling the writes up to now; null when nothing does. */
-export function findRecordingProblem(chain: Chain, layer: LayerState): Problem | null {
+export function findRecordingProblem(state: DiskState, chain: Chain): Problem | null {
   const last = newest(chain);
   if (last.info.recording) return null;
   return {
     reason: 'NOT_RECORDING',
-    message: `${describeSegment(last)} on ${layer.label} is the newest one and does not record`,
+    message: `${describeSegment(last)} on ${labelOf(state, last)} is the newest one and does not record`,
   };
 }
 
-/** Segments of one epoch on two layers: somebody copied or moved them, and no rule says which ones saw the writes. */
+/** Segments of one epoch on two layers that are not one chain: somebody copied or moved them, and no rule says which ones saw the writes. */
 export function findTwinProblem(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
   const twin = catalogue.chains.find((c) => c.epoch === chain.epoch && c.layer !== chain.layer);
   if (twin === undefined) return null;
@@ -154,8 +164,8 @@ export function findTwinProblem(state: DiskState, catalogue: Catalogue, chain: C
 export function findLoss(state: DiskState, catalogue: Catalogue, chain: Chain): Problem | null {
   const layer = layerOf(state, chain.layer);
   const broken =
-    findTileProblem(chain, chain.segments[0], layer) ??
-    findRecordingProblem(chain, layer) ??
+    findTileProblem(state, chain, chain.segments[0]) ??
+    findRecordingProblem(state, chain) ??
     findTwinProblem(state, catalogue, chain);
   if (broken !== null) return broken;
   const rival = catalogue.chains.find((other) => other !== chain && other.layer === chain.layer);
@@ -212,6 +222,10 @@ export function unreadableName(info: BitmapInfo, layer: LayerState): Problem {
     reason: 'FORMAT',
     message: `bitmap ${shown} on ${layer.label} claims our naming but cannot be read`,
   };
+}
+
+function labelOf(state: DiskState, { parts }: Segment): string {
+  return layerOf(state, parts[0]?.layer ?? 0).label;
 }
 
 export function layerOf(state: DiskState, index: number): LayerState {

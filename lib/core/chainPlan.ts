@@ -16,17 +16,19 @@ import {
   readCatalogue,
   refusedBecause,
   type Segment,
+  type SegmentPart,
 } from './chain.js';
-import type { DiskState } from './diskSource.js';
+import type { BitmapInfo, BitmapRef, DiskState } from './diskSource.js';
 import { CbtError, trackingLost } from './errors.js';
+import { bottomOf } from './layeredChain.js';
 import { type Instant, parseUuid } from './pointInTime.js';
 import { formatSegmentName, MAX_SEQUENCE, parseSegmentName } from './segmentName.js';
 
-/** One change to the bitmaps of a disk's top layer. */
+/** One change to the bitmaps of a disk's top layer; a merge may read those of layers `below` too. */
 export type BitmapAction =
   | { kind: 'add'; name: string; granularityBytes: number | null; disabled: boolean }
   | { kind: 'disable'; name: string }
-  | { kind: 'merge'; target: string; sources: readonly string[] }
+  | { kind: 'merge'; target: string; sources: readonly string[]; below?: readonly BitmapRef[] }
   | { kind: 'remove'; name: string };
 
 export interface PitPlan {
@@ -63,7 +65,7 @@ export function planReset(
   epoch: string,
   granularityBytes: number | null = null,
 ): PitPlan {
-  const old = topSegments(state);
+  const old = topBitmaps(state);
   refuseHeld(state, old);
   return startEpoch(state, pit, epoch, granularityBytes, old);
 }
@@ -73,15 +75,15 @@ export function planReset(
  * cannot be written: they would stay although this said that they went.
  */
 export function planDisable(state: DiskState): PitPlan {
-  const below = readCatalogue(state).chains.find((chain) => chain.layer > 0);
+  const below = readCatalogue(state).chains.find((chain) => bottomOf(chain) > 0);
   if (below !== undefined) {
-    const where = layerOf(state, below.layer).label;
+    const where = layerOf(state, bottomOf(below)).label;
     const message = `points in time of epoch ${below.epoch} are on ${where}, below an overlay, and cannot be removed there: commit the overlay first`;
     throw new CbtError('ERR_CBT_UNSUPPORTED', message, { disk: state.disk, reason: 'OVERLAY' });
   }
-  const old = topSegments(state);
+  const old = topBitmaps(state);
   refuseHeld(state, old);
-  return { actions: old.map((s) => ({ kind: 'remove', name: s.info.name })), recording: null };
+  return { actions: removals(old), recording: null };
 }
 
 /** Take a point in time: segment n+1 starts, segment n ends. Throws the reason when the chain is not whole. */
@@ -89,7 +91,6 @@ export function planPit(state: DiskState, pit: string): PitPlan {
   const chain = requireWhole(state);
   const last = newest(chain);
   refuseUsedPit(state, pit);
-  refuseHeld(state, [last]);
   const sequence = last.last + 1;
   if (sequence > MAX_SEQUENCE) {
     const what = `${describeSegment(last)} is the last one that can be numbered: only a new epoch can go on`;
@@ -97,13 +98,51 @@ export function planPit(state: DiskState, pit: string): PitPlan {
   }
   const next = { epoch: chain.epoch, first: sequence, last: sequence, sizeBytes: state.sizeBytes, pit };
   const name = formatSegmentName(next);
+  const ends = chain.segments.filter(({ info, parts }) => info.recording && parts[0]?.layer === 0);
+  refuseHeld(state, ends.flatMap(bitmapsOf));
+  const ended = ends.map((segment) => endSegment(chain, segment));
   return {
     actions: [
       { kind: 'add', name, granularityBytes: last.info.granularityBytes, disabled: false },
-      { kind: 'disable', name: last.info.name },
+      ...ended.flatMap(({ actions }) => actions),
+      ...ended.flatMap(({ drops }) => removals(drops)),
     ],
     recording: { epoch: chain.epoch, sequence, pit, name },
   };
+}
+
+/**
+ * What ends a segment, whole and on the top layer: what lower layers know of it is merged in, for whoever takes those away takes only
+ * what records along. One that had gone on beside a later one ends where that begins.
+ */
+function endSegment(
+  chain: Chain,
+  segment: Segment,
+): { actions: BitmapAction[]; drops: readonly BitmapInfo[] } {
+  const next = chain.segments[chain.segments.indexOf(segment) + 1];
+  const last = next === undefined ? segment.last : next.first - 1;
+  const { name } = segment.info;
+  const others = topOf(segment).filter((info) => info !== segment.info);
+  if (last === segment.last) {
+    const actions = mergeInto(name, others, segment.parts);
+    return { actions: [...actions, { kind: 'disable', name }], drops: others };
+  }
+  const longer = formatSegmentName({ ...segment, last });
+  const { granularityBytes } = segment.info;
+  const add = { kind: 'add', name: longer, granularityBytes, disabled: true } as const;
+  return { actions: [add, ...mergeInto(longer, topOf(segment), segment.parts)], drops: topOf(segment) };
+}
+
+/** What a new name on the top layer says is whole: what lower layers know of it is read, too. */
+function mergeInto(
+  target: string,
+  sources: readonly BitmapInfo[],
+  parts: readonly SegmentPart[],
+): BitmapAction[] {
+  const below = parts.filter(({ layer }) => layer > 0).map(({ layer, info }) => ({ layer, name: info.name }));
+  if (sources.length === 0 && below.length === 0) return [];
+  const names = sources.map(({ name }) => name);
+  return [{ kind: 'merge', target, sources: names, ...(below.length > 0 && { below }) }];
 }
 
 /**
@@ -128,13 +167,23 @@ export function planRollback(state: DiskState, pit: string): PitPlan {
   }
   // The point in time that started tracking: without it, there is no tracking.
   if (chain.segments.length === 1) {
-    refuseHeld(state, [last]);
-    return { actions: [{ kind: 'remove', name: last.info.name }], recording: null };
+    refuseHeld(state, topOf(last));
+    return { actions: removals(topOf(last)), recording: null };
   }
   const previous = chain.segments.at(-2);
-  const lost = previous === undefined ? null : hiddenShrink(state, previous, last, undefined);
+  const lost = previous === undefined ? null : whyNotBack(state, previous, last);
+  if (lost === null) return planForget(state, pit);
   // Kept, a point that nobody committed would be the base of the next increment: rather no base at all.
-  return lost === null ? planForget(state, pit) : { ...planDisable(state), lost };
+  const old = topBitmaps(state);
+  refuseHeld(state, old);
+  return { actions: removals(old), recording: null, lost };
+}
+
+/** Why the newest point can only go together with all others of the top layer; null where it can go alone. */
+function whyNotBack(state: DiskState, previous: Segment, last: Segment): CbtError | null {
+  if (previous.parts[0]?.layer === 0) return hiddenShrink(state, previous, last, undefined);
+  const what = `${describeSegment(previous)}, which ${describeSegment(last)} would go back to, lies below an overlay`;
+  return trackingLost('OVERLAY', what, { disk: state.disk });
 }
 
 /**
@@ -157,6 +206,7 @@ export function planForget(state: DiskState, pit: string): PitPlan {
   const stays = { epoch: chain.epoch, sequence: last.first, pit: last.pit, name: last.info.name };
   const previous = chain.segments[index - 1];
   if (previous === undefined) {
+    refuseBelow(state, segment.parts.at(-1));
     if (segment === last) {
       throw new CbtError(
         'ERR_CBT_INVALID_ARGUMENT',
@@ -166,16 +216,20 @@ export function planForget(state: DiskState, pit: string): PitPlan {
         },
       );
     }
-    refuseHeld(state, [segment]);
-    return { actions: [{ kind: 'remove', name: segment.info.name }], recording: stays };
+    refuseHeld(state, topOf(segment));
+    return { actions: removals(topOf(segment)), recording: stays };
   }
-  refuseHeld(state, [previous, segment]);
-  const shrink = hiddenShrink(state, previous, segment, chain.segments[index + 1]);
+  refuseBelow(state, previous.parts[0]);
+  const sources = [...topOf(previous), ...topOf(segment)];
+  refuseHeld(state, sources);
+  const next = chain.segments[index + 1];
+  const shrink = hiddenShrink(state, previous, segment, next);
   if (shrink !== null) throw shrink;
   const merged = formatSegmentName({
     epoch: chain.epoch,
     first: previous.first,
-    last: segment.last,
+    // One that records beside a later one stands for all up to that.
+    last: next === undefined ? segment.last : next.first - 1,
     sizeBytes: previous.sizeBytes,
     pit: previous.pit,
   });
@@ -183,9 +237,8 @@ export function planForget(state: DiskState, pit: string): PitPlan {
   return {
     actions: [
       { kind: 'add', name: merged, granularityBytes, disabled: segment !== last },
-      { kind: 'merge', target: merged, sources: [previous.info.name, segment.info.name] },
-      { kind: 'remove', name: previous.info.name },
-      { kind: 'remove', name: segment.info.name },
+      ...mergeInto(merged, sources, [...previous.parts, ...segment.parts]),
+      ...removals(sources),
     ],
     recording:
       segment === last ? { ...stays, sequence: previous.first, pit: previous.pit, name: merged } : stays,
@@ -211,30 +264,47 @@ function startEpoch(
   pit: string,
   epoch: string,
   granularityBytes: number | null,
-  old: readonly Segment[],
+  old: readonly BitmapInfo[],
 ): PitPlan {
   refuseUsedPit(state, pit);
   const name = formatSegmentName({ epoch, first: 1, last: 1, sizeBytes: state.sizeBytes, pit });
   return {
-    actions: [
-      { kind: 'add', name, granularityBytes, disabled: false },
-      ...old.map((segment): BitmapAction => ({ kind: 'remove', name: segment.info.name })),
-    ],
+    actions: [{ kind: 'add', name, granularityBytes, disabled: false }, ...removals(old)],
     recording: { epoch, sequence: 1, pit, name },
   };
 }
 
-function topSegments(state: DiskState): Segment[] {
-  return readCatalogue(state)
-    .chains.filter((chain) => chain.layer === 0)
-    .flatMap((chain) => chain.segments);
+function topBitmaps(state: DiskState): BitmapInfo[] {
+  return readCatalogue(state).chains.flatMap(({ segments }) => segments.flatMap(topOf));
+}
+
+/** The bitmaps of a segment that can be changed: those on the top layer. */
+function topOf({ parts }: Segment): BitmapInfo[] {
+  return parts.filter(({ layer }) => layer === 0).map(({ info }) => info);
+}
+
+function bitmapsOf({ parts }: Segment): BitmapInfo[] {
+  return parts.map(({ info }) => info);
+}
+
+function removals(bitmaps: readonly BitmapInfo[]): BitmapAction[] {
+  return bitmaps.map(({ name }) => ({ kind: 'remove', name }));
+}
+
+/** Layers below the top are read-only. */
+function refuseBelow(state: DiskState, part: SegmentPart | undefined): void {
+  if (part === undefined || part.layer === 0) return;
+  const where = layerOf(state, part.layer).label;
+  const message = `bitmap ${part.info.name} is on ${where}, below an overlay, and cannot be changed there: commit the overlay first`;
+  throw new CbtError('ERR_CBT_UNSUPPORTED', message, { disk: state.disk, reason: 'OVERLAY' });
 }
 
 /** A bitmap that an export or a job holds cannot be changed, and would fail the transaction of every disk in it. */
-function refuseHeld(state: DiskState, segments: readonly Segment[]): void {
-  const held = segments.find((segment) => segment.info.busy);
+function refuseHeld(state: DiskState, bitmaps: readonly BitmapInfo[]): void {
+  const held = bitmaps.find(({ busy }) => busy);
   if (held === undefined) return;
-  const message = `${describeSegment(held)} is held by an export or a job: end that first`;
+  const segment = parseSegmentName(held.name);
+  const message = `${segment === null ? held.name : describeSegment(segment)} is held by an export or a job: end that first`;
   throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { disk: state.disk, reason: 'BUSY' });
 }
 

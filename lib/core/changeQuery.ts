@@ -80,7 +80,6 @@ function planSegments(
   start: Segment,
   end: { chain: Chain; segment: Segment } | null,
 ): ChangePlan {
-  const layer = layerOf(state, chain.layer);
   if (end !== null && end.chain !== chain) {
     const other =
       end.chain.epoch === chain.epoch
@@ -102,8 +101,8 @@ function planSegments(
     );
   }
   const problem =
-    findTileProblem(chain, start, layer) ??
-    (end === null ? findRecordingProblem(chain, layer) : null) ??
+    findTileProblem(state, chain, start) ??
+    (end === null ? findRecordingProblem(state, chain) : null) ??
     findTwinProblem(state, catalogue, chain);
   if (problem !== null) throw refusedBecause(state, problem);
 
@@ -113,18 +112,28 @@ function planSegments(
   checkNothingDropped(state, chain, start, sizeBytes);
   const read = tiles.slice(0, until);
   return {
-    bitmaps: read.map((segment) => ({ layer: chain.layer, name: segment.info.name })),
-    granularityBytes: read.reduce(
-      (g, s) => Math.max(g, s.info.granularityBytes),
-      start.info.granularityBytes,
-    ),
+    bitmaps: read.flatMap(({ parts }) => parts.map(({ layer, info }) => ({ layer, name: info.name }))),
+    granularityBytes: read
+      .flatMap(({ parts }) => parts)
+      .reduce((g, { info }) => Math.max(g, info.granularityBytes), start.info.granularityBytes),
     sizeBytes,
     grownFromBytes: Math.min(start.sizeBytes, sizeBytes),
     overlayLayers: read.length === 0 ? 0 : chain.layer,
     from: start.pit,
     to: end === null ? null : end.segment.pit,
-    warnings: [...overlayWarning(state, chain.layer), ...(end === null ? liveWarning(state) : [])],
+    warnings: [
+      ...overlayWarning(state, chain.layer),
+      ...(end === null ? liveWarning(state) : goesOnWarning(read)),
+    ],
   };
+}
+
+function goesOnWarning(read: readonly Segment[]): string[] {
+  const on = read.filter(({ info }) => info.recording);
+  return on.map(
+    (segment) =>
+      `${describeSegment(segment)} goes on recording until the next point in time is taken, as a blockcommit leaves it: what was written after the later point counts as changed too`,
+  );
 }
 
 /**

@@ -5,13 +5,13 @@
 import type { BitmapKernel } from './bitmapKernel.js';
 import { openBounded } from './boundedData.js';
 import type { CallOptions } from './callOptions.js';
-import { currentChain, findProblems, layerOf, readCatalogue } from './chain.js';
+import { currentChain, findProblems, layerOf, readCatalogue, type SegmentPart } from './chain.js';
 import { formatChangeId } from './changeId.js';
 import { ChangeMap, type ChangeMapSelection, selectionChecks } from './changeMap.js';
 import { planChanges } from './changeQuery.js';
 import { closing } from './closing.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
-import type { BitmapInfo, BitmapReader, BitmapRef, DiskSource, DiskState } from './diskSource.js';
+import type { BitmapReader, DiskSource, DiskState } from './diskSource.js';
 import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import {
@@ -124,7 +124,6 @@ export class TrackedDisk {
       const problems = findProblems(state, catalogue);
       const listSegments = async (bitmapRanges: BitmapReader): Promise<void> => {
         for (const segment of chain?.segments ?? []) {
-          const bitmap = { layer: chain?.layer ?? 0, name: segment.info.name };
           pits.push({
             uuid: segment.pit,
             seq: segment.first,
@@ -132,7 +131,7 @@ export class TrackedDisk {
             granularityBytes: segment.info.granularityBytes,
             recording: segment.info.recording,
             changedBytes: count
-              ? await this.#changedBytes(bitmapRanges, state, bitmap, segment.info, problems, signal)
+              ? await this.#changedBytes(bitmapRanges, state, segment.parts, problems, signal)
               : null,
           });
         }
@@ -304,25 +303,22 @@ export class TrackedDisk {
   async #changedBytes(
     bitmapRanges: BitmapReader,
     state: DiskState,
-    bitmap: BitmapRef,
-    info: BitmapInfo,
+    parts: readonly SegmentPart[],
     problems: Problem[],
     signal: AbortSignal | undefined,
   ): Promise<number | null> {
-    const layer = state.layers[bitmap.layer];
-    if (layer === undefined || layer.problem !== undefined || info.problem !== undefined || info.inconsistent)
-      return null;
-    if (info.dirtyBytes !== undefined) return Math.min(info.dirtyBytes, layer.sizeBytes);
-    const facts = {
-      disk: this.disk,
-      from: bitmap.name,
-      to: null,
-      warnings: [],
-      granularityBytes: info.granularityBytes,
-    };
+    const layers = parts.map(({ layer }) => layerOf(state, layer));
+    const [{ sizeBytes } = state] = layers;
+    if (layers.some(({ problem }) => problem !== undefined)) return null;
+    if (parts.some(({ info }) => info.problem !== undefined || info.inconsistent)) return null;
+    const known = parts.length === 1 ? parts[0]?.info.dirtyBytes : undefined;
+    if (known !== undefined) return Math.min(known, sizeBytes);
+    const bitmaps = parts.map(({ layer, info }) => ({ layer, name: info.name }));
+    const granularityBytes = Math.max(...parts.map(({ info }) => info.granularityBytes));
+    const facts = { disk: this.disk, from: bitmaps[0]?.name ?? '', to: null, warnings: [], granularityBytes };
     try {
-      const pager = await bitmapRanges([bitmap], info.granularityBytes, signal);
-      const map = new ChangeMap({ ...facts, sizeBytes: layer.sizeBytes }, pager, this.#kernel, { signal });
+      const pager = await bitmapRanges(bitmaps, granularityBytes, signal);
+      const map = new ChangeMap({ ...facts, sizeBytes }, pager, this.#kernel, { signal });
       return await map.changedBytes();
     } catch (error) {
       if (!(error instanceof CbtError) || error.reason === undefined) throw error;

@@ -161,8 +161,11 @@ export class MemoryDisk {
         });
       else if (action.kind === 'remove') this.#bitmaps.delete(action.name);
       else if (action.kind === 'disable') this.#bitmap(action.name).recording = false;
-      else
-        for (const source of action.sources) this.#merge(this.#bitmap(action.target), this.#bitmap(source));
+      else {
+        const below = (action.below ?? []).map(({ layer, name }) => this.#layerBelow(layer).#bitmap(name));
+        for (const source of [...action.sources.map((name) => this.#bitmap(name)), ...below])
+          this.#merge(this.#bitmap(action.target), source);
+      }
     }
   }
 
@@ -191,6 +194,13 @@ export class MemoryDisk {
         bitmap.inconsistent = true;
         bitmap.recording = false;
       }
+  }
+
+  #layerBelow(index: number): MemoryDisk {
+    let layer: MemoryDisk | null = this;
+    for (let at = 0; at < index; at += 1) layer = layer?.backing ?? null;
+    if (layer === null) throw refused(this.name, `it has no layer ${index}`);
+    return layer;
   }
 
   #layer(): LayerState {

@@ -5,18 +5,18 @@
  */
 import type { BitmapAction } from '../../lib/core/chainPlan.js';
 import type { ChangePlan } from '../../lib/core/changeQuery.js';
-import type { DiskState } from '../../lib/core/diskSource.js';
+import type { BitmapRef, DiskState } from '../../lib/core/diskSource.js';
 
 export const BLOCK = 65_536;
 
-interface ModelBitmap {
+export interface ModelBitmap {
   name: string;
   recording: boolean;
   inconsistent: boolean;
   blocks: Set<number>;
 }
 
-interface ModelLayer {
+export interface ModelLayer {
   blocks: number;
   bitmaps: ModelBitmap[];
   /** Block → content; absent = not allocated here. */
@@ -111,15 +111,23 @@ export class ModelDisk {
           get(action.name).recording = false;
           break;
         case 'merge':
-          for (const source of action.sources) {
-            for (const block of get(source).blocks) if (block < blocks) get(action.target).blocks.add(block);
-          }
+          for (const source of [
+            ...action.sources.map(get),
+            ...(action.below ?? []).map((ref) => this.bitmap(ref)),
+          ])
+            for (const block of source.blocks) if (block < blocks) get(action.target).blocks.add(block);
           break;
         case 'remove':
           bitmaps.splice(bitmaps.indexOf(get(action.name)), 1);
           break;
       }
     }
+  }
+
+  bitmap({ layer, name }: BitmapRef): ModelBitmap {
+    const found = this.layers[layer]?.bitmaps.find((bitmap) => bitmap.name === name);
+    if (found === undefined) throw new Error(`model: no bitmap ${name} on layer ${layer}`);
+    return found;
   }
 
   state(): DiskState {
@@ -147,10 +155,8 @@ export class ModelDisk {
   answer(plan: ChangePlan): Set<number> {
     const end = plan.sizeBytes / BLOCK;
     const changed = new Set<number>();
-    for (const { layer, name } of plan.bitmaps) {
-      for (const block of this.layers[layer]!.bitmaps.find((b) => b.name === name)!.blocks)
-        if (block < end) changed.add(block);
-    }
+    for (const ref of plan.bitmaps)
+      for (const block of this.bitmap(ref).blocks) if (block < end) changed.add(block);
     for (const layer of this.layers.slice(0, plan.overlayLayers)) {
       for (const block of layer.content.keys()) if (block < end) changed.add(block);
     }

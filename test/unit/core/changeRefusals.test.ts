@@ -221,15 +221,6 @@ describe('refusals', () => {
       ['segment 2', 'newest'],
     ],
     [
-      'NOT_RECORDING: an older one is on',
-      flatDisk([segment(1, { recording: true }), segment(2, { recording: true })]),
-      pit(1),
-      undefined,
-      'ERR_CBT_TRACKING_LOST',
-      'NOT_RECORDING',
-      ['segment 1', 'segment 2'],
-    ],
-    [
       'VOLATILE: a restart took them',
       flatDisk([], volatile),
       pit(1),

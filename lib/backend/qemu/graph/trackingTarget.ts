@@ -174,9 +174,18 @@ export function toNodeAction(action: CoreAction, disk: TrackableDisk): BitmapAct
         kind: 'merge',
         node,
         name: action.target,
-        sources: action.sources.map((name) => ({ node, name })),
+        sources: [
+          ...action.sources.map((name) => ({ node, name })),
+          ...(action.below ?? []).map(({ layer, name }) => ({ node: nodeOfLayer(disk, layer), name })),
+        ],
       };
     default:
       return { kind: action.kind, node, name: action.name };
   }
+}
+
+function nodeOfLayer({ id, layers }: TrackableDisk, index: number): string {
+  const layer = layers[index];
+  if (layer !== undefined) return layer.node;
+  throw new CbtError('ERR_CBT_INTERNAL', `${id} has no layer ${index}`, { disk: id });
 }
