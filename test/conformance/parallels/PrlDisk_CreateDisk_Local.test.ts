@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { filesInFolder, path, prl, ref, useLibrary } from './support.js';
+import { ImageHolder } from '../../helpers/imageHolder.js';
+import { filesInFolder, makeImage, path, prl, ref, useLibrary } from './support.js';
 
 useLibrary();
 
@@ -39,4 +40,21 @@ describe('PrlDisk_CreateDisk_Local', () => {
     expect(await create(path('no/such/folder'))).toBe(prl.PRL_ERR_DISK_CREATE_IMAGE_ERROR);
     expect(filesInFolder()).toEqual([]);
   });
+  test.each(['daemon rw', 'daemon ro'] as const)(
+    'a file that a QEMU has open by %s stays as it is',
+    async (holding) => {
+      const { file } = await makeImage();
+      const { ino } = statSync(file);
+      // Its size in the header.
+      const size = readFileSync(file).subarray(24, 32);
+      const holder = await ImageHolder.hold(file, holding);
+      try {
+        expect(await create(file, 256)).toBe(prl.PRL_ERR_DISK_FILE_EXISTS);
+      } finally {
+        await holder.release();
+      }
+      expect(filesInFolder()).toEqual(['disk.qcow2']);
+      expect([readFileSync(file).subarray(24, 32), statSync(file).ino]).toEqual([size, ino]);
+    },
+  );
 });

@@ -38,6 +38,9 @@ describe.each<Holding>(['daemon rw', 'daemon ro'])('an image held by %s', (holdi
           /qemu-storage-\w+ \(process \d+\) has it open/,
         );
       }
+      // These never replace anything, whoever has it open.
+      expect(await vix.VixDiskLib_Create(connection, disk, QCOW2)).toBe(vix.VIX_E_FILE_ALREADY_EXISTS);
+      expect(await clone(other, disk, false)).toBe(vix.VIX_E_FILE_ALREADY_EXISTS);
     } finally {
       await holder.release();
     }

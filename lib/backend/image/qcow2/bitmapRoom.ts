@@ -114,7 +114,8 @@ export async function readBitmapNeed(
   }
 }
 
-async function readEntries(
+/** The bitmaps that the file lists and QEMU would look at. */
+export async function readEntries(
   file: ImageFile,
   head: Buffer,
   header: Qcow2Header,

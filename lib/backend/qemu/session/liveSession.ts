@@ -19,6 +19,7 @@ import { untilAborted } from '../../../core/untilAborted.js';
 import { checkEnd } from '../../../core/vmOptions.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { tellBroken } from '../../../watch/tracing.js';
+import { findOverwritten } from '../graph/overwritten.js';
 import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import type { Lease, LeaseDisk } from '../own/lease.js';
@@ -234,7 +235,10 @@ export class LiveSession implements Session {
     const nodes = new Set(found.filter(({ trackable }) => trackable).map(({ formatNode }) => formatNode));
     const there = this.lease.disks.filter(({ node }) => nodes.has(node));
     const states = there.length === 0 ? [] : await targetOf(this.client, there).disks(options?.signal);
+    const overwritten = await this.#overwritten(options?.signal);
     const disks = this.lease.disks.map(({ disk, node, changeId, epoch }) => {
+      const error = overwritten.get(disk);
+      if (error !== undefined) return { disk, error };
       const tracked = states.find((s) => s.disk === disk);
       const lost = tracked === undefined || 'error' in tracked;
       const kept =
@@ -286,6 +290,17 @@ export class LiveSession implements Session {
   }
 
   /** Rolls back, unless another process is ending the session in order: then the point in time is that one's to decide. */
+  /** Disks whose images are not what their QEMU takes them for: what was read of them is worth nothing. */
+  async #overwritten(signal: AbortSignal | undefined): Promise<Map<string, CbtError>> {
+    const found = new Map<string, CbtError>();
+    for (const { disk, image } of this.lease.disks) {
+      if (image === undefined) continue;
+      const error = await findOverwritten(this.client, { disk, path: image }, signal);
+      if (error !== null) found.set(disk, error);
+    }
+    return found;
+  }
+
   async #cleanUpBreak(): Promise<TrackingOutcome> {
     const lease = await askLease(this.folder);
     // Nobody said that he ends it. Where that cannot be known it is undone as well: kept, the point would be nobody's.

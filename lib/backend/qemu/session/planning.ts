@@ -8,6 +8,7 @@ import type { SessionMode } from '../../../core/session.js';
 import { lastingIdentity } from '../../../linux/fileIdentity.js';
 import { findShortOfRoom } from '../graph/closingRoom.js';
 import { requireSafeExport } from '../graph/ioThreads.js';
+import { findOverwritten } from '../graph/overwritten.js';
 import type { QmpTrackingTarget } from '../graph/trackingTarget.js';
 import type { TrackableDisk } from '../graph/vmDisk.js';
 import { tagOf } from '../own/ids.js';
@@ -39,6 +40,8 @@ export async function planSession(
       if ('error' in begun) throw begun.error;
       const disk = target.nodeOf(begun.disk);
       await requireSafeExport(client, disk, { signal });
+      const overwritten = await findOverwritten(client, { disk: begun.disk, path: disk.filename }, signal);
+      if (overwritten !== null) throw overwritten;
       const index = plan.planned.length;
       if (session.mode === 'overlay') {
         await requireRoomNow(disk, signal);
