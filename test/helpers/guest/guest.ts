@@ -116,7 +116,7 @@ async function machine(files: string): Promise<string[]> {
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', path.join(files, 'boot', `vmlinuz-${await kernelRelease(files)}`), '-initrd', 'initramfs'],
     // A panic restarts at once, and a restart ends QEMU.
-    ...['-append', 'console=ttyS0 quiet panic=-1'],
+    ...['-append', 'console=ttyS0 quiet panic=-1 no_timer_check'],
     ...['-serial', 'file:console.log', '-device', 'virtio-serial-pci'],
     ...['-chardev', 'socket,id=agent,path=agent.sock,server=on,wait=off'],
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],

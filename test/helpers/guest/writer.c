@@ -6,6 +6,9 @@
  *   writer churn <folder> <seed>     writes, rewrites, punches, truncates, deletes and trims at random, syncing now and then
  *
  *   writer wait <kind> <steps>       waits until that writer has done so many steps more; says the number of its last
+ *
+ * After each step it rests: nobody asks for a guest that has the whole processor, and an emulated one costs it in full. The
+ * ordered writer rests as long with the number on one disk as with the number on all, where an instant is to be told by it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -22,6 +25,7 @@
 #define BLOCK 4096
 #define CHURN_FILES 12
 #define CHURN_BYTES (1 << 20)
+#define REST_MICROSECONDS 2000
 
 static volatile sig_atomic_t stopping;
 
@@ -63,6 +67,7 @@ static void ordered(char **folders, int count, int status) {
       check(pwrite(files[i], block, sizeof block, 0), "write");
       /* The first write also makes the file; all others touch its one block alone. */
       check(step == 0 ? fsync(files[i]) : fdatasync(files[i]), "sync");
+      usleep(REST_MICROSECONDS);
     }
     note(status, step);
   }
@@ -114,6 +119,7 @@ static void churn(const char *folder, uint64_t seed, int status) {
   for (long step = 0; !stopping; step++) {
     churn_once(folder, root);
     note(status, step);
+    usleep(REST_MICROSECONDS);
   }
 }
 
