@@ -10,7 +10,7 @@ import { CbtError } from '../../../../../lib/core/errors.js';
 import type { Session, SessionMode } from '../../../../../lib/core/session.js';
 import type { Vm } from '../../../../../lib/core/vm.js';
 import { connectVm } from '../../../../../lib/host/vm.js';
-import { atEveryStep } from '../../../../helpers/atEveryStep.js';
+import { atEveryStep, someSteps } from '../../../../helpers/atEveryStep.js';
 import { qemuImg } from '../../../../helpers/qemuTools.js';
 import { QMP_FAULTS, qmpFaults } from '../../../../helpers/qmpFaults.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
@@ -183,8 +183,7 @@ async function run(
   mode: SessionMode,
   kind: (typeof QMP_FAULTS)[number],
 ): Promise<void> {
-  const every = ALL ? 1 : (operation.every ?? BEGIN_EVERY[kind]);
-  const steps = { every, from: 1 + (QMP_FAULTS.indexOf(kind) % every) };
+  const steps = ALL ? {} : someSteps(operation.every ?? BEGIN_EVERY[kind], QMP_FAULTS.indexOf(kind));
   const met = await atEveryStep(
     qmpFaults(kind),
     async () => {
