@@ -212,11 +212,16 @@ async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promis
       throw error;
     });
     if (now === null || now.pits.some(({ uuid }) => uuid === lease.session)) continue;
-    // In the very file its history ended, and the point with it.
-    const isOther = now.epoch !== null && now.epoch !== epoch && !(await isOwnFile(disk));
-    if (isOther || (await isReplaced(disk))) replaced.push(disk);
+    const isOther = now.epoch !== null && now.epoch !== epoch;
+    // In the very file, by whatever name of the session's, its history ended, and the point with it; or it is there under that name.
+    if ((isOther || (await isReplaced(disk))) && !(await isAmong(lease, disk))) replaced.push(disk);
   }
   return replaced;
+}
+
+async function isAmong({ disks }: Lease, own: LeaseDisk): Promise<boolean> {
+  for (const { image } of disks) if (await isOwnFile(own, image)) return true;
+  return false;
 }
 
 async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefined): Promise<void> {

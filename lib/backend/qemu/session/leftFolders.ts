@@ -125,8 +125,8 @@ async function isOurs({ host }: QmpPort, disks: readonly VmDisk[], lease: Lease)
 
 /**
  * The disk of the same history, else with the same image; where neither is known, of the same name. Nodes change with every start. Another
- * file with another history in its place is another disk: the session's own may come back, with its point in time. In the very file the
- * history ended, and the point with it.
+ * file with another history in its place is another disk: the session's own may come back, with its point in time. In the very file,
+ * whatever its path is now, the history ended, and the point with it.
  */
 async function findSame(disks: readonly VmDisk[], known: LeaseDisk): Promise<VmDisk | undefined> {
   const { image, disk, epoch } = known;
@@ -139,8 +139,9 @@ async function findSame(disks: readonly VmDisk[], known: LeaseDisk): Promise<VmD
       ? id === disk
       : filename !== undefined && path.resolve(filename) === path.resolve(image),
   );
-  const isOther = there === undefined || (hasOtherHistory(there, epoch) && !(await isOwnFile(known)));
-  return isOther ? undefined : there;
+  if (there !== undefined && !hasOtherHistory(there, epoch)) return there;
+  for (const found of disks) if (await isOwnFile(known, found.filename)) return found;
+  return undefined;
 }
 
 /** One without any may be the same: what QEMU had not stored when it was killed is in no file. */
@@ -253,7 +254,12 @@ async function findEach(
   for (const disk of lease.disks) {
     const same = await findSame(now, disk);
     // An older copy of it has the history, and not the point.
-    const there = same?.formatNode !== undefined && (hasPoint(same, lease) || !(await isReplaced(disk)));
+    const isOlder =
+      same !== undefined &&
+      !hasPoint(same, lease) &&
+      (await isReplaced(disk)) &&
+      !(await isOwnFile(disk, same.filename));
+    const there = same?.formatNode !== undefined && !isOlder;
     found.push({ disk, same: there ? same : undefined });
   }
   return found;
@@ -266,10 +272,10 @@ export async function isReplaced({ image, file }: LeaseDisk): Promise<boolean> {
   return now !== null && now !== file;
 }
 
-/** Whether it is the session's own; where the file system keeps no time of birth, another one may have the number by now. */
-export async function isOwnFile({ image, file }: LeaseDisk): Promise<boolean> {
-  if (image === undefined || file === undefined || !tellsBirth(file)) return false;
-  return (await lastingIdentity(image)) === file;
+/** Whether the session's own file has this path now; where the file system keeps no time of birth, another one may have the number by then. */
+export async function isOwnFile({ file }: LeaseDisk, at: string | undefined): Promise<boolean> {
+  if (file === undefined || !tellsBirth(file) || at?.startsWith('/') !== true) return false;
+  return (await lastingIdentity(at)) === file;
 }
 
 /** What is told of disks that a session's record waits for. */

@@ -2,7 +2,7 @@
  * A session that nobody ended, and another disk in the place of its image meanwhile: the image may come back with the session's point in
  * time as its newest, so the record stays until that is taken off.
  */
-import { copyFile, mkdir, readdir, rename } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Session } from '../../../../../lib/core/session.js';
@@ -165,6 +165,38 @@ describe('the very file, with a new history', () => {
       const seen = await cli('doctor', `qmp:${daemon.process.qmpPath}`, '--scratch', folder.path, '--fix');
       expect(seen).toMatchObject({ code: 0 });
     });
+    expect(await folders()).toEqual([]);
+  });
+});
+
+describe('images that exchanged their names, with new histories', () => {
+  const run = (path: string): string => join(folder.path, path);
+  beforeEach(async () => {
+    await Promise.all((await folders()).map((name) => rm(run(name), { recursive: true })));
+    const disks = ['c', 'd'].map((node) => ({ node, file: run(node) }));
+    for (const { file } of disks) await qemuImg('create', '-q', '-f', 'qcow2', file, '16M');
+    await using daemon = await StorageDaemon.start({ folder: run('vm'), disks });
+    await daemon.exportWritable('c', 'd');
+    await using vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
+    await begin(vm, daemon);
+    await daemon.process.terminate();
+    expect((await cli('reset', run('c'), run('d'))).code).toBe(0);
+    await rename(run('c'), run('e'));
+    await rename(run('d'), run('c'));
+    await rename(run('e'), run('d'));
+    expect(await folders()).toHaveLength(1);
+  });
+
+  test('doctor --fix ends the record, off', async () => {
+    expect(await cli('doctor', run('c'), '--fix')).toMatchObject({ code: 0 });
+    expect(await folders()).toEqual([]);
+  });
+
+  test('doctor --fix ends the record, on', async () => {
+    const disks = ['c', 'd'].map((node) => ({ node, file: run(node) }));
+    await using daemon = await StorageDaemon.start({ folder: run('vm'), disks });
+    const seen = await cli('doctor', `qmp:${daemon.process.qmpPath}`, '--scratch', folder.path, '--fix');
+    expect(seen).toMatchObject({ code: 0 });
     expect(await folders()).toEqual([]);
   });
 });
