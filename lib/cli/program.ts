@@ -5,6 +5,7 @@ import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
 import { formatOption, TRUST } from './formatOptions.js';
 import { addHost } from './hostCommands.js';
+import { addLookInto } from './lookCommands.js';
 import { EXIT_STATUS } from './manual.js';
 import { addService } from './serviceCommands.js';
 import { addTracking } from './trackingCommands.js';
@@ -151,6 +152,7 @@ Examples:
 
   addTracking(program, context);
   addBackup(program, context);
+  addLookInto(program, context);
   addHost(program, context);
   addService(program, context);
 

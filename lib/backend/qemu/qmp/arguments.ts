@@ -73,6 +73,15 @@ export interface NbdExportArguments {
   iothread?: string;
 }
 
+export interface FuseExportArguments {
+  type: 'fuse';
+  id: string;
+  'node-name': string;
+  mountpoint: string;
+  writable?: boolean;
+  growable?: boolean;
+}
+
 export interface NbdServerArguments {
   addr:
     | { type: 'unix'; data: { path: string } }
@@ -123,7 +132,7 @@ export interface QmpArguments {
   'block-commit': CommitArguments;
   'block-set-write-threshold': { 'node-name': string; 'write-threshold': number };
   block_resize: { 'node-name': string; size: number };
-  'block-export-add': NbdExportArguments;
+  'block-export-add': NbdExportArguments | FuseExportArguments;
   'block-export-del': { id: string; mode?: 'safe' | 'hard' };
   'nbd-server-start': NbdServerArguments;
   'nbd-server-stop': NoArguments;
