@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openData } from '../../../lib/host/data.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
+import { startGuest } from '../../helpers/restlessGuest.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
@@ -53,36 +54,9 @@ const abackup = (...args: string[]): Promise<{ stderr: string }> =>
     env: { ...process.env, QEMU_CBT_VMS: join(folder.path, 'vms.json') },
   });
 
-/** Writes to random places until it is told to stop; one disk after the other. */
-function startGuest(): { stop(): Promise<number> } {
-  let going = true;
-  const work = async (): Promise<number> => {
-    const disks = await Promise.all(
-      Object.keys(SIZES).map((name) => openData({ kind: 'unix', path: daemon.nbdPath, exportName: name })),
-    );
-    let writes = 0;
-    while (going) {
-      for (const disk of disks) {
-        const offset = Math.floor((Math.random() * disk.info.sizeBytes) / 512) * 512;
-        await disk.write(offset, Buffer.alloc(512, 1 + (writes % 255)));
-        writes += 1;
-      }
-    }
-    for (const disk of disks) await disk.close();
-    return writes;
-  };
-  const working = work();
-  return {
-    stop: () => {
-      going = false;
-      return working;
-    },
-  };
-}
-
 test('full and incremental runs under a writing guest restore to what the disks hold', async () => {
   const at = (name: string): string => join(folder.path, name);
-  const guest = startGuest();
+  const guest = startGuest(daemon.nbdPath, Object.keys(SIZES));
   await abackup('full', 'web', at('full'));
   await abackup('incremental', 'web', at('inc1'), at('full'));
   await abackup('incremental', 'web', at('inc2'), at('inc1'));
