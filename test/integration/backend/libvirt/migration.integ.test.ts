@@ -1,5 +1,5 @@
 /** A domain goes from one libvirt to another while it runs, with its image on storage that both have. */
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openVm, type Vm } from '../../../../lib/index.js';
 import { cli } from '../../../helpers/cli.js';
@@ -113,4 +113,35 @@ test('every domain of a libvirt has a folder of its own, which stays its own whe
   });
   await here.virsh('undefine', 'broken');
   await here.virsh('undefine', `${name}-new`);
+});
+
+test('its disk goes with it: the newest point answers there, older ones are gone and say so', async () => {
+  const arrives = there.file('run/web-disk.qcow2');
+  await chmod(there.file('run'), 0o777);
+  await qemuImg('create', '-q', '-f', 'qcow2', arrives, '32M');
+  await chmod(arrives, 0o666);
+  const xml = here.file(`${name}-there.xml`);
+  let old: string;
+  let pit: string;
+  {
+    await using vm = await open(here);
+    old = String((await vm.enable()).pit);
+    await write(here, 1);
+    const session = await vm.begin();
+    pit = session.pit;
+    await session.commit();
+  }
+  await write(here, 2);
+  await writeFile(xml, (await here.virsh('dumpxml', '--migratable', name)).replaceAll(image, arrives));
+  await here.virsh(
+    ...['migrate', name, there.uri, '--live', '--persistent', '--undefinesource', '--copy-storage-all'],
+    ...['--migrateuri', 'tcp://127.0.0.1', '--xml', xml, '--persistent-xml', xml],
+  );
+  await write(there, 3);
+  await using vm = await open(there);
+  expect(await changed(vm, pit)).toEqual([2, 3]);
+  expect(await refusalOf(changed(vm, old))).toMatchObject({ reason: 'UNKNOWN_PIT', recovery: 'full' });
+  const session = await vm.begin();
+  expect(session.disks).toMatchObject([{ verdict: 'incremental', base: pit }]);
+  await session.commit();
 });
