@@ -78,15 +78,28 @@ export class HostVm {
     this.#entry = entry;
   }
 
-  /** Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. */
-  id(): Promise<number> {
-    return this.records.id();
+  /**
+   * Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. That of a domain is
+   * its UUID's, whatever it is called here; where its libvirt does not tell that when the number is first wanted, it is its name's.
+   */
+  async id(): Promise<number> {
+    const { folder, name } = this.records;
+    if (this.entry.libvirt === undefined || !this.served) return this.records.id();
+    return this.records.id(async () => {
+      const domain = await this.identity().catch(codedOnly);
+      return domain === null || domain === name ? null : new RecordStore(folder, domain).id();
+    });
+  }
+
+  /** @internal By what everybody knows it who reaches it: the path of its socket without links, or `libvirt:<uri>#<UUID>`. */
+  async identity(): Promise<string> {
+    return await (await wayTo(this.address)).identity();
   }
 
   /** @internal Who holds it, and who is changing it. */
   async holders(): Promise<HoldStore> {
     const { folder } = this.records;
-    const key = await (await wayTo(this.address)).identity();
+    const key = await this.identity();
     if (this.#holders?.key !== key || this.#holders.store.name !== this.name)
       this.#holders = { key, store: new HoldStore(key, { folder, name: this.name }) };
     return this.#holders.store;
@@ -214,6 +227,12 @@ export class HostVm {
     const message = `VM ${this.name} is off, and its configuration does not say which UUID it has`;
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { details: { vm: this.name } });
   }
+}
+
+/** For what can be gone on without. */
+function codedOnly(thrown: unknown): null {
+  if (thrown instanceof CbtError) return null;
+  throw thrown;
 }
 
 /** One that is wrong is told so where it is used. */

@@ -5,6 +5,7 @@
 import { lstat } from 'node:fs/promises';
 import { formatDomainAddress, LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import { ofEach } from '../core/ofEach.js';
 import { anything, type Checks, checkOptions, text } from '../core/options.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { CallOptions } from '../core/vm.js';
@@ -234,11 +235,28 @@ export class Inventory {
     );
   }
 
-  /** A VM that the caller names by its address; a socket is known to nobody else, a domain is who its libvirt says. */
+  /** The VMs of the file that are this domain, by whatever name of it; none where there is no file that can be read. */
+  async #namedDomains(identity: string): Promise<HostVm[]> {
+    const { vms } = await this.#load().catch(() => ({ vms: [] }));
+    const domains = vms.filter((vm) => vm.entry.libvirt !== undefined && vm.served);
+    // One that does not tell who it is has no libvirt that answers, or no such domain: this one has both.
+    const told = await ofEach(domains, (vm) => vm.identity().catch(() => null));
+    return domains.filter((_, at) => told[at] === identity);
+  }
+
+  /** A VM that the caller names by its address; a socket is known to nobody else, a domain is who its libvirt says: one of the file, where it is that. */
   async #adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): Promise<HostVm> {
     if (parsed.kind === 'libvirt') {
       const { uri, domain } = parsed;
       const address = await (await wayTo(formatDomainAddress(uri, domain))).identity();
+      const [named, other] = await this.#namedDomains(address);
+      if (named !== undefined && other !== undefined)
+        throw invalidArgument(
+          'VM',
+          address,
+          `one VM of ${await this.#where()}: it is ${named.name} and ${other.name}`,
+        );
+      if (named !== undefined) return named;
       const libvirt = address.slice(LIBVIRT_PREFIX.length);
       return domainVm({ name: formatDomainAddress(uri, domain), libvirt }, this.#options.stateFolder);
     }

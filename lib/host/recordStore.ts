@@ -19,13 +19,13 @@ export class RecordStore extends LockedRecord<VmRecord, 'begin'> {
     super(join(folder, `${plain}-${hash}.json`), { empty: emptyRecord, parse: parseRecord });
   }
 
-  /** The VM's number on this machine, the same in every process and for ever. */
-  async id(): Promise<number> {
+  /** The VM's number on this machine, the same in every process and for ever. `elsewhere`: the number that it has under another name. */
+  async id(elsewhere: () => Promise<number | null> = async () => null): Promise<number> {
     const known = (await this.read()).id;
     if (known !== undefined) return known;
     let id = 0;
     await this.update(async (record) => {
-      record.id ??= await drawVmId(this.folder, idIn);
+      record.id ??= (await elsewhere()) ?? (await drawVmId(this.folder, idIn));
       id = record.id;
     });
     return id;

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as prl from '../../../lib/facade/parallels/index.js';
 import * as vix from '../../../lib/facade/vixdisklib/index.js';
 import { connect, connectHost, type ServiceInstance } from '../../../lib/facade/vsphere/index.js';
+import { idText } from '../../../lib/host/hostVm.js';
 import { Inventory } from '../../../lib/index.js';
 import { cli } from '../../helpers/cli.js';
 import { type FakeDomain, FakeLibvirt } from '../../helpers/fakeLibvirt.js';
@@ -110,6 +111,50 @@ describe('domains of a libvirt', () => {
     const again = (await (await connectHost()).findByMoref(numbers.get('shop')!))!;
     expect([again.name, again.config.changeTrackingEnabled]).toEqual(['shop', true]);
     expect((await service.findVm(SHOP.toUpperCase()))!.name).toBe('shop');
+  });
+
+  test('that the file names, by any name of theirs, are those VMs: one number, one record, in every process and surface', async () => {
+    await using libvirt = await FakeLibvirt.start([await domain('shop', SHOP), await domain('blog', BLOG)]);
+    const byUri = `libvirt:${libvirt.uri}#shop`;
+    // Known by its address before anybody gave it a name.
+    const before = idText(await (await new Inventory({ vms: [] }).require(byUri)).id());
+    await write(
+      `{name: mine, libvirt: "${libvirt.uri}#shop"}, {name: other, libvirt: "${libvirt.uri}#${BLOG}"}`,
+      libvirt,
+    );
+    process.env['QEMU_CBT_HOST'] = host;
+    const numbers = await told();
+    expect([...numbers.keys()]).toEqual(['mine', 'other']);
+    expect(numbers.get('mine')).toBe(before);
+    const inventory = new Inventory();
+    for (const name of [byUri, `libvirt:${libvirt.uri}#${SHOP}`, SHOP, before, 'mine']) {
+      const vm = await inventory.require(name);
+      expect([name, vm.name, idText(await vm.id())]).toEqual([name, 'mine', before]);
+    }
+    expect(await inventory.findDisk(`${byUri}#vda`)).toMatchObject({ vm: { name: 'mine' }, disk: 'vda' });
+    // Programs without the file, and lists of a libvirt's own.
+    for (const vm of await new Inventory({ vms: [] }).domainsOf(libvirt.uri))
+      expect([...numbers.values()]).toContain(idText(await vm.id()));
+    expect(idText(await (await new Inventory({ vms: [] }).require(`libvirt:${libvirt.uri}#blog`)).id())).toBe(
+      numbers.get('other'),
+    );
+    const service = await connectHost();
+    expect(await morefs(service)).toEqual(numbers);
+    await (await service.findVm(SHOP))!.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
+    expect((await (await inventory.require(byUri)).records.read()).trackingEnabled).toBe(true);
+    expect(idText(await (await (await login()).findVm('mine')).id())).toBe(before);
+
+    // A file that cannot be read keeps nobody from a VM that is named in full.
+    await writeFile(host, 'vms: 3');
+    expect(idText(await (await new Inventory().require(byUri)).id())).toBe(before);
+    await write(
+      `{name: mine, libvirt: "${libvirt.uri}#shop"}, {name: twin, libvirt: "${libvirt.uri}#${SHOP}"}`,
+      null,
+    );
+    await expect(new Inventory().require(byUri)).rejects.toMatchObject({
+      code: 'ERR_CBT_INVALID_ARGUMENT',
+      message: expect.stringContaining('it is mine and twin'),
+    });
   });
 
   test('come, go and are silent while a service runs', async () => {
