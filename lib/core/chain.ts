@@ -104,18 +104,19 @@ export function findTileProblem(state: DiskState, chain: Chain, from: Segment): 
   if (over !== undefined) return overlap(state, from, over);
   let previous: Segment | null = null;
   for (const segment of chain.segments.slice(start)) {
-    const what = `${describeSegment(segment)} on ${labelOf(state, segment)}`;
+    // Worded where it is told: there may be many segments, and many questions.
+    const what = (): string => `${describeSegment(segment)} on ${labelOf(state, segment)}`;
     const bad = segment.parts.find(({ info }) => info.problem !== undefined)?.info.problem;
     if (bad !== undefined) return bad;
     if (segment.parts.some(({ info }) => info.inconsistent)) {
       return {
         reason: 'CRASHED',
-        message: `${what} is inconsistent: its QEMU did not close the image cleanly`,
+        message: `${what()} is inconsistent: its QEMU did not close the image cleanly`,
       };
     }
     if (previous !== null && segment.first !== previous.last + 1) {
       if (segment.first <= previous.last) return overlap(state, segment, previous);
-      const message = `no segment for sequence ${previous.last + 1}..${segment.first - 1} before ${what}`;
+      const message = `no segment for sequence ${previous.last + 1}..${segment.first - 1} before ${what()}`;
       if (!goesOnBeside(previous, segment)) return { reason: 'MISSING', message };
     }
     previous = segment;

@@ -53,9 +53,16 @@ type Found =
   /** The point's epoch is not on this disk. */
   | { kind: 'none'; error: CbtError };
 
-/** Decides how [from, to) is answered; `to` null means now. Throws a CbtError with its reason otherwise. */
-export function planChanges(state: DiskState, from: Point, to: Point | null): ChangePlan {
-  const catalogue = readCatalogue(state);
+/**
+ * Decides how [from, to) is answered; `to` null means now. Throws a CbtError with its reason otherwise. `catalogue`: that of the state, for
+ * whoever asks many questions of it.
+ */
+export function planChanges(
+  state: DiskState,
+  from: Point,
+  to: Point | null,
+  catalogue: Catalogue = readCatalogue(state),
+): ChangePlan {
   const start = find(state, catalogue, from);
   if (start.kind === 'none') throw start.error;
   const end = to === null ? null : find(state, catalogue, to);
@@ -210,7 +217,9 @@ function find(state: DiskState, catalogue: Catalogue, point: Point): Found {
   const { disk } = state;
   if (point.kind === 'allocated')
     return none('ERR_CBT_INVALID_ARGUMENT', '* is not a point in time: ask for the allocated map', { disk });
-  const ours = segmentsWhere(catalogue, (segment) => fitsSegment(point, segment, segment.info.name));
+  const ours = candidates(catalogue, point).filter(({ segment }) =>
+    fitsSegment(point, segment, segment.info.name),
+  );
   if (ours.length === 0 && (point.kind === 'changeId' || point.kind === 'instant')) {
     const error = findHistoryProblem(state, catalogue, point);
     if (error !== null) return { kind: 'none', error };
@@ -254,13 +263,35 @@ function unknownPit(what: string, disk: string): CbtError {
   return new CbtError('ERR_CBT_UNKNOWN_PIT', `${what}; take a full backup of this disk`, options);
 }
 
-function segmentsWhere(
-  catalogue: Catalogue,
-  test: (segment: Segment) => boolean,
-): { chain: Chain; segment: Segment }[] {
-  return catalogue.chains.flatMap((chain) =>
-    chain.segments.filter(test).map((segment) => ({ chain, segment })),
-  );
+interface Place {
+  chain: Chain;
+  segment: Segment;
+}
+
+/** The segments of a catalogue by their PIT: whoever asks many questions of it looks each point up. */
+const byPit = new WeakMap<Catalogue, ReadonlyMap<string, readonly Place[]>>();
+
+/** All segments that a point may be: of one that has a PIT, those with it. */
+function candidates(catalogue: Catalogue, point: Point): readonly Place[] {
+  const pit = point.kind === 'pit' ? point.uuid : point.kind === 'instant' ? point.pit : null;
+  if (pit === null) return placesOf(catalogue);
+  const places = byPit.get(catalogue) ?? groupByPit(placesOf(catalogue));
+  byPit.set(catalogue, places);
+  return places.get(pit) ?? [];
+}
+
+function placesOf({ chains }: Catalogue): Place[] {
+  return chains.flatMap((chain) => chain.segments.map((segment) => ({ chain, segment })));
+}
+
+function groupByPit(places: readonly Place[]): Map<string, Place[]> {
+  const groups = new Map<string, Place[]>();
+  for (const place of places) {
+    const group = groups.get(place.segment.pit);
+    if (group === undefined) groups.set(place.segment.pit, [place]);
+    else group.push(place);
+  }
+  return groups;
 }
 
 /**
@@ -271,7 +302,7 @@ function segmentsWhere(
 function pick(
   state: DiskState,
   catalogue: Catalogue,
-  ours: readonly { chain: Chain; segment: Segment }[],
+  ours: readonly Place[],
   theirs: readonly ForeignBitmap[],
   what: string,
 ): Found {

@@ -8,7 +8,7 @@ import type { CallOptions } from './callOptions.js';
 import { currentChain, findProblems, layerOf, readCatalogue, type SegmentPart } from './chain.js';
 import { formatChangeId } from './changeId.js';
 import { ChangeMap, type ChangeMapSelection, selectionChecks } from './changeMap.js';
-import { planChanges } from './changeQuery.js';
+import { type ChangePlan, planChanges } from './changeQuery.js';
 import { closing } from './closing.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import type { BitmapReader, DiskSource, DiskState } from './diskSource.js';
@@ -25,9 +25,10 @@ import {
 } from './options.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { listForeign, type PitInfo, type PitList, trackingState } from './pitList.js';
-import { parsePoint } from './point.js';
+import { type Point, parsePoint } from './point.js';
 import type { Instant } from './pointInTime.js';
 import type { RangePager } from './rangePage.js';
+import { requireSameChains } from './sameChains.js';
 import { parseSegmentName } from './segmentName.js';
 import { checkSizes } from './sizeHistory.js';
 import { within } from './within.js';
@@ -46,6 +47,11 @@ export interface ChangesOptions extends ChangeMapSelection {
   /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
   kinds?: boolean | undefined;
 }
+
+/** @internal */
+export type AskChanges = (
+  options: Pick<ChangesOptions, 'from' | 'to' | 'signal' | 'onProgress'>,
+) => Promise<ChangeMap>;
 
 /** How points in time are listed. */
 export interface PitsOptions extends CallOptions {
@@ -156,9 +162,7 @@ export class TrackedDisk {
   async changes(options: ChangesOptions): Promise<ChangeMap> {
     checkOptions('changes', options, CHANGES);
     return this.#asked('changes', options, async ({ signal }) => {
-      const from = parsePoint('from', options.from);
-      const named = options.to ?? this.#instant ?? undefined;
-      const to = named === undefined ? null : parsePoint('to', named);
+      const [from, to] = this.#ends(options);
       if (from.kind === 'allocated') {
         const pit = to?.kind === 'pit' ? to.uuid : to?.kind === 'instant' ? to.pit : null;
         if (to !== null && (pit === null || pit !== this.#instant))
@@ -170,40 +174,80 @@ export class TrackedDisk {
         return this.#allocated(options, signal);
       }
       const state = await this.#state(signal);
-      const plan = planChanges(state, from, to);
-      const { kinds = false } = options;
-      if (kinds && plan.to !== this.#instant) {
-        const what =
-          this.#instant === null ? 'the disk as it is now' : `the session's point ${this.#instant}`;
-        throw invalidArgument(
-          'kinds',
-          `up to ${plan.to ?? 'now'}`,
-          `a map up to ${what}: only that can be read`,
-        );
-      }
-      // A backend is never asked past the end of what it reads; beyond that, all is counted as grown.
-      const upTo = (pager: RangePager, sizeBytes: number): RangePager =>
-        sizeBytes < plan.sizeBytes ? clipPager(pager, sizeBytes) : pager;
-      const parts: RangePager[] = [];
-      const [first] = plan.bitmaps;
-      if (first !== undefined) {
-        const pager = await this.#source.bitmapRanges(plan.bitmaps, plan.granularityBytes, signal);
-        parts.push(upTo(pager, layerOf(state, first.layer).sizeBytes));
-      }
-      if (plan.overlayLayers > 0)
-        parts.push(upTo(await this.#source.allocatedRanges(plan.overlayLayers, signal), state.sizeBytes));
-      if (plan.grownFromBytes < plan.sizeBytes) {
-        const grown = Float64Array.of(plan.grownFromBytes, plan.sizeBytes - plan.grownFromBytes);
-        parts.push(fixedPager(this.#kernel, grown));
-      }
-      const data = kinds
-        ? clipPager(await this.#source.allocatedRanges(undefined, signal), state.sizeBytes)
-        : undefined;
-      // Live, things may have happened between the plan and the reading; the plan must still be the right one.
-      if (state.live) requireSameChains(state, await this.#state(signal));
-      const pager = parts.length === 0 ? emptyPager : unionPager(this.#kernel, parts);
-      return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options, data);
+      const source = this.#source;
+      const bitmapRanges: BitmapReader = (...question) => source.bitmapRanges(...question);
+      return this.#answer(options, planChanges(state, from, to), { state, bitmapRanges }, signal);
     });
+  }
+
+  /**
+   * @internal Many questions of which each is answered by itself. Where the disk can be read so, all stand on one reading: the maps are of use inside
+   * `work`, and what changed below it meanwhile is its failure at the end.
+   */
+  async onOneReading<T>(work: (ask: AskChanges) => Promise<T>, options?: CallOptions): Promise<T> {
+    return this.#asked('onOneReading', options, async ({ signal }) => {
+      const source = this.#source;
+      if (source.onOneReading === undefined) return work((asked) => this.changes(asked));
+      const state = await this.#state(signal);
+      const catalogue = readCatalogue(state);
+      return source.onOneReading(
+        (bitmapRanges) =>
+          work((asked) =>
+            this.#coded(async () => {
+              const plan = planChanges(state, ...this.#ends(asked), catalogue);
+              return this.#answer(asked, plan, { state, bitmapRanges }, asked.signal);
+            }),
+          ),
+        signal,
+      );
+    });
+  }
+
+  /** The two points of a question; the later one null for now. */
+  #ends({
+    from,
+    to = this.#instant ?? undefined,
+  }: Pick<ChangesOptions, 'from' | 'to'>): [Point, Point | null] {
+    return [parsePoint('from', from), to === undefined ? null : parsePoint('to', to)];
+  }
+
+  async #answer(
+    options: ChangesOptions,
+    plan: ChangePlan,
+    { state, bitmapRanges }: { state: DiskState; bitmapRanges: BitmapReader },
+    signal: AbortSignal | undefined,
+  ): Promise<ChangeMap> {
+    const { kinds = false } = options;
+    if (kinds && plan.to !== this.#instant) {
+      const what = this.#instant === null ? 'the disk as it is now' : `the session's point ${this.#instant}`;
+      throw invalidArgument(
+        'kinds',
+        `up to ${plan.to ?? 'now'}`,
+        `a map up to ${what}: only that can be read`,
+      );
+    }
+    // A backend is never asked past the end of what it reads; beyond that, all is counted as grown.
+    const upTo = (pager: RangePager, sizeBytes: number): RangePager =>
+      sizeBytes < plan.sizeBytes ? clipPager(pager, sizeBytes) : pager;
+    const parts: RangePager[] = [];
+    const [first] = plan.bitmaps;
+    if (first !== undefined) {
+      const pager = await bitmapRanges(plan.bitmaps, plan.granularityBytes, signal);
+      parts.push(upTo(pager, layerOf(state, first.layer).sizeBytes));
+    }
+    if (plan.overlayLayers > 0)
+      parts.push(upTo(await this.#source.allocatedRanges(plan.overlayLayers, signal), state.sizeBytes));
+    if (plan.grownFromBytes < plan.sizeBytes) {
+      const grown = Float64Array.of(plan.grownFromBytes, plan.sizeBytes - plan.grownFromBytes);
+      parts.push(fixedPager(this.#kernel, grown));
+    }
+    const data = kinds
+      ? clipPager(await this.#source.allocatedRanges(undefined, signal), state.sizeBytes)
+      : undefined;
+    // Live, things may have happened between the plan and the reading; the plan must still be the right one.
+    if (state.live) requireSameChains(state, await this.#state(signal));
+    const pager = parts.length === 0 ? emptyPager : unionPager(this.#kernel, parts);
+    return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options, data);
   }
 
   /** What holds data, through every layer: the `*` of VMware, the NULL of Virtuozzo. */
@@ -343,23 +387,4 @@ export class TrackedDisk {
       throw error instanceof CbtError ? error.about(this.disk) : error;
     }
   }
-}
-
-/** The layers, and what the bitmaps on them are named and do; every change of a chain shows in these. */
-function requireSameChains(planned: DiskState, now: DiskState): void {
-  if (chainFacts(planned) === chainFacts(now)) return;
-  throw new CbtError(
-    'ERR_CBT_BACKEND_UNAVAILABLE',
-    `the layers or points in time of ${planned.disk} changed while it was asked; ask again`,
-    { disk: planned.disk, reason: 'BUSY' },
-  );
-}
-
-function chainFacts(state: DiskState): string {
-  const layers = state.layers.map(({ label, sizeBytes, bitmaps }) => [
-    label,
-    sizeBytes,
-    bitmaps.map(({ name, recording, inconsistent }) => [name, recording, inconsistent]),
-  ]);
-  return JSON.stringify(layers);
 }

@@ -196,7 +196,9 @@ function namesByLayer(
   for (const { layer: index, name } of bitmaps) {
     const layer = layers[index];
     if (layer === undefined) throw invalidArgument('layer', index, `a layer from 0 to ${layers.length - 1}`);
-    names.set(layer, [...(names.get(layer) ?? []), name]);
+    const known = names.get(layer);
+    if (known === undefined) names.set(layer, [name]);
+    else known.push(name);
   }
   return names;
 }

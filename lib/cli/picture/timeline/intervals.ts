@@ -89,16 +89,22 @@ export async function readTimeline(disk: TrackedDisk, options: TimelineOptions):
     );
   }
   const most = Math.min(MAX_CELLS_EACH, Math.floor(MAX_CELLS / questions.length));
-  const intervals: Interval[] = [];
-  for (const { from, to, ask } of questions) {
-    const progress = ({ doneBytes, totalBytes }: ProgressEvent): void =>
-      onProgress?.(intervals.length + doneBytes / Math.max(1, totalBytes), questions.length);
-    const answer =
-      'error' in ask
-        ? ({ known: false, error: ask.error } as const)
-        : await answerOf(() => disk.changes({ ...ask, signal, onProgress: progress }), most);
-    intervals.push({ from, to, answer });
-  }
+  const intervals = await disk.onOneReading(
+    async (changes) => {
+      const read: Interval[] = [];
+      for (const { from, to, ask } of questions) {
+        const progress = ({ doneBytes, totalBytes }: ProgressEvent): void =>
+          onProgress?.(read.length + doneBytes / Math.max(1, totalBytes), questions.length);
+        const answer =
+          'error' in ask
+            ? ({ known: false, error: ask.error } as const)
+            : await answerOf(() => changes({ ...ask, signal, onProgress: progress }), most);
+        read.push({ from, to, answer });
+      }
+      return read;
+    },
+    { signal },
+  );
   return {
     disk: disk.disk,
     sizeBytes: list.sizeBytes,

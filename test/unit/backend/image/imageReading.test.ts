@@ -2,6 +2,8 @@
 import { appendFile, utimes, writeFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { ImageFile } from '../../../../lib/backend/image/imageFile.js';
+import type { ChangeMap } from '../../../../lib/core/changeMap.js';
+import type { CbtError } from '../../../../lib/core/errors.js';
 import { TrackedDisk } from '../../../../lib/core/trackedDisk.js';
 import { ALL, kernel, open, put, SIZE, useImageFolder } from '../../../helpers/openedImages.js';
 import { buildQcow2, setEntry } from '../../../helpers/qcow2Builder.js';
@@ -42,6 +44,39 @@ describe('questions on one reading', () => {
     const [few, many] = [await list(10), await list(400)];
     // 390 more: each its directory entry, a few times, and its table. All of it for each would be 20 MB.
     expect(many - few).toBeLessThan(390 * 1024);
+  });
+
+  it('about all pairs of points are answered as single ones are, with what they need of the file', async () => {
+    const epoch = '11111111-2222-4333-8444-555555555555';
+    const pit = (i: number): string => `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`;
+    const sizes = [SIZE, SIZE / 2, SIZE, SIZE];
+    const bitmaps = sizes.map((size, i) => ({
+      name: `cbt1.${epoch}.${i + 1}.${size}.${pit(i)}`,
+      flags: i === sizes.length - 1 ? 2 : i === 1 ? 1 : 0,
+    }));
+    const disk = new TrackedDisk(await open(await put('chain', { bitmaps })), kernel);
+    const pairs = sizes.flatMap((_, from) => [
+      { from: pit(from) },
+      ...sizes.map((_size, to) => ({ from: pit(from), to: pit(to) })),
+    ]);
+    const told = async (ask: Promise<ChangeMap>): Promise<unknown> =>
+      ask.then(
+        async (map) => ({
+          map: [map.from, map.to, map.sizeBytes, map.granularityBytes, map.warnings],
+          ranges: [...(await map.ranges())],
+        }),
+        ({ code, reason, message }: CbtError) => ({ code, reason, message }),
+      );
+    const single: unknown[] = [];
+    for (const pair of pairs) single.push(await told(disk.changes(pair)));
+    const together = await disk.onOneReading(async (changes) => {
+      const all: unknown[] = [];
+      for (const pair of pairs) all.push(await told(changes(pair)));
+      return all;
+    });
+    expect(together).toEqual(single);
+    expect(new Set(single.map((one) => (one as { reason?: string }).reason))).toContain('CRASHED');
+    expect(single.filter((one) => 'ranges' in (one as object)).length).toBeGreaterThan(2);
   });
 
   it('answer as single ones do, and not for a bitmap that cannot be read', async () => {
