@@ -9,7 +9,7 @@ const TYPES = {
   PRL_CONST_STR: /^string \| null/,
   PRL_STR: /^PrlBuffer \| null/,
   PRL_EVENT_HANDLER_PTR: /^PRL_EVENT_HANDLER_PTR \| null$/,
-  PRL_VOID_PTR: /^(unknown|PrlBuffer \| null.*)$/,
+  PRL_VOID_PTR: /^(unknown|PrlBuffer \| (string \| )?null.*)$/,
   PRL_CONST_VOID_PTR: /^(unknown|PrlBuffer \| null)$/,
   PRL_CONST_GUID_PTR: /^string \| null/,
   PRL_RESULT: /^PRL_RESULT$/,

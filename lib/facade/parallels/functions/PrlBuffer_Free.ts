@@ -5,10 +5,11 @@ import { invalid } from '../errors.js';
 
 /**
  * Frees a buffer that the SDK allocated. No call of this library does: every buffer is the caller's, and JavaScript frees it. Takes
- * what C would pass and does nothing; NULL is PRL_ERR_INVALID_ARG.
+ * what C would pass, the text of PrlHandle_ToString too, and does nothing; NULL is PRL_ERR_INVALID_ARG.
  */
-export function PrlBuffer_Free(buffer: PrlBuffer | null): PRL_RESULT {
+export function PrlBuffer_Free(buffer: PrlBuffer | string | null): PRL_RESULT {
   return call(() => {
-    if (!ArrayBuffer.isView(buffer)) throw invalid('buffer', 'a buffer');
+    if (typeof buffer !== 'string' && !ArrayBuffer.isView(buffer))
+      throw invalid('buffer', 'a buffer or a text');
   });
 }

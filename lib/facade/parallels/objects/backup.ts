@@ -1,4 +1,5 @@
 /** A backup of a VM: all its disks at one instant, until it is committed or rolled back. */
+import { escapeXml } from '../../../core/escapeXml.js';
 import type { Session } from '../../../core/session.js';
 import type { Vm } from '../../../core/vm.js';
 import { closeAll } from '../../closeAll.js';
@@ -49,6 +50,16 @@ export class Backup implements PrlObject, AsyncDisposable {
   /** What the caller should know although the backup began (a guest that could not be frozen, say). */
   get warnings(): readonly string[] {
     return this.#session.warnings;
+  }
+
+  /** As XML: its UUID, and of each disk that was begun what its content is read from (an NBD URL, or the path of its image). */
+  toText(): string {
+    const begun = this.#session.disks.filter(({ error }) => error === undefined);
+    const states = begun.map(({ disk, unsafeExportUri }) => escapeXml(unsafeExportUri ?? disk));
+    const components = states.map(
+      (state) => `<SnapshotComponent><State>${state}</State></SnapshotComponent>`,
+    );
+    return `<BackupActivity><Uuid>${this.uuid}</Uuid><Snapshot><SnapshotComponents>${components.join('')}</SnapshotComponents></Snapshot></BackupActivity>`;
   }
 
   /** A disk as it was at the instant, read-only. */
