@@ -7,7 +7,15 @@ export interface Ref<T> {
   value: T;
 }
 
-/** A box for an out parameter, or, with a value, for an in/out parameter. */
+/**
+ * A box for an out parameter, or, with a value, for an in/out parameter.
+ * @returns A box that a call writes into.
+ * @example
+ * ```ts
+ * const count = ref<number>();
+ * PrlVmBackup_GetDisksCount(backup, count);
+ * ```
+ */
 export function ref<T>(): Ref<T | undefined>;
 export function ref<T>(initial: T): Ref<T>;
 export function ref<T>(initial?: T): Ref<T | undefined> {

@@ -18,13 +18,26 @@ export function nameOf(result: PRL_RESULT): string | null {
   return NAMES.get(result | 0) ?? null;
 }
 
-/** What an idiomatic call throws: the SDK's code by name and number, and what the core said. */
+/**
+ * What an idiomatic call throws: the SDK's code by name and number, and what the core said.
+ * @example
+ * ```ts
+ * const error = await openDisk('/nowhere').catch((thrown: unknown) => thrown);
+ * if (error instanceof PrlError && error.result === PRL_ERR_INVALID_ARG) console.log(error.message);
+ * ```
+ */
 export class PrlError extends Error {
   override readonly name = 'PrlError';
   /** The name of the code: 'PRL_ERR_NO_DATA'. */
   readonly code: string;
 
-  /** The message says which argument, file or VM; `cause` is what the core threw. */
+  /**
+   * The message says which argument, file or VM; `cause` is what the core threw.
+   * @param result The code of the SDK.
+   * @param message What happened, in words.
+   * @param options `cause`: what was thrown inside.
+   * @returns The error.
+   */
   constructor(
     /** The PRL_RESULT: a negative 32-bit number. */
     readonly result: PRL_RESULT,

@@ -15,16 +15,29 @@ import { EventHandlers } from './objects/eventHandlers.js';
 export interface PrlObject {
   /** PHT_ value of its handles. */
   readonly handleType: number;
-  /** Its text, where it has one. */
+  /**
+   * Its text, where it has one.
+   * @returns The text.
+   */
   toText?(): string;
-  /** Called when the last reference is dropped. */
+  /**
+   * Called when the last reference is dropped.
+   * @throws Where closing failed.
+   */
   close(): Promise<void>;
 }
 
 /** The SDK's first handle. No number is given out twice in a process, so that one client's handle is never another's. */
 const handleNumbers = new HandleNumbers(0xface);
 
-/** A client's own library, for {@link runWithRuntime}. Closed, it has no handle any more, and gives none. */
+/**
+ * A client's own library, for {@link runWithRuntime}. Closed, it has no handle any more, and gives none.
+ * @example
+ * ```ts
+ * await using client = new Runtime();
+ * runWithRuntime(client, () => PrlApi_Init(VIRTUOZZO_API_VER));
+ * ```
+ */
 export class Runtime implements AsyncDisposable {
   /** @internal */
   readonly table = new HandleTable(handleNumbers);
@@ -79,6 +92,7 @@ export class Runtime implements AsyncDisposable {
   /**
    * Ends its use: every object that has a handle is closed, open backups are rolled back. All are closed also where closing one fails;
    * the first failure is thrown.
+   * @throws The first failure of closing; everything is closed all the same.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -107,6 +121,15 @@ export function runtime(): Runtime {
  * Runs calls for one of many clients: with his own handles, VMs, settings and last errors. What the calls start, jobs included, runs
  * for him too. One client's PrlApi_Deinit, and the closing of his library, leave the others as they are, and a handle of another is
  * none.
+ * @param client His own library.
+ * @param work Makes his calls.
+ * @returns What `work` returns.
+ * @throws What `work` throws.
+ * @example
+ * ```ts
+ * await using client = new Runtime();
+ * const code = runWithRuntime(client, () => PrlApi_Init(VIRTUOZZO_API_VER));
+ * ```
  */
 export function runWithRuntime<T>(client: Runtime, work: () => T): T {
   return runtimes.run(client, work);

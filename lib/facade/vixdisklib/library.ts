@@ -31,7 +31,14 @@ interface Connection {
   close(): Promise<void>;
 }
 
-/** A client's own library, for {@link runWithLibrary}. Closed, it has no connection any more, and takes none. */
+/**
+ * A client's own library, for {@link runWithLibrary}. Closed, it has no connection any more, and takes none.
+ * @example
+ * ```ts
+ * await using library = new Library({ datastores: { store1: '/var/lib/vms' } });
+ * runWithLibrary(library, () => VixDiskLib_InitEx(8, 0, null));
+ * ```
+ */
 export class Library implements AsyncDisposable {
   /** @internal */
   settings: VixDiskLibSettings;
@@ -48,7 +55,11 @@ export class Library implements AsyncDisposable {
   #initialised = false;
   #closed = false;
 
-  /** Settings as {@link configureVixDiskLib} takes them. */
+  /**
+   * Settings as {@link configureVixDiskLib} takes them.
+   * @param settings His own settings; those of the process are not his.
+   * @returns A library that is not initialised yet.
+   */
   constructor(settings: VixDiskLibSettings = {}) {
     this.settings = settings;
   }
@@ -151,7 +162,10 @@ export class Library implements AsyncDisposable {
     this.#connections.delete(connection);
   }
 
-  /** Ends its use: closes every connection with its disks, all also where closing one fails, and lets go of the VMs it holds. */
+  /**
+   * Ends its use: closes every connection with its disks, all also where closing one fails, and lets go of the VMs it holds.
+   * @throws `CbtError` where closing something failed; everything is closed all the same.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     const told = (close: () => Promise<void>) => ({
@@ -190,12 +204,28 @@ export function library(): Library {
  * Runs calls for one of many clients: with his own settings, log, last errors and connections. What the calls start, callbacks
  * included, runs for him too. One client's VixDiskLib_Exit, and the closing of his library, leave the others as they are, and a
  * connection or a disk of another is none.
+ * @param client His own library.
+ * @param work Makes his calls.
+ * @returns What `work` returns.
+ * @throws What `work` throws.
+ * @example
+ * ```ts
+ * const modes = runWithLibrary(new Library(), () => VixDiskLib_ListTransportModes());
+ * ```
  */
 export function runWithLibrary<T>(client: Library, work: () => T): T {
   return libraries.run(client, work);
 }
 
-/** Says where VMs and datastores are; kept until it is called again. */
+/**
+ * Says where VMs and datastores are; kept until it is called again.
+ * @param to The settings, in place of those before.
+ * @returns Nothing: they are looked at by the calls that need them.
+ * @example
+ * ```ts
+ * configureVixDiskLib({ datastores: { store1: '/var/lib/vms' } });
+ * ```
+ */
 export function configureVixDiskLib(to: VixDiskLibSettings): void {
   library().settings = to;
 }

@@ -34,6 +34,7 @@ PRL_RESULT PrlEvent_GetErrString(PRL_HANDLE hEvent, PRL_BOOL bIsBriefMessage, PR
 PRL_RESULT PrlEvent_GetJob(PRL_HANDLE hEvent, PRL_HANDLE_PTR pJob);
 PRL_RESULT PrlHandle_AddRef(PRL_HANDLE handle);
 PRL_RESULT PrlHandle_Free(PRL_HANDLE handle);
+PRL_RESULT PrlHandle_FromString(PRL_HANDLE hHandle, PRL_CONST_STR sXml);
 PRL_RESULT PrlHandle_GetType(PRL_HANDLE handle, PRL_HANDLE_TYPE_PTR type);
 PRL_RESULT PrlHandle_RegEventHandler(PRL_HANDLE hObj, PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR userData);
 PRL_RESULT PrlHandle_UnregEventHandler(PRL_HANDLE hObj, PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR userData);

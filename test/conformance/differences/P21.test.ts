@@ -5,8 +5,8 @@ import { makeImage, open, prl, ref, useLibrary } from '../parallels/support.js';
 useLibrary();
 
 test('P21: the structures of a disk have names of their own for some fields', async () => {
-  await makeImage();
-  const disk = await open('disk.qcow2');
+  const { file } = await makeImage();
+  const disk = await open(file);
   const info = ref<prl.PRL_DISK_PARAMETERS>();
   expect(prl.PrlDisk_GetDiskInfo(disk, info, ref(4096))).toBe(0);
   expect(info.value).toMatchObject({ m_Uuid: expect.any(String), m_Name: expect.any(String) });

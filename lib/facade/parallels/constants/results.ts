@@ -8,8 +8,24 @@ export type PRL_RESULT = number;
 
 export * from './generated/results.js';
 
-/** PRL_SUCCEEDED of PrlErrors.h. */
+/**
+ * PRL_SUCCEEDED of PrlErrors.h.
+ * @param result Of any call.
+ * @returns Whether it is a success.
+ * @example
+ * ```ts
+ * if (PRL_SUCCEEDED(await PrlDisk_FlushCache(disk))) console.log('safe');
+ * ```
+ */
 export const PRL_SUCCEEDED = (result: PRL_RESULT): boolean => result >= 0;
 
-/** PRL_FAILED of PrlErrors.h. */
+/**
+ * PRL_FAILED of PrlErrors.h.
+ * @param result Of any call.
+ * @returns Whether it is an error.
+ * @example
+ * ```ts
+ * if (PRL_FAILED(await PrlDisk_FlushCache(disk))) process.exitCode = 1;
+ * ```
+ */
 export const PRL_FAILED = (result: PRL_RESULT): boolean => result < 0;

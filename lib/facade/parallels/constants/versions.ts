@@ -1,9 +1,26 @@
 /** Versions of the SDK: major in the upper 16 bits, minor in the lower; level N is N.0, but level 1 is 0.1. */
 
-/** A version in the SDK's form; major and minor from 0 to 65535. */
+/**
+ * A version in the SDK's form.
+ * @param major From 0 to 65535.
+ * @param minor From 0 to 65535.
+ * @returns The two in one number.
+ * @example
+ * ```ts
+ * const level = TO_VIRTUOZZO_API_VER(7, 0);
+ * ```
+ */
 export const TO_VIRTUOZZO_API_VER = (major: number, minor: number): number =>
   (((major & 0xffff) << 16) | (minor & 0xffff)) >>> 0;
-/** Major and minor of a version. */
+/**
+ * Major and minor of a version.
+ * @param version As `VIRTUOZZO_API_VER`.
+ * @returns The two numbers.
+ * @example
+ * ```ts
+ * const [major, minor] = FROM_VIRTUOZZO_API_VER(VIRTUOZZO_API_VER);
+ * ```
+ */
 export const FROM_VIRTUOZZO_API_VER = (version: number): [major: number, minor: number] => [
   version >>> 16,
   version & 0xffff,

@@ -7,6 +7,13 @@ import { runtime } from '../runtime.js';
 
 /**
  * The mode the library was initialised in: PAM_SERVER, the only one there is.
+ * @param mode Box for it: PAM_SERVER.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const mode = ref<number>();
+ * const code = PrlApi_GetAppMode(mode);
+ * ```
  */
 export function PrlApi_GetAppMode(mode: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {

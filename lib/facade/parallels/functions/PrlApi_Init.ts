@@ -8,6 +8,12 @@ import { runtime } from '../runtime.js';
 /**
  * Initialises the library; counted, a second call is undone by a second PrlApi_Deinit. `version` is what the program was written
  * for (major << 16 | minor, the top three bits do not count): PRL_ERR_API_INCOMPATIBLE above {@link VIRTUOZZO_API_VER}.
+ * @param version API level, as `VIRTUOZZO_API_VER`.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * if (PRL_FAILED(PrlApi_Init(VIRTUOZZO_API_VER))) throw new Error('another API level');
+ * ```
  */
 export function PrlApi_Init(version: number): PRL_RESULT {
   return call(() => {

@@ -8,6 +8,15 @@ import { PrlApi_Init } from './PrlApi_Init.js';
 /**
  * As {@link PrlApi_Init}, with an application mode: PAM_SERVER is the only one there is. `flags` and `reserved` do nothing, as
  * in the SDK.
+ * @param version API level, as `VIRTUOZZO_API_VER`.
+ * @param appMode PAM_SERVER.
+ * @param flags Of no effect.
+ * @param reserved Of no effect.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = PrlApi_InitEx(VIRTUOZZO_API_VER, PAM_SERVER);
+ * ```
  */
 export function PrlApi_InitEx(version: number, appMode: number, flags = 0, reserved = 0): PRL_RESULT {
   const checked = call(() => {

@@ -8,6 +8,14 @@ import { takeAnyTime } from '../runtime.js';
 
 /**
  * Number of significant bits: one for each granule of the disk, the last one as short as the disk is.
+ * @param map Handle of a map.
+ * @param sizeBits Box for the number of bits.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const bits = ref<number>();
+ * const code = PrlDiskMap_GetSize(map, bits);
+ * ```
  */
 export function PrlDiskMap_GetSize(map: PRL_HANDLE, sizeBits: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {

@@ -10,6 +10,17 @@ import { takeAnyTime } from '../runtime.js';
 /**
  * Copies the whole map: bit n is in byte n >> 3, mask 1 << (n & 7). There is no cursor. Buffer NULL: `capacity` becomes the bytes needed.
  * Too small a capacity, 0 included: PRL_ERR_BUFFER_OVERRUN, `capacity` becomes the bytes needed, the buffer stays as it is.
+ * @param map Handle of a map.
+ * @param buffer Takes the bits, the first one lowest; NULL to ask for the length.
+ * @param capacity Box with the bytes of the buffer; holds those needed afterwards.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const capacity = ref(0);
+ * PrlDiskMap_Read(map, null, capacity);
+ * const bits = Buffer.alloc(capacity.value);
+ * const code = PrlDiskMap_Read(map, bits, capacity);
+ * ```
  */
 export function PrlDiskMap_Read(
   map: PRL_HANDLE,

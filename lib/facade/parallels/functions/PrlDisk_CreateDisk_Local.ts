@@ -19,6 +19,17 @@ import type { PRL_DISK_PARAMETERS } from '../structs.js';
 /**
  * Makes a qcow2 image of `m_SizeInSectors` sectors and opens it for reading and writing. A file of that name is
  * PRL_ERR_DISK_FILE_EXISTS and stays as it is; a callback is PRL_ERR_UNIMPLEMENTED, as in the SDK.
+ * @param disk Box for the disk.
+ * @param name Path of the image, which must not be there.
+ * @param parameters The size counts, in sectors of 512 bytes.
+ * @param callback Must be NULL.
+ * @param _parameter Not looked at.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const made = ref<number>();
+ * const code = await PrlDisk_CreateDisk_Local(made, '/vm/new.qcow2', { m_SizeInSectors: 2_097_152 });
+ * ```
  */
 export async function PrlDisk_CreateDisk_Local(
   disk: Ref<PRL_HANDLE | undefined> | null,

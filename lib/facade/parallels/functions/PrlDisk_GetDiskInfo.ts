@@ -11,6 +11,15 @@ import { type PRL_DISK_PARAMETERS, parametersOf, sizeOfParameters } from '../str
 /**
  * The disk's parameters as an object. `size` 0 asks for the bytes that C would need; a size other than 0 that is too small is
  * PRL_ERR_INVALID_ARG and stays as it is.
+ * @param disk Handle of a disk.
+ * @param parameters Box for the structure.
+ * @param size Box with the bytes that C would have; 0 to ask for those needed.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const info = ref<PRL_DISK_PARAMETERS>();
+ * const code = PrlDisk_GetDiskInfo(disk, info, ref(4096));
+ * ```
  */
 export function PrlDisk_GetDiskInfo(
   disk: PRL_HANDLE,

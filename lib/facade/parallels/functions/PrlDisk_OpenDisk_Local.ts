@@ -13,6 +13,16 @@ import { give, runtime } from '../runtime.js';
  * Opens a disk: an `nbd:` URL, a `.hdd` folder or `.hds` image, a qcow2 image. `flags`: PRL_DISK_READ or PRL_DISK_WRITE. `policies`: 0, or
  * a list of handles with a policy of PrlDiskOpenPolicy_CreateOffset; a live handle of another type is PRL_ERR_INVALID_ARG, a dead one counts as none.
  * What is not recognised as an image is PRL_ERR_INVALID_ARG.
+ * @param disk Box for the disk.
+ * @param name Path of an image, or the URL of an NBD export.
+ * @param flags `PRL_DISK_…`, added; those of opening for reading or writing count.
+ * @param policies Handle of a list of policies; 0 for none.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const opened = ref<number>();
+ * const code = await PrlDisk_OpenDisk_Local(opened, '/vm/disk.qcow2', PRL_DISK_READ);
+ * ```
  */
 export async function PrlDisk_OpenDisk_Local(
   disk: Ref<PRL_HANDLE | undefined> | null,

@@ -7,6 +7,16 @@ import { takeAnyTime } from '../runtime.js';
 
 /**
  * Not implemented, as in the SDK. A handle of no disk, and NULL for the state, are PRL_ERR_INVALID_ARG.
+ * @param disk Handle of a disk.
+ * @param _directory Not looked at.
+ * @param state A UUID.
+ * @param _callback Not looked at.
+ * @param _parameter Not looked at.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = PrlDisk_SwitchToState(disk, null, '{3f2504e0-4f89-11d3-9a0c-0305e82c3301}');
+ * ```
  */
 export function PrlDisk_SwitchToState(
   disk: PRL_HANDLE,

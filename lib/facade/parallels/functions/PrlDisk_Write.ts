@@ -7,6 +7,15 @@ import { takeAnyTime } from '../runtime.js';
 
 /**
  * Writes `sizeBytes` bytes of the buffer at sector `offset`, whole or with an error. A local image takes whole sectors only.
+ * @param disk Handle of a disk.
+ * @param buffer The bytes.
+ * @param sizeBytes How many bytes.
+ * @param offset Where it begins, in sectors of 512 bytes.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = await PrlDisk_Write(disk, buffer, 65_536, 0);
+ * ```
  */
 export async function PrlDisk_Write(
   disk: PRL_HANDLE,

@@ -8,6 +8,14 @@ import { take } from '../runtime.js';
 
 /**
  * The code of what went wrong.
+ * @param event Handle of an event.
+ * @param code Box for the code.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const error = ref<number>();
+ * const code = PrlEvent_GetErrCode(event, error);
+ * ```
  */
 export function PrlEvent_GetErrCode(event: PRL_HANDLE, code: Ref<PRL_RESULT | undefined> | null): PRL_RESULT {
   return call(() => {

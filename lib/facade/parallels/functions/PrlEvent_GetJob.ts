@@ -8,6 +8,14 @@ import { give, take } from '../runtime.js';
 
 /**
  * The job that an event tells of.
+ * @param event Handle of an event.
+ * @param job Box for the job.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const job = ref<number>();
+ * const code = PrlEvent_GetJob(event, job);
+ * ```
  */
 export function PrlEvent_GetJob(event: PRL_HANDLE, job: Ref<PRL_HANDLE | undefined> | null): PRL_RESULT {
   return call(() => {

@@ -6,6 +6,12 @@ import { runtime } from '../runtime.js';
 
 /**
  * One more reference to a handle, which then lives until one more PrlHandle_Free. Not live: PRL_ERR_INVALID_ARG.
+ * @param handle A live handle.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = PrlHandle_AddRef(disk);
+ * ```
  */
 export function PrlHandle_AddRef(handle: PRL_HANDLE): PRL_RESULT {
   return call(() => {

@@ -7,6 +7,12 @@ import { type PrlObject, runtime } from '../runtime.js';
 /**
  * Drops one reference; with the last one the object is closed. The handle is dead as soon as the call was made, the promise waits
  * for the closing: a disk's connection, a backup that was not committed and is rolled back.
+ * @param handle A live handle.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = await PrlHandle_Free(disk);
+ * ```
  */
 export async function PrlHandle_Free(handle: PRL_HANDLE): Promise<PRL_RESULT> {
   return callAsync(async () => {

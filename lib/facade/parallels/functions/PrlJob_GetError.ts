@@ -8,6 +8,14 @@ import { give, take } from '../runtime.js';
 
 /**
  * Why a job failed, as an event; PRL_ERR_NO_DATA where it did not, or still runs.
+ * @param job Handle of a job.
+ * @param error Box for the event that tells the error.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const error = ref<number>();
+ * const code = PrlJob_GetError(job, error);
+ * ```
  */
 export function PrlJob_GetError(job: PRL_HANDLE, error: Ref<PRL_HANDLE | undefined> | null): PRL_RESULT {
   return call(() => {

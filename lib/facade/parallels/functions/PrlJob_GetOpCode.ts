@@ -8,6 +8,14 @@ import { take } from '../runtime.js';
 
 /**
  * Which operation of the SDK a job does, a PJOC_ value.
+ * @param job Handle of a job.
+ * @param code Box for the `PJOC_…`.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const operation = ref<number>();
+ * const code = PrlJob_GetOpCode(job, operation);
+ * ```
  */
 export function PrlJob_GetOpCode(job: PRL_HANDLE, code: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {

@@ -8,6 +8,14 @@ import { take } from '../runtime.js';
 
 /**
  * 100 for a job that has ended, 0 before: none of the jobs here takes long enough to tell more.
+ * @param job Handle of a job.
+ * @param percentage Box for it, 0 or 100.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const percentage = ref<number>();
+ * const code = PrlJob_GetProgress(job, percentage);
+ * ```
  */
 export function PrlJob_GetProgress(job: PRL_HANDLE, percentage: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {

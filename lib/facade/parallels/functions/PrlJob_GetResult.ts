@@ -8,6 +8,14 @@ import { give, take } from '../runtime.js';
 
 /**
  * The result of a job that has ended: a handle with its parameters, none where it failed. PRL_ERR_OPERATION_PENDING while it runs.
+ * @param job Handle of a job.
+ * @param result Box for the result.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const result = ref<number>();
+ * const code = PrlJob_GetResult(job, result);
+ * ```
  */
 export function PrlJob_GetResult(job: PRL_HANDLE, result: Ref<PRL_HANDLE | undefined> | null): PRL_RESULT {
   return call(() => {

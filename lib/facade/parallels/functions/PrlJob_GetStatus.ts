@@ -9,6 +9,14 @@ import { take } from '../runtime.js';
 
 /**
  * PJS_RUNNING or PJS_FINISHED.
+ * @param job Handle of a job.
+ * @param status Box for PJS_RUNNING or PJS_FINISHED.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const status = ref<number>();
+ * const code = PrlJob_GetStatus(job, status);
+ * ```
  */
 export function PrlJob_GetStatus(job: PRL_HANDLE, status: Ref<number | undefined> | null): PRL_RESULT {
   return call(() => {

@@ -9,6 +9,14 @@ import { take } from '../runtime.js';
 
 /**
  * PRL_TRUE where the work of a job was begun; PRL_FALSE where its arguments were refused, or there is no such work here.
+ * @param job Handle of a job.
+ * @param wasSent Box for it: PRL_TRUE.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const sent = ref<number>();
+ * const code = PrlJob_IsRequestWasSent(job, sent);
+ * ```
  */
 export function PrlJob_IsRequestWasSent(
   job: PRL_HANDLE,

@@ -8,6 +8,13 @@ import { take } from '../runtime.js';
 
 /**
  * Waits for a job, at most so many milliseconds: then PRL_ERR_TIMEOUT, and the job goes on.
+ * @param job Handle of a job.
+ * @param milliseconds How long at most.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = await PrlJob_Wait(job, 60_000);
+ * ```
  */
 export async function PrlJob_Wait(job: PRL_HANDLE, milliseconds: number): Promise<PRL_RESULT> {
   return callAsync(async () => {

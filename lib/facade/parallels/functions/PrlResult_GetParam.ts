@@ -5,6 +5,14 @@ import { PrlResult_GetParamByIndex } from './PrlResult_GetParamByIndex.js';
 
 /**
  * The first parameter of a result as a handle.
+ * @param result Handle of a result.
+ * @param parameter Box for the handle, which the caller frees.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const begun = ref<number>();
+ * const code = PrlResult_GetParam(result, begun);
+ * ```
  */
 export function PrlResult_GetParam(
   result: PRL_HANDLE,

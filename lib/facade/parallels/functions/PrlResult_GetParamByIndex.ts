@@ -9,6 +9,15 @@ import { give, take } from '../runtime.js';
 
 /**
  * A parameter of a result as a handle; past the last PRL_ERR_INVALID_ARG, PRL_ERR_NO_DATA where it is a text.
+ * @param result Handle of a result.
+ * @param index From 0.
+ * @param parameter Box for the handle, which the caller frees.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const first = ref<number>();
+ * const code = PrlResult_GetParamByIndex(result, 0, first);
+ * ```
  */
 export function PrlResult_GetParamByIndex(
   result: PRL_HANDLE,

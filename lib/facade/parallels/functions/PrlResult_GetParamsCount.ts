@@ -8,6 +8,14 @@ import { take } from '../runtime.js';
 
 /**
  * Number of parameters in a result.
+ * @param result Handle of a result.
+ * @param count Box for how many there are.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const count = ref<number>();
+ * const code = PrlResult_GetParamsCount(result, count);
+ * ```
  */
 export function PrlResult_GetParamsCount(
   result: PRL_HANDLE,

@@ -6,6 +6,21 @@ import { Job } from '../objects/job.js';
 
 /**
  * Push-style backup, which needs the dispatcher of Virtuozzo and its backup server: not implemented. Use PrlVm_BeginBackup.
+ * @param _server Not looked at.
+ * @param _vm Not looked at.
+ * @param _targetHost Not looked at.
+ * @param _targetPort Not looked at.
+ * @param _targetSession Not looked at.
+ * @param _description Not looked at.
+ * @param _backupFlags Not looked at.
+ * @param _reservedFlags Not looked at.
+ * @param _force Not looked at.
+ * @param _extra Not looked at.
+ * @returns Handle of a job, which the caller frees; its code says how it went.
+ * @example
+ * ```ts
+ * const job = PrlSrv_CreateVmBackupEx(server, 'web', null, 0, null, null, PBT_FULL, 0, PRL_FALSE, null);
+ * ```
  */
 export function PrlSrv_CreateVmBackupEx(
   _server: PRL_HANDLE,

@@ -8,6 +8,16 @@ import { take } from '../runtime.js';
 /**
  * Logs in to this machine: reads who its VMs are (configureLocalServer, QEMU_CBT_VMS, or the host file). A job. There is no session to take up and no
  * port, so the other parameters do nothing.
+ * @param server Handle of a server.
+ * @param _previousSession Of no effect: there are no sessions to take over.
+ * @param _port Of no effect.
+ * @param _security Of no effect.
+ * @returns Handle of a job, which the caller frees; its code says how it went.
+ * @example
+ * ```ts
+ * const login = PrlSrv_LoginLocal(server);
+ * await PrlJob_Wait(login, 10_000);
+ * ```
  */
 export function PrlSrv_LoginLocal(
   server: PRL_HANDLE,

@@ -6,6 +6,13 @@ import { take } from '../runtime.js';
 
 /**
  * Ends the login; backups that are still open are rolled back. A job.
+ * @param server Handle of a server.
+ * @returns Handle of a job, which the caller frees; its code says how it went.
+ * @example
+ * ```ts
+ * const leaving = PrlSrv_Logoff(server);
+ * await PrlJob_Wait(leaving, 10_000);
+ * ```
  */
 export function PrlSrv_Logoff(server: PRL_HANDLE): PRL_HANDLE {
   return Job.start({ operation: PJOC_SRV_LOGOFF, of: server }, async () => {

@@ -6,6 +6,17 @@ import type { PRL_EVENT_HANDLER_PTR } from '../objects/eventHandlers.js';
 
 /**
  * Has a function called with each job of a server that has ended: its handle, which the function frees, and `userData`.
+ * @param server Handle of a server.
+ * @param handler Is called with the handle of an event, which it frees.
+ * @param userData Handed to `handler` as it is.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const code = PrlSrv_RegEventHandler(server, (event) => {
+ *   void PrlHandle_Free(event);
+ *   return 0;
+ * }, null);
+ * ```
  */
 export function PrlSrv_RegEventHandler(
   server: PRL_HANDLE,

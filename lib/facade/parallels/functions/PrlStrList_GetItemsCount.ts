@@ -8,6 +8,14 @@ import { take } from '../runtime.js';
 
 /**
  * How many texts a list has.
+ * @param list Handle of the list.
+ * @param count Box for how many there are.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const count = ref<number>();
+ * const code = PrlStrList_GetItemsCount(list, count);
+ * ```
  */
 export function PrlStrList_GetItemsCount(
   list: PRL_HANDLE,

@@ -6,6 +6,13 @@ import { take } from '../runtime.js';
 
 /**
  * Ends the backup and keeps its point in time; a job. A session that broke meanwhile is rolled back, and the code says so.
+ * @param backup Handle of a backup.
+ * @returns Handle of a job, which the caller frees; its code says how it went.
+ * @example
+ * ```ts
+ * const ending = PrlVmBackup_Commit(backup);
+ * await PrlJob_Wait(ending, 60_000);
+ * ```
  */
 export function PrlVmBackup_Commit(backup: PRL_HANDLE): PRL_HANDLE {
   return Job.start({ operation: PJOC_VM_END_BACKUP, of: backup }, async () => {

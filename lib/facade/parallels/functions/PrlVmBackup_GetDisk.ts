@@ -8,6 +8,15 @@ import { give, take } from '../runtime.js';
 
 /**
  * Opens a disk of the backup as it was at the instant, read-only. An index past the last disk is PRL_ERR_INVALID_ARG.
+ * @param backup Handle of a backup.
+ * @param index From 0.
+ * @param disk Box for the disk.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const opened = ref<number>();
+ * const code = await PrlVmBackup_GetDisk(backup, 0, opened);
+ * ```
  */
 export async function PrlVmBackup_GetDisk(
   backup: PRL_HANDLE,

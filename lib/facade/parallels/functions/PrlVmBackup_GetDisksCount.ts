@@ -8,6 +8,14 @@ import { take } from '../runtime.js';
 
 /**
  * Number of disks in the backup.
+ * @param backup Handle of a backup.
+ * @param count Box for how many there are.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const count = ref<number>();
+ * const code = PrlVmBackup_GetDisksCount(backup, count);
+ * ```
  */
 export function PrlVmBackup_GetDisksCount(
   backup: PRL_HANDLE,

@@ -9,6 +9,16 @@ import { copyString } from '../strings.js';
 
 /**
  * UUID of a VM, with braces, through a buffer and its length; asked from QEMU unless it is configured.
+ * @param vm Handle of a VM.
+ * @param uuid Takes the text, closed by a NUL; NULL to ask for its length.
+ * @param length Box with the bytes of the buffer; holds those needed afterwards.
+ * @returns PRL_ERR_SUCCESS, or what went wrong; {@link PrlApi_GetResultDescription} has the reason.
+ * @example
+ * ```ts
+ * const length = ref(39);
+ * const uuid = Buffer.alloc(length.value);
+ * const code = await PrlVmCfg_GetUuid(vm, uuid, length);
+ * ```
  */
 export async function PrlVmCfg_GetUuid(
   vm: PRL_HANDLE,

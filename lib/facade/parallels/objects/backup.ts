@@ -14,7 +14,19 @@ import type { PrlObject } from '../runtime.js';
 import { Disk } from './disk.js';
 import { openMap } from './openedDisk.js';
 
-/** A backup that was begun (`PrlVm_BeginBackup`). Left without `commit`, it is rolled back when it is closed. */
+/**
+ * A backup that was begun (`PrlVm_BeginBackup`). Left without `commit`, it is rolled back when it is closed.
+ * @example
+ * ```ts
+ * const server = new LocalServer();
+ * await server.login();
+ * const web = await server.findVm('web');
+ * await using begun = await web.beginBackup({ createMap: true });
+ * await using first = await begun.getDisk(0);
+ * const map = await first.getChangesMap();
+ * await begun.commit();
+ * ```
+ */
 export class Backup implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_BACKUP;
   readonly #vm: Vm;
@@ -52,7 +64,10 @@ export class Backup implements PrlObject, AsyncDisposable {
     return this.#session.warnings;
   }
 
-  /** As XML: its UUID, and of each disk that was begun what its content is read from (an NBD URL, or the path of its image). */
+  /**
+   * As XML: its UUID, and of each disk that was begun what its content is read from (an NBD URL, or the path of its image).
+   * @returns The text.
+   */
   toText(): string {
     const begun = this.#session.disks.filter(({ error }) => error === undefined);
     const states = begun.map(({ disk, unsafeExportUri }) => escapeXml(unsafeExportUri ?? disk));
@@ -62,7 +77,12 @@ export class Backup implements PrlObject, AsyncDisposable {
     return `<BackupActivity><Uuid>${this.uuid}</Uuid><Snapshot><SnapshotComponents>${components.join('')}</SnapshotComponents></Snapshot></BackupActivity>`;
   }
 
-  /** A disk as it was at the instant, read-only. */
+  /**
+   * A disk as it was at the instant, read-only.
+   * @param index From 0, below `disksCount`.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_ARG past the last disk,
+   * PRL_ERR_BACKUP_BACKUP_NOT_FOUND after the end, and why a disk was not begun.
+   */
   async getDisk(index: number): Promise<Disk> {
     this.#requireOpen();
     const entry = this.#session.disks[index];
@@ -99,7 +119,11 @@ export class Backup implements PrlObject, AsyncDisposable {
     }
   }
 
-  /** Ends the backup; its point in time stays, when it keeps one. */
+  /**
+   * Ends the backup; its point in time stays, when it keeps one.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_BACKUP_BACKUP_NOT_FOUND where it has ended,
+   * PRL_ERR_BACKUP_INTERNAL_ERROR where it broke, and it is rolled back then.
+   */
   async commit(): Promise<void> {
     await this.#end(async () => {
       const { disks } = this.#keepsPoint ? await this.#session.commit() : await this.#session.rollback();
@@ -108,14 +132,20 @@ export class Backup implements PrlObject, AsyncDisposable {
     });
   }
 
-  /** Ends the backup as if it had never begun. */
+  /**
+   * Ends the backup as if it had never begun.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_BACKUP_BACKUP_NOT_FOUND where it has ended.
+   */
   async rollback(): Promise<void> {
     await this.#end(async () => {
       await this.#session.rollback();
     });
   }
 
-  /** Rolls back what is still open; waits for an end that is under way. */
+  /**
+   * Rolls back what is still open; waits for an end that is under way.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it where rolling back failed.
+   */
   async close(): Promise<void> {
     if (this.#ending === null) await this.rollback();
     else await Promise.allSettled([this.#ending]);

@@ -28,7 +28,15 @@ export interface DiskInfo {
   uuid: string | null;
 }
 
-/** An open disk: `PrlDisk_` calls as methods, in bytes. Failures are `PrlError`s with the SDK's code. */
+/**
+ * An open disk: `PrlDisk_` calls as methods, in bytes. Failures are `PrlError`s with the SDK's code.
+ * @example
+ * ```ts
+ * await using opened = await openDisk('/vm/disk.qcow2');
+ * const target = new Uint8Array(65_536);
+ * await opened.read(0, target);
+ * ```
+ */
 export class Disk implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_VIRTUAL_DISK;
   readonly #source: OpenedDisk;
@@ -52,6 +60,9 @@ export class Disk implements PrlObject, AsyncDisposable {
   /**
    * Fills `target` from `offset` on. What lies past the end of the disk, in its last granule, reads as zeros: programs read
    * whole granules. Any other read past the end is PRL_ERR_DISK_READ_OUT_DISK.
+   * @param offset Bytes from the start.
+   * @param target Is filled.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: past the end, closed, or what the storage said.
    */
   async read(offset: number, target: Uint8Array): Promise<void> {
     this.#requireOpen();
@@ -77,6 +88,9 @@ export class Disk implements PrlObject, AsyncDisposable {
   /**
    * Writes all of `bytes` at `offset`. PRL_ERR_DISK_OPERATION_NOT_ALLOWED where it is open for reading only, and
    * PRL_ERR_DISK_READ_OUT_DISK past its end; of an NBD disk both are PRL_ERR_FAILURE. On stable storage after {@link flush}.
+   * @param offset Bytes from the start.
+   * @param bytes What is written.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: past the end, closed, open for reading, or what the storage said.
    */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#requireOpen();
@@ -97,7 +111,10 @@ export class Disk implements PrlObject, AsyncDisposable {
     }
   }
 
-  /** Everything written is on stable storage afterwards. */
+  /**
+   * Everything written is on stable storage afterwards.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it where it is not known that the data is safe.
+   */
   async flush(): Promise<void> {
     this.#requireOpen();
     try {
@@ -115,6 +132,10 @@ export class Disk implements PrlObject, AsyncDisposable {
   /**
    * The map of what changed since `pit1`, up to `pit2` or to what this disk shows; without `pit1`, of what holds data. Any
    * doubt about the point in time is PRL_ERR_NO_DATA: make a full backup.
+   * @param pit1 UUID of the earlier point; null for what is allocated.
+   * @param pit2 UUID of the later point; null for the state that the disk shows.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_NO_DATA where it is not known what changed: take a full
+   * backup.
    */
   async getChangesMap(pit1: string | null = null, pit2: string | null = null): Promise<DiskMap> {
     this.#requireOpen(PRL_ERR_UNINITIALIZED);
@@ -135,6 +156,10 @@ export class Disk implements PrlObject, AsyncDisposable {
     }
   }
 
+  /**
+   * Closes it, once, however often it is called.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it where closing failed.
+   */
   async close(): Promise<void> {
     this.#closing ??= this.#source.close();
     this.#onClose?.();

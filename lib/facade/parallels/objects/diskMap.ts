@@ -15,12 +15,26 @@ export interface ChangedArea {
   length: number;
 }
 
-/** A map as the `PrlDiskMap_` calls know it: bits, least significant first. Granules from 0. */
+/**
+ * A map as the `PrlDiskMap_` calls know it: bits, least significant first. Granules from 0.
+ * @example
+ * ```ts
+ * await using opened = await openDisk('/vm/disk.qcow2');
+ * const map = await opened.getChangesMap();
+ * for (const { offset, length } of map) console.log(offset, length);
+ * ```
+ */
 export class DiskMap implements PrlObject {
   readonly handleType = PHT_VIRTUAL_DISK_MAP;
   readonly #bits: Uint8Array;
 
-  /** `bits`: least significant first, as many bytes as the bits need. */
+  /**
+   * `bits`: least significant first, as many bytes as the bits need.
+   * @param bits A bit for each granule, the first one lowest.
+   * @param granularityBytes Bytes of a granule.
+   * @param sizeBytes Size of the disk.
+   * @returns The map; the bits are not copied.
+   */
   constructor(
     bits: Uint8Array,
     /** Bytes of the disk behind one bit. */
@@ -31,7 +45,12 @@ export class DiskMap implements PrlObject {
     this.#bits = bits;
   }
 
-  /** Refuses a disk of more granules than a map can count. */
+  /**
+   * Refuses a disk of more granules than a map can count.
+   * @param sizeBytes Size of a disk.
+   * @param granularityBytes Bytes of a granule.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_OUT_OF_MEMORY for more granules than 32 bits count (P10).
+   */
   static requireCountable(sizeBytes: number, granularityBytes: number): void {
     const bits = Math.ceil(sizeBytes / granularityBytes);
     if (bits <= MAX_BITS) return;
@@ -51,7 +70,10 @@ export class DiskMap implements PrlObject {
     return this.#bits.length;
   }
 
-  /** The whole map: bit n is in byte n >> 3, mask 1 << (n & 7). */
+  /**
+   * The whole map: bit n is in byte n >> 3, mask 1 << (n & 7).
+   * @returns All bits, a copy.
+   */
   read(): Uint8Array {
     return this.#bits.slice();
   }
@@ -61,12 +83,20 @@ export class DiskMap implements PrlObject {
     return this.#bits.slice(from, from + length);
   }
 
-  /** The whole map into the caller's memory, of `byteLength` bytes at least. */
+  /**
+   * The whole map into the caller's memory, of `byteLength` bytes at least.
+   * @param target Takes the bits; at least `byteLength` long.
+   * @throws `RangeError` where it is shorter.
+   */
   copyTo(target: Uint8Array): void {
     target.set(this.#bits);
   }
 
-  /** Whether the granule changed; false past the last one. */
+  /**
+   * Whether the granule changed; false past the last one.
+   * @param granule From 0, below `sizeBits`.
+   * @returns Whether it changed.
+   */
   has(granule: number): boolean {
     return ((this.#bits[granule >>> 3] ?? 0) & (1 << (granule & 7))) !== 0;
   }
@@ -90,6 +120,10 @@ export class DiskMap implements PrlObject {
     }
   }
 
+  /**
+   * A map holds nothing that could be closed.
+   * @returns At once: a map holds nothing.
+   */
   async close(): Promise<void> {
     // Its memory goes with it; nothing is held elsewhere.
   }

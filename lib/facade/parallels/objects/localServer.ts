@@ -28,29 +28,57 @@ import { VirtualMachine } from './virtualMachine.js';
 
 const MAX_FILE_BYTES = 1 << 20;
 
-/** Where the local server's VMs come from: a file, a folder, or the VMs themselves; undefined for QEMU_CBT_VMS, else the host file. */
+/**
+ * Where the local server's VMs come from: a file, a folder, or the VMs themselves; undefined for QEMU_CBT_VMS, else the host file.
+ * @param vms A file, a folder of sockets, or the VMs; undefined for QEMU_CBT_VMS, else the host file.
+ * @returns At once: they are looked at by the next login.
+ * @example
+ * ```ts
+ * configureLocalServer([{ name: 'web', qmp: '/run/vms/web.qmp' }]);
+ * ```
+ */
 export function configureLocalServer(vms: string | readonly VmEntry[] | undefined): void {
   runtime().vms = vms;
 }
 
-/** The server of `PrlSrv_LoginLocal`: finds the VMs of this machine. Logging off rolls open backups back. */
+/**
+ * The server of `PrlSrv_LoginLocal`: finds the VMs of this machine. Logging off rolls open backups back.
+ * @example
+ * ```ts
+ * await using server = new LocalServer();
+ * await server.login();
+ * for (const { name } of await server.vms()) console.log(name);
+ * ```
+ */
 export class LocalServer implements PrlObject, AsyncDisposable {
   readonly handleType = PHT_SERVER;
   #login: { inventory: Inventory; backups: OpenBackups } | null = null;
 
-  /** Reads who the VMs are; again where one is logged in already, whose backups go on. */
+  /**
+   * Reads who the VMs are; again where one is logged in already, whose backups go on.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_FILE_NOT_FOUND where nobody says which VMs there are,
+   * PRL_ERR_INVALID_PARAM for a bad file.
+   */
   async login(): Promise<void> {
     const inventory = await readInventory();
     this.#login = { inventory, backups: this.#login?.backups ?? new OpenBackups() };
   }
 
-  /** The VMs, in the order of the file, or by name. */
+  /**
+   * The VMs, in the order of the file, or by name.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_PARAM before a login.
+   */
   async vms(): Promise<VirtualMachine[]> {
     const { inventory, backups } = this.#loggedIn();
     return (await inventory.vms()).map((host) => new VirtualMachine(host, backups));
   }
 
-  /** A VM by its name, or else by its number (`vm-7`) or its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused. */
+  /**
+   * A VM by its name, or else by its number (`vm-7`) or its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused.
+   * @param name Name, `vm-<number>` or UUID.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_VM_UUID_NOT_FOUND where there is none,
+   * PRL_ERR_INVALID_PARAM where it fits two.
+   */
   async findVm(name: string): Promise<VirtualMachine> {
     const { inventory, backups } = this.#loggedIn();
     const hosts = await inventory.vms();
@@ -70,13 +98,20 @@ export class LocalServer implements PrlObject, AsyncDisposable {
     throw new PrlError(PRL_ERR_VM_UUID_NOT_FOUND, what);
   }
 
-  /** Ends the session; backups that are still open are rolled back. */
+  /**
+   * Ends the session; backups that are still open are rolled back.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it where rolling back an open backup failed.
+   */
   async logoff(): Promise<void> {
     const login = this.#login;
     this.#login = null;
     await login?.backups.end();
   }
 
+  /**
+   * Logs off.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it where rolling back an open backup failed.
+   */
   async close(): Promise<void> {
     await this.logoff();
   }

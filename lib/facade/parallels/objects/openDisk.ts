@@ -33,12 +33,30 @@ export interface OpenDiskOptions {
   byteOffset?: number;
 }
 
-/** Says whether images that are opened by path are trusted unless a call says otherwise; kept until it is called again. */
+/**
+ * Says whether images that are opened by path are trusted unless a call says otherwise; kept until it is called again.
+ * @param options Whether images opened by path may name files.
+ * @throws `PrlError` for an option that is not what it must be.
+ * @example
+ * ```ts
+ * configureDisks({ trust: true });
+ * ```
+ */
 export function configureDisks({ trust }: Pick<OpenDiskOptions, 'trust'>): void {
   runtime().trust = trust ?? false;
 }
 
-/** Opens a disk by its name; see the head of this file for what it may be. */
+/**
+ * Opens a disk by its name; see the head of this file for what it may be.
+ * @param name Path of an image, or the URL of an NBD export.
+ * @param options How it is opened.
+ * @throws `PrlError`, whose `result` is the code that the SDK has for it: a bad name is PRL_ERR_INVALID_ARG.
+ * @example
+ * ```ts
+ * await using opened = await openDisk('/vm/disk.qcow2');
+ * for (const { offset, length } of await opened.getChangesMap('{3f2504e0-4f89-11d3-9a0c-0305e82c3301}')) console.log(offset, length);
+ * ```
+ */
 export async function openDisk(name: string, options: OpenDiskOptions = {}): Promise<Disk> {
   const { flags = PRL_DISK_READ, byteOffset = 0, trust = runtime().trust } = options;
   const source = /^nbds?(\+unix)?:/i.test(name) ? await openNbd(name) : await openLocal(name, flags, trust);

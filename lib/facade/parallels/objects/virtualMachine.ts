@@ -19,7 +19,16 @@ export interface BeginBackupOptions {
   signal?: AbortSignal;
 }
 
-/** A VM of the local server, running or off. It is connected to for each call. */
+/**
+ * A VM of the local server, running or off. It is connected to for each call.
+ * @example
+ * ```ts
+ * await using server = new LocalServer();
+ * await server.login();
+ * const web = await server.findVm('web');
+ * const uuid = await web.uuid();
+ * ```
+ */
 export class VirtualMachine implements PrlObject {
   readonly handleType = PHT_VIRTUAL_MACHINE;
   readonly #host: HostVm;
@@ -36,12 +45,18 @@ export class VirtualMachine implements PrlObject {
     return this.#host.name;
   }
 
-  /** Its number on this machine, the same for every program and for ever; `vm-<number>` finds it. */
+  /**
+   * Its number on this machine, the same for every program and for ever; `vm-<number>` finds it.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it where the record of the VM cannot be read.
+   */
   async id(): Promise<number> {
     return this.#host.id();
   }
 
-  /** RFC 4122 text, lower case; from the configuration, else from QEMU's `-uuid`. */
+  /**
+   * RFC 4122 text, lower case; from the configuration, else from QEMU's `-uuid`.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_PARAM where it has none.
+   */
   async uuid(): Promise<string> {
     const uuid = await this.#host.uuid();
     if (uuid !== null) return uuid;
@@ -51,18 +66,29 @@ export class VirtualMachine implements PrlObject {
     );
   }
 
-  /** As the SDK's XML: name, and the UUID where it is configured. */
+  /**
+   * As the SDK's XML: name, and the UUID where it is configured.
+   * @returns The text.
+   */
   toText(): string {
     const uuid = parseUuid(this.#host.entry.uuid ?? '');
     const told = uuid === null ? '' : `<VmUuid>{${uuid}}</VmUuid>`;
     return `<ParallelsVirtualMachine><Identification>${told}<VmName>${escapeXml(this.name)}</VmName></Identification></ParallelsVirtualMachine>`;
   }
 
-  /** Fixes all disks at one instant and keeps it readable until the backup ends. */
+  /**
+   * Fixes all disks at one instant and keeps it readable until the backup ends.
+   * @param options What kind of backup.
+   * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM.
+   */
   async beginBackup(options: BeginBackupOptions = {}): Promise<Backup> {
     return this.#open.begin((signal) => this.#begin({ ...options, signal }), options.signal);
   }
 
+  /**
+   * A VM holds nothing that could be closed.
+   * @returns At once: it holds nothing.
+   */
   async close(): Promise<void> {
     // Connections are made for each call.
   }

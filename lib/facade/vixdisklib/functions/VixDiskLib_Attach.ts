@@ -5,6 +5,12 @@ import { VixFailure } from '../errors.js';
 
 /**
  * Not supported: a QEMU image is given its parent when it is made, and another one by qemu-img rebase.
+ * @param _parameters Of the header; not looked at.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = await VixDiskLib_Attach(handle, handle);
+ * ```
  */
 export async function VixDiskLib_Attach(..._parameters: unknown[]): Promise<VixError> {
   return callAsync(async () => {

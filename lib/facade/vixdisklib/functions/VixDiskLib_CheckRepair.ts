@@ -9,6 +9,14 @@ import { requireLocal } from '../objects/parameters.js';
 /**
  * Checks an image, and repairs it where asked to. The code tells whether that was done, not whether the image is sound: damage that is
  * found, and is not to be repaired, is told to the log. Damage that is left by a repair is VIX_E_DISK_CANTREPAIR.
+ * @param connection Of {@link VixDiskLib_Connect} or {@link VixDiskLib_ConnectEx}.
+ * @param filename Absolute path of the image, or `[store] folder/name`.
+ * @param repair Whether what can be repaired is; without it the file is only read.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = await VixDiskLib_CheckRepair(connection, '/vm/disk.qcow2', false);
+ * ```
  */
 export async function VixDiskLib_CheckRepair(
   connection: VixDiskLibConnection | null | undefined,

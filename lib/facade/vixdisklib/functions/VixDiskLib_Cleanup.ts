@@ -9,6 +9,16 @@ import type { VixDiskLibConnectParams } from '../types.js';
 /**
  * Cleans up after programs that died: their {@link VixDiskLib_PrepareForAccess} is ended, and snapshots that they had only begun go. Files of this
  * machine leave nothing to clean. Both outputs may be NULL.
+ * @param connectParams How to connect, and to which VM.
+ * @param numCleanedUp Box for how many leftovers were removed.
+ * @param numRemaining Box for how many are still there.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const cleaned = ref<number>();
+ * const left = ref<number>();
+ * const code = await VixDiskLib_Cleanup(params, cleaned, left);
+ * ```
  */
 export async function VixDiskLib_Cleanup(
   connectParams: VixDiskLibConnectParams | null | undefined,

@@ -10,6 +10,19 @@ import type { VixDiskLibCreateParams, VixDiskLibProgressFunc } from '../types.js
 
 /**
  * Copies the content of an image, all its layers, into a new one. The target appears whole or not at all.
+ * @param dstConnection Where the copy is made.
+ * @param dstPath Path of the copy.
+ * @param srcConnection Where the source is.
+ * @param srcPath Path of the source.
+ * @param createParams What kind of image, and its capacity in sectors.
+ * @param progressFunc Is told 0 and 100 %.
+ * @param progressCallbackData Handed to `progressFunc` as it is.
+ * @param overWrite Whether a file of that name is replaced.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = await VixDiskLib_Clone(connection, '/vm/copy.vmdk', connection, '/vm/disk.qcow2', createParams, null, null, false);
+ * ```
  */
 export async function VixDiskLib_Clone(
   dstConnection: VixDiskLibConnection | null | undefined,

@@ -6,6 +6,14 @@ import { VixDiskLib_ConnectEx } from './VixDiskLib_ConnectEx.js';
 
 /**
  * As {@link VixDiskLib_ConnectEx}, for reading and writing, without a snapshot. NULL: the files of this machine.
+ * @param connectParams How to connect, and to which VM.
+ * @param connection Box for the connection.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const opened = ref<VixDiskLibConnection>();
+ * const code = await VixDiskLib_Connect(params, opened);
+ * ```
  */
 export async function VixDiskLib_Connect(
   connectParams: VixDiskLibConnectParams | null | undefined,

@@ -12,6 +12,17 @@ import { VixDiskLib_ListTransportModes } from './VixDiskLib_ListTransportModes.j
  * Connects to the files of this machine, or, with `vmxSpec` (see {@link VixDiskLibConnectParams}) and the reference of a snapshot, to the
  * content of that snapshot, read-only. Every other parameter may be NULL and does nothing: there is no host to log in to. Where none of
  * `transportModes` is one of {@link VixDiskLib_ListTransportModes}, VixDiskLib_Open is VIX_E_NOT_SUPPORTED.
+ * @param connectParams How to connect, and to which VM.
+ * @param readOnly Whether its disks open for reading only.
+ * @param snapshotRef Reference of the snapshot whose disks are read; NULL for those of a VM that is off.
+ * @param transportModes Modes that may be used, `file` among them, with `:` between; NULL for any.
+ * @param connection Box for the connection.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const opened = ref<VixDiskLibConnection>();
+ * const code = await VixDiskLib_ConnectEx(params, true, 'snapshot-1', 'file', opened);
+ * ```
  */
 export async function VixDiskLib_ConnectEx(
   connectParams: VixDiskLibConnectParams | null | undefined,

@@ -11,6 +11,16 @@ import type { VixDiskLibProgressFunc } from '../types.js';
 
 /**
  * Makes an empty image over the open disk: what is written to it leaves the disk below as it is.
+ * @param diskHandle Of {@link VixDiskLib_Open}.
+ * @param childPath Path of the new image.
+ * @param _diskType Of no effect.
+ * @param progressFunc Is told 0 and 100 %.
+ * @param progressCallbackData Handed to `progressFunc` as it is.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = await VixDiskLib_CreateChild(handle, '/vm/child.qcow2', VIXDISKLIB_DISK_MONOLITHIC_SPARSE, null, null);
+ * ```
  */
 export async function VixDiskLib_CreateChild(
   diskHandle: VixDiskLibHandle | null | undefined,

@@ -7,6 +7,14 @@ import type { VixDiskLibConnectParams } from '../types.js';
 
 /**
  * A copy of the parameters of a connection; without credentials.
+ * @param connection Of {@link VixDiskLib_Connect} or {@link VixDiskLib_ConnectEx}.
+ * @param connectParams Box for the parameters, without credentials (X7).
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const told = ref<VixDiskLibConnectParams>();
+ * const code = VixDiskLib_GetConnectParams(connection, told);
+ * ```
  */
 export function VixDiskLib_GetConnectParams(
   connection: VixDiskLibConnection | null | undefined,

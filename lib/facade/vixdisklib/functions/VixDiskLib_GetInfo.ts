@@ -7,6 +7,14 @@ import type { VixDiskLibInfo } from '../types.js';
 
 /**
  * Facts about the disk. The geometry is worked out from the capacity.
+ * @param diskHandle Of {@link VixDiskLib_Open}.
+ * @param info Box for what is known of the disk.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = VixDiskLib_GetInfo(handle, info);
+ * const sectors = info.value?.capacity;
+ * ```
  */
 export function VixDiskLib_GetInfo(
   diskHandle: VixDiskLibHandle | null | undefined,

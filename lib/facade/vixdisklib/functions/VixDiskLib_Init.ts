@@ -4,6 +4,17 @@ import { VixDiskLib_InitEx } from './VixDiskLib_InitEx.js';
 
 /**
  * As {@link VixDiskLib_InitEx}, without a configuration file.
+ * @param majorVersion From 1.
+ * @param minorVersion From 0.
+ * @param log Is told what happens, a line a call; NULL for nobody.
+ * @param warn Never called.
+ * @param panic Never called.
+ * @param libDir Of no effect.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = VixDiskLib_Init(8, 0, console.log, console.warn, console.error, null);
+ * ```
  */
 export function VixDiskLib_Init(
   majorVersion: number,

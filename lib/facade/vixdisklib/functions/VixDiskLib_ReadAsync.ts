@@ -6,6 +6,19 @@ import type { VixDiskLibCompletionCB } from '../types.js';
 /**
  * As {@link VixDiskLib_Read}, many at a time: answers VIX_ASYNC at once, and the callback gets the outcome. The buffer is the library's until then. What
  * is on its way is bounded; the rest waits its turn.
+ * @param diskHandle Of {@link VixDiskLib_Open}.
+ * @param startSector Where it begins, in sectors of 512 bytes.
+ * @param numSectors How many sectors of 512 bytes.
+ * @param readBuffer Takes the bytes until `callback` is called; at least `numSectors` sectors long.
+ * @param callback Is called once with the result.
+ * @param cbData Handed to `callback` as it is.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const buffer = Buffer.alloc(64 * VIXDISKLIB_SECTOR_SIZE);
+ * VixDiskLib_ReadAsync(handle, 0, 64, buffer, (data, result) => console.log(data, result), 1);
+ * await VixDiskLib_Wait(handle);
+ * ```
  */
 export function VixDiskLib_ReadAsync(
   diskHandle: VixDiskLibHandle | null | undefined,

@@ -9,6 +9,18 @@ import { readMetadata } from '../objects/metadata.js';
 /**
  * Text of a key, NUL-terminated. A key that is not there is VIX_E_DISK_KEY_NOTFOUND; too short a buffer is VIX_E_BUFFER_TOOSMALL. `requiredLen`, where
  * given, becomes the bytes needed.
+ * @param diskHandle Of {@link VixDiskLib_Open}.
+ * @param key Name of the value.
+ * @param buf Takes the value, closed by a NUL; NULL to ask for the length.
+ * @param bufLen Bytes of `buf` that may be used.
+ * @param requiredLen Box for the bytes needed, the closing NUL included.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const length = ref<number>();
+ * const value = new Uint8Array(256);
+ * const code = await VixDiskLib_ReadMetadata(handle, 'uuid', value, value.length, length);
+ * ```
  */
 export async function VixDiskLib_ReadMetadata(
   diskHandle: VixDiskLibHandle | null | undefined,

@@ -5,6 +5,12 @@ import { VixFailure } from '../errors.js';
 
 /**
  * Not supported: QEMU images give space back when their guest discards it.
+ * @param _parameters Of the header; not looked at.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = await VixDiskLib_Shrink(handle, null, null);
+ * ```
  */
 export async function VixDiskLib_Shrink(..._parameters: unknown[]): Promise<VixError> {
   return callAsync(async () => {

@@ -11,6 +11,15 @@ import { spaceForClone } from '../objects/image.js';
 /**
  * Bytes that a clone of this disk type needs, about; for sparse types what qemu-img measures for a qcow2. VIXDISKLIB_DISK_UNKNOWN is
  * the type that the disk has itself.
+ * @param diskHandle Of {@link VixDiskLib_Open}.
+ * @param diskType What kind of copy.
+ * @param spaceNeeded Box for the bytes.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const bytes = ref<number>();
+ * const code = await VixDiskLib_SpaceNeededForClone(handle, VIXDISKLIB_DISK_MONOLITHIC_SPARSE, bytes);
+ * ```
  */
 export async function VixDiskLib_SpaceNeededForClone(
   diskHandle: VixDiskLibHandle | null | undefined,

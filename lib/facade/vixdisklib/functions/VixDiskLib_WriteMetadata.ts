@@ -6,6 +6,14 @@ import { writeMetadata } from '../objects/metadata.js';
 
 /**
  * Sets the text of a key.
+ * @param diskHandle Of {@link VixDiskLib_Open}.
+ * @param key Name of the value.
+ * @param val The value, a text.
+ * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
+ * @example
+ * ```ts
+ * const code = await VixDiskLib_WriteMetadata(handle, 'backup', 'monday');
+ * ```
  */
 export async function VixDiskLib_WriteMetadata(
   diskHandle: VixDiskLibHandle | null | undefined,

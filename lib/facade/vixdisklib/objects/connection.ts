@@ -19,7 +19,15 @@ import { vmSpecOf } from './vmSpec.js';
 
 const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotRef';
 
-/** What `VixDiskLib_ConnectEx` gives, for the calls that take a connection; not to be used otherwise. */
+/**
+ * What `VixDiskLib_ConnectEx` gives, for the calls that take a connection; not to be used otherwise.
+ * @example
+ * ```ts
+ * const opened = ref<VixDiskLibConnection>();
+ * await VixDiskLib_Connect(params, opened);
+ * const isReadOnly = opened.value?.readOnly;
+ * ```
+ */
 export class VixDiskLibConnection {
   readonly params: VixDiskLibConnectParams | null;
   readonly readOnly: boolean;

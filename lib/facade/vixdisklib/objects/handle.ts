@@ -48,7 +48,14 @@ export interface OpenedDisk {
   check: (() => Promise<void>) | null;
 }
 
-/** What `VixDiskLib_Open` gives, for the calls that take a disk handle; not to be used otherwise. */
+/**
+ * What `VixDiskLib_Open` gives, for the calls that take a disk handle; not to be used otherwise.
+ * @example
+ * ```ts
+ * const disk = ref<VixDiskLibHandle>();
+ * const code = await VixDiskLib_Open(connection, '/vm/disk.qcow2', VIXDISKLIB_FLAG_OPEN_READ_ONLY, disk);
+ * ```
+ */
 export class VixDiskLibHandle {
   /** @internal */
   readonly disk: OpenedDisk;

@@ -18,6 +18,7 @@ CBT_API PRL_RESULT PrlEvent_GetErrString(PRL_HANDLE hEvent, PRL_BOOL bIsBriefMes
 CBT_API PRL_RESULT PrlEvent_GetJob(PRL_HANDLE hEvent, PRL_HANDLE_PTR pJob) { return cbt_call("PrlEvent_GetJob", "hH", hEvent, pJob); }
 CBT_API PRL_RESULT PrlHandle_AddRef(PRL_HANDLE handle) { return cbt_call("PrlHandle_AddRef", "h", handle); }
 CBT_API PRL_RESULT PrlHandle_Free(PRL_HANDLE handle) { return cbt_call("PrlHandle_Free", "h", handle); }
+CBT_API PRL_RESULT PrlHandle_FromString(PRL_HANDLE hHandle, PRL_CONST_STR sXml) { return cbt_call("PrlHandle_FromString", "ht", hHandle, sXml); }
 CBT_API PRL_RESULT PrlHandle_GetType(PRL_HANDLE handle, PRL_HANDLE_TYPE_PTR type) { return cbt_call("PrlHandle_GetType", "hO", handle, type); }
 CBT_API PRL_RESULT PrlHndlList_AddItem(PRL_HANDLE hHandlesList, PRL_HANDLE hItem) { return cbt_call("PrlHndlList_AddItem", "hh", hHandlesList, hItem); }
 CBT_API PRL_RESULT PrlHndlList_GetItem(PRL_HANDLE hHandlesList, PRL_UINT32 nItemIndex, PRL_HANDLE_PTR phItem) { return cbt_call("PrlHndlList_GetItem", "huH", hHandlesList, nItemIndex, phItem); }

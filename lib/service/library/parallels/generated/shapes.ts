@@ -23,6 +23,7 @@ export const SHAPES: Readonly<Record<string, string>> = {
   PrlEvent_GetJob: 'hH',
   PrlHandle_AddRef: 'h',
   PrlHandle_Free: 'h',
+  PrlHandle_FromString: 'ht',
   PrlHandle_GetType: 'hO',
   PrlHndlList_AddItem: 'hh',
   PrlHndlList_GetItem: 'huH',
