@@ -10,9 +10,11 @@ if ! command -v clang++ >/dev/null; then
   echo "clang++ not found; install with: apt-get install clang (Debian), dnf install clang compiler-rt (Fedora)" >&2
   exit 5
 fi
+# A folder of before there was C to fuzz has another compiler for it.
+grep -q '^CMAKE_C_COMPILER:.*clang' "$folder/CMakeCache.txt" 2>/dev/null || rm -f "$folder/CMakeCache.txt"
 # -O1: compiled sooner, and what a finding says stays near the source.
-cmake -S . -B "$folder" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DQEMU_CBT_TESTS=ON -DQEMU_CBT_FUZZ=ON \
+cmake -S . -B "$folder" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 -g1" "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DQEMU_CBT_TESTS=ON -DQEMU_CBT_FUZZ=ON \
   -DQEMU_CBT_SANITIZE=address,undefined >/dev/null
 [ "${1:-}" != --configure ] || exit 0
 

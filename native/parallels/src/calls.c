@@ -72,19 +72,26 @@ static bool read_number(struct cbt_reader *values, uint64_t *number) {
   return !values->broken;
 }
 
-/* What the call gave; a failed one gives what it gave until then, as a length that was too small. */
-static void read_box(struct cbt_reader *values, const struct cbt_session *session, const struct box *box) {
+/*
+ * What the call gave; a failed one gives what it gave until then, as a length that was too small. False where it gave not all of it: a
+ * call that succeeded always does.
+ */
+static bool read_box(struct cbt_reader *values, const struct cbt_session *session, const struct box *box) {
   uint64_t number;
   bool told = read_number(values, &number);
   if (box->letter == 'H') {
     if (told && box->handle != NULL) *box->handle = cbt_handle_of(session, number);
-    return;
+    return told || box->handle == NULL;
   }
   if (told && box->number != NULL) *box->number = (uint32_t)number;
-  if (box->letter != 'S') return;
+  if (box->letter != 'S') return told || box->number == NULL;
   size_t length;
-  const uint8_t *text = cbt_read_bytes(values, &length);
-  if (text != NULL && box->text != NULL && length <= box->room) memcpy(box->text, text, length);
+  const uint8_t *text = cbt_read_nothing(values) ? NULL : cbt_read_bytes(values, &length);
+  bool wanted = box->text != NULL && box->room > 0;
+  if (text == NULL || !wanted) return told && !wanted;
+  if (length > box->room) return false;
+  memcpy(box->text, text, length);
+  return told;
 }
 
 static PRL_RESULT run(const struct cbt_session *session, const char *name, const char *shape, va_list parameters,
@@ -96,7 +103,9 @@ static PRL_RESULT run(const struct cbt_session *session, const char *name, const
   cbt_write_text(&message, name);
   unsigned count = write_parameters(&message, session, shape, parameters, boxes);
   cbt_code code = cbt_channel_call(session->channel, &message, &answer, NULL, NULL);
-  for (unsigned i = 0; i < count; i++) read_box(&answer.values, session, &boxes[i]);
+  bool whole = true;
+  for (unsigned i = 0; i < count; i++) whole = read_box(&answer.values, session, &boxes[i]) && whole;
+  if (code == CBT_OK && !whole) code = (uint32_t)PRL_ERR_UNEXPECTED;
   uint64_t number;
   if (job != NULL && read_number(&answer.values, &number)) *job = cbt_handle_of(session, number);
   cbt_pending_end(&answer);

@@ -123,6 +123,7 @@ CBT_API PRL_RESULT PrlDiskMap_Read(PRL_HANDLE hMap, PRL_VOID_PTR pBuffer, PRL_UI
   uint32_t room = pnCapacity == NULL ? 0 : *pnCapacity;
   PRL_RESULT result = cbt_call("PrlDiskMap_Read", "huOu", hMap, (uint32_t)(pBuffer != NULL), pnCapacity, room);
   if (result != PRL_ERR_SUCCESS || pBuffer == NULL) return result;
+  if (pnCapacity == NULL || *pnCapacity > room) return PRL_ERR_UNEXPECTED;
   return transfer(&(struct transfer){"PrlDiskMap_Bytes", hMap, 0, *pnCapacity, 1, pBuffer, NULL});
 }
 
@@ -145,9 +146,10 @@ CBT_API PRL_RESULT PrlDisk_GetDiskInfo(const PRL_HANDLE Handle, PRL_DISK_PARAMET
     PRL_DISK_PARAMETERS disk;
     PRL_STORAGE_PARAMETERS storage;
   } __attribute__((packed)) *const head = (void *)pDiskParameters;
+  if (head == NULL || *BufferSize > room || *BufferSize < sizeof *head + 2) return PRL_ERR_UNEXPECTED;
   char *text = (char *)(head + 1), *const end = (char *)head + *BufferSize;
-  const char *next = *BufferSize > room || *BufferSize < sizeof *head ? NULL : memchr(text, '\0', (size_t)(end - text));
-  if (next == NULL) return PRL_ERR_UNEXPECTED;
+  const char *next = memchr(text, '\0', (size_t)(end - text));
+  if (next == NULL || next + 1 == end || end[-1] != '\0') return PRL_ERR_UNEXPECTED;
   head->disk.m_Storages = &head->storage;
   head->storage.m_FileName = text;
   head->disk.m_Name = text + (next + 1 - text);

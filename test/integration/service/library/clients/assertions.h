@@ -27,4 +27,12 @@
     }                                                                                                                  \
   } while (0)
 
+/* So many bytes that nothing may be read or written behind. */
+static inline void *at_page_end(size_t bytes) {
+  size_t page = 4096, pages = (bytes + page - 1) / page;
+  char *all = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(all != MAP_FAILED && mprotect(all + pages * page, page, PROT_NONE) == 0);
+  return all + pages * page - bytes;
+}
+
 #endif

@@ -15,14 +15,6 @@ static int is_copy;
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return is_copy; }
 
-/* So many bytes that nothing may be read or written behind. */
-static void *at_page_end(size_t bytes) {
-  size_t page = 4096, pages = (bytes + page - 1) / page;
-  char *all = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  CHECK(all != MAP_FAILED && mprotect(all + pages * page, page, PROT_NONE) == 0);
-  return all + pages * page - bytes;
-}
-
 static const char *name_of(PRL_RESULT code) {
   PRL_CONST_STR name;
   OK(PrlDbg_PrlResultToString(code, &name));
