@@ -97,6 +97,13 @@ Examples:
         'an image that no VM uses, a VM that is off (all its disks), or <vm>#<disk>: only what differs is written',
       ).conflicts(['to', 'toFolder']),
     )
+    .addOption(
+      new Option(
+        '--instant',
+        'make overlays over the backup (--to, --to-folder) that a VM starts from at once, and hold the folder until this is ended',
+      ).conflicts(['onto', 'format', 'force']),
+    )
+    .option('--vm <vm>', 'with --instant: fill the overlays while this VM runs from them, and end then')
     .option(
       '--pit <uuid>',
       'point in time of the run, or its number (default: the newest; all disks of a folder of several owners want it)',
@@ -124,8 +131,12 @@ Every byte is checked against the sums of its run before it is written; a new fi
 and compared, else all data is; either way only what differs is written, and recorded in the image's points in time. Interrupted,
 the image is restored in part, and the same command goes on from there.
 
+--instant makes overlays over the run's own files, which are only read: a VM starts from them at once. With --vm its QEMU fills them
+while it runs, and the command ends when nothing of the backup is needed any more; no prune changes the folder until then.
+
 Examples:
   qemu-cbt restore --from /backups/vm --disk drive0 --to drive0.raw
+  qemu-cbt restore --from /backups/web --instant --to-folder /vms/web --vm /run/web.qmp    then start the VM
   qemu-cbt restore --from /backups/web --onto web                               the VM is off: its disks, as at the newest run
   qemu-cbt restore --from /backups/vm --pit 12 --onto /var/lib/vms/vm.qcow2     back to run 12
   qemu-cbt restore --from /backups/vm --pit 12 --to-folder /var/lib/vms/vm      all disks of run 12

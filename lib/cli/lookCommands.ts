@@ -1,4 +1,4 @@
-/** Declares the commands that show what a backup folder holds: `serve-nbd` and `mount`. */
+/** Declares the commands that show what a backup folder holds: `serve-nbd`, `mount`, `boot-test` and `report`. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from './context.js';
 
@@ -43,6 +43,57 @@ Examples:
     .action(async (folder, dir, flags) =>
       (await import('./commands/lookInto.js')).mountRun(io, folder, dir, flags),
     );
+
+  look(program.command('boot-test'), 'does what was backed up come up? Starts it on throw-away overlays')
+    .option('--wait <time>', 'how long it has to show a sign of life', '3m')
+    .option('--memory <bytes>', 'memory of the machine', '1G')
+    .addOption(
+      new Option('--bus <bus>', 'what its disks are on').choices(['virtio', 'sata']).default('virtio'),
+    )
+    .option('--firmware <file>', 'UEFI firmware, such as /usr/share/OVMF/OVMF_CODE.fd (default: BIOS)')
+    .option(
+      '--scratch <folder>',
+      'where it keeps what the machine writes (default: the folder for temporary files)',
+    )
+    .option('--screenshot <file>', 'write its last screen there, as a PNG')
+    .addHelpText(
+      'after',
+      `
+The machine has no network card, and nothing of it is left. It has passed where the guest agent answers, or where its screen goes on
+moving: that shows that something was booted, not that all is well in it. Exit code 6 where it did not come up in time.
+
+Examples:
+  qemu-cbt boot-test /backups/web --screenshot web.png
+  qemu-cbt boot-test /backups/win --pit 12 --bus sata --memory 4G --wait 10m --firmware /usr/share/OVMF/OVMF_CODE.fd`,
+    )
+    .action(async (folder, flags) => {
+      context.result.exitCode = await (await import('./commands/bootTest.js')).bootTestCommand(
+        io,
+        folder,
+        flags,
+      );
+    });
+
+  program
+    .command('report')
+    .description(
+      'write a page about a backup folder: its disks, runs, sizes, reasons, and where the disks changed',
+    )
+    .argument('<folder>', 'the backup folder')
+    .requiredOption(
+      '--html <file>',
+      'the page: one file without scripts that loads nothing, made to be mailed; - for standard output',
+    )
+    .option('--last <n>', 'how many runs are shown', '30')
+    .option('--json', 'print one JSON object when it is written')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  qemu-cbt report /backups/web --html web.html
+  qemu-cbt report /backups/web --html - | mail -a 'Content-Type: text/html' -s 'Backups of web' admin`,
+    )
+    .action(async (folder, flags) => (await import('./commands/report.js')).reportCommand(io, folder, flags));
 }
 
 function look(command: Command, description: string): Command {

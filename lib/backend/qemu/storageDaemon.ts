@@ -3,13 +3,10 @@
  * write to an image. It is told to quit at the end on every path, for only a clean end stores bitmaps; a kill would
  * leave all of them in use, which is what a crash looks like.
  */
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type net from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { CbtError, retold, throwIfAborted } from '../../core/errors.js';
-import { onFile } from '../../linux/fileFault.js';
-import { isRunning, ownMark, removeDeadMarks } from '../../linux/processMark.js';
+import { makeMarkedFolder } from '../../linux/markedFolder.js';
 import { findProgram } from '../../linux/program.js';
 import { RunningProgram } from '../../linux/runningProgram.js';
 import { checkTimeout, waitFor } from '../../linux/waiting.js';
@@ -57,10 +54,7 @@ export async function withStorageDaemon<T>(
   const stopMs = checkTimeout('stopTimeoutMs', options.stopTimeoutMs ?? DEFAULT_STOP_MS);
   throwIfAborted(options.signal);
   const file = findProgram(PROGRAM);
-  await removeDeadFolders();
-  // mkdtemp makes folders with mode 0700.
-  const place = path.join(tmpdir(), `cbt-qsd-${await ownMark()}-`);
-  const folder = await onFile(tmpdir(), 'making a folder in it', () => mkdtemp(place));
+  const folder = await makeMarkedFolder('qsd');
   try {
     const daemon = RunningProgram.start(file, [
       '--chardev',
@@ -198,16 +192,4 @@ function asOurs(error: unknown): unknown {
     details,
     cause,
   });
-}
-
-const FOLDER_NAME = /^cbt-qsd-([0-9a-f]{16})-/;
-
-/** Sockets of processes of ours that were killed; their daemons ended with them. */
-async function removeDeadFolders(): Promise<void> {
-  await removeDeadMarks();
-  for (const name of await readdir(tmpdir()).catch(() => [])) {
-    const owner = FOLDER_NAME.exec(name)?.[1];
-    if (owner === undefined || (await isRunning(owner))) continue;
-    await rm(path.join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
-  }
 }

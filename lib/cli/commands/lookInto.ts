@@ -1,13 +1,13 @@
 /** `qemu-cbt serve-nbd` and `qemu-cbt mount`: the disks of a run to look into, until the command is ended. */
 import { once } from 'node:events';
-import { lstat, mkdir, mkdtemp, open, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ShownDisk, type ShownRun, showRun } from '../../backup/showRun.js';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { ServedAt } from '../../host/servedStacks.js';
 import { onFile } from '../../linux/fileFault.js';
+import { makeMarkedFolder } from '../../linux/markedFolder.js';
 import { checkSocketPath } from '../../linux/unixSocket.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
@@ -26,7 +26,7 @@ export interface ServeNbdFlags extends LookFlags {
 
 export async function serveNbd(io: CliIo, from: string, flags: ServeNbdFlags): Promise<void> {
   const { pit, disk, json = false } = flags;
-  const own = flags.socket === undefined && flags.listen === undefined ? await ownFolder() : null;
+  const own = flags.socket === undefined && flags.listen === undefined ? await makeMarkedFolder('nbd') : null;
   const at = own === null ? servedAt(flags) : ({ kind: 'unix', path: join(own, 'nbd.sock') } as const);
   try {
     await showRun(
@@ -81,10 +81,6 @@ const ENDS = 'Ctrl-C ends it; no prune changes the folder meanwhile.\n';
 /** Who ends it is the one who has seen enough: that is no failure. */
 async function untilEnded(signal: AbortSignal, ended: Promise<never>): Promise<void> {
   if (!signal.aborted) await Promise.race([once(signal, 'abort'), ended]);
-}
-
-function ownFolder(): Promise<string> {
-  return onFile(tmpdir(), 'making a folder in it', () => mkdtemp(join(tmpdir(), 'cbt-nbd-')));
 }
 
 function servedAt({ socket, listen }: ServeNbdFlags): Exclude<ServedAt, { kind: 'fuse' }> {

@@ -19,6 +19,8 @@ export interface RestoreFlags extends TlsFlags {
   disk?: string;
   format?: 'raw' | 'qcow2';
   trust?: boolean;
+  instant?: boolean;
+  vm?: string;
   force?: boolean;
   json?: boolean;
 }
@@ -34,6 +36,11 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
     const { restoreOntoCommand } = await import('./restoreOnto.js');
     return restoreOntoCommand(io, { ...flags, onto });
   }
+  if (flags.instant) {
+    const { restoreInstantCommand } = await import('./restoreInstant.js');
+    return restoreInstantCommand(io, flags);
+  }
+  if (flags.vm !== undefined) throw invalidArgument('--vm', flags.vm, 'left out without --instant');
   const bar = new TransferProgress(io, 'restore', { json });
   const common = { from, pit, format, force, signal: io.signal, onProgress: bar.update };
   if (toFolder !== undefined) {

@@ -1,0 +1,37 @@
+/** Boot test: a run’s disks, on overlays that are thrown away, are started as a machine without network, to see whether it comes up. */
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type BootOptions, type BootResult, bootMachine } from '../host/bootMachine.js';
+import { makeMarkedFolder } from '../linux/markedFolder.js';
+import { instantRestore } from './instantRestore.js';
+import type { Selection } from './reading.js';
+
+/** Which run, and how its machine is made. */
+export interface BootTestOptions extends Selection, Omit<BootOptions, 'images'> {
+  /** Folder of the backup. */
+  from: string;
+  /** Folder for what the machine writes; that of the system for temporary files unless given. */
+  scratch?: string | undefined;
+}
+
+/** How it went, of which run. */
+export interface BootTestResult extends BootResult {
+  run: number;
+  pit: string;
+  disks: string[];
+}
+
+/** Nothing of the folder is changed, and nothing of the machine is left. */
+export async function bootTest(options: BootTestOptions): Promise<BootTestResult> {
+  const { from, pit, disk, scratch, signal, ...machine } = options;
+  const place = await makeMarkedFolder('boot', scratch === undefined ? undefined : resolve(scratch));
+  try {
+    return await instantRestore({ from, pit, disk, toFolder: place, signal }, async ({ disks, ...of }) => {
+      const images = disks.map(({ image }) => image);
+      const result = await bootMachine({ ...machine, images, signal });
+      return { ...of, disks: disks.map((one) => one.disk), ...result };
+    });
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
