@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mergeSums } from '../../../lib/backup/mergeSums.js';
+import { coveringGrowth, mergeSums } from '../../../lib/backup/mergeSums.js';
 import type { SumsEntry } from '../../../lib/backup/sums.js';
 
 const C = 65_536;
@@ -75,6 +75,7 @@ describe('merged sums', () => {
           let end = 0;
           for (const { offset, length, sha256 } of merged) {
             expect(offset).toBeGreaterThanOrEqual(end);
+            expect(length).toBeGreaterThan(0);
             end = offset + length;
             expect(end).toBeLessThanOrEqual(sizeBytes);
             for (let i = offset / C; i * C < end; i += 1) told[i] = sha256 === null ? 'zero' : 'data';
@@ -91,5 +92,106 @@ describe('merged sums', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  const entry = (cluster: number, count = 1): SumsEntry => ({
+    offset: cluster * C,
+    length: count * C,
+    sha256: sha(Buffer.from(String(cluster))),
+  });
+
+  test('need no byte of a piece that is whole, and that of others once', async () => {
+    const asked: SumsEntry[] = [];
+    const read = async (piece: SumsEntry): Promise<Buffer> => {
+      asked.push(piece);
+      return Buffer.alloc(piece.length);
+    };
+    const [whole, cut] = [entry(0, 2), entry(2, 5)];
+    const merged: SumsEntry[] = [];
+    const upper = [entry(4)];
+    for await (const one of mergeSums(batches([whole, cut], 1), batches(upper, 1), 8 * C, read))
+      merged.push(one);
+    expect(asked).toEqual([cut]);
+    expect(merged[0]).toEqual(whole);
+    expect(merged.map(({ offset, length }) => [offset / C, length / C])).toEqual([
+      [0, 2],
+      [2, 2],
+      [4, 1],
+      [5, 2],
+    ]);
+  });
+
+  test('let go of the upper layer’s file where nobody reads on', async () => {
+    let open = true;
+    async function* upper(): AsyncGenerator<SumsEntry[]> {
+      try {
+        yield [entry(0), entry(1)];
+        yield [entry(2)];
+      } finally {
+        open = false;
+      }
+    }
+    for await (const _ of mergeSums(batches([], 1), upper(), 3 * C, async () => Buffer.alloc(0))) break;
+    expect(open).toBe(false);
+  });
+});
+
+describe('growth', () => {
+  const all = async (of: readonly [offset: number, length: number][], from: number, until: number) => {
+    const entries = of.map(([offset, length]) => ({ offset, length, sha256: null }));
+    const passed: SumsEntry[] = [];
+    for await (const batch of coveringGrowth(batches(entries, 2), { from, until, path: '/sums' }))
+      passed.push(...batch);
+    expect(passed).toEqual(entries);
+  };
+  const missing = (offset: number) => ({ code: 'ERR_CBT_CORRUPT_IMAGE', details: { path: '/sums', offset } });
+
+  test.each<[string, [number, number][], number, number]>([
+    ['none', [], 4 * C, 4 * C],
+    ['a shrink', [], 4 * C, 2 * C],
+    ['all of it told', [[4 * C, 4 * C]], 4 * C, 8 * C],
+    [
+      'told in pieces, and more before',
+      [
+        [0, C],
+        [3 * C, 2 * C],
+        [5 * C, C],
+        [6 * C, 2 * C],
+      ],
+      4 * C,
+      8 * C,
+    ],
+    [
+      'from the middle of a cluster on',
+      [
+        [3 * C, C],
+        [4 * C, C],
+      ],
+      4 * C - 512,
+      5 * C,
+    ],
+    ['up to the middle of one', [[4 * C, C + 512]], 4 * C, 5 * C + 512],
+  ])('%s passes', async (_, of, from, until) => {
+    await all(of, from, until);
+  });
+
+  test.each<[string, [number, number][], number, number, number]>([
+    ['nothing told', [], 4 * C, 8 * C, 4 * C],
+    ['told short of the end', [[4 * C, 3 * C]], 4 * C, 8 * C, 7 * C],
+    [
+      'a hole in it',
+      [
+        [4 * C, C],
+        [6 * C, 2 * C],
+      ],
+      4 * C,
+      8 * C,
+      5 * C,
+    ],
+    ['its first cluster not told', [[5 * C, 3 * C]], 4 * C, 8 * C, 4 * C],
+    ['the cluster of the old end not told', [[4 * C, 4 * C]], 4 * C - 512, 8 * C, 3 * C],
+    ['told before it alone', [[0, 4 * C]], 4 * C, 8 * C, 4 * C],
+  ])('%s is damage', async (_, of, from, until, at) => {
+    await expect(all(of, from, until)).rejects.toMatchObject(missing(at));
   });
 });
