@@ -1,7 +1,7 @@
 // The dependency arrows point at the core: facades, command line and backends know it, it knows nobody. And nothing stands in a
 // circle: no files that import each other, no folders side by side that do. A rule that nobody checks is a wish, so this reads
 // every import and fails on one that points the wrong way.
-import { findCircles, folderCircles, LAYERS, layerOf, readImports } from './layers.mjs';
+import { findCircles, folderCircles, LAYERS, layerOf, readImports, wrongWithin } from './layers.mjs';
 
 const imports = readImports();
 const problems = [];
@@ -21,6 +21,8 @@ for (const [file, { inside, outside }] of imports) {
     if (target.startsWith('..')) problems.push(`${file}: imports ${target}, which is outside lib/`);
     else if (other === undefined || (other !== layer && !layer.may.includes(other.name)))
       problems.push(`${file}: ${layer.name} must not import ${target} (${other?.name ?? 'no layer'})`);
+    const wrong = wrongWithin(file, target);
+    if (wrong !== null) problems.push(`${file}: must not import ${target}: ${wrong}`);
   }
 }
 const graph = new Map([...imports].map(([file, { inside }]) => [file, inside]));

@@ -144,7 +144,41 @@ export const LAYERS = [
   },
 ];
 
+/** Rooms of a folder in the order of their use: each knows those behind it only. */
+export const ORDERED = { 'backend/qemu': ['session', 'live', 'graph', 'guest', 'own', 'qmp'] };
+
+/** Folders side by side that know each other by their index alone. */
+export const CLOSED = ['facade/parallels', 'facade/vixdisklib', 'facade/vsphere'];
+
+/** What is known beside an index, and why: programs have no use for it, so it is no name of `qemu-cbt/vsphere`. */
+const BESIDE_AN_INDEX = {
+  'facade/vsphere/cleanUp.ts': 'VixDiskLib_Cleanup ends what snapshots left',
+  'facade/vsphere/devices.ts': 'which of a VM’s disks a path of VDDK means',
+  'facade/vsphere/storeNames.ts': 'names of disks on datastores, for VixDiskLib_Open',
+};
+
+/** What is wrong with an import between rooms of one layer, in words; null where nothing is. */
+export function wrongWithin(file, target) {
+  for (const [folder, rooms] of Object.entries(ORDERED)) {
+    const [from, to] = [file, target].map((path) =>
+      rooms.findIndex((room) => path.startsWith(`${folder}/${room}/`)),
+    );
+    if (to >= 0 && from > to) return `${rooms[from]}/ is used by ${rooms[to]}/, and does not know it`;
+  }
+  const other = CLOSED.find((folder) => target.startsWith(`${folder}/`));
+  const isNeighbour = CLOSED.some((folder) => folder !== other && file.startsWith(`${folder}/`));
+  if (isNeighbour && other !== undefined && target !== `${other}/index.ts` && !(target in BESIDE_AN_INDEX))
+    return `${other} is known to its neighbours by its index alone`;
+  return null;
+}
+
 export const layerOf = (path) => LAYERS.find((layer) => layer.match.test(path));
+
+/** What a module imports, as it writes it: also for types alone, and while it runs. */
+export function specifiersIn(source) {
+  const imports = /(?:^(?:import|export)\b[^;']*\bfrom\s+|^import\s+|\bimport\(\s*)'([^']+)'/gm;
+  return [...source.matchAll(imports)].map(([, specifier]) => specifier);
+}
 
 /** Of each file, by its path below lib/: the files it imports, and the packages. Types count. */
 export function readImports() {
@@ -156,9 +190,7 @@ export function readImports() {
   for (const file of files) {
     const inside = new Set();
     const outside = new Set();
-    const source = readFileSync(join(root, file), 'utf8');
-    const specifiers = /(?:^(?:import|export)\b[^;']*\bfrom\s+|^import\s+|\bimport\()'([^']+)'/gm;
-    for (const [, specifier] of source.matchAll(specifiers)) {
+    for (const specifier of specifiersIn(readFileSync(join(root, file), 'utf8'))) {
       if (!specifier.startsWith('.')) outside.add(specifier);
       else inside.add(relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, '.ts'));
     }
