@@ -41,6 +41,16 @@ const PARTS = {
     run: (count) =>
       vitest(['test/integration/backend/qemu/live/histories.integ.test.ts'], { LIVE_HISTORIES: count }),
   },
+  // A compiled program: kills at random moments, and ten times as many rounds of open and close.
+  programs: {
+    count: '1000',
+    run: (count) =>
+      vitest(['test/integration/service/library/rounds.integ.test.ts'], {
+        PROGRAM_KILLS: count,
+        PROGRAM_ROUNDS: String(10 * Number(count)),
+        SEED: seed,
+      }),
+  },
   // Before each command to QEMU, and before each change to a folder.
   moments: {
     count: '1',
