@@ -7,6 +7,7 @@
 
 #include "cbt/nbd/connection.hpp"
 #include "cbt/nbd/failure.hpp"
+#include "cbt/nbd/limits.hpp"
 #include "cbt/text.hpp"
 
 namespace cbt::nbd {
@@ -14,10 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kGoodbye = 2s;        // for the server to close its side
-constexpr auto kAlone = 2s;          // for a server of ours to end when the last of its clients has left
-constexpr auto kServerExit = 30s;    // for one that was told to end to write what it has
-constexpr auto kReaderExit = 1500ms; // for one that only read
+constexpr auto kGoodbye = 2s; // for the server to close its side
+constexpr auto kAlone = 2s;   // for a server of ours to end when the last of its clients has left
 
 } // namespace
 

@@ -112,7 +112,7 @@ struct Lane::Callbacks {
 Lane::~Lane() {
   if (log_ != nullptr && handle_ != nullptr && !log_->wait_for_exit(0ms)) {
     signal_server(SIGTERM);
-    if (!log_->wait_for_exit(2s)) signal_server(SIGKILL);
+    if (!log_->wait_for_exit(changes_ ? kServerExit : kReaderExit)) signal_server(SIGKILL);
   }
   nbd_close(handle_);
   while (take_done()) continue;
@@ -292,9 +292,18 @@ void Lane::send(std::unique_ptr<Request> owned) {
     nbd_aio_pread_structured(handle_, request->data, length, offset, {&Callbacks::chunk, request, nullptr}, done,
                              flags);
     break;
-  case Command::write: nbd_aio_pwrite(handle_, request->data, length, offset, done, flags); break;
-  case Command::zero: nbd_aio_zero(handle_, length, offset, done, flags); break;
-  case Command::trim: nbd_aio_trim(handle_, length, offset, done, flags); break;
+  case Command::write:
+    changes_ = true;
+    nbd_aio_pwrite(handle_, request->data, length, offset, done, flags);
+    break;
+  case Command::zero:
+    changes_ = true;
+    nbd_aio_zero(handle_, length, offset, done, flags);
+    break;
+  case Command::trim:
+    changes_ = true;
+    nbd_aio_trim(handle_, length, offset, done, flags);
+    break;
   case Command::flush: nbd_aio_flush(handle_, done, flags); break;
   case Command::block_status:
 #ifdef LIBNBD_HAVE_NBD_AIO_BLOCK_STATUS_64

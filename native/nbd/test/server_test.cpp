@@ -180,6 +180,43 @@ TEST("jobs that are cancelled, and connections that are abandoned, leave no "
   }
 }
 
+TEST("a server that was written to is not killed before that is safe, also "
+     "where nobody waits for it") {
+  const Image image;
+  const std::string pid_file = image.folder + "/p";
+  const auto shell = [](const std::string &line) {
+    return std::system(line.c_str());
+  };
+  CHECK(shell("qemu-img create -q -f qcow2 " + image.path +
+              " 8M && qemu-img bitmap --add " + image.path + " kept") == 0);
+  Target target;
+  target.address = CommandTarget{
+      {"qemu-nbd", "-f", "qcow2", "--pid-file", pid_file, image.path}, {}};
+  Status status;
+  ExportInfo info;
+  const auto connection = open(target, status, info);
+  CHECK(status.is_ok());
+  CHECK(run(*connection, [](Job::Settled settled) {
+          Change change{Command::write,   {{4096, 65536}}, 4096,
+                        memory(65536, 7), false,           false};
+          return std::make_shared<ChangeJob>(std::move(change),
+                                             std::move(settled));
+        }).is_ok());
+  std::FILE *file = std::fopen(pid_file.c_str(), "r");
+  int server = 0;
+  CHECK(file != nullptr && std::fscanf(file, "%d", &server) == 1);
+  std::fclose(file);
+  // It cannot end for longer than one that only read is waited for.
+  CHECK(kill(server, SIGSTOP) == 0);
+  connection->abandon();
+  sleep(3);
+  kill(server, SIGCONT);
+  connection->join();
+  CHECK(shell("qemu-img info " + image.path + " | grep -q kept") == 0);
+  CHECK(shell("qemu-img info " + image.path + " | grep -q in-use") != 0);
+  unlink(pid_file.c_str());
+}
+
 TEST("a server that is killed fails what waits for it") {
   const Image image;
   const std::string socket = image.folder + "/s";

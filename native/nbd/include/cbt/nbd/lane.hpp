@@ -44,7 +44,7 @@ class Lane {
   Lane() = default;
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
-  ~Lane(); // closes without waiting for anything but a server of ours, which it kills
+  ~Lane(); // closes without waiting for anything but a server of ours, which it ends
 
   // Starts to connect; then poll and `notify` until it is ready.
   Status start(const Target& target);
@@ -88,6 +88,7 @@ class Lane {
   std::string name_;
   std::unique_ptr<ServerLog> log_;
   std::size_t in_flight_ = 0;
+  bool changes_ = false; // the server was asked to change what it serves
   Clock::time_point last_progress_;
   Request* first_done_ = nullptr;
   Request** last_done_ = &first_done_;
