@@ -45,6 +45,16 @@ export interface BackupResult {
  * One run: every disk of the source at one instant into the folder, incremental where its chain allows. Disks that fail
  * are in the result, the others stand; a run that fails as a whole throws a `CbtError`, and leaves the folder and the
  * points in time as they were. A source that the folder is not of is `ERR_CBT_INVALID_ARGUMENT`, unless `adopt` or `as` say otherwise.
+ * @param source What is backed up.
+ * @param options Where to, and how.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * import { connectVm } from 'qemu-cbt';
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * const { disks } = await backup(vmSource(vm), { to: '/backup/web' });
+ * ```
  */
 export async function backup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   checkSource(source, 'source');

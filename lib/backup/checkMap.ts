@@ -14,7 +14,13 @@ import { readWhole } from './readInto.js';
 /** What is asked of a state of a disk; any `DiskData` will do. */
 export interface ReadableDisk {
   readonly info: { readonly sizeBytes: number };
-  /** `length` bytes from `offset` on. */
+  /**
+   * `length` bytes from `offset` on.
+   * @param offset Bytes from the start.
+   * @param length Bytes.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>;
 }
 
@@ -61,7 +67,21 @@ const CHECK_MAP: Checks<CheckMapOptions> = {
   ...CALL,
 };
 
-/** Compares all that the map calls unchanged, as far as both states reach. Memory: a few MiB. */
+/**
+ * Compares all that the map calls unchanged, as far as both states reach. Memory: a few MiB.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError` for an option that is not what it must be, and what cannot be read.
+ * @example
+ * ```ts
+ * import { openData, openDisk } from 'qemu-cbt';
+ *
+ * await using disk = await openDisk('/vm/disk.qcow2');
+ * await using before = await openData({ kind: 'qemu-nbd', file: '/vm/restored.qcow2', format: 'qcow2' });
+ * await using after = await disk.openData();
+ * const map = await disk.changes({ from: '3f2504e0-4f89-11d3-9a0c-0305e82c3301' });
+ * const { differentBytes } = await checkMap({ map, before, after });
+ * ```
+ */
 export async function checkMap(options: CheckMapOptions): Promise<CheckMapResult> {
   checkOptions('checkMap', options, CHECK_MAP);
   return within('checkMap', options, (own = options) => compareAll(own));

@@ -42,7 +42,19 @@ const ESTIMATE: Checks<EstimateOptions> = {
   ...CALL,
 };
 
-/** Chooses bases as a run would, and counts; nothing is begun and nothing written. A source that the folder is not of is refused, as a run is. */
+/**
+ * Chooses bases as a run would, and counts; nothing is begun and nothing written. A source that the folder is not of is refused, as a run is.
+ * @param given What would be backed up.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * import { connectVm } from 'qemu-cbt';
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * for (const outcome of await estimate(vmSource(vm), { to: '/backup/web' })) console.log(outcome);
+ * ```
+ */
 export async function estimate(given: BackupSource, options: EstimateOptions): Promise<EstimateOutcome[]> {
   checkSource(given, 'source');
   checkOptions('estimate', options, ESTIMATE);

@@ -20,7 +20,14 @@ export interface Layer {
 
 export type { DamagedRun } from './manifestFiles.js';
 
-/** A folder as it was when it was read; it does not follow later changes. */
+/**
+ * A folder as it was when it was read; it does not follow later changes.
+ * @example
+ * ```ts
+ * const folder = await BackupFolder.read('/backup/web');
+ * for (const { run, pit } of folder.runs) console.log(run, pit);
+ * ```
+ */
 export class BackupFolder {
   /** A key serves one series; several keys may, where a disk had been taken for two. */
   readonly #seriesByKey = new Map<string, string>();
@@ -44,7 +51,13 @@ export class BackupFolder {
       for (const { key, series } of disks) if (series !== undefined) this.#seriesByKey.set(key, series);
   }
 
-  /** Reads every manifest, but those that `known` has. A folder that is not there is refused, or made and empty. */
+  /**
+   * Reads every manifest, but those that `known` has. A folder that is not there is refused, or made and empty.
+   * @param folder Its path.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+   * sound.
+   */
   static async read(
     folder: string,
     options: { create?: boolean; known?: ReadonlyMap<number, Manifest> } = {},
@@ -72,12 +85,20 @@ export class BackupFolder {
     return new BackupFolder(path, names, runs, damaged, merge, mark, markError);
   }
 
-  /** The same runs under another mark. */
+  /**
+   * The same runs under another mark.
+   * @param mark Whose folder it is.
+   * @returns The same folder with it.
+   */
   withMark(mark: Mark): BackupFolder {
     return new BackupFolder(this.path, this.names, this.runs, this.damaged, this.merge, mark);
   }
 
-  /** Id of the owner whose run it is; null where that cannot be told. */
+  /**
+   * Id of the owner whose run it is; null where that cannot be told.
+   * @param options A run.
+   * @returns Whose run it is; null where that is not known.
+   */
   ownerOf({ source }: Manifest): string | null {
     if (source.owner !== undefined) return source.owner;
     const owners = this.mark?.owners ?? [];
@@ -87,12 +108,20 @@ export class BackupFolder {
     return (same ?? heir)?.id ?? null;
   }
 
-  /** Which disk through time a layer belongs to; runs of version 1 know it by the name of their files only. */
+  /**
+   * Which disk through time a layer belongs to; runs of version 1 know it by the name of their files only.
+   * @param options A disk of a run.
+   * @returns Its series.
+   */
   seriesOf({ key }: Pick<DiskRun, 'key'>): string {
     return this.#seriesByKey.get(key) ?? key;
   }
 
-  /** Path of a file in the folder. */
+  /**
+   * Path of a file in the folder.
+   * @param name Of a file in it.
+   * @returns Its path.
+   */
   file(name: string): string {
     return join(this.path, name);
   }
@@ -113,7 +142,12 @@ export class BackupFolder {
     throw new CbtError('ERR_CBT_UNSUPPORTED', `${this.path} has run ${last}: ${MAX_RUN} is the last number`);
   }
 
-  /** The layers a disk of a run is read through, the full one first. Throws where a link is missing or does not fit. */
+  /**
+   * The layers a disk of a run is read through, the full one first. Throws where a link is missing or does not fit.
+   * @param run The run.
+   * @param disk The disk.
+   * @throws `CbtError`: ERR_CBT_CORRUPT_IMAGE where a layer is not there.
+   */
   stack(run: Manifest, disk: DiskRun): Layer[] {
     const layers: Layer[] = [];
     for (let layer: Layer | null = { run, disk }; layer !== null; layer = this.below(layer))
@@ -121,7 +155,11 @@ export class BackupFolder {
     return layers.reverse();
   }
 
-  /** The layer that this one builds on; null below a full one. Throws where it is missing or does not fit. */
+  /**
+   * The layer that this one builds on; null below a full one. Throws where it is missing or does not fit.
+   * @param options A layer.
+   * @returns The one below; null for a full one.
+   */
   below({ disk: top }: Layer): Layer | null {
     const { base } = top;
     if (base === null) return null;
@@ -150,7 +188,12 @@ export class BackupFolder {
     return { run, disk };
   }
 
-  /** The layers that build directly on this one. */
+  /**
+   * The layers that build directly on this one.
+   * @param run The run.
+   * @param disk The disk.
+   * @returns The layers right above it.
+   */
   children(run: Manifest, disk: DiskRun): Layer[] {
     return this.runs.flatMap((candidate) =>
       candidate.disks

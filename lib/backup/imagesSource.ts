@@ -24,7 +24,16 @@ const IMAGES_SOURCE: Checks<ImagesSourceOptions> = {
   scratchPlaces: listOf(text),
 };
 
-/** Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`. */
+/**
+ * Images that no VM uses, as one source: qcow2 with points in time, any other in full. A path given twice is `ERR_CBT_INVALID_ARGUMENT`.
+ * @param paths Of images that no QEMU has open.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a path that is none.
+ * @example
+ * ```ts
+ * const source = imagesSource(['/vm/disk.qcow2']);
+ * ```
+ */
 export function imagesSource(paths: readonly string[], options: ImagesSourceOptions = {}): BackupSource {
   names(paths, 'images');
   checkOptions('imagesSource', options, IMAGES_SOURCE);

@@ -63,6 +63,13 @@ export const KEEP_RULES: Checks<KeepRules> = {
 /**
  * Numbers of the runs to keep, of one disk's or of any other list; the newest is always among them. Throws `ERR_CBT_INVALID_ARGUMENT` where no
  * rule counts, where one is no whole number of at least 1, and for a protected run that is not there.
+ * @param runs Any order.
+ * @param rules What stays.
+ * @returns Numbers of the runs that stay.
+ * @example
+ * ```ts
+ * const kept = runsToKeep([{ run: 1, startedAt: '2026-01-01T00:00:00Z' }], { last: 7 });
+ * ```
  */
 export function runsToKeep(runs: readonly DatedRun[], rules: KeepRules): Set<number> {
   return new Set(rulesThatKeep(runs, rules).keys());

@@ -80,7 +80,16 @@ const PRUNE: Checks<PruneOptions> = {
   ...CALL,
 };
 
-/** Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune. */
+/**
+ * Forgets runs that no rule keeps; what a later run still needs is merged into it first. Interrupted, it is finished by the next run or prune.
+ * @param options Which folder, and what stays.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * const { layers } = await prune({ from: '/backup/web', rules: { last: 7 } });
+ * ```
+ */
 export async function prune(options: PruneOptions): Promise<PruneResult> {
   checkOptions('prune', options, PRUNE);
   requireCounted(options.rules);

@@ -81,6 +81,13 @@ const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), p
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:
  * `ERR_CBT_CORRUPT_IMAGE` for what is damaged. After a failure no new file is left; a device or an export may be half written. One
  * that is too small is `ERR_CBT_INVALID_ARGUMENT`.
+ * @param options From where, which point, where to.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * await restore({ from: '/backup/web', disk: 'drive0', to: '/vm/restored.qcow2' });
+ * ```
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   checkOptions('restore', options, RESTORE);

@@ -86,6 +86,13 @@ const RESTORE_ONTO: Checks<RestoreOntoOptions> = {
  * Writes every disk onto its image, checked as {@link restore} does. Refused before anything is written: images of which the folder knows
  * another disk, or none (`ERR_CBT_INVALID_ARGUMENT`; `force` overwrites them), that are too small, or in use (`BUSY`). After a failure an
  * image may be restored in part: the same call goes on from there. One bad disk spoils no other; where all fail the first error is thrown.
+ * @param options From where, which point, onto what.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * await restoreOnto({ from: '/backup/web', onto: [{ image: '/vm/disk.qcow2', disk: 'drive0' }] });
+ * ```
  */
 export async function restoreOnto(options: RestoreOntoOptions): Promise<RestoreOntoResult> {
   checkOptions('restoreOnto', options, RESTORE_ONTO);

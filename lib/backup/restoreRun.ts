@@ -49,6 +49,13 @@ const RESTORE_RUN: Checks<RestoreRunOptions> = {
  * Writes every disk of a run as it was, checked as {@link restore} does. Nothing is written where a file is there already
  * (`ERR_CBT_INVALID_ARGUMENT`), unless `force` replaces it, nor where no run is named in a folder of several owners (the same code). A disk that cannot be restored has an `error` and leaves no file; where none can, the
  * first error is thrown.
+ * @param options From where, which run, where to.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * await restoreRun({ from: '/backup/web', toFolder: '/vm/restored' });
+ * ```
  */
 export async function restoreRun(options: RestoreRunOptions): Promise<RestoreRunResult> {
   checkOptions('restoreRun', options, RESTORE_RUN);

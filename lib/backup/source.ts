@@ -42,19 +42,39 @@ export interface SourceFacts {
 /** The bytes of a disk at an instant. Any `DiskData` will do, and whatever reads. */
 export interface SourceData {
   readonly info: { readonly sizeBytes: number };
-  /** `length` bytes from `offset` on: all of them, or an error. The memory is the caller's for good. */
+  /**
+   * `length` bytes from `offset` on: all of them, or an error. The memory is the caller's for good.
+   * @param offset Bytes from the start.
+   * @param length Bytes.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>;
-  /** Ends the reading. */
+  /**
+   * Ends the reading.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   close(): Promise<void>;
 }
 
 /** A disk as it is now, for questions. A `TrackedDisk` is one. */
 export interface SourceQuestions {
-  /** What changed since a point. */
+  /**
+   * What changed since a point.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   changes(options: ChangesOptions): Promise<ChangeMap>;
-  /** What holds data. */
+  /**
+   * What holds data.
+   * @param selection A window of it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   allocated(selection?: ChangeMapSelection): Promise<ChangeMap>;
-  /** Lets go of it. */
+  /**
+   * Lets go of it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   close(): Promise<void>;
 }
 
@@ -67,13 +87,30 @@ export interface SourceDisk {
   changeId: string | null;
   /** Why no older point can answer; null where one may. */
   lost: { reason: CbtReason | null; message: string } | null;
-  /** The points in time that stand in its chain, the session's own with them. */
+  /**
+   * The points in time that stand in its chain, the session's own with them.
+   * @param signal Ends it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   points(signal: AbortSignal | undefined): Promise<readonly ChainPoint[]>;
-  /** What changed from an older point, by its PIT UUID, to the session's: of the whole disk. */
+  /**
+   * What changed from an older point, by its PIT UUID, to the session's: of the whole disk.
+   * @param from The point that the backup builds on.
+   * @param selection A window of it.
+   * @throws What your source throws is the failure of that disk, or of the run. Throw where it is not known what changed.
+   */
   changes(from: string, selection: ChangeMapSelection): Promise<ChangeMap>;
-  /** What holds data. */
+  /**
+   * What holds data.
+   * @param selection A window of it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   allocated(selection: ChangeMapSelection): Promise<ChangeMap>;
-  /** Its bytes at the instant, until the session ends. */
+  /**
+   * Its bytes at the instant, until the session ends.
+   * @param signal Ends it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   openData(signal: AbortSignal | undefined): Promise<SourceData>;
 }
 
@@ -89,11 +126,21 @@ export interface SourceSession {
   disks: readonly SourceDisk[];
   failed: readonly FailedDisk[];
   warnings: readonly string[];
-  /** The disks of which something was read that is not the session's instant. Throws when that holds for all of them. */
+  /**
+   * The disks of which something was read that is not the session's instant. Throws when that holds for all of them.
+   * @returns The disks whose content since the last check must not be trusted.
+   */
   check(): Promise<FailedDisk[]>;
-  /** Keeps the point in time on these disks and takes it off the others; disks on which that failed. Throws when it failed as a whole. */
+  /**
+   * Keeps the point in time on these disks and takes it off the others; disks on which that failed. Throws when it failed as a whole.
+   * @param disks Names of those whose point stays.
+   * @returns The disks where that failed.
+   */
   commit(disks: readonly string[]): Promise<FailedDisk[]>;
-  /** As if the session had never been; safe to call at any time, also after a commit that failed. Disks on which the point stays. */
+  /**
+   * As if the session had never been; safe to call at any time, also after a commit that failed. Disks on which the point stays.
+   * @returns The disks where that failed.
+   */
   rollback(): Promise<FailedDisk[]>;
 }
 
@@ -112,14 +159,41 @@ export interface BackupSource {
   readonly vm?: string | undefined;
   /** Whether a process that dies in a run leaves the point in time on its disks, for the next run to take off. */
   readonly leavesPoint: boolean;
-  /** Who the source is, and which disks it has. */
+  /**
+   * Who the source is, and which disks it has.
+   * @param signal Ends it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   facts(signal: AbortSignal | undefined): Promise<SourceFacts>;
-  /** A disk by its name in `facts`, for questions about it as it is now. */
+  /**
+   * A disk by its name in `facts`, for questions about it as it is now.
+   * @param disk The disk.
+   * @param signal Ends it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   openDisk(disk: string, signal: AbortSignal | undefined): Promise<SourceQuestions>;
-  /** Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`. */
+  /**
+   * Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`.
+   * @param pit UUID of the point in time.
+   * @param signal Ends it.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   begin(pit: string, signal: AbortSignal | undefined, options?: BeginSourceOptions): Promise<SourceSession>;
-  /** Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before. */
+  /**
+   * Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before.
+   * @param disk The disk.
+   * @param point Which one.
+   * @param signal Ends it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   forget(disk: string, point: string, signal: AbortSignal | undefined): Promise<void>;
-  /** The same of a point that nobody has a backup of: tracking ends with it where it is the only one. */
+  /**
+   * The same of a point that nobody has a backup of: tracking ends with it where it is the only one.
+   * @param disk The disk.
+   * @param pit UUID of the point in time.
+   * @param signal Ends it.
+   * @throws What your source throws is the failure of that disk, or of the run.
+   */
   undo(disk: string, pit: string, signal: AbortSignal | undefined): Promise<void>;
 }

@@ -33,13 +33,32 @@ export interface BackupTarget {
   /**
    * Keeps the bytes under the key, a new one each time. Under the key is nothing, or all of it: also after a failure, and when the data ends with an error.
    * When it is done they are on stable storage, and every later call sees them.
+   * @param key Name of the object.
+   * @param data The bytes.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What fails the disk, or the run.
    */
   write(key: string, data: AsyncIterable<Uint8Array>, options: TargetWrite): Promise<void>;
-  /** The bytes of an object in order, in pieces of any size; an object that is not there is an error. */
+  /**
+   * The bytes of an object in order, in pieces of any size; an object that is not there is an error.
+   * @param key Name of the object.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What fails the reader; where there is no such object too.
+   */
   read(key: string, options?: TargetRead): AsyncIterable<Uint8Array>;
-  /** Every key that begins so, in any order. */
+  /**
+   * Every key that begins so, in any order.
+   * @param prefix Names begin with it.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What fails the reader.
+   */
   list(prefix: string, options?: TargetCall): AsyncIterable<string>;
-  /** Takes an object away; one that is not there is none. */
+  /**
+   * Takes an object away; one that is not there is none.
+   * @param key Name of the object.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws What fails the caller.
+   */
   remove(key: string, options?: TargetCall): Promise<void>;
 }
 

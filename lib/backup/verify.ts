@@ -66,7 +66,16 @@ const VERIFY: Checks<VerifyOptions> = {
   ...CALL,
 };
 
-/** Checks a folder without changing it. Problems are in the result; it throws only where the folder itself cannot be read or holds no backup. */
+/**
+ * Checks a folder without changing it. Problems are in the result; it throws only where the folder itself cannot be read or holds no backup.
+ * @param options Which folder.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * const { problems } = await verify({ from: '/backup/web' });
+ * ```
+ */
 export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   checkOptions('verify', options, VERIFY);
   return toldBackup('verify', { folder: options.from }, options, verifyFolder);

@@ -41,7 +41,19 @@ const VERIFY_AGAINST: Checks<VerifyAgainstOptions> = {
   ...CALL,
 };
 
-/** Proves the change maps of a source against its content, in a session that is rolled back. */
+/**
+ * Proves the change maps of a source against its content, in a session that is rolled back.
+ * @param source What is backed up.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * import { connectVm } from 'qemu-cbt';
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * for (const verdict of await verifyAgainst(vmSource(vm), { from: '/backup/web' })) console.log(verdict);
+ * ```
+ */
 export async function verifyAgainst(
   source: BackupSource,
   options: VerifyAgainstOptions,

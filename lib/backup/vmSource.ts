@@ -23,7 +23,18 @@ export interface VmSourceOptions {
 
 const VM_SOURCE: Checks<VmSourceOptions> = sessionChecks;
 
-/** The disks of a VM, running or off, as one source. The connection stays the caller's. */
+/**
+ * The disks of a VM, running or off, as one source. The connection stays the caller's.
+ * @param vm Stays the caller’s to close.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
+ * @example
+ * ```ts
+ * import { connectVm } from 'qemu-cbt';
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * const source = vmSource(vm, { quiesce: { onFailure: 'warn' } });
+ * ```
+ */
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
   checkOptions('vmSource', options, VM_SOURCE);
   return {

@@ -8,17 +8,10 @@ import type { BitmapKernel } from './bitmapKernel.js';
 import type { CallOptions } from './callOptions.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import { checkCount, checkStart, holdLast, joinPending } from './mapParts.js';
-import {
-  abortSignal,
-  anything,
-  type Checks,
-  callback,
-  checkCall,
-  checkOptions,
-  milliseconds,
-} from './options.js';
+import { type ChangeMapSelection, selectionChecks } from './mapSelection.js';
+import { abortSignal, anything, type Checks, checkCall, checkOptions, milliseconds } from './options.js';
 import { type MapContent, type OwnMapFacts, ownMap } from './ownMap.js';
-import { type OnProgress, Progress } from './progress.js';
+import { Progress } from './progress.js';
 import { providedKernel } from './providedKernel.js';
 import {
   type ChangedRange,
@@ -33,6 +26,7 @@ import { underBoth } from './underBoth.js';
 import { within } from './within.js';
 import { withinEach } from './withinEach.js';
 
+export type { ChangeMapSelection } from './mapSelection.js';
 export type { ChangedRange } from './rangePage.js';
 
 /** What a map is about. Sizes in bytes. */
@@ -49,30 +43,6 @@ export interface ChangeMapFacts {
   /** What limits a right answer, for people; empty as a rule. */
   warnings: readonly string[];
 }
-
-/** Which part of a map is read, and how it can be followed and stopped. */
-export interface ChangeMapSelection {
-  /** First byte asked about; 0 unless told. */
-  start?: number | undefined;
-  /** At most this many ranges; all unless told. */
-  max?: number | undefined;
-  /** Ends the question, and every reading of its map. */
-  signal?: AbortSignal | undefined;
-  /** Milliseconds for the question; readings of its map take their own. */
-  timeoutMs?: number | undefined;
-  /** Told after every page how far the reading is: bytes of the disk that are done, of all. */
-  onProgress?: OnProgress | undefined;
-}
-
-/** The checks of its options, for whoever takes them too. */
-export const selectionChecks: Checks<ChangeMapSelection> = {
-  // Looked at where the size is known.
-  start: anything,
-  max: anything,
-  signal: abortSignal,
-  timeoutMs: milliseconds,
-  onProgress: callback,
-};
 
 /** How a map is read in batches; `timeoutMs` is for each of them. */
 export interface BatchOptions extends CallOptions {
@@ -91,6 +61,12 @@ const BIT_CHUNK_BYTES = 1 << 20;
 /**
  * The answer to "what changed between A and B", and to "what holds data": ascending, disjoint, coalesced byte ranges. Read page
  * by page when it is asked, in bounded memory but for `ranges` and `bits`; it may hold too much, never too little.
+ * @example
+ * ```ts
+ * await using disk = await openDisk('/vm/disk.qcow2');
+ * const map = await disk.changes({ from: '3f2504e0-4f89-11d3-9a0c-0305e82c3301' });
+ * for await (const { offset, length } of map) console.log(offset, length);
+ * ```
  */
 export class ChangeMap implements ChangeMapFacts {
   readonly disk: string;
@@ -111,6 +87,10 @@ export class ChangeMap implements ChangeMapFacts {
    * A map of one's own, for a source that QEMU's bitmaps do not serve: a storage's snapshots, another hypervisor, a test. Ranges past the
    * end of the disk are `ERR_CBT_INVALID_ARGUMENT`; of a pager every page is checked, and one that breaks the rules of `RangePager` is
    * `ERR_CBT_BACKEND_PROTOCOL` where it is read.
+   * @param content The ranges, or a pager that tells them.
+   * @param facts Which disk, its size, and from where to where.
+   * @param selection A window of it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for content that does not fit the facts.
    */
   static async from(
     content: MapContent,
@@ -153,12 +133,20 @@ export class ChangeMap implements ChangeMapFacts {
     return this.#start;
   }
 
-  /** One page: the ranges from `start` on, at most `max`, and where the next page starts (`sizeBytes` at the end). */
+  /**
+   * One page: the ranges from `start` on, at most `max`, and where the next page starts (`sizeBytes` at the end).
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   async page(options?: CallOptions): Promise<RangePage> {
     return this.#reading('page', options, (signal) => this.#page(this.#start, this.#max, signal));
   }
 
-  /** All ranges of the selection in one flat array of offset/length pairs: 16 bytes a range. */
+  /**
+   * All ranges of the selection in one flat array of offset/length pairs: 16 bytes a range.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   async ranges(options?: CallOptions): Promise<Ranges> {
     return this.#reading('ranges', options, (signal) => this.#ranges(signal));
   }
@@ -177,7 +165,11 @@ export class ChangeMap implements ChangeMapFacts {
     return whole;
   }
 
-  /** The ranges in batches of at most `maxRanges`, coalesced across batches: no two ranges of the stream touch. */
+  /**
+   * The ranges in batches of at most `maxRanges`, coalesced across batches: no two ranges of the stream touch.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   async *batches(options: BatchOptions = {}): AsyncGenerator<Ranges, void, undefined> {
     checkOptions('batches', options, BATCHES);
     const most = checkCount('maxRanges', options.maxRanges ?? BATCH_RANGES);
@@ -205,6 +197,8 @@ export class ChangeMap implements ChangeMapFacts {
   /**
    * The areas in batches, cut into those that hold data and those that read as zeros (discarded, zeroed, or new). For
    * maps that were asked for with `kinds`.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async *kinds(options: CallOptions = {}): AsyncGenerator<AreaKinds, void, undefined> {
     checkCall('kinds', options);
@@ -229,7 +223,11 @@ export class ChangeMap implements ChangeMapFacts {
     }
   }
 
-  /** Bytes in the ranges from `start` on; `max` does not limit it. */
+  /**
+   * Bytes in the ranges from `start` on; `max` does not limit it.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   async changedBytes(options?: CallOptions): Promise<number> {
     return this.#reading('changedBytes', options, (signal) => this.#changedBytes(signal));
   }
@@ -256,6 +254,9 @@ export class ChangeMap implements ChangeMapFacts {
   /**
    * The map as bits, least significant first, widened outward to `granularityBytes`: bit n covers
    * [start + n*g, start + (n+1)*g). `start` must be a multiple of the granularity; `max` does not limit it.
+   * @param granularityBytes Bytes that one bit stands for; those of the map unless given.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async bits(granularityBytes: number = this.granularityBytes, options?: CallOptions): Promise<Uint8Array> {
     return this.#reading('bits', options, (signal) => this.#bits(granularityBytes, signal));
@@ -280,7 +281,12 @@ export class ChangeMap implements ChangeMapFacts {
     return whole;
   }
 
-  /** As {@link bits}, in pieces of bounded size, in order; together they are the whole. */
+  /**
+   * As {@link bits}, in pieces of bounded size, in order; together they are the whole.
+   * @param granularityBytes Bytes that one bit stands for; those of the map unless given.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   async *bitBatches(
     granularityBytes: number = this.granularityBytes,
     options: CallOptions = {},

@@ -75,6 +75,12 @@ const OPTIONS: Checks<DiffOptions> = {
 /**
  * The changes of a disk in pieces, in order of offset: to be iterated, or read as a web stream. It ends well only when what was read is
  * the session's instant for sure; until then pieces may be sent, and nothing may be trusted. Each iteration reads anew.
+ * @example
+ * ```ts
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * await using session = await vm.begin();
+ * for await (const piece of session.diff('drive0', { from: '3f2504e0-4f89-11d3-9a0c-0305e82c3301' })) console.log(piece.offset, piece.length);
+ * ```
  */
 export class Diff implements AsyncIterable<DiffPiece> {
   readonly disk: string;
@@ -135,7 +141,10 @@ export class Diff implements AsyncIterable<DiffPiece> {
     }
   }
 
-  /** The same as a web stream, which asks for a piece when its reader does, and for none ahead. */
+  /**
+   * The same as a web stream, which asks for a piece when its reader does, and for none ahead.
+   * @returns A stream that holds back as its reader does; it errors where iterating throws.
+   */
   stream(): ReadableStream<DiffPiece> {
     return ReadableStream.from(this);
   }

@@ -68,16 +68,32 @@ export interface DiskDataInfo {
  */
 export interface DiskData extends AsyncDisposable {
   readonly info: DiskDataInfo;
-  /** `length` bytes from `offset` on, all of them or an error. */
+  /**
+   * `length` bytes from `offset` on, all of them or an error.
+   * @param offset Bytes from the start of the disk.
+   * @param length Bytes.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
+   */
   read(offset: number, length: number, options?: DiskDataReadOptions): Promise<Buffer>;
-  /** The bytes of the ranges, one range behind the other, at most 4 GiB. */
+  /**
+   * The bytes of the ranges, one range behind the other, at most 4 GiB.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
+   */
   readRanges(ranges: Ranges, options?: DiskDataReadOptions): Promise<Buffer>;
   /** The same into the caller's memory, which must have exactly that size. */
   readRanges<Into extends Uint8Array>(
     ranges: Ranges,
     options: DiskDataReadOptions & { into: Into },
   ): Promise<Into>;
-  /** Pieces of the ranges in order of offset. Each is the reader's for good. */
+  /**
+   * Pieces of the ranges in order of offset. Each is the reader's for good.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
+   */
   stream(
     ranges: Ranges,
     options?: DiskDataStreamOptions,
@@ -86,6 +102,10 @@ export interface DiskData extends AsyncDisposable {
    * Works on the same pieces, one after the other, and gives the bytes in all of them. Faster than `stream`, because a piece's
    * memory is only lent: until the promise of its work is done. What is needed for longer is copied; work that returns no
    * promise is refused. Where the work fails, its error is this call's; a `signal` that fires ends it after the piece in work.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param work Is lent each piece until its promise is done.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said, and what `work` throws.
    */
   forEachPiece(
     ranges: Ranges,
@@ -95,29 +115,65 @@ export interface DiskData extends AsyncDisposable {
   /**
    * Writes all of `data`, as it is when this is called; on shared memory it must not change before the call is done. On
    * stable storage after `flush`.
+   * @param offset Bytes from the start of the disk.
+   * @param data The bytes.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
    */
   write(offset: number, data: Uint8Array, options?: DiskDataWriteOptions): Promise<void>;
-  /** `data` cut up by the ranges, in their order; as long as they are together. */
+  /**
+   * `data` cut up by the ranges, in their order; as long as they are together.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param data The bytes of all ranges, one after the other.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
+   */
   writeRanges(ranges: Ranges, data: Uint8Array, options?: DiskDataWriteOptions): Promise<void>;
   /**
    * Writes piece by piece, at most `queueBytes` on their way (32 MiB unless given); bytes written. Pieces must not overlap. A
    * piece's memory, unless it is shared, may be used again when the next is asked for.
+   * @param source Pieces, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said, and what the source throws.
    */
   writeStream(
     source: AsyncIterable<DiskPiece> | Iterable<DiskPiece>,
     options?: DiskDataWriteOptions & { queueBytes?: number | undefined },
   ): Promise<number>;
-  /** Makes the ranges read as zeros; with `keepAllocated` their space stays theirs. */
+  /**
+   * Makes the ranges read as zeros; with `keepAllocated` their space stays theirs.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
+   */
   zero(
     ranges: Ranges,
     options?: DiskDataWriteOptions & { keepAllocated?: boolean | undefined },
   ): Promise<void>;
-  /** Says that the content of the ranges is not needed: afterwards they may read as anything. */
+  /**
+   * Says that the content of the ranges is not needed: afterwards they may read as anything.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: out of the disk, closed, or what the storage said.
+   */
   trim(ranges: Ranges, options?: DiskDataWriteOptions): Promise<void>;
-  /** Brings every write that was done before to stable storage. */
+  /**
+   * Brings every write that was done before to stable storage.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where it is not known that what was written is safe.
+   */
   flush(options?: DiskDataCallOptions): Promise<void>;
-  /** Where a negotiated context says what is wanted; the context must not change meanwhile. */
+  /**
+   * Where a negotiated context says what is wanted; the context must not change meanwhile.
+   * @param context A metadata context that was asked for when it was opened.
+   * @param wanted What is told of it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a context that was not.
+   */
   pager(context: string, wanted: 'dirty' | 'data' | 'zero' | 'allocated' | 'top'): RangePager;
-  /** Ends the connection; a qemu-nbd of ours ends too, and its failure to write back is this call's. */
+  /**
+   * Ends the connection; a qemu-nbd of ours ends too, and its failure to write back is this call's.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where closing failed.
+   */
   close(options?: CallOptions): Promise<void>;
 }

@@ -72,7 +72,18 @@ const BRAND = Symbol.for('qemu-cbt.CbtError');
 /** Causes of causes that JSON carries; a ring of them ends here too. */
 const MAX_CAUSES = 8;
 
-/** The one error class of the library. Facades translate it; nothing else is thrown on purpose. */
+/**
+ * The one error class of the library. Facades translate it; nothing else is thrown on purpose.
+ * @example
+ * ```ts
+ * try {
+ *   await openDisk('/vm/disk.qcow2');
+ * } catch (error) {
+ *   if (!CbtError.is(error)) throw error;
+ *   console.error(error.code, error.recovery, error.message);
+ * }
+ * ```
+ */
 export class CbtError extends Error {
   declare readonly name: 'CbtError';
   readonly code: CbtErrorCode;
@@ -87,7 +98,12 @@ export class CbtError extends Error {
     Object.defineProperty(CbtError.prototype, BRAND, { value: true });
   }
 
-  /** For code that hands on a failure of its own as one of the library's. */
+  /**
+   * For code that hands on a failure of its own as one of the library's.
+   * @param code What went wrong.
+   * @param message With the field, its value and its limit.
+   * @param options Reason, disk, details, cause.
+   */
   constructor(code: CbtErrorCode, message: string, options: CbtErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
@@ -100,6 +116,9 @@ export class CbtError extends Error {
   /**
    * Whether it is an error of this library, also of another copy of it in the process; with `codes` whether it is of one of
    * them. From a worker or another process an error comes as JSON: {@link CbtError.fromJSON}.
+   * @param value Anything.
+   * @param codes Codes that count; any where none is given.
+   * @returns Whether it is one, of another copy of this package too.
    */
   static is<C extends CbtErrorCode = CbtErrorCode>(value: unknown, ...codes: C[]): value is CbtErrorOf<C> {
     if (typeof value !== 'object' || value === null || !(BRAND in value)) return false;
@@ -113,7 +132,11 @@ export class CbtError extends Error {
     return this === CbtError ? CbtError.is(value) : Function.prototype[Symbol.hasInstance].call(this, value);
   }
 
-  /** The error that {@link CbtError.toJSON} made into this, parsed. Throws `ERR_CBT_INVALID_ARGUMENT` where it is none. */
+  /**
+   * The error that {@link CbtError.toJSON} made into this, parsed. Throws `ERR_CBT_INVALID_ARGUMENT` where it is none.
+   * @param json What `toJSON` gave.
+   * @returns The error again.
+   */
   static fromJSON(json: unknown): CbtError {
     const { code, reason, disk, message, details = {}, disks, cause } = asObject('json', json);
     if (!CODES.some((one) => one === code))
@@ -137,12 +160,19 @@ export class CbtError extends Error {
     return recoveryOf(this.code, this.reason);
   }
 
-  /** The same error, said about a disk; keeps a disk that is already named. */
+  /**
+   * The same error, said about a disk; keeps a disk that is already named.
+   * @param disk Name of the disk.
+   * @returns The same error, said of that disk.
+   */
   about(disk: string): CbtError {
     return this.disk === undefined ? retold(this, { disk }) : this;
   }
 
-  /** For other processes, workers and logs; {@link CbtError.fromJSON} is the way back. */
+  /**
+   * For other processes, workers and logs; {@link CbtError.fromJSON} is the way back.
+   * @returns Plain data.
+   */
   toJSON(): CbtErrorJson {
     return errorToJson(this, MAX_CAUSES);
   }

@@ -40,23 +40,70 @@ export interface BitsOptions extends RangesOptions {
  * `ChangeMap.ranges` gives them; another one is `ERR_CBT_INVALID_ARGUMENT`. A new list comes of every call.
  */
 export interface RangeAlgebra {
-  /** A list from ranges in any order, which may overlap and touch. */
+  /**
+   * A list from ranges in any order, which may overlap and touch.
+   * @param ranges In any order; they may touch and overlap.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for what is no range.
+   */
   from(ranges: Iterable<ChangedRange>): Ranges;
-  /** Bytes in a list. */
+  /**
+   * Bytes in a list.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @returns Their sum, bytes.
+   */
   totalBytes(ranges: Ranges): number;
-  /** What is in either. */
+  /**
+   * What is in either.
+   * @param a Ranges.
+   * @param b Ranges.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for ranges that are none.
+   */
   union(a: Ranges, b: Ranges, options?: RangesOptions): Promise<Ranges>;
-  /** What is in both. */
+  /**
+   * What is in both.
+   * @param a Ranges.
+   * @param b Ranges.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for ranges that are none.
+   */
   intersect(a: Ranges, b: Ranges, options?: RangesOptions): Promise<Ranges>;
-  /** What is in `a` and not in `b`. */
+  /**
+   * What is in `a` and not in `b`.
+   * @param a Ranges.
+   * @param b Ranges.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for ranges that are none.
+   */
   subtract(a: Ranges, b: Ranges, options?: RangesOptions): Promise<Ranges>;
-  /** What lies in a part of the disk. */
+  /**
+   * What lies in a part of the disk.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for ranges that are none.
+   */
   clip(ranges: Ranges, options: ClipOptions): Promise<Ranges>;
-  /** Every range widened outward to multiples of the granularity, and merged; never past `sizeBytes`, which all must lie in. */
+  /**
+   * Every range widened outward to multiples of the granularity, and merged; never past `sizeBytes`, which all must lie in.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param granularityBytes A power of two.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for ranges that are none.
+   */
   align(ranges: Ranges, granularityBytes: number, options?: AlignOptions): Promise<Ranges>;
-  /** The list as bits, least significant first: bit n is set where any byte of [n * granularity, (n + 1) * granularity) is in it. */
+  /**
+   * The list as bits, least significant first: bit n is set where any byte of [n * granularity, (n + 1) * granularity) is in it.
+   * @param ranges Offsets and lengths in bytes, ascending.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for ranges that are none.
+   */
   toBits(ranges: Ranges, options: BitsOptions): Promise<Uint8Array>;
-  /** The list of bits that are set; a bit at or past the end of the disk is refused. */
+  /**
+   * The list of bits that are set; a bit at or past the end of the disk is refused.
+   * @param bits A bit for each granule, the first one lowest.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT where they do not fit the size.
+   */
   fromBits(bits: Uint8Array, options: BitsOptions): Promise<Ranges>;
 }
 

@@ -41,9 +41,17 @@ export interface RangePage {
 
 /** Something that can tell its ranges page by page, from any offset. */
 export interface RangePager {
-  /** The ranges in a window, from its start on: as many as fit in `maxRanges`. */
+  /**
+   * The ranges in a window, from its start on: as many as fit in `maxRanges`.
+   * @param window Which part of the disk, and how many ranges at most.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   page(window: Window): Promise<RangePage>;
-  /** Bytes in the set within the window, where that can be told without building ranges. */
+  /**
+   * Bytes in the set within the window, where that can be told without building ranges.
+   * @param window Which part of the disk.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   count?(window: Omit<Window, 'maxRanges'>): Promise<number>;
 }
 

@@ -40,23 +40,37 @@ export interface SessionFacts {
 
 /** A backup session, readable until `commit` or `rollback`. Disposed of without either, it is rolled back. */
 export interface Session extends SessionFacts, AsyncDisposable {
-  /** The disk as it was at the session's instant: its changes since any older point, and what holds data. */
+  /**
+   * The disk as it was at the session's instant: its changes since any older point, and what holds data.
+   * @param disk Name of the disk.
+   * @param options Signal and deadline.
+   * @throws `CbtError` for a disk that is not in the session or was not begun, and a session that broke.
+   */
   openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk>;
   /**
    * What a backup of the disk has to copy since an older point: changed bytes, zeros told apart, in order and in pieces, with `check`
    * done at the end. Nothing is read before it is iterated.
+   * @param disk Name of the disk.
+   * @param options From which point, and how it is read.
+   * @returns What is iterated; it throws there.
    */
   diff(disk: string, options: DiffOptions): Diff;
   /**
    * The disk's bytes at the instant, read-only; needs the libnbd addon. A stream of it, and `forEachPiece`, end with a `check` of their own,
    * and `close` asks for whatever was read besides: it throws where that is not the instant's. To be closed before the session ends. While
    * it is open a VM that is off cannot start.
+   * @param disk Name of the disk.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` for a disk that is not in the session or was not begun, and a session that broke.
    */
   openData(disk: string, options?: OpenDataOptions): Promise<DiskData>;
   /**
    * Throws when what is read is no longer the session's instant. Whoever reads data calls it after reading and before
    * trusting: a broken session goes on serving bytes, but of another moment. Of one disk where it is named: one that is taken
    * out of a running VM, or written to while the VM is off, is lost by itself.
+   * @param disk One disk; all unless given.
+   * @param options Signal and deadline.
+   * @throws `CbtError`: what was read since the last check must be discarded.
    */
   check(disk?: string, options?: CallOptions): Promise<void>;
   /** Why the session as a whole broke; null while it is good. */
@@ -71,9 +85,15 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * Ends the session and keeps its point in time; throws where it is kept on no disk, with every disk in `error.disks`. A
    * broken session is rolled back, and this throws why; so is a disk of a VM
    * that is off whose data was read here and is not the instant's any more: it has an error then.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where nothing was committed, that of a session that broke.
    */
   commit(options?: EndSessionOptions): Promise<TrackingOutcome>;
-  /** Ends the session; its point in time goes, and its changes join those of the point before. */
+  /**
+   * Ends the session; its point in time goes, and its changes join those of the point before.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where nothing was rolled back.
+   */
   rollback(options?: EndSessionOptions): Promise<TrackingOutcome>;
 }
 

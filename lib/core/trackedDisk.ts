@@ -7,64 +7,42 @@ import { openBounded } from './boundedData.js';
 import type { CallOptions } from './callOptions.js';
 import { currentChain, findProblems, layerOf, readCatalogue, type SegmentPart } from './chain.js';
 import { formatChangeId } from './changeId.js';
-import { ChangeMap, type ChangeMapSelection, selectionChecks } from './changeMap.js';
+import { ChangeMap, type ChangeMapSelection } from './changeMap.js';
 import { type ChangePlan, planChanges } from './changeQuery.js';
 import { closing } from './closing.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
+import { CHANGES, type ChangesOptions, PITS, type PitsOptions } from './diskQuestions.js';
 import type { BitmapReader, DiskSource, DiskState } from './diskSource.js';
 import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
-import {
-  abortSignal,
-  anything,
-  type Checks,
-  checkCall,
-  checkOptions,
-  flag,
-  milliseconds,
-} from './options.js';
+import { selectionChecks } from './mapSelection.js';
+import { checkCall, checkOptions } from './options.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { listForeign, type PitInfo, type PitList, trackingState } from './pitList.js';
 import { type Point, parsePoint } from './point.js';
-import type { Instant } from './pointInTime.js';
 import type { RangePager } from './rangePage.js';
 import { requireSameChains } from './sameChains.js';
 import { parseSegmentName } from './segmentName.js';
 import { checkSizes } from './sizeHistory.js';
 import { within } from './within.js';
 
+export type { ChangesOptions, PitsOptions } from './diskQuestions.js';
 export type { ForeignInfo, PitInfo, PitList, TrackingState } from './pitList.js';
-
-/** The two points between which changes are asked, and how they are read. */
-export interface ChangesOptions extends ChangeMapSelection {
-  /**
-   * The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. An instant answers only on the
-   * disk whose history it belongs to.
-   */
-  from: string | Instant;
-  /** The later point; left out: the disk as it is now, or, for a disk of a session, the session's instant. */
-  to?: string | Instant | undefined;
-  /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
-  kinds?: boolean | undefined;
-}
 
 /** @internal */
 export type AskChanges = (
   options: Pick<ChangesOptions, 'from' | 'to' | 'signal' | 'onProgress'>,
 ) => Promise<ChangeMap>;
 
-/** How points in time are listed. */
-export interface PitsOptions extends CallOptions {
-  /** Whether the bytes that changed after each point are counted; they are unless told. */
-  count?: boolean | undefined;
-}
-
-const CALL = { signal: abortSignal, timeoutMs: milliseconds };
-const PITS: Checks<PitsOptions> = { ...CALL, count: flag };
-// Points are told apart where they are read.
-const CHANGES: Checks<ChangesOptions> = { ...selectionChecks, from: anything, to: anything, kinds: flag };
-
-/** A disk that is open for questions. Every question reads the state afresh; nothing is ever written. Failures are `CbtError`s with the disk's name. */
+/**
+ * A disk that is open for questions. Every question reads the state afresh; nothing is ever written. Failures are `CbtError`s with the disk's name.
+ * @example
+ * ```ts
+ * await using disk = await openDisk('/vm/disk.qcow2');
+ * const { pits } = await disk.pits();
+ * for (const { uuid } of pits) console.log(uuid);
+ * ```
+ */
 export class TrackedDisk {
   readonly #source: DiskSource;
   readonly #kernel: BitmapKernel;
@@ -97,6 +75,8 @@ export class TrackedDisk {
   /**
    * Format and size of the top layer, the format as QEMU names it, what keeps its bitmaps from being read, the disk's history (null: none), and the
    * one that it had, where its bitmaps count for nothing any more: a candidate, on which nothing may be built.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async topLayer(options?: CallOptions): Promise<{
     format: string;
@@ -119,6 +99,8 @@ export class TrackedDisk {
   /**
    * The points in time of the current chain, the bitmaps of others, and what is wrong. Without `count` no bitmap is read, and
    * `changedBytes` is null: a live one costs a connection.
+   * @param options Which disks, signal and deadline.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async pits(options?: PitsOptions): Promise<PitList> {
     checkOptions('pits', options, PITS);
@@ -158,7 +140,11 @@ export class TrackedDisk {
     });
   }
 
-  /** What changed from one point to another; `*` asks for what holds data. Throws the reason where that is not known. */
+  /**
+   * What changed from one point to another; `*` asks for what holds data. Throws the reason where that is not known.
+   * @param options From which point, up to which.
+   * @throws `CbtError`: ERR_CBT_TRACKING_LOST or ERR_CBT_UNKNOWN_PIT with the reason where it is not known what changed: take a full backup.
+   */
   async changes(options: ChangesOptions): Promise<ChangeMap> {
     checkOptions('changes', options, CHANGES);
     return this.#asked('changes', options, async ({ signal }) => {
@@ -250,7 +236,11 @@ export class TrackedDisk {
     return new ChangeMap({ ...plan, disk: this.disk }, pager, this.#kernel, options, data);
   }
 
-  /** What holds data, through every layer: the `*` of VMware, the NULL of Virtuozzo. */
+  /**
+   * What holds data, through every layer: the `*` of VMware, the NULL of Virtuozzo.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
+   */
   async allocated(options: ChangeMapSelection = {}): Promise<ChangeMap> {
     checkOptions('allocated', options, selectionChecks);
     return this.#asked('allocated', options, ({ signal }) => this.#allocated(options, signal));
@@ -260,6 +250,8 @@ export class TrackedDisk {
    * The disk's bytes, read-only; needs the libnbd addon. Of an image that no VM uses, and which stays unused while they are open; of a
    * session's disk those of its instant, as `Session.openData` gives them. A disk that a VM writes to has none that stand still:
    * `ERR_CBT_UNSUPPORTED`, begin a session.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async openData(options?: OpenDataOptions): Promise<DiskData> {
     return this.#coded(() =>
@@ -280,7 +272,11 @@ export class TrackedDisk {
     return this;
   }
 
-  /** Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. Cancelled or late, only the waiting ends, and the closing goes on. */
+  /**
+   * Lets go of files and connections; later questions are `ERR_CBT_CLOSED`. Cancelled or late, only the waiting ends, and the closing goes on.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where closing failed.
+   */
   async close(options?: CallOptions): Promise<void> {
     await closing('close', options, () => this.#end());
   }
@@ -305,7 +301,11 @@ export class TrackedDisk {
     }
   }
 
-  /** Closes this as well when the disk is closed; for whoever opened the disk through something of its own. */
+  /**
+   * Closes this as well when the disk is closed; for whoever opened the disk through something of its own.
+   * @param resource Is closed after the disk.
+   * @returns The disk.
+   */
   closeWith(resource: { close(): Promise<void> }): this {
     this.#closedWith.push(resource);
     return this;

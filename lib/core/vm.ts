@@ -128,23 +128,56 @@ export interface Vm extends AsyncDisposable {
    * works on this VM. Never for one that is off, or that was closed.
    */
   readonly lost: AbortSignal;
-  /** Name, UUID and state of the VM. */
+  /**
+   * Name, UUID and state of the VM.
+   * @param options Signal and deadline.
+   * @throws `CbtError`: ERR_CBT_CONNECTION_LOST where QEMU is gone.
+   */
   facts(options?: CallOptions): Promise<VmFacts>;
-  /** The disks of these names, in that order; every disk in QEMU's order unless given. Also those that cannot be tracked. */
+  /**
+   * The disks of these names, in that order; every disk in QEMU's order unless given. Also those that cannot be tracked.
+   * @param options Which disks, signal and deadline.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a name that is no disk, or fits two.
+   */
   disks(options?: DisksOptions): Promise<VmDiskInfo[]>;
-  /** A disk by any of its names, for questions. Reads afresh at every question; what it answers of "now" goes on changing. */
+  /**
+   * A disk by any of its names, for questions. Reads afresh at every question; what it answers of "now" goes on changing.
+   * @param name Its name.
+   * @param options Signal and deadline.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a name that is no disk, or fits two.
+   */
   openDisk(name: string, options?: CallOptions): Promise<TrackedDisk>;
-  /** Start tracking, a first point in time at one instant on all disks. Refused as a whole when one disk refuses. */
+  /**
+   * Start tracking, a first point in time at one instant on all disks. Refused as a whole when one disk refuses.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
+   */
   enable(options?: StartVmOptions): Promise<TrackingOutcome>;
-  /** Start anew in a new epoch, whatever the state; no older point answers afterwards. */
+  /**
+   * Start anew in a new epoch, whatever the state; no older point answers afterwards.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
+   */
   reset(options?: StartVmOptions): Promise<TrackingOutcome>;
-  /** End tracking: every segment of ours is removed, bitmaps of others stay. */
+  /**
+   * End tracking: every segment of ours is removed, bitmaps of others stay.
+   * @param options Which disks, signal and deadline.
+   * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
+   */
   disable(options?: DisksOptions): Promise<TrackingOutcome>;
-  /** Forget a point in time (PIT UUID, changeId, bitmap name or instant); all others answer as before. */
+  /**
+   * Forget a point in time (PIT UUID, changeId, bitmap name or instant); all others answer as before.
+   * @param point UUID, changeId or instant of a point in time.
+   * @param options Which disks, signal and deadline.
+   * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
+   */
   forget(point: string | Instant, options?: DisksOptions): Promise<TrackingOutcome>;
   /**
    * Takes a point in time that nobody has a backup of off its disks: the newest is rolled back, and tracking with it where it is
    * the only one; any other is forgotten. Each disk by itself.
+   * @param pit UUID of the point in time.
+   * @param options Which disks, signal and deadline.
+   * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
    */
   undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome>;
   /**
@@ -152,17 +185,32 @@ export interface Vm extends AsyncDisposable {
    * running VM it ends also, rolled back, with this process, unless it is `detached`. Off, the point in time stays then
    * (`undo` takes it off); an image that can hold none takes part all the same, unless the session is `detached`: any
    * write to it is noticed as long as this process runs.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
    */
   begin(options?: BeginVmOptions): Promise<Session>;
-  /** A session that is open on this VM, begun by whomever. Off, it is its point in time: a disk that has it not says so. */
+  /**
+   * A session that is open on this VM, begun by whomever. Off, it is its point in time: a disk that has it not says so.
+   * @param pit UUID of the point in time.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where there is no such session.
+   */
   resume(pit: string, options?: CallOptions): Promise<Session>;
   /**
    * Runs a QMP command, for what the library has no call for: the monitor serves one client at a time, and that is this connection.
    * Gives what QEMU returned, unchecked; its refusal is an error whose `details` have QEMU's class and words. Whatever starts with `cbt` in
    * QEMU is the library's: a command that changes it breaks sessions. Cancelled or late, the command may still take effect. Off, there is no
    * monitor: `ERR_CBT_UNSUPPORTED`.
+   * @param command Its name.
+   * @param args Its arguments.
+   * @param options Signal and deadline.
+   * @throws `CbtError` with what QEMU says.
    */
   qmp(command: string, args?: object, options?: CallOptions): Promise<unknown>;
-  /** Ends the connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on. */
+  /**
+   * Ends the connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where a session could not be rolled back.
+   */
   close(options?: CallOptions): Promise<void>;
 }

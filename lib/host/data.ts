@@ -18,6 +18,14 @@ export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
 /**
  * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
+ * @param target An NBD export, or an image for qemu-nbd.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError` where it cannot be opened.
+ * @example
+ * ```ts
+ * await using data = await openData({ kind: 'qemu-nbd', file: '/vm/disk.qcow2', format: 'qcow2' });
+ * const head = await data.read(0, 65_536);
+ * ```
  */
 export async function openData(target: DataTarget, options?: OpenDataOptions): Promise<DiskData> {
   return openBounded(options, async (own) => {
@@ -47,7 +55,11 @@ async function described(target: DataTarget, signal: AbortSignal | undefined): P
 /** A map of an export, and the connection that it is read through. */
 export interface ExportMap {
   map: ChangeMap;
-  /** Ends the connection. */
+  /**
+   * Ends the connection.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where closing failed.
+   */
   close(options?: CallOptions): Promise<void>;
 }
 
@@ -55,6 +67,16 @@ export interface ExportMap {
  * What an NBD export of anybody says of itself: a dirty bitmap by its name, or (`bitmap` null) what holds data. The export
  * must not change meanwhile. A bitmap that it does not offer is an error, never an empty map. The connection ends with
  * `close()`.
+ * @param target The NBD export.
+ * @param bitmap Name of the bitmap; null for what holds data.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError` where the export has no such bitmap.
+ * @example
+ * ```ts
+ * const opened = await openExportMap({ kind: 'unix', path: '/run/nbd.sock', exportName: 'disk' }, 'backup-7');
+ * const bytes = await opened.map.changedBytes();
+ * await opened.close();
+ * ```
  */
 export async function openExportMap(
   target: DataTarget,

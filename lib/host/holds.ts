@@ -16,7 +16,15 @@ export type Owner = Machine & { pid: number };
 /** Those of processes that died are only cleared by a holder. */
 const MOST_CHANGES = 64;
 
-/** What one client of this process holds: the same name said by another client is another holder. */
+/**
+ * What one client of this process holds: the same name said by another client is another holder.
+ * @example
+ * ```ts
+ * const web = await new Inventory().require('web');
+ * await web.hold('nightly backup');
+ * await web.letGo('nightly backup');
+ * ```
+ */
 export class Holds {
   /** By file. */
   readonly #held = new Map<string, { identity: string; lock: HeldLock }>();
@@ -62,7 +70,10 @@ export class Holds {
     }
   }
 
-  /** Lets go of everything, as the end of a process would: what the records say of it is nobody's then. */
+  /**
+   * Lets go of everything, as the end of a process would: what the records say of it is nobody's then.
+   * @throws The first failure; all are let go all the same.
+   */
   async release(): Promise<void> {
     const held = [...this.#held.values()];
     this.#held.clear();

@@ -47,7 +47,13 @@ export function idText(id: number): string {
   return `vm-${id}`;
 }
 
-/** A VM of the inventory. Nothing is asked of it before it is connected to. */
+/**
+ * A VM of the inventory. Nothing is asked of it before it is connected to.
+ * @example
+ * ```ts
+ * for (const vm of await new Inventory().vms()) console.log(vm.name, await vm.id());
+ * ```
+ */
 export class HostVm {
   #entry: VmEntry;
   /** @internal What is remembered of it on this machine. */
@@ -57,7 +63,12 @@ export class HostVm {
   /** With the key that they were made for: it may be reached by another way by now, by which others know it. */
   #holders: { key: string; store: HoldStore } | null = null;
 
-  /** `remembered`: by what it is remembered; its name unless given. */
+  /**
+   * `remembered`: by what it is remembered; its name unless given.
+   * @param entry The VM, as a host file has it.
+   * @param stateFolder Where its record is; the machine’s unless given.
+   * @param remembered What its record goes by; its address unless given.
+   */
   constructor(entry: VmEntry, stateFolder: string = defaultStateFolder(), remembered: string = entry.name) {
     this.#entry = entry;
     this.records = new RecordStore(stateFolder, remembered);
@@ -81,6 +92,7 @@ export class HostVm {
   /**
    * Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. That of a domain is
    * its UUID's, whatever it is called here; where its libvirt does not tell that when the number is first wanted, it is its name's.
+   * @throws `CbtError` where its record cannot be read or written.
    */
   async id(): Promise<number> {
     const { folder, name } = this.records;
@@ -138,7 +150,12 @@ export class HostVm {
       : notServed(`VM ${this.name}: libvirt ${libvirt}, which is on another machine,`);
   }
 
-  /** Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told. */
+  /**
+   * Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told.
+   * @param task What is done, in words.
+   * @param work What is done.
+   * @throws `CbtError`: ERR_CBT_TIMEOUT with BUSY where somebody else changes or holds the VM; what `work` throws.
+   */
   async changing<T>(task: string, work: () => Promise<T>): Promise<T> {
     return changing(await this.holders(), task, work);
   }
@@ -146,12 +163,20 @@ export class HostVm {
   /**
    * Keeps the VM as it is until {@link letGo}: no process of this machine takes a point of it or switches tracking. `who` is told to
    * whoever is refused; with `client` it is held for that client of several. `BUSY` while another holds or changes it.
+   * @param who Who holds the VM, in words of your own.
+   * @param client The client whose holds these are.
+   * @throws `CbtError`: BUSY where somebody else holds it.
    */
   async hold(who: string, client: Holds = this.#own): Promise<void> {
     await client.hold(await this.holders(), who);
   }
 
-  /** Ends {@link hold}; false where `who` does not hold it. What another client or process that still runs holds stays held. */
+  /**
+   * Ends {@link hold}; false where `who` does not hold it. What another client or process that still runs holds stays held.
+   * @param who Who holds the VM, in words of your own.
+   * @param client The client whose holds these are.
+   * @returns Whether it was held.
+   */
   async letGo(who: string, client: Holds = this.#own): Promise<boolean> {
     return client.letGo(await this.holders(), who);
   }
@@ -159,13 +184,19 @@ export class HostVm {
   /**
    * The VM as it is now: running, or off where nobody listens and its images are known. A monitor that is silent is an error.
    * Changes are refused with `BUSY` while somebody holds the VM.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where it neither runs nor has images, or its monitor does not answer.
    */
   async connect(options: ConnectOptions = {}): Promise<Vm> {
     const vm = await this.reach(options);
     return new VmUnderHolds(vm, await this.holders());
   }
 
-  /** The same for who sees to holders himself, by {@link changing}: nothing is refused. */
+  /**
+   * The same for who sees to holders himself, by {@link changing}: nothing is refused.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` where it cannot be reached.
+   */
   async reach(options: ConnectOptions = {}): Promise<Vm> {
     const { nbdSocket, scratch, images, uuid } = this.entry;
     const vm = await reachVmOrImages({
@@ -203,7 +234,12 @@ export class HostVm {
     );
   }
 
-  /** A disk for questions, of the VM as it is now. */
+  /**
+   * A disk for questions, of the VM as it is now.
+   * @param disk Name of the disk.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` for a name that is no disk, or fits two.
+   */
   async openDisk(
     disk: string,
     { signal, kernel, nbdSocket, scratch }: OpenDiskOptions = {},
@@ -217,7 +253,11 @@ export class HostVm {
     }
   }
 
-  /** RFC 4122 text, lower case; from the configuration, else from QEMU, which must run. Null where neither says. */
+  /**
+   * RFC 4122 text, lower case; from the configuration, else from QEMU, which must run. Null where neither says.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where QEMU does not tell it.
+   */
   async uuid({ signal }: CallOptions = {}): Promise<string | null> {
     const configured = parseUuid(this.entry.uuid ?? '');
     if (configured !== null) return configured;

@@ -41,7 +41,16 @@ const ANSWER_MS = 3_000;
 /** A session's images kept its points in time, which no other format does. */
 const QCOW2 = { format: 'qcow2' } as const;
 
-/** What sessions left that had one of these images, or of which nobody can tell what they had. */
+/**
+ * What sessions left that had one of these images, or of which nobody can tell what they had.
+ * @param images Paths of images.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError` where one cannot be read.
+ * @example
+ * ```ts
+ * for (const { message } of await findImageLeftovers(['/vm/disk.qcow2'])) console.log(message);
+ * ```
+ */
 export async function findImageLeftovers(
   images: readonly string[],
   { scratch: given, signal }: LeftoverOptions = {},

@@ -44,7 +44,14 @@ interface Loaded {
   libvirts: readonly LibvirtVms[];
 }
 
-/** The VMs of this machine. The host file is read when it is first needed, and again on `reload`. A VM is one object for as long as anybody has it. */
+/**
+ * The VMs of this machine. The host file is read when it is first needed, and again on `reload`. A VM is one object for as long as anybody has it.
+ * @example
+ * ```ts
+ * const inventory = new Inventory({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] });
+ * await using vm = await (await inventory.require('web')).connect();
+ * ```
+ */
 export class Inventory {
   readonly #options: InventoryOptions;
   /** Those that were made, by the files of what is remembered of them. */
@@ -55,14 +62,20 @@ export class Inventory {
   /** As they were made last: another one of the same libvirt goes on from it. */
   #libvirts: readonly LibvirtVms[] = [];
 
-  /** Nothing is read or asked yet. */
+  /**
+   * Nothing is read or asked yet.
+   * @param options VMs, or a host file; the machine’s own file unless given.
+   */
   constructor(options: InventoryOptions = {}) {
     checkOptions('Inventory', options, OPTIONS);
     this.#options = options;
     this.passed = options.vms?.map((entry) => new HostVm(entry, options.stateFolder)) ?? [];
   }
 
-  /** In the order of the host file; then the domains of its libvirts, as they are now. */
+  /**
+   * In the order of the host file; then the domains of its libvirts, as they are now.
+   * @throws `CbtError` for a host file that is wrong, or a libvirt that does not answer.
+   */
   async vms(): Promise<readonly HostVm[]> {
     const { vms, libvirts } = await this.#load();
     if (libvirts.length === 0) return vms;
@@ -76,26 +89,39 @@ export class Inventory {
     return all;
   }
 
-  /** The domains of a libvirt, in no host file or in one. */
+  /**
+   * The domains of a libvirt, in no host file or in one.
+   * @param uri A libvirt’s URI.
+   * @throws `CbtError` where it does not answer.
+   */
   async domainsOf(uri: string): Promise<readonly HostVm[]> {
     const { stateFolder } = this.#options;
     const make = (entry: DomainEntry): HostVm => domainVm(entry, stateFolder);
     return new LibvirtVms(uri, make, stateFolder).list(new Set(), () => false);
   }
 
-  /** The host file; null where there is none, or a program passed the VMs. */
+  /**
+   * The host file; null where there is none, or a program passed the VMs.
+   * @throws `CbtError` for a host file that is wrong.
+   */
   async file(): Promise<HostFile | null> {
     return (await this.#load()).file;
   }
 
-  /** Every folder that sessions of these VMs are given for their files. */
+  /**
+   * Every folder that sessions of these VMs are given for their files.
+   * @throws `CbtError` for a host file that is wrong.
+   */
   async scratchPlaces(): Promise<string[]> {
     const { file, vms } = await this.#load();
     const own = vms.map(({ entry }) => entry.scratch);
     return [...new Set([file?.says.defaults?.scratch, ...own].filter((place) => place !== undefined))];
   }
 
-  /** What the host file names and this version does not serve, as a person calls it. */
+  /**
+   * What the host file names and this version does not serve, as a person calls it.
+   * @throws `CbtError` for a host file that is wrong.
+   */
   async unserved(): Promise<string[]> {
     const says = (await this.#load()).file?.says ?? {};
     return [
@@ -107,7 +133,12 @@ export class Inventory {
     ];
   }
 
-  /** A VM by its name, its number (`vm-7`), its UUID, `qmp:<socket>` or the path of its socket, `libvirt:<uri>#<domain>`; null where there is none. */
+  /**
+   * A VM by its name, its number (`vm-7`), its UUID, `qmp:<socket>` or the path of its socket, `libvirt:<uri>#<domain>`; null where there is none.
+   * @param name Name, number, UUID or address.
+   * @param options Signal and deadline.
+   * @throws `CbtError` for one that fits two.
+   */
   async find(name: string, options: CallOptions = {}): Promise<HostVm | null> {
     const parsed = parseVmName(name);
     if (parsed.kind !== 'vm') return this.#adHoc(parsed);
@@ -118,14 +149,24 @@ export class Inventory {
     return found ?? (isFile ? this.#adHoc({ kind: 'path', path: name }) : null);
   }
 
-  /** The same, where there must be one: lists those that there are. */
+  /**
+   * The same, where there must be one: lists those that there are.
+   * @param name Name, number, UUID or address.
+   * @param options Signal and deadline.
+   * @throws `CbtError` for one that fits none, or two.
+   */
   async require(name: string, options: CallOptions = {}): Promise<HostVm> {
     const found = await this.find(name, options);
     if (found !== null) return found;
     throw invalidArgument('--vm', name, `the path of a QMP socket, or ${await this.#those()}`);
   }
 
-  /** What a disk's name means: `<vm>#<disk>` and a file of that name are both looked for. */
+  /**
+   * What a disk's name means: `<vm>#<disk>` and a file of that name are both looked for.
+   * @param name A disk, as the command takes it.
+   * @param options Signal and deadline.
+   * @throws `CbtError` for one that fits none, or two.
+   */
   async findDisk(name: string, options: CallOptions = {}): Promise<FoundDisk> {
     const parsed = parseDiskName(name);
     if (parsed.kind === 'path') return { path: parsed.path };
@@ -144,7 +185,12 @@ export class Inventory {
     throw invalidArgument('disk', name, `the path of a file, or a disk of ${await this.#those()}`);
   }
 
-  /** Opens a disk for questions, by every name that a disk may have. */
+  /**
+   * Opens a disk for questions, by every name that a disk may have.
+   * @param name A disk, as the command takes it.
+   * @param options What else is wanted; each option says what holds without it.
+   * @throws `CbtError` for one that fits none, or two, or cannot be read.
+   */
   async openDisk(name: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
     const found = await this.findDisk(name, options);
     return 'path' in found ? openDisk(found.path, options) : found.vm.openDisk(found.disk, options);
@@ -153,6 +199,7 @@ export class Inventory {
   /**
    * Reads the host file again. One with an error is refused, and what was read before stays. A VM that stays is the same object, with what the
    * file says of it now; by its name in the file, and a domain by its UUID.
+   * @throws `CbtError` for a file with an error: everything stays as it was.
    */
   async reload(): Promise<void> {
     const next = this.#read();
@@ -209,7 +256,12 @@ export class Inventory {
     return found ?? (await this.numbered(name, vms)) ?? (await this.#byUuid(name, vms, options));
   }
 
-  /** A VM by its number (`vm-7`); `vms`: as they were listed just now. In the order of the host file: VMs that have none yet get theirs so. */
+  /**
+   * A VM by its number (`vm-7`); `vms`: as they were listed just now. In the order of the host file: VMs that have none yet get theirs so.
+   * @param text `vm-<number>`.
+   * @param vms Those that are looked at; all unless given.
+   * @returns The VM; null for what is no number of one.
+   */
   async numbered(text: string, vms?: readonly HostVm[]): Promise<HostVm | null> {
     if (!/^vm-[1-9]\d*$/.test(text)) return null;
     for (const vm of vms ?? (await this.vms())) if (idText(await vm.id()) === text) return vm;

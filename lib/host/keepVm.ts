@@ -22,15 +22,29 @@ export interface VmKeeper extends AsyncDisposable {
   /**
    * Works on the VM: connected, or off. `signal` and `timeoutMs` are those of waiting for it; what the work calls takes its own. Work that was going on when it was lost fails with
    * `ERR_CBT_CONNECTION_LOST`, and is not done again by itself.
+   * @param work Is handed what it works on; what it returns is returned.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where it cannot be reached again; what `work` throws.
    */
   use<T>(work: (vm: Vm) => Promise<T>, options?: CallOptions): Promise<T>;
-  /** Ends the connection for good; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on. */
+  /**
+   * Ends the connection for good; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where closing failed.
+   */
   close(options?: CallOptions): Promise<void>;
 }
 
 /**
  * Keeps a VM at hand, as `createPool` does many, and with no limit on what is done on it at a time. Nothing is connected before it is wanted. Lost, it is connected anew by
  * itself, after half a second and then ever longer up to half a minute; another VM in its place is refused.
+ * @param options The VM, and how it is reached again.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
+ * @example
+ * ```ts
+ * await using keeper = keepVm({ name: 'web', qmp: '/run/vms/web.qmp' });
+ * const disks = await keeper.use((vm) => vm.disks());
+ * ```
  */
 export function keepVm(options: KeepVmOptions): VmKeeper {
   const { as, onState, ...open } = options;

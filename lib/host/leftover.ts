@@ -15,6 +15,10 @@ export interface Leftover {
 export interface LeftoverMending {
   /** In words, for a dry run. */
   what: string;
-  /** Does it. */
+  /**
+   * Does it.
+   * @param signal Ends it.
+   * @throws `CbtError` where it could not be mended.
+   */
   run(signal?: AbortSignal): Promise<void>;
 }

@@ -15,6 +15,14 @@ export type { OpenDiskOptions } from './openFile.js';
  * which is only ever read; or `qmp:<socket>#<disk>`, a disk of a running QEMU by any of its names; or
  * `libvirt:<uri>#<domain>#<disk>`, a disk of a libvirt domain, running or off. Refuses with `ERR_CBT_BACKEND_UNAVAILABLE` and reason `BUSY` when a running QEMU holds the
  * image for writing: its bitmaps are then in that process, not in the file.
+ * @param disk Path of an image, or any disk as the command takes it.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError` where it cannot be read.
+ * @example
+ * ```ts
+ * await using disk = await openDisk('/vm/disk.qcow2');
+ * const { pits } = await disk.pits();
+ * ```
  */
 export async function openDisk(disk: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
   checkOpen(disk, options);

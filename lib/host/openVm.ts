@@ -43,6 +43,12 @@ const OPEN: Checks<OpenVmOptions> = {
  * known. A monitor that is silent or busy is an error and never taken for one that is off, and so is a QEMU that has
  * the images and is not behind the socket (`ERR_CBT_BACKEND_UNAVAILABLE` with `BUSY`). Changes of a VM that a program holds as it is
  * (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`; images that are nobody's VM are held by nobody.
+ * @param options The VM: how it is reached, and its images for when it is off.
+ * @throws `CbtError` where it neither runs nor has images.
+ * @example
+ * ```ts
+ * await using vm = await openVm({ name: 'web', qmp: '/run/vms/web.qmp', images: { drive0: '/vm/disk.qcow2' } });
+ * ```
  */
 export async function openVm(options: OpenVmOptions): Promise<Vm> {
   const vm = await reachVmOrImages(options);

@@ -68,12 +68,26 @@ const FOR_EVER_MS = 2 ** 31 - 1;
 /**
  * Keeps VMs at hand. Nothing is connected before it is wanted. A VM that is lost is connected anew by itself, after half a second and then ever
  * longer up to half a minute; another VM in its place is refused.
+ * @param options The VMs, and limits.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
+ * @example
+ * ```ts
+ * await using pool = createPool({ vms: { web: { qmp: '/run/vms/web.qmp' } } });
+ * const left = await pool.recover();
+ * ```
  */
 export function createPool(options: PoolOptions): VmPool {
   return new VmPool(options);
 }
 
-/** VMs at hand, each used in its turn. */
+/**
+ * VMs at hand, each used in its turn.
+ * @example
+ * ```ts
+ * await using pool = createPool({ vms: { web: { qmp: '/run/vms/web.qmp' } } });
+ * const disks = await pool.use('web', (vm) => vm.disks());
+ * ```
+ */
 export class VmPool implements AsyncDisposable {
   readonly #vms: ReadonlyMap<string, { kept: KeptVm; options: PooledVm }>;
   readonly #limits: Required<{ [Name in keyof PoolLimits]: number }>;
@@ -101,7 +115,10 @@ export class VmPool implements AsyncDisposable {
     );
   }
 
-  /** Names and states of the VMs. */
+  /**
+   * Names and states of the VMs.
+   * @returns One for each VM.
+   */
   states(): { vm: string; state: VmState }[] {
     return [...this.#vms].map(([vm, { kept }]) => ({ vm, state: kept.state }));
   }
@@ -114,6 +131,10 @@ export class VmPool implements AsyncDisposable {
   /**
    * Works on a VM when it is its turn: connected, or off. `signal` and `timeoutMs` are those of the waiting; what the work calls takes its own.
    * The VM is the pool's to close.
+   * @param name Its name.
+   * @param work Is handed what it works on; what it returns is returned.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where it cannot be reached; what `work` throws.
    */
   async use<T>(name: string, work: (vm: Vm) => Promise<T>, options: CallOptions = {}): Promise<T> {
     const { kept, options: vm } = this.#find(name);
@@ -137,6 +158,8 @@ export class VmPool implements AsyncDisposable {
   /**
    * After a restart: ends what a process of this machine that died left on the running VMs, sessions and questions, and tells of sessions that
    * are somebody's. Each VM by itself.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where nothing could be looked at.
    */
   async recover(options: CallOptions = {}): Promise<Recovered[]> {
     checkCall('recover', options);
@@ -155,7 +178,11 @@ export class VmPool implements AsyncDisposable {
     });
   }
 
-  /** Ends every connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on. */
+  /**
+   * Ends every connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
+   * @param options Signal and deadline.
+   * @throws `CbtError` where closing failed.
+   */
   async close(options?: CallOptions): Promise<void> {
     await closing('close', options, async () => {
       await Promise.all([...this.#vms.values()].map(({ kept }) => kept.close()));

@@ -53,6 +53,14 @@ export const connectChecks: Checks<ConnectOptions> = {
  * domain of libvirt. A monitor serves one
  * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`. Changes of a VM that
  * a program holds as it is (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`.
+ * @param socket Path of QEMU’s QMP socket, or `libvirt:<uri>#<domain>`.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError`: ERR_CBT_BACKEND_UNAVAILABLE where nobody answers, ERR_CBT_TIMEOUT with BUSY where somebody else holds it.
+ * @example
+ * ```ts
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * const { disks } = await vm.enable();
+ * ```
  */
 export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
   return underHolds(await reachVm(socket, options), socket);

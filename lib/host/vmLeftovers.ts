@@ -43,7 +43,16 @@ export interface LeftoverOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Everything of ours on this VM that is in nobody's use, and the sessions that are. */
+/**
+ * Everything of ours on this VM that is in nobody's use, and the sessions that are.
+ * @param address As {@link connectVm} takes it.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError` where the VM does not answer.
+ * @example
+ * ```ts
+ * for (const { message } of await findVmLeftovers('/run/vms/web.qmp')) console.log(message);
+ * ```
+ */
 export async function findVmLeftovers(address: string, options: LeftoverOptions = {}): Promise<Leftover[]> {
   const { signal } = options;
   return withClient(address, signal, async (client) => {

@@ -9,51 +9,101 @@ import { CHANNELS, type WatchChannel, type WatchMessage, type WatchMessages } fr
 
 /** What is used of a span. */
 export interface OtelSpan {
-  /** Sets one attribute. */
+  /**
+   * Sets one attribute.
+   * @param name Its name.
+   * @param value The value.
+   * @returns As OpenTelemetry’s.
+   */
   setAttribute(name: string, value: string | number): unknown;
-  /** Adds what went wrong. */
+  /**
+   * Adds what went wrong.
+   * @param error The error.
+   * @returns As OpenTelemetry’s.
+   */
   recordException(error: Error): unknown;
-  /** Says how it ended. */
+  /**
+   * Says how it ended.
+   * @param status As OpenTelemetry’s.
+   * @returns As OpenTelemetry’s.
+   */
   setStatus(status: { code: number; message?: string }): unknown;
-  /** Ends it. */
+  /**
+   * Ends it.
+   * @returns As OpenTelemetry’s.
+   */
   end(): unknown;
 }
 
 /** What is used of a tracer. */
 export interface OtelTracer<Context, Span> {
-  /** Begins a span, below the one of the context. */
+  /**
+   * Begins a span, below the one of the context.
+   * @param name Its name.
+   * @param options As OpenTelemetry’s.
+   * @param context As OpenTelemetry’s.
+   * @returns As OpenTelemetry’s.
+   */
   startSpan(name: string, options?: object, context?: Context): Span;
 }
 
 /** What is used of the API of spans. */
 export interface OtelTrace<Context, Span> {
-  /** The tracer of a library. */
+  /**
+   * The tracer of a library.
+   * @param name Its name.
+   * @param version Of this package.
+   * @returns As OpenTelemetry’s.
+   */
   getTracer(name: string, version?: string): OtelTracer<Context, Span>;
-  /** The context with that span in it. */
+  /**
+   * The context with that span in it.
+   * @param context As OpenTelemetry’s.
+   * @param span The span.
+   * @returns As OpenTelemetry’s.
+   */
   setSpan(context: Context, span: Span): Context;
 }
 
 /** What is used of the API of contexts. */
 export interface OtelContext<Context> {
-  /** What is going on around this call. */
+  /**
+   * What is going on around this call.
+   * @returns As OpenTelemetry’s.
+   */
   active(): Context;
 }
 
 /** What is used of a histogram. */
 export interface OtelHistogram {
-  /** Adds one value. */
+  /**
+   * Adds one value.
+   * @param value The value.
+   * @param attributes As OpenTelemetry’s.
+   * @returns As OpenTelemetry’s.
+   */
   record(value: number, attributes?: Record<string, string>): void;
 }
 
 /** What is used of a meter. */
 export interface OtelMeter {
-  /** A histogram by its name. */
+  /**
+   * A histogram by its name.
+   * @param name Its name.
+   * @param options As OpenTelemetry’s.
+   * @returns As OpenTelemetry’s.
+   */
   createHistogram(name: string, options?: { unit?: string; description?: string }): OtelHistogram;
 }
 
 /** What is used of the API of metrics. */
 export interface OtelMetrics {
-  /** The meter of a library. */
+  /**
+   * The meter of a library.
+   * @param name Its name.
+   * @param version Of this package.
+   * @returns As OpenTelemetry’s.
+   */
   getMeter(name: string, version?: string): OtelMeter;
 }
 
@@ -71,7 +121,10 @@ export interface OtelApi<Context = unknown, Span extends OtelSpan = OtelSpan> {
 
 /** Ends the watching; a span whose work is not over then is dropped. */
 export interface OtelWatch {
-  /** No span begins, and nothing is measured, from here on. */
+  /**
+   * No span begins, and nothing is measured, from here on.
+   * @returns At once; nothing is told any more.
+   */
   stop(): void;
 }
 
@@ -81,6 +134,15 @@ const NAME = 'qemu-cbt';
  * Begins to watch: spans `qemu-cbt.<channel> <operation>` with the message's names as attributes (`qemu_cbt.vm`, `.disk`, `.pit`,
  * `.session`), histograms `qemu_cbt.operation.duration` (seconds; by channel, operation and error code) and `qemu_cbt.stream.size` (bytes).
  * For a process once.
+ * @param api The program’s own `@opentelemetry/api`.
+ * @returns What ends it.
+ * @example
+ * ```ts
+ * import * as api from '@opentelemetry/api';
+ *
+ * const watch = watchWithOpenTelemetry(api);
+ * process.once('exit', () => watch.stop());
+ * ```
  */
 export function watchWithOpenTelemetry<Context, Span extends OtelSpan>(
   api: OtelApi<Context, Span>,

@@ -45,21 +45,56 @@ export interface TestVmOptions {
 export interface TestDisk {
   readonly name: string;
   readonly sizeBytes: number;
-  /** Writes as the guest does: bytes, or one byte so many times. */
+  /**
+   * Writes as the guest does: bytes, or one byte so many times.
+   * @param offset Bytes from the start of the disk.
+   * @param data The bytes.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for what is out of the disk.
+   */
   write(offset: number, data: Uint8Array): void;
-  /** Writes `length` bytes of this value. */
+  /**
+   * Writes `length` bytes of this value.
+   * @param offset Bytes from the start of the disk.
+   * @param length Bytes.
+   * @param value Each byte, 0 to 255.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for what is out of the disk.
+   */
   fill(offset: number, length: number, value: number): void;
-  /** Makes a range read as zeros. */
+  /**
+   * Makes a range read as zeros.
+   * @param offset Bytes from the start of the disk.
+   * @param length Bytes.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for what is out of the disk.
+   */
   zero(offset: number, length: number): void;
-  /** What it holds now. */
+  /**
+   * What it holds now.
+   * @returns All bytes, a copy.
+   */
   content(): Buffer;
-  /** Cuts it off or makes it longer, in the running VM. */
+  /**
+   * Cuts it off or makes it longer, in the running VM.
+   * @param sizeBytes The new size.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a size that is none.
+   */
   resize(sizeBytes: number): void;
-  /** Somebody takes a bitmap away; the newest one of ours unless it is named. */
+  /**
+   * Somebody takes a bitmap away; the newest one of ours unless it is named.
+   * @param name Which one; the one that records unless given.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT where there is none.
+   */
   loseBitmap(name?: string): void;
-  /** Somebody else’s bitmap, which records. */
+  /**
+   * Somebody else’s bitmap, which records.
+   * @param name Its name.
+   * @param granularityBytes A power of two.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a name that is taken.
+   */
   addBitmap(name: string, granularityBytes?: number): void;
-  /** Names of all bitmaps. */
+  /**
+   * Names of all bitmaps.
+   * @returns Their names.
+   */
   bitmaps(): string[];
 }
 
@@ -68,21 +103,48 @@ export interface TestVm {
   readonly name: string;
   readonly uuid: string;
   readonly running: boolean;
-  /** Connects to it, as `connectVm` does to a QEMU; `ERR_CBT_CONNECTION_LOST` while it does not run. */
+  /**
+   * Connects to it, as `connectVm` does to a QEMU; `ERR_CBT_CONNECTION_LOST` while it does not run.
+   * @throws What a fault says that was set for it.
+   */
   connect(): Promise<Vm>;
-  /** A disk by its name. */
+  /**
+   * A disk by its name.
+   * @param name Its name.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT where it has none of that name.
+   */
   disk(name: string): TestDisk;
-  /** Ends the process as `kill -9` does: sessions are lost, and every bitmap is inconsistent from then on. */
+  /**
+   * Ends the process as `kill -9` does: sessions are lost, and every bitmap is inconsistent from then on.
+   * @returns At once.
+   */
   crash(): void;
-  /** Ends it in order: sessions are lost, bitmaps of qcow2 stay. */
+  /**
+   * Ends it in order: sessions are lost, bitmaps of qcow2 stay.
+   * @returns At once.
+   */
   stop(): void;
-  /** Starts it again, after `stop` where it runs. */
+  /**
+   * Starts it again, after `stop` where it runs.
+   * @returns At once.
+   */
   restart(): void;
-  /** Something happens at one of the calls from now on. */
+  /**
+   * Something happens at one of the calls from now on.
+   * @param rule Which call meets what.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a rule that is none.
+   */
   fault(rule: FaultRule): void;
-  /** Calls fail by chance from now on. */
+  /**
+   * Calls fail by chance from now on.
+   * @param faults How many, and the seed.
+   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for what is none.
+   */
   faultsAtRandom(faults: RandomFaults): void;
-  /** No more faults. */
+  /**
+   * No more faults.
+   * @returns At once.
+   */
   clearFaults(): void;
 }
 
@@ -94,7 +156,16 @@ const VM: Checks<TestVmOptions> = {
   seed: integer(0, 2 ** 32 - 1),
 };
 
-/** Makes a VM in memory, running, nothing of it tracked. */
+/**
+ * Makes a VM in memory, running, nothing of it tracked.
+ * @param options Its disks.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
+ * @example
+ * ```ts
+ * const vm = await createVm({ disks: { drive0: { sizeBytes: 1 << 30 } } });
+ * vm.disk('drive0').write(0, Buffer.from('hello'));
+ * ```
+ */
 export async function createVm(options: TestVmOptions): Promise<TestVm> {
   checkOptions('createVm', options, VM);
   const { seed = 1, name = 'test-vm' } = options;

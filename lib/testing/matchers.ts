@@ -15,11 +15,24 @@ export interface MatcherResult {
 
 /** The matchers by name, for `expect.extend(matchers)`. */
 export interface CbtMatchers<Result = unknown> {
-  /** The map, or list of ranges, holds every byte of these writes. Waits for a map to be read. */
+  /**
+   * The map, or list of ranges, holds every byte of these writes. Waits for a map to be read.
+   * @param writes What was written.
+   * @returns What the test runner’s matchers return.
+   */
   toCover(writes: ListedRanges): Result;
-  /** It holds these bytes and no other. */
+  /**
+   * It holds these bytes and no other.
+   * @param ranges What it must hold.
+   * @returns What the test runner’s matchers return.
+   */
   toHoldExactly(ranges: ListedRanges): Result;
-  /** It is a `CbtError` of this code, and of this reason where one is given. */
+  /**
+   * It is a `CbtError` of this code, and of this reason where one is given.
+   * @param code The code.
+   * @param reason The reason; any unless given.
+   * @returns What the test runner’s matchers return.
+   */
   toBeCbtError(code: CbtErrorCode, reason?: CbtReason): Result;
 }
 

@@ -7,9 +7,6 @@ import { ReflectionKind as Kind } from 'typedoc';
 /** Calls that a reader never writes by name. */
 const isNamed = ({ name }) => !name.startsWith('[');
 
-/** Subpaths that are held to it. */
-const HELD = ['facade/parallels', 'facade/vixdisklib'];
-
 /** What lacks words at a call. */
 function lackingAt(signature, needsExample) {
   const tags = (signature.comment?.blockTags ?? []).map(({ tag }) => tag);
@@ -44,7 +41,7 @@ function lackingIn(reflection) {
 
 export function load(app) {
   app.on('validateProject', (project) => {
-    for (const module of project.children?.filter(({ name }) => HELD.includes(name)) ?? [])
+    for (const module of project.children ?? [])
       for (const reflection of module.children ?? [])
         for (const [one, lacking] of lackingIn(reflection))
           app.logger.warn(`${one.getFullName()} lacks ${lacking.join(', ')}`);

@@ -124,6 +124,7 @@ test('every snippet of the documents and every example of a docstring fits the t
       'qemu-cbt/backup': [join(root, 'lib/backup/index.ts')],
       'qemu-cbt/testing': [join(root, 'lib/testing/index.ts')],
       'qemu-cbt/otel': [join(root, 'lib/otel/index.ts')],
+      '@opentelemetry/api': [join(root, 'node_modules/@opentelemetry/api/build/src/index.d.ts')],
       'qemu-cbt/*': [join(root, 'lib/facade/*/index.ts')],
     };
     const typeRoots = [join(root, 'node_modules/@types')];

@@ -45,6 +45,13 @@ const AHEAD_MS = 5 * 60_000;
 /**
  * Looks whether every disk of a folder has a good run that is young enough. What is not as it should be is in the result; it throws where
  * the folder cannot be read, and `ERR_CBT_INVALID_ARGUMENT` for a VM that the folder is not of.
+ * @param options What else is wanted; each option says what holds without it.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * const check = await checkNewest({ from: '/backup/web', maxAgeMs: 26 * 3_600_000 });
+ * ```
  */
 export async function checkNewest(options: CheckNewestOptions): Promise<NewestCheck> {
   checkOptions('checkNewest', options, CHECK);

@@ -34,6 +34,13 @@ const LIST: Checks<ListRunsOptions> = {
 /**
  * Lists a folder's runs, oldest first, without holding up who works there. A run that cannot be read is in `damaged`, what cannot be
  * restored of the others in their disks' `problem`. Throws where the folder cannot be read (`ERR_CBT_BACKEND_UNAVAILABLE`).
+ * @param options Which folder.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
+ * sound.
+ * @example
+ * ```ts
+ * const { runs } = await listRuns({ from: '/backup/web' });
+ * ```
  */
 export async function listRuns(options: ListRunsOptions): Promise<RunList> {
   checkOptions('listRuns', options, LIST);

@@ -63,6 +63,15 @@ const QUEUE_BYTES = 8 << 20;
 /**
  * One run: every disk of the source at one instant into the target, incremental where its chain allows. A disk that fails is in `failed`, the others
  * stand; a run that fails as a whole throws, and leaves neither a run nor its point in time.
+ * @param source What is backed up.
+ * @param options Where to, and how.
+ * @throws `CbtError`, and what the target throws.
+ * @example
+ * ```ts
+ * import { connectVm } from 'qemu-cbt';
+ * await using vm = await connectVm('/run/vms/web.qmp');
+ * const { disks } = await backupToTarget(vmSource(vm), { to: folderTarget('/backup/objects') });
+ * ```
  */
 export async function backupToTarget(
   source: BackupSource,

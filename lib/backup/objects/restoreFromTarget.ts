@@ -33,7 +33,15 @@ const RESTORE: Checks<RestoreFromTargetOptions> = {
   disk: text,
 };
 
-/** Writes a disk as it was; every byte is checked against its sum before it is written. After a failure no new file is left. */
+/**
+ * Writes a disk as it was; every byte is checked against its sum before it is written. After a failure no new file is left.
+ * @param options From where, which point, where to.
+ * @throws `CbtError`, and what the target throws.
+ * @example
+ * ```ts
+ * await restoreFromTarget({ from: folderTarget('/backup/objects'), to: '/vm/restored.qcow2' });
+ * ```
+ */
 export async function restoreFromTarget(options: RestoreFromTargetOptions): Promise<RestoreFromTargetResult> {
   checkOptions('restoreFromTarget', options, RESTORE);
   return toldBackup(

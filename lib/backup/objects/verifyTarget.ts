@@ -46,7 +46,15 @@ const VERIFY: Checks<VerifyTargetOptions> = {
   ...CALL,
 };
 
-/** Checks a target without changing it. Problems are in the result; it throws only where the target itself cannot be read or holds no backup. */
+/**
+ * Checks a target without changing it. Problems are in the result; it throws only where the target itself cannot be read or holds no backup.
+ * @param options Which target.
+ * @throws `CbtError`, and what the target throws.
+ * @example
+ * ```ts
+ * const { problems } = await verifyTarget({ from: folderTarget('/backup/objects') });
+ * ```
+ */
 export async function verifyTarget(options: VerifyTargetOptions): Promise<VerifyTargetResult> {
   checkOptions('verifyTarget', options, VERIFY);
   return toldBackup('verifyTarget', { folder: options.from.name }, options, look);

@@ -12,7 +12,15 @@ import type { BackupTarget, TargetRead, TargetWrite } from '../target.js';
 const KEY = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(\/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$/;
 const CHUNK_BYTES = 1 << 20;
 
-/** Objects as files of a folder, which is made when something is written. Nothing that is there is replaced, and no link is followed. */
+/**
+ * Objects as files of a folder, which is made when something is written. Nothing that is there is replaced, and no link is followed.
+ * @param path Of the folder.
+ * @returns The target; nothing is made before the first run.
+ * @example
+ * ```ts
+ * const target = folderTarget('/backup/objects');
+ * ```
+ */
 export function folderTarget(path: string): BackupTarget {
   text(path, 'path');
   return new FolderTarget(resolve(path));

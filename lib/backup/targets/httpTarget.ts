@@ -26,6 +26,12 @@ const HTTP: Checks<HttpTargetOptions> = {
 /**
  * Objects on a web server. It must keep what a PUT brought as a whole or not at all, and answer GET with `Range` by that part (206); one that does
  * not is found out by the sums.
+ * @param options Where, and how requests are made.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
+ * @example
+ * ```ts
+ * const target = httpTarget({ url: 'https://store.example/backups/' });
+ * ```
  */
 export function httpTarget(options: HttpTargetOptions): BackupTarget {
   checkOptions('httpTarget', options, HTTP);

@@ -31,7 +31,15 @@ const S3: Checks<S3TargetOptions> = {
   partBytes: integer(5 * MIB, 1 << 30),
 };
 
-/** Objects of a bucket. */
+/**
+ * Objects of a bucket.
+ * @param options Where, and a `fetch` that signs.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
+ * @example
+ * ```ts
+ * const target = s3Target({ url: 'https://s3.example/bucket/web/', fetch });
+ * ```
+ */
 export function s3Target(options: S3TargetOptions): BackupTarget {
   checkOptions('s3Target', options, S3);
   const { url, prefix = '', fetch, partBytes = 16 * MIB } = options;

@@ -14,7 +14,10 @@ export class VirtualDevice {
   declare readonly controllerKey?: number;
   declare readonly unitNumber?: number;
 
-  /** Its properties. */
+  /**
+   * Its properties.
+   * @param properties The properties of the API’s data object.
+   */
   constructor(properties: DataOf<VirtualDevice>) {
     Object.assign(this, properties);
   }
@@ -26,7 +29,10 @@ export class VirtualController extends VirtualDevice {
   declare readonly busNumber: number;
   declare readonly device: readonly number[];
 
-  /** Its properties. */
+  /**
+   * Its properties.
+   * @param properties The properties of the API’s data object.
+   */
   constructor(properties: DataOf<VirtualController>) {
     super(properties);
   }
@@ -44,7 +50,10 @@ export class VirtualSCSIController extends VirtualController {
   declare readonly sharedBus: 'noSharing';
   declare readonly scsiCtlrUnitNumber: number;
 
-  /** Its properties. */
+  /**
+   * Its properties.
+   * @param properties The properties of the API’s data object.
+   */
   constructor(properties: DataOf<VirtualSCSIController>) {
     super(properties);
   }
@@ -69,7 +78,10 @@ export class VirtualDiskFlatVer2BackingInfo {
   /** What the disk's image stands on; absent where it stands alone. */
   declare readonly parent?: VirtualDiskFlatVer2BackingInfo;
 
-  /** Its properties. */
+  /**
+   * Its properties.
+   * @param properties The properties of the API’s data object.
+   */
   constructor(properties: DataOf<VirtualDiskFlatVer2BackingInfo>) {
     Object.assign(this, properties);
   }
@@ -83,7 +95,10 @@ export class VirtualDisk extends VirtualDevice {
   declare readonly capacityInBytes: number;
   declare readonly diskObjectId: string;
 
-  /** Its properties. */
+  /**
+   * Its properties.
+   * @param properties The properties of the API’s data object.
+   */
   constructor(properties: DataOf<VirtualDisk>) {
     super(properties);
   }

@@ -23,7 +23,12 @@ export class DuplicateName extends VimFault {
   declare name: string;
   declare readonly object: ManagedObjectReference;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(
     message: string,
     properties: { name: string; object: ManagedObjectReference },
@@ -38,7 +43,12 @@ export class FileFault extends VimFault {
   static override readonly type: string = 'FileFault';
   declare readonly file: string;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { file: string }, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -64,7 +74,12 @@ export class GenericVmConfigFault extends VmConfigFault {
   static override readonly type: string = 'GenericVmConfigFault';
   declare readonly reason: string;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { reason: string }, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -80,7 +95,12 @@ export class InvalidArgument extends RuntimeFault {
   static override readonly type: string = 'InvalidArgument';
   declare readonly invalidProperty?: string | undefined;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { invalidProperty?: string | undefined } = {}, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -102,7 +122,12 @@ export class InvalidName extends VimFault {
   declare name: string;
   declare readonly entity?: ManagedObjectReference | undefined;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(
     message: string,
     properties: { name: string; entity?: ManagedObjectReference | undefined },
@@ -123,7 +148,12 @@ export class InvalidPowerState extends InvalidState {
   declare readonly requestedState?: 'poweredOff' | 'poweredOn' | 'suspended' | undefined;
   declare readonly existingState: 'poweredOff' | 'poweredOn' | 'suspended';
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(
     message: string,
     properties: {
@@ -141,7 +171,12 @@ export class InvalidProperty extends MethodFault {
   static override readonly type: string = 'InvalidProperty';
   declare name: string;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { name: string }, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -157,7 +192,12 @@ export class ManagedObjectNotFound extends RuntimeFault {
   static override readonly type: string = 'ManagedObjectNotFound';
   declare readonly obj: ManagedObjectReference;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { obj: ManagedObjectReference }, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -169,7 +209,12 @@ export class MethodNotFound extends InvalidRequest {
   declare readonly receiver: ManagedObjectReference;
   declare readonly method: string;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(
     message: string,
     properties: { receiver: ManagedObjectReference; method: string },
@@ -190,7 +235,12 @@ export class NoPermission extends SecurityError {
   declare readonly object?: ManagedObjectReference | undefined;
   declare readonly privilegeId?: string | undefined;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(
     message: string,
     properties: { object?: ManagedObjectReference | undefined; privilegeId?: string | undefined } = {},
@@ -230,7 +280,12 @@ export class SystemError extends RuntimeFault {
   static override readonly type: string = 'SystemError';
   declare readonly reason: string;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { reason: string }, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -241,7 +296,12 @@ export class TaskInProgress extends VimFault {
   static override readonly type: string = 'TaskInProgress';
   declare readonly task: ManagedObjectReference;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: { task: ManagedObjectReference }, cause?: unknown) {
     super(message, properties, cause);
   }
@@ -268,7 +328,12 @@ export class InvalidDatastore extends VimFault {
   declare readonly datastore?: ManagedObjectReference | undefined;
   declare name: string;
 
-  /** As {@link MethodFault}. */
+  /**
+   * As {@link MethodFault}.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(
     message: string,
     properties: { datastore?: ManagedObjectReference | undefined; name?: string | undefined } = {},

@@ -1,7 +1,14 @@
 /** Objects of the service: each is named by its reference, and is that reference itself. */
 import type { ManagedObjectReference } from './reference.js';
 
-/** An object with methods. It goes wherever a reference goes, and is one in JSON. */
+/**
+ * An object with methods. It goes wherever a reference goes, and is one in JSON.
+ * @example
+ * ```ts
+ * const { rootFolder } = connect({ vms: [] }).RetrieveContent();
+ * console.log(JSON.stringify(rootFolder));
+ * ```
+ */
 export abstract class ManagedObject implements ManagedObjectReference {
   /** Its type in the API. */
   abstract readonly type: string;
@@ -13,7 +20,10 @@ export abstract class ManagedObject implements ManagedObjectReference {
     return this.value;
   }
 
-  /** Its reference. */
+  /**
+   * Its reference.
+   * @returns The reference.
+   */
   toJSON(): ManagedObjectReference {
     return { type: this.type, value: this.value };
   }

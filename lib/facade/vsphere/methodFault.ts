@@ -10,6 +10,16 @@ export interface LocalizableMessage {
 /**
  * A fault: an error with the properties of the API's data object. `instanceof` tells which, by its class or one that it inherits from;
  * `_type` is the name of its class, and so is `name`, but for faults that have a property of that name.
+ * @example
+ * ```ts
+ * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * try {
+ *   await vm?.CreateSnapshot_Task('nightly', '', false, true).wait();
+ * } catch (fault) {
+ *   if (fault instanceof SnapshotFault) console.error(fault.msg, fault.faultMessage);
+ *   else throw fault;
+ * }
+ * ```
  */
 export class MethodFault extends Error {
   /** Name of the type in the API. */
@@ -23,7 +33,12 @@ export class MethodFault extends Error {
   /** The true reason. */
   readonly faultMessage: readonly LocalizableMessage[];
 
-  /** `properties` become the fault's own; `cause` is what `faultMessage` tells, and what `faultCause` is where it is a fault. */
+  /**
+   * `properties` become the fault's own; `cause` is what `faultMessage` tells, and what `faultCause` is where it is a fault.
+   * @param message What went wrong, in words.
+   * @param properties The properties of the API’s data object.
+   * @param cause What it comes from.
+   */
   constructor(message: string, properties: object = {}, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this._type = new.target.type;
@@ -37,7 +52,10 @@ export class MethodFault extends Error {
     Object.assign(this, properties);
   }
 
-  /** The fault as the API's data object. */
+  /**
+   * The fault as the API's data object.
+   * @returns Plain data.
+   */
   toJSON(): object {
     const { _type, faultCause, faultMessage, msg, message: _message, ...own } = this;
     // A fault's own `name` is a property of it; that of an error is its type.

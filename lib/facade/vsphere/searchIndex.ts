@@ -12,6 +12,11 @@ import type { VirtualMachine } from './virtualMachine.js';
  * Finding a VM, with its properties read; null where there is none. A VM that cannot be asked is a fault when found by what its owner
  * calls it, and passed over by UUID: it may be off. `datacenter` is the one there is, or left out; another one is
  * ManagedObjectNotFound.
+ * @example
+ * ```ts
+ * const { searchIndex } = connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).content;
+ * const vm = await searchIndex.FindByInventoryPath('ha-datacenter/vm/web');
+ * ```
  */
 export class SearchIndex extends ManagedObject {
   readonly type = 'SearchIndex';
@@ -29,6 +34,11 @@ export class SearchIndex extends ManagedObject {
   /**
    * By `config.uuid`, in any case; with `instanceUuid` by `config.instanceUuid`. `vmSearch` false looks for a host, and there is none
    * in this inventory. InvalidArgument where two VMs have it, as a copy of a VM has.
+   * @param datacenter Where it is looked for; everywhere unless given.
+   * @param uuid In any spelling.
+   * @param vmSearch False looks for hosts, and none is found.
+   * @param instanceUuid Of no effect: both UUIDs of a VM are one.
+   * @throws A fault: InvalidArgument for one that two VMs have.
    */
   async FindByUuid(
     datacenter: ManagedObjectReference | null | undefined,
@@ -43,7 +53,14 @@ export class SearchIndex extends ManagedObject {
     throw invalidArgument('uuid', `${uuid} is the UUID of ${found.length} VMs: ${names}`);
   }
 
-  /** The same, all that have it. */
+  /**
+   * The same, all that have it.
+   * @param datacenter Where it is looked for; everywhere unless given.
+   * @param uuid In any spelling.
+   * @param vmSearch False looks for hosts, and none is found.
+   * @param instanceUuid Of no effect: both UUIDs of a VM are one.
+   * @throws A fault: InvalidArgument for a parameter that is not what it must be.
+   */
   async FindAllByUuid(
     datacenter: ManagedObjectReference | null | undefined,
     uuid: string,
@@ -58,7 +75,11 @@ export class SearchIndex extends ManagedObject {
     return found;
   }
 
-  /** By `ha-datacenter/vm/<name>`, and the folders above by theirs; a leading `/` is free. */
+  /**
+   * By `ha-datacenter/vm/<name>`, and the folders above by theirs; a leading `/` is free.
+   * @param inventoryPath Names with `/` between, the datacenter’s first.
+   * @throws A fault: of a VM that is found and cannot be asked.
+   */
   async FindByInventoryPath(inventoryPath: string): Promise<ManagedEntity | null> {
     const steps = requireText('inventoryPath', inventoryPath).replace(/^\//, '').split('/');
     await this.#vms();
@@ -75,7 +96,12 @@ export class SearchIndex extends ManagedObject {
     return read(at);
   }
 
-  /** By the name of the VM's own file, `[local] <name>/<name>.vmx`. InvalidDatastore for another store than `local`. */
+  /**
+   * By the name of the VM's own file, `[local] <name>/<name>.vmx`. InvalidDatastore for another store than `local`.
+   * @param datacenter Where it is looked for; everywhere unless given.
+   * @param path `[local] <name>/<name>.vmx`.
+   * @throws A fault: InvalidDatastore for a path that names none.
+   */
   async FindByDatastorePath(
     datacenter: ManagedObjectReference,
     path: string,
@@ -90,7 +116,13 @@ export class SearchIndex extends ManagedObject {
     return (await found?.refresh()) ?? null;
   }
 
-  /** By the name that the guest gives itself. Guests are not asked for it here: never found. */
+  /**
+   * By the name that the guest gives itself. Guests are not asked for it here: never found.
+   * @param datacenter Where it is looked for; everywhere unless given.
+   * @param dnsName A name.
+   * @param vmSearch False looks for hosts, and none is found.
+   * @returns Null: guests are not asked for their names.
+   */
   async FindByDnsName(
     datacenter: ManagedObjectReference | null | undefined,
     dnsName: string,
@@ -102,7 +134,12 @@ export class SearchIndex extends ManagedObject {
     return null;
   }
 
-  /** By its name in a folder or data centre. ManagedObjectNotFound for an entity that is not there. */
+  /**
+   * By its name in a folder or data centre. ManagedObjectNotFound for an entity that is not there.
+   * @param entity The parent.
+   * @param name Its name.
+   * @throws A fault: ManagedObjectNotFound for a parent that is none.
+   */
   async FindChild(entity: ManagedObjectReference, name: string): Promise<ManagedEntity | null> {
     const wanted = requireText('name', name);
     const vms = await this.#vms();

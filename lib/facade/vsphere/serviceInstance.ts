@@ -58,7 +58,14 @@ const ABOUT: AboutInfo = {
   apiVersion: '6.7.1',
 };
 
-/** The service: an inventory of one host. It holds no connection; each call makes its own. */
+/**
+ * The service: an inventory of one host. It holds no connection; each call makes its own.
+ * @example
+ * ```ts
+ * const service = connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] });
+ * const vm = await service.findVm('web');
+ * ```
+ */
 export class ServiceInstance extends ManagedObject {
   readonly type = 'ServiceInstance';
   readonly value = 'ServiceInstance';
@@ -79,12 +86,18 @@ export class ServiceInstance extends ManagedObject {
     this.content = { rootFolder, about: ABOUT, searchIndex: new SearchIndex(rootFolder, () => this.vms()) };
   }
 
-  /** The content of the service, as over the wire. */
+  /**
+   * The content of the service, as over the wire.
+   * @returns The content.
+   */
   RetrieveContent(): ServiceContent {
     return this.content;
   }
 
-  /** The host's clock, ISO 8601. */
+  /**
+   * The host's clock, ISO 8601.
+   * @returns The time.
+   */
   CurrentTime(): string {
     return new Date().toISOString();
   }
@@ -92,6 +105,7 @@ export class ServiceInstance extends ManagedObject {
   /**
    * Reads the host file again: new VMs are in the folder then, VMs that stay are the same objects by the same references, and those that are gone
    * answer `ManagedObjectNotFound`. InvalidArgument for a file with an error: everything stays as it was. VMs that a program passed stay.
+   * @throws A fault: InvalidArgument for a file with an error.
    */
   async reload(): Promise<void> {
     await faulting(this.#inventory.reload());
@@ -107,6 +121,8 @@ export class ServiceInstance extends ManagedObject {
   /**
    * A VM by its name, else its reference, its inventory path or its UUID, with its properties read; null where there is none.
    * Whoever knows what kind of name he has asks for that: one VM may be called as another's reference.
+   * @param search Name, reference, inventory path or UUID.
+   * @throws A fault: InvalidArgument for a UUID that two VMs have.
    */
   async findVm(search: string): Promise<VirtualMachine | null> {
     const vms = await this.vms();
@@ -117,7 +133,11 @@ export class ServiceInstance extends ManagedObject {
     return byPath?.type === 'VirtualMachine' ? byPath : searchIndex.FindByUuid(null, search, true);
   }
 
-  /** A VM by the value of its reference alone. */
+  /**
+   * A VM by the value of its reference alone.
+   * @param value Value of a reference.
+   * @throws A fault: of a VM that is found and cannot be asked.
+   */
   async findByMoref(value: string): Promise<VirtualMachine | null> {
     return (await (await this.#byMoref(value, await this.vms()))?.refresh()) ?? null;
   }
@@ -158,6 +178,12 @@ function checked<Options>(what: string, options: unknown, checks: Checks<Options
 /**
  * The service over these VMs; nothing is asked of them before they are looked for. InvalidArgument, with the option in `invalidProperty`:
  * anything that is not what its option must be, or two VMs of one name.
+ * @param options The VMs.
+ * @throws A fault: InvalidArgument for an option that is not what it must be.
+ * @example
+ * ```ts
+ * const service = connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] });
+ * ```
  */
 export function connect(options: ConnectOptions): ServiceInstance {
   checked('connect', options, CONNECT);
@@ -166,7 +192,15 @@ export function connect(options: ConnectOptions): ServiceInstance {
   return new ServiceInstance(inventory, inventory.passed, { maxAreasPerCall });
 }
 
-/** The same over the VMs of a host file. InvalidArgument where there is none, or it is wrong; InvalidState where it cannot be read. */
+/**
+ * The same over the VMs of a host file. InvalidArgument where there is none, or it is wrong; InvalidState where it cannot be read.
+ * @param options The host file.
+ * @throws A fault: InvalidArgument where there is none, or it is wrong; InvalidState where it cannot be read.
+ * @example
+ * ```ts
+ * const service = await connectHost({ file: '/etc/qemu-cbt/host.yaml' });
+ * ```
+ */
 export async function connectHost(options: ConnectHostOptions = {}): Promise<ServiceInstance> {
   checked('connectHost', options, CONNECT_HOST);
   const { file, stateFolder, maxAreasPerCall } = options;

@@ -25,7 +25,15 @@ export interface SnapshotOwner {
   ): Promise<void>;
 }
 
-/** A snapshot of a VM. */
+/**
+ * A snapshot of a VM.
+ * @example
+ * ```ts
+ * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * const snapshot = await vm?.CreateSnapshot_Task('nightly', '', false, false).wait();
+ * await snapshot?.RemoveSnapshot_Task(false).wait();
+ * ```
+ */
 export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> extends ManagedObject {
   readonly type = 'VirtualMachineSnapshot';
   readonly value: string;
@@ -76,17 +84,32 @@ export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> ex
     if (found !== undefined) requireDiskOf(session, found);
   }
 
-  /** Removes the snapshot; its changeIds go on answering. `removeChildren` removes those taken after it as well. */
+  /**
+   * Removes the snapshot; its changeIds go on answering. `removeChildren` removes those taken after it as well.
+   * @param removeChildren Whether the snapshots taken after it are removed too.
+   * @param _consolidate Of no effect: there is nothing to consolidate.
+   * @returns The task; its `wait()` throws the fault.
+   */
   RemoveSnapshot_Task(removeChildren: boolean, _consolidate = true): Task<void> {
     return this.vm.removeSnapshot(this, removeChildren);
   }
 
-  /** Gives it another name, another description, or both; `InvalidName` for a name that is empty or longer than 80 characters. */
+  /**
+   * Gives it another name, another description, or both; `InvalidName` for a name that is empty or longer than 80 characters.
+   * @param name Its name.
+   * @param description In words.
+   * @throws A fault: InvalidName for a name that is none.
+   */
   async RenameSnapshot(name?: string, description?: string): Promise<void> {
     await this.vm.renameSnapshot(this, name, description);
   }
 
-  /** Always ends with `NotSupported`: see docs/coverage.md. */
+  /**
+   * Always ends with `NotSupported`: see docs/coverage.md.
+   * @param _host Of no effect.
+   * @param _suppressPowerOn Of no effect.
+   * @returns The task; its `wait()` throws the fault.
+   */
   RevertToSnapshot_Task(_host?: ManagedObjectReference | null, _suppressPowerOn?: boolean): Task<void> {
     return this.vm.revertToSnapshot();
   }

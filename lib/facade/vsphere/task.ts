@@ -42,7 +42,16 @@ export interface TaskSubject {
   entityName: string;
 }
 
-/** A task that has begun. It never rejects by itself: look at `info`, or `wait` for it. */
+/**
+ * A task that has begun. It never rejects by itself: look at `info`, or `wait` for it.
+ * @example
+ * ```ts
+ * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * const task = vm?.CreateSnapshot_Task('nightly', '', false, false);
+ * const snapshot = await task?.wait();
+ * console.log(task?.info.state);
+ * ```
+ */
 export class Task<T> extends ManagedObject {
   readonly type = 'Task';
   readonly value: string = `task-${randomUUID()}`;
@@ -75,7 +84,10 @@ export class Task<T> extends ManagedObject {
     this.#done = this.#run(work);
   }
 
-  /** The result; throws the fault the task ended with. */
+  /**
+   * The result; throws the fault the task ended with.
+   * @throws The fault that the task ended with.
+   */
   async wait(): Promise<T> {
     await this.#done;
     const { error, result } = this.info;
@@ -83,7 +95,10 @@ export class Task<T> extends ManagedObject {
     return result as T;
   }
 
-  /** Asks the work to stop; what it has done is undone, and it ends with RequestCanceled. */
+  /**
+   * Asks the work to stop; what it has done is undone, and it ends with RequestCanceled.
+   * @returns At once; how the task ended is in its `info`.
+   */
   CancelTask(): void {
     this.info.cancelled = true;
     this.#cancel.abort();

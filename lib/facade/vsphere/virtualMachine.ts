@@ -44,7 +44,16 @@ const UNREACHED: VirtualMachineRuntimeInfo = {
 
 type Work<T> = (signal: AbortSignal) => Promise<T>;
 
-/** A VM. Reading a property before `refresh` is `InvalidState`; finding a VM refreshes it. */
+/**
+ * A VM. Reading a property before `refresh` is `InvalidState`; finding a VM refreshes it.
+ * @example
+ * ```ts
+ * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * await vm?.CreateSnapshot_Task('nightly', '', false, false).wait();
+ * await vm?.refresh();
+ * for (const device of vm?.config.hardware.device ?? []) if (device instanceof VirtualDisk) console.log(device.backing.changeId);
+ * ```
+ */
 export class VirtualMachine extends ManagedObject {
   readonly type = 'VirtualMachine';
   /** @internal What the methods work on. */
@@ -109,6 +118,7 @@ export class VirtualMachine extends ManagedObject {
   /**
    * Reads the properties anew from QEMU and from what is remembered. A VM that cannot be asked is `InvalidState`; one that this
    * version does not reach has its reference and `runtime`, and everything else of it is `NotSupported`.
+   * @throws A fault: of a VM that cannot be asked.
    */
   async refresh(): Promise<this> {
     await this.identify();
@@ -141,7 +151,11 @@ export class VirtualMachine extends ManagedObject {
     return type === this.type && value === this.#value;
   }
 
-  /** A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone. */
+  /**
+   * A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone.
+   * @param reference The snapshot’s reference, or its value.
+   * @throws A fault: ManagedObjectNotFound where it has none of that reference.
+   */
   async findSnapshot(reference: ManagedObjectReference | string): Promise<VirtualMachineSnapshot<this>> {
     this.#requireThere();
     const record = await this.context.records.read();
@@ -153,14 +167,25 @@ export class VirtualMachine extends ManagedObject {
     );
   }
 
-  /** Switches change tracking of all disks on or off; `InvalidState` while there are snapshots. */
+  /**
+   * Switches change tracking of all disks on or off; `InvalidState` while there are snapshots.
+   * @param spec What is changed.
+   * @returns The task; its `wait()` throws the fault.
+   */
   ReconfigVM_Task(spec: VirtualMachineConfigSpec): Task<void> {
     return this.#changing('VirtualMachine.ReconfigVM_Task', (signal) =>
       ReconfigVM_Task(this.context, signal, spec),
     );
   }
 
-  /** Takes a snapshot of all disks at one instant: the result. `memory` is refused with `NotSupported`. */
+  /**
+   * Takes a snapshot of all disks at one instant: the result. `memory` is refused with `NotSupported`.
+   * @param name Its name.
+   * @param description In words.
+   * @param memory False: the memory of a VM is not kept.
+   * @param quiesce Whether the guest’s file systems are frozen.
+   * @returns The task; its `wait()` throws the fault.
+   */
   CreateSnapshot_Task(
     name: string,
     description: string | undefined,
@@ -172,7 +197,14 @@ export class VirtualMachine extends ManagedObject {
     );
   }
 
-  /** The same, with a time-out for freezing the guest. */
+  /**
+   * The same, with a time-out for freezing the guest.
+   * @param name Its name.
+   * @param description In words.
+   * @param memory False: the memory of a VM is not kept.
+   * @param quiesceSpec How the guest’s file systems are frozen; not at all unless given.
+   * @returns The task; its `wait()` throws the fault.
+   */
   CreateSnapshotEx_Task(
     name: string,
     description: string | undefined,
@@ -184,19 +216,31 @@ export class VirtualMachine extends ManagedObject {
     );
   }
 
-  /** Removes every snapshot; their changeIds go on answering. */
+  /**
+   * Removes every snapshot; their changeIds go on answering.
+   * @param _consolidate Of no effect: there is nothing to consolidate.
+   * @returns The task; its `wait()` throws the fault.
+   */
   RemoveAllSnapshots_Task(_consolidate = true): Task<void> {
     return this.#changing('VirtualMachine.RemoveAllSnapshots_Task', () =>
       RemoveAllSnapshots_Task(this.context),
     );
   }
 
-  /** Nothing ever has to be consolidated here; succeeds at once. */
+  /**
+   * Nothing ever has to be consolidated here; succeeds at once.
+   * @returns The task; its `wait()` throws the fault.
+   */
   ConsolidateVMDisks_Task(): Task<void> {
     return this.#task('VirtualMachine.ConsolidateVMDisks_Task', ConsolidateVMDisks_Task);
   }
 
-  /** Always ends with `NotSupported`: see docs/coverage.md. */
+  /**
+   * Always ends with `NotSupported`: see docs/coverage.md.
+   * @param _host Of no effect.
+   * @param _suppressPowerOn Of no effect.
+   * @returns The task; its `wait()` throws the fault.
+   */
   RevertToCurrentSnapshot_Task(
     _host?: ManagedObjectReference | null,
     _suppressPowerOn?: boolean,
@@ -207,6 +251,11 @@ export class VirtualMachine extends ManagedObject {
   /**
    * What changed on a disk from `changeId` (`*`: all that holds data) to the snapshot, or to now where the VM is off
    * and none is given; from `startOffset` (bytes) on. `FileFault` where a full backup is needed.
+   * @param snapshot The snapshot up to which; its reference or the object.
+   * @param deviceKey Key of the disk.
+   * @param startOffset First byte asked about.
+   * @param changeId Of an earlier snapshot’s disk, or `*` for what holds data.
+   * @throws A fault: FileFault where it is not known what changed (take a full backup), InvalidArgument for what is not what it must be.
    */
   async QueryChangedDiskAreas(
     snapshot: ManagedObjectReference | null | undefined,

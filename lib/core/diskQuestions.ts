@@ -1,0 +1,33 @@
+/** What a disk is asked, and how the options of it are checked. */
+import type { CallOptions } from './callOptions.js';
+import { type ChangeMapSelection, selectionChecks } from './mapSelection.js';
+import { abortSignal, anything, type Checks, flag, milliseconds } from './options.js';
+import type { Instant } from './pointInTime.js';
+
+/** The two points between which changes are asked, and how they are read. */
+export interface ChangesOptions extends ChangeMapSelection {
+  /**
+   * The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. An instant answers only on the
+   * disk whose history it belongs to.
+   */
+  from: string | Instant;
+  /** The later point; left out: the disk as it is now, or, for a disk of a session, the session's instant. */
+  to?: string | Instant | undefined;
+  /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
+  kinds?: boolean | undefined;
+}
+
+/** How points in time are listed. */
+export interface PitsOptions extends CallOptions {
+  /** Whether the bytes that changed after each point are counted; they are unless told. */
+  count?: boolean | undefined;
+}
+
+export const PITS: Checks<PitsOptions> = { signal: abortSignal, timeoutMs: milliseconds, count: flag };
+// Points are told apart where they are read.
+export const CHANGES: Checks<ChangesOptions> = {
+  ...selectionChecks,
+  from: anything,
+  to: anything,
+  kinds: flag,
+};
