@@ -36,11 +36,12 @@ for (const { kind, name, base, fields } of TYPES.values()) {
           `/** As the API’s, with ${typed.map(([field]) => `\`${field}\``).join(', ')}. */`,
           `export class ${name} extends ${base} {`,
           `  static override readonly type: string = '${name}';`,
-          ...typed.map(([field, mark, type]) =>
+          ...typed.flatMap(([field, mark, type]) => [
+            '  /** As the API’s. */',
             field === 'name'
               ? `  declare name: ${type.replace(' | undefined', '')};`
               : `  declare readonly ${field}${mark}: ${type};`,
-          ),
+          ]),
           '',
           '  /**',
           '   * As {@link MethodFault}.',

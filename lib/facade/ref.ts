@@ -4,6 +4,7 @@
  */
 
 export interface Ref<T> {
+  /** What is in the box. */
   value: T;
 }
 

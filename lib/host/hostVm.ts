@@ -18,6 +18,7 @@ import { wayTo } from './ways.js';
 
 /** A VM as a host file, or a program, tells it. */
 export interface VmEntry {
+  /** What it is called; no other VM of the inventory has the name. */
   name: string;
   /** Its `-uuid`; asked from QEMU unless given. Where another VM answers on the socket, it is refused. */
   uuid?: string | undefined;

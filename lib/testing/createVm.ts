@@ -43,7 +43,9 @@ export interface TestVmOptions {
 
 /** A disk as its guest, and whoever does it harm, has it. */
 export interface TestDisk {
+  /** Its name in the VM. */
   readonly name: string;
+  /** Its size now, bytes. */
   readonly sizeBytes: number;
   /**
    * Writes as the guest does: bytes, or one byte so many times.
@@ -100,8 +102,11 @@ export interface TestDisk {
 
 /** A machine in memory. */
 export interface TestVm {
+  /** What it is called. */
   readonly name: string;
+  /** Its UUID. */
   readonly uuid: string;
+  /** Whether it runs. */
   readonly running: boolean;
   /**
    * Connects to it, as `connectVm` does to a QEMU; `ERR_CBT_CONNECTION_LOST` while it does not run.

@@ -41,6 +41,7 @@ export type FaultCall = (typeof FAULT_CALLS)[number];
 
 /** What happens at a call. */
 export interface FaultRule {
+  /** Which call meets it. */
   call: FaultCall;
   /** Only of this disk, where the call is of one. */
   disk?: string | undefined;
@@ -63,7 +64,9 @@ export interface FaultRule {
 export interface FaultError {
   /** Any but `ERR_CBT_INTERNAL`, which says that the library is wrong. */
   code: Exclude<CbtErrorCode, 'ERR_CBT_INTERNAL'>;
+  /** Its reason; none unless given. */
   reason?: CbtReason | undefined;
+  /** Its words; ours unless given. */
   message?: string | undefined;
 }
 

@@ -8,6 +8,7 @@ import { type ChangedRange, checkRanges, type Ranges } from '../core/rangePage.j
 
 /** What a matcher says. */
 export interface MatcherResult {
+  /** Whether it holds. */
   pass: boolean;
   /** What is told where the expectation does not hold. */
   message: () => string;

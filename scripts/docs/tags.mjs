@@ -1,6 +1,7 @@
 /**
  * TypeDoc’s plugin for what it does not ask for itself: words for every parameter of every public call, what the call answers or throws,
- * and an example for every function and every class that has calls.
+ * and an example for every function and every class that has calls;
+ * for most subpaths words for every member of a type, too.
  */
 import { ReflectionKind as Kind } from 'typedoc';
 
@@ -16,6 +17,23 @@ function lackingAt(signature, needsExample) {
   if (!isNew && !tags.includes('@throws') && !tags.includes('@returns')) lacking.push('@throws or @returns');
   if (needsExample && !tags.includes('@example')) lacking.push('@example');
   return lacking;
+}
+
+/** Subpaths where every member of a type has words too. */
+const TOLD = ['facade/parallels', 'facade/vixdisklib', 'facade/vsphere', 'otel', 'testing'];
+
+/** Properties without words; what a class has from another, or has otherwise than it, has them there. */
+function untold(reflection) {
+  const properties = reflection.kindOf(Kind.ClassOrInterface) ? (reflection.children ?? []) : [];
+  return properties.filter(
+    (one) =>
+      one.kindOf(Kind.Property) &&
+      one.inheritedFrom === undefined &&
+      one.overwrites === undefined &&
+      isNamed(one) &&
+      !one.comment?.hasVisibleComponent() &&
+      !one.signatures?.some(({ comment }) => comment?.hasVisibleComponent()),
+  );
 }
 
 function lackingIn(reflection) {
@@ -42,8 +60,11 @@ function lackingIn(reflection) {
 export function load(app) {
   app.on('validateProject', (project) => {
     for (const module of project.children ?? [])
-      for (const reflection of module.children ?? [])
+      for (const reflection of module.children ?? []) {
         for (const [one, lacking] of lackingIn(reflection))
           app.logger.warn(`${one.getFullName()} lacks ${lacking.join(', ')}`);
+        if (TOLD.includes(module.name))
+          for (const one of untold(reflection)) app.logger.warn(`${one.getFullName()} has no words`);
+      }
   });
 }

@@ -6,9 +6,11 @@ import { MAP_GRANULARITY_BYTES } from './objects/openedDisk.js';
 export interface PRL_STORAGE_PARAMETERS {
   /** 100: the library finds out what it is. */
   m_Type: number;
+  /** Where the storage begins: 0. */
   m_Start: number;
   /** Bytes, not sectors: so the SDK fills it for NBD. */
   m_Size: number;
+  /** What the disk was opened by. */
   m_FileName: string;
 }
 
@@ -16,15 +18,21 @@ export interface PRL_STORAGE_PARAMETERS {
 export interface PRL_DISK_PARAMETERS {
   /** Geometry is not kept. */
   m_Heads: number;
+  /** Geometry is not kept: 0. */
   m_Cylinders: number;
+  /** Geometry is not kept: 0. */
   m_Sectors: number;
+  /** Size of the disk in sectors of 512 bytes, rounded up. */
   m_SizeInSectors: number;
   /** Sectors in a granule of a map. */
   m_BlockSize: number;
+  /** How many storages: 1. */
   m_Parts: number;
+  /** The storages. */
   m_Storages: PRL_STORAGE_PARAMETERS[];
   /** The disk's history, with braces; the null UUID where none is kept. */
   m_Uuid: string;
+  /** What the disk was opened by. */
   m_Name: string;
 }
 

@@ -9,24 +9,33 @@ import type {
 
 /** Cylinders, heads and sectors of a track; here always 255 heads and 63 sectors, as for a SCSI disk. */
 export interface VixDiskLibGeometry {
+  /** Cylinders. */
   cylinders: number;
+  /** Heads of a cylinder. */
   heads: number;
+  /** Sectors of a track. */
   sectors: number;
 }
 
 /** What `VixDiskLib_GetInfo` tells. The geometry is made up from the capacity: QEMU keeps none. */
 export interface VixDiskLibInfo {
+  /** A geometry that fits the capacity. */
   biosGeo: VixDiskLibGeometry;
+  /** A geometry that fits the capacity. */
   physGeo: VixDiskLibGeometry;
   /** Sectors. */
   capacity: number;
+  /** VIXDISKLIB_ADAPTER_SCSI_LSILOGIC. */
   adapterType: VixDiskLibAdapterType;
   /** Layers of the disk's image. */
   numLinks: number;
+  /** The image that it stands on; NULL for none. */
   parentFileNameHint: string | null;
   /** UUID that the snapshot's configuration gives the disk; null for files of this machine, which have none. */
   uuid: string | null;
+  /** Bytes. */
   logicalSectorSize: number;
+  /** Bytes. */
   physicalSectorSize: number;
 }
 
@@ -40,24 +49,33 @@ export interface VixDiskLibBlock {
 
 /** Answer of `VixDiskLib_QueryAllocatedBlocks`: ascending stretches that do not touch. */
 export interface VixDiskLibBlockList {
+  /** How many. */
   numBlocks: number;
+  /** The blocks, ascending. */
   blocks: VixDiskLibBlock[];
 }
 
 /** What `VixDiskLib_Create` makes. */
 export interface VixDiskLibCreateParams {
+  /** What kind of image. */
   diskType: VixDiskLibDiskType;
+  /** Of no effect. */
   adapterType: VixDiskLibAdapterType;
+  /** Of no effect. */
   hwVersion: number;
   /** Sectors. */
   capacity: number;
+  /** Bytes. */
   logicalSectorSize?: number | undefined;
+  /** Bytes. */
   physicalSectorSize?: number | undefined;
 }
 
 /** Who logs in. Taken and not used: there is no host to log in to. */
 export interface VixDiskLibCreds {
+  /** Of no effect here. */
   uid?: { userName?: string | null | undefined; password?: string | null | undefined } | undefined;
+  /** Of no effect here. */
   sessionId?:
     | {
         cookie?: string | null | undefined;
@@ -76,17 +94,25 @@ export interface VixDiskLibConnectParams {
    * the VM of that name. Empty or null for files of this machine.
    */
   vmxSpec?: string | null | undefined;
+  /** Of no effect here. */
   serverName?: string | null | undefined;
+  /** Of no effect here. */
   thumbPrint?: string | null | undefined;
   /** Not looked at, as in VDDK. */
   privateUse?: number | undefined;
+  /** Of no effect here. */
   credType?: VixDiskLibCredType | undefined;
+  /** Of no effect here. */
   creds?: VixDiskLibCreds | null | undefined;
+  /** Of no effect here. */
   port?: number | undefined;
+  /** Of no effect here. */
   nfcHostPort?: number | undefined;
+  /** Of no effect here. */
   vimApiVer?: string | null | undefined;
   /** VIXDISKLIB_SPEC_VSTORAGE_OBJECT is VIX_E_NOT_SUPPORTED: there are no disks without a VM or a file. */
   specType?: VixDiskLibSpecType | undefined;
+  /** A disk without a VM, which is VIX_E_NOT_SUPPORTED (X8). */
   spec?:
     | {
         vStorageObjSpec?:

@@ -20,7 +20,9 @@ export class ApplicationQuiesceFault extends SnapshotFault {
 /** As the API’s, with `name`, `object`. */
 export class DuplicateName extends VimFault {
   static override readonly type: string = 'DuplicateName';
+  /** As the API’s. */
   declare name: string;
+  /** As the API’s. */
   declare readonly object: ManagedObjectReference;
 
   /**
@@ -41,6 +43,7 @@ export class DuplicateName extends VimFault {
 /** As the API’s, with `file`. */
 export class FileFault extends VimFault {
   static override readonly type: string = 'FileFault';
+  /** As the API’s. */
   declare readonly file: string;
 
   /**
@@ -72,6 +75,7 @@ export class VmConfigFault extends VimFault {
 /** As the API’s, with `reason`. */
 export class GenericVmConfigFault extends VmConfigFault {
   static override readonly type: string = 'GenericVmConfigFault';
+  /** As the API’s. */
   declare readonly reason: string;
 
   /**
@@ -93,6 +97,7 @@ export class RuntimeFault extends MethodFault {
 /** As the API’s, with `invalidProperty`. */
 export class InvalidArgument extends RuntimeFault {
   static override readonly type: string = 'InvalidArgument';
+  /** As the API’s. */
   declare readonly invalidProperty?: string | undefined;
 
   /**
@@ -119,7 +124,9 @@ export class InvalidLogin extends VimFault {
 /** As the API’s, with `name`, `entity`. */
 export class InvalidName extends VimFault {
   static override readonly type: string = 'InvalidName';
+  /** As the API’s. */
   declare name: string;
+  /** As the API’s. */
   declare readonly entity?: ManagedObjectReference | undefined;
 
   /**
@@ -145,7 +152,9 @@ export class InvalidState extends VimFault {
 /** As the API’s, with `requestedState`, `existingState`. */
 export class InvalidPowerState extends InvalidState {
   static override readonly type: string = 'InvalidPowerState';
+  /** As the API’s. */
   declare readonly requestedState?: 'poweredOff' | 'poweredOn' | 'suspended' | undefined;
+  /** As the API’s. */
   declare readonly existingState: 'poweredOff' | 'poweredOn' | 'suspended';
 
   /**
@@ -169,6 +178,7 @@ export class InvalidPowerState extends InvalidState {
 /** As the API’s, with `name`. */
 export class InvalidProperty extends MethodFault {
   static override readonly type: string = 'InvalidProperty';
+  /** As the API’s. */
   declare name: string;
 
   /**
@@ -190,6 +200,7 @@ export class InvalidRequest extends RuntimeFault {
 /** As the API’s, with `obj`. */
 export class ManagedObjectNotFound extends RuntimeFault {
   static override readonly type: string = 'ManagedObjectNotFound';
+  /** As the API’s. */
   declare readonly obj: ManagedObjectReference;
 
   /**
@@ -206,7 +217,9 @@ export class ManagedObjectNotFound extends RuntimeFault {
 /** As the API’s, with `receiver`, `method`. */
 export class MethodNotFound extends InvalidRequest {
   static override readonly type: string = 'MethodNotFound';
+  /** As the API’s. */
   declare readonly receiver: ManagedObjectReference;
+  /** As the API’s. */
   declare readonly method: string;
 
   /**
@@ -232,7 +245,9 @@ export class SecurityError extends RuntimeFault {
 /** As the API’s, with `object`, `privilegeId`. */
 export class NoPermission extends SecurityError {
   static override readonly type: string = 'NoPermission';
+  /** As the API’s. */
   declare readonly object?: ManagedObjectReference | undefined;
+  /** As the API’s. */
   declare readonly privilegeId?: string | undefined;
 
   /**
@@ -278,6 +293,7 @@ export class RequestCanceled extends RuntimeFault {
 /** As the API’s, with `reason`. */
 export class SystemError extends RuntimeFault {
   static override readonly type: string = 'SystemError';
+  /** As the API’s. */
   declare readonly reason: string;
 
   /**
@@ -294,6 +310,7 @@ export class SystemError extends RuntimeFault {
 /** As the API’s, with `task`. */
 export class TaskInProgress extends VimFault {
   static override readonly type: string = 'TaskInProgress';
+  /** As the API’s. */
   declare readonly task: ManagedObjectReference;
 
   /**
@@ -325,7 +342,9 @@ export class InsufficientResourcesFault extends VimFault {
 /** As the API’s, with `datastore`, `name`. */
 export class InvalidDatastore extends VimFault {
   static override readonly type: string = 'InvalidDatastore';
+  /** As the API’s. */
   declare readonly datastore?: ManagedObjectReference | undefined;
+  /** As the API’s. */
   declare name: string;
 
   /**

@@ -7,11 +7,14 @@ export type ManagedEntity = Folder | Datacenter | VirtualMachine;
 
 /** A folder of the inventory. */
 export class Folder<Child extends ManagedEntity = ManagedEntity> extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'Folder';
 
   /** @internal */
   constructor(
+    /** Value of its reference. */
     readonly value: string,
+    /** Its name. */
     readonly name: string,
     /** Types of what it may hold. */
     readonly childType: readonly string[],
@@ -28,8 +31,11 @@ export class Folder<Child extends ManagedEntity = ManagedEntity> extends Managed
 
 /** The one data centre of a host. */
 export class Datacenter extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'Datacenter';
+  /** Value of its reference. */
   readonly value = 'ha-datacenter';
+  /** Its name, the same everywhere. */
   readonly name = 'ha-datacenter';
   /** The folder of all VMs. */
   readonly vmFolder: Folder<VirtualMachine>;

@@ -3,7 +3,9 @@ import { CbtError } from '../../core/errors.js';
 
 /** The true reason of a fault; `key` is `qemu-cbt.` and the core's reason or code, else the fault's type. */
 export interface LocalizableMessage {
+  /** The reason by its code. */
   key: string;
+  /** The reason in words. */
   message: string;
 }
 

@@ -19,7 +19,9 @@ import type { VirtualMachine } from './virtualMachine.js';
  * ```
  */
 export class SearchIndex extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'SearchIndex';
+  /** Value of its reference. */
   readonly value = 'ha-searchindex';
   readonly #root: Folder<Datacenter>;
   readonly #vms: () => Promise<readonly VirtualMachine[]>;

@@ -13,26 +13,39 @@ import type { ServiceOptions } from './vmContext.js';
 
 /** What the service says it is. Its version is one that clients of changed-block tracking accept; it is no claim about ESXi. */
 export interface AboutInfo {
+  /** Name of the product. */
   name: string;
+  /** Its name in words. */
   fullName: string;
+  /** Who makes it. */
   vendor: string;
+  /** Version of the API that is spoken. */
   version: string;
+  /** Always 0. */
   build: string;
+  /** What it runs on. */
   osType: string;
+  /** The line that clients tell hosts by. */
   productLineId: string;
+  /** A host, no vCenter. */
   apiType: 'HostAgent';
+  /** Version of the API that is spoken. */
   apiVersion: string;
 }
 
 /** Where everything starts from. */
 export interface ServiceContent {
+  /** The folder of datacenters. */
   rootFolder: Folder<Datacenter>;
+  /** What the service says it is. */
   about: AboutInfo;
+  /** What finds VMs. */
   searchIndex: SearchIndex;
 }
 
 /** The VMs of the inventory; two of one name are refused. */
 export interface ConnectOptions extends ServiceOptions {
+  /** The VMs, each as a host file has it. */
   vms: readonly VmEntry[];
 }
 
@@ -67,8 +80,11 @@ const ABOUT: AboutInfo = {
  * ```
  */
 export class ServiceInstance extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'ServiceInstance';
+  /** Value of its reference. */
   readonly value = 'ServiceInstance';
+  /** Where everything starts from. */
   readonly content: ServiceContent;
   readonly #inventory: Inventory;
   readonly #options: VmOptions;

@@ -35,13 +35,16 @@ export interface SnapshotOwner {
  * ```
  */
 export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'VirtualMachineSnapshot';
+  /** Value of its reference. */
   readonly value: string;
   /** Of those taken after it, the next first. */
   readonly #later: readonly SnapshotRecord[];
 
   /** @internal VirtualMachine makes them. */
   constructor(
+    /** The VM that it is of. */
     readonly vm: Vm,
     /** @internal What is remembered of it. */
     readonly record: SnapshotRecord,

@@ -4,25 +4,35 @@ import { type SnapshotOwner, VirtualMachineSnapshot } from './snapshot.js';
 
 /** A snapshot with those taken after it. */
 export interface VirtualMachineSnapshotTree<Vm extends SnapshotOwner = SnapshotOwner> {
+  /** The snapshot. */
   snapshot: VirtualMachineSnapshot<Vm>;
+  /** The VM that it is of. */
   vm: Vm;
+  /** As it was given. */
   name: string;
+  /** As it was given. */
   description: string;
+  /** Its number in the VM, from 1. */
   id: number;
   /** ISO 8601. */
   createTime: string;
   /** Without memory a snapshot holds a VM that is off. */
   state: 'poweredOff';
+  /** Whether the guest’s file systems were frozen. */
   quiesced: boolean;
   /** Guests here leave no manifest of what was quiesced. */
   backupManifest: undefined;
+  /** Those taken after it. */
   childSnapshotList: VirtualMachineSnapshotTree<Vm>[];
+  /** Nothing is recorded for replay. */
   replaySupported: false;
 }
 
 /** The snapshots of a VM, oldest first down the tree. */
 export interface VirtualMachineSnapshotInfo<Vm extends SnapshotOwner = SnapshotOwner> {
+  /** The newest one. */
   currentSnapshot: VirtualMachineSnapshot<Vm>;
+  /** The oldest ones, with those after them. */
   rootSnapshotList: VirtualMachineSnapshotTree<Vm>[];
 }
 

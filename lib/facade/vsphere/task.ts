@@ -9,7 +9,9 @@ import { METHODS, TYPES } from './schema/schema.js';
 
 /** State of a task. Times are ISO 8601; `error` once it is `error`, `result` once it is `success`. */
 export interface TaskInfo<T> {
+  /** Value of the task’s reference. */
   key: string;
+  /** The task. */
   task: Task<T>;
   /** Name of the method, as on the wire. */
   name: string;
@@ -17,18 +19,27 @@ export interface TaskInfo<T> {
   descriptionId: string;
   /** The VM, also where the method is one of a snapshot. */
   entity: ManagedObjectReference;
+  /** Name of what it is about. */
   entityName: string;
+  /** Where it is. */
   state: 'queued' | 'running' | 'success' | 'error';
+  /** Whether it was asked to stop. */
   cancelled: boolean;
+  /** Whether it can be asked to stop. */
   cancelable: boolean;
+  /** The fault that it ended with. */
   error?: MethodFault;
+  /** What it ended with. */
   result?: T;
   /** Per cent, while it runs. */
   progress?: number;
   /** Who began it: the user that this process runs as. */
   reason: { _type: 'TaskReasonUser'; userName: string };
+  /** When it was made, ISO 8601. */
   queueTime: string;
+  /** When it began, ISO 8601. */
   startTime?: string;
+  /** When it ended, ISO 8601. */
   completeTime?: string;
   /** The same for all that this task causes: nothing but itself here. */
   eventChainId: number;
@@ -38,7 +49,9 @@ export interface TaskInfo<T> {
 export interface TaskSubject {
   /** `<type>.<method>`. */
   method: string;
+  /** What it is about. */
   entity: ManagedObjectReference;
+  /** Name of what it is about. */
   entityName: string;
 }
 
@@ -53,8 +66,11 @@ export interface TaskSubject {
  * ```
  */
 export class Task<T> extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'Task';
+  /** Value of its reference. */
   readonly value: string = `task-${randomUUID()}`;
+  /** How it stands. */
   readonly info: TaskInfo<T>;
   /** @internal Told at each change of `info`. */
   onChange: () => void = () => undefined;

@@ -3,20 +3,31 @@ import type { VirtualDevice } from './devices.js';
 
 /** One line of a VM's extra configuration. */
 export interface OptionValue {
+  /** Name of the option. */
   key: string;
+  /** The value, as text. */
   value: string;
 }
 
 /** Configuration of a VM. `changeTrackingEnabled` says what was asked for; a disk tracks when its backing has a `changeId`. */
 export interface VirtualMachineConfigInfo {
+  /** As the entry has it. */
   name: string;
+  /** From the entry, else from QEMU. */
   uuid: string;
+  /** The same as `uuid`. */
   instanceUuid: string;
+  /** No VM here is one. */
   template: boolean;
+  /** Of the virtual hardware, as a host of the API’s version says it. */
   version: string;
+  /** Whether changes are tracked, or are to be. */
   changeTrackingEnabled: boolean;
+  /** The VM’s own file. */
   files: VirtualMachineFileInfo;
+  /** Options, `ctkEnabled` among them. */
   extraConfig: OptionValue[];
+  /** What it consists of. */
   hardware: VirtualHardware;
 }
 
@@ -24,6 +35,7 @@ export interface VirtualMachineConfigInfo {
 export interface VirtualHardware {
   /** As of the VM's last run, where it is off; 1 where nobody knows. */
   numCPU?: number;
+  /** Cores are not told apart: 1. */
   numCoresPerSocket?: number;
   /** MiB, in steps of 4; 4 where nobody knows. */
   memoryMB?: number;
@@ -42,6 +54,7 @@ export type SnapshotConfigInfo = Pick<VirtualMachineConfigInfo, 'changeTrackingE
 
 /** The files of a VM. Sizes in bytes: `size` is the file's length, `uniqueSize` what it takes on its file system. */
 export interface VirtualMachineFileLayoutEx {
+  /** All files, each with its key. */
   file: {
     key: number;
     name: string;
@@ -53,11 +66,13 @@ export interface VirtualMachineFileLayoutEx {
   }[];
   /** Files of each disk by the disk's key, the base first. */
   disk: { key: number; chain: { fileKey: number[] }[] }[];
+  /** When they were looked at, ISO 8601. */
   timestamp: string;
 }
 
 /** What a VM can do: always true here, since a disk that cannot be tracked has no `changeId`. */
 export interface VirtualMachineCapability {
+  /** Always true. */
   changeTrackingSupported: boolean;
 }
 
@@ -65,7 +80,9 @@ export interface VirtualMachineCapability {
 export interface VirtualMachineRuntimeInfo {
   /** `disconnected`: no way to the VM is known here; whether it runs nobody can tell, and `powerState` says nothing. */
   connectionState: 'connected' | 'disconnected';
+  /** Whether it runs. */
   powerState: 'poweredOn' | 'poweredOff' | 'suspended';
+  /** There is nothing to consolidate. */
   consolidationNeeded: boolean;
 }
 
@@ -83,12 +100,15 @@ export interface DiskChangeInfo {
   startOffset: number;
   /** Bytes that the answer covers: ask next from `startOffset + length`, until that is the capacity. */
   length: number;
+  /** The areas. */
   changedArea: DiskChangeExtent[];
 }
 
 /** What `ReconfigVM_Task` changes: change tracking, also as `ctkEnabled` in `extraConfig`. Anything else is refused. */
 export interface VirtualMachineConfigSpec {
+  /** Whether changes are tracked, or are to be. */
   changeTrackingEnabled?: boolean;
+  /** Options, `ctkEnabled` among them. */
   extraConfig?: OptionValue[];
 }
 

@@ -55,6 +55,7 @@ type Work<T> = (signal: AbortSignal) => Promise<T>;
  * ```
  */
 export class VirtualMachine extends ManagedObject {
+  /** Name of its class in the API. */
   readonly type = 'VirtualMachine';
   /** @internal What the methods work on. */
   readonly context: VmContext;

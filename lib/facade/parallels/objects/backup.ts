@@ -28,6 +28,7 @@ import { openMap } from './openedDisk.js';
  * ```
  */
 export class Backup implements PrlObject, AsyncDisposable {
+  /** The `PHT_…` of its handles. */
   readonly handleType = PHT_BACKUP;
   readonly #vm: Vm;
   readonly #session: Session;

@@ -21,8 +21,11 @@ export const SECTOR_BYTES = 512;
 
 /** Facts of an open disk. */
 export interface DiskInfo {
+  /** Size of the disk, bytes. */
   sizeBytes: number;
+  /** Whether it is open for reading only. */
   readOnly: boolean;
+  /** What it was opened by. */
   name: string;
   /** UUID of the disk's history, null where none is kept: who has another one now is another disk, whatever it is called. */
   uuid: string | null;
@@ -38,6 +41,7 @@ export interface DiskInfo {
  * ```
  */
 export class Disk implements PrlObject, AsyncDisposable {
+  /** The `PHT_…` of its handles. */
   readonly handleType = PHT_VIRTUAL_DISK;
   readonly #source: OpenedDisk;
   readonly #shiftBytes: number;

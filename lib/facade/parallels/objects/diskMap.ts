@@ -25,6 +25,7 @@ export interface ChangedArea {
  * ```
  */
 export class DiskMap implements PrlObject {
+  /** The `PHT_…` of its handles. */
   readonly handleType = PHT_VIRTUAL_DISK_MAP;
   readonly #bits: Uint8Array;
 

@@ -51,6 +51,7 @@ export function configureLocalServer(vms: string | readonly VmEntry[] | undefine
  * ```
  */
 export class LocalServer implements PrlObject, AsyncDisposable {
+  /** The `PHT_…` of its handles. */
   readonly handleType = PHT_SERVER;
   #login: { inventory: Inventory; backups: OpenBackups } | null = null;
 

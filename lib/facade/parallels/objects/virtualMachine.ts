@@ -16,6 +16,7 @@ export interface BeginBackupOptions {
   createMap?: boolean;
   /** Fail where the guest's file systems cannot be frozen (PBMBF_FSSYNC); else freezing is tried where there is an agent. */
   fsSync?: boolean;
+  /** Ends the beginning, which is undone then. */
   signal?: AbortSignal;
 }
 
@@ -30,6 +31,7 @@ export interface BeginBackupOptions {
  * ```
  */
 export class VirtualMachine implements PrlObject {
+  /** The `PHT_…` of its handles. */
   readonly handleType = PHT_VIRTUAL_MACHINE;
   readonly #host: HostVm;
   readonly #open: OpenBackups;

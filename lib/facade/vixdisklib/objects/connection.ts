@@ -29,7 +29,9 @@ const RUNS = 'the disks of a running VM are read from a snapshot: give snapshotR
  * ```
  */
 export class VixDiskLibConnection {
+  /** What it was connected by. */
   readonly params: VixDiskLibConnectParams | null;
+  /** Whether its disks open for reading only. */
   readonly readOnly: boolean;
   /** @internal Null for files of this machine. Without a snapshot the VM is off, and its disks are what they are now. */
   readonly remote: {
