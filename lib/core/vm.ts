@@ -210,7 +210,7 @@ export interface Vm extends AsyncDisposable {
   /**
    * Ends the connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
    * @param options Signal and deadline.
-   * @throws `CbtError` where a session could not be rolled back.
+   * @throws `CbtError` where closing failed.
    */
   close(options?: CallOptions): Promise<void>;
 }

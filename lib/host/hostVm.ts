@@ -155,7 +155,7 @@ export class HostVm {
    * Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told.
    * @param task What is done, in words.
    * @param work What is done.
-   * @throws `CbtError`: ERR_CBT_TIMEOUT with BUSY where somebody else changes or holds the VM; what `work` throws.
+   * @throws `CbtError`: the reason BUSY where somebody else changes or holds the VM; what `work` throws.
    */
   async changing<T>(task: string, work: () => Promise<T>): Promise<T> {
     return changing(await this.holders(), task, work);

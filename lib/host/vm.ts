@@ -55,7 +55,7 @@ export const connectChecks: Checks<ConnectOptions> = {
  * a program holds as it is (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`.
  * @param socket Path of QEMU’s QMP socket, or `libvirt:<uri>#<domain>`.
  * @param options What else is wanted; each option says what holds without it.
- * @throws `CbtError`: ERR_CBT_BACKEND_UNAVAILABLE where nobody answers, ERR_CBT_TIMEOUT with BUSY where somebody else holds it.
+ * @throws `CbtError`: ERR_CBT_BACKEND_UNAVAILABLE where nobody answers, with BUSY where somebody else has its monitor.
  * @example
  * ```ts
  * await using vm = await connectVm('/run/vms/web.qmp');

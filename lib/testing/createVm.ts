@@ -90,7 +90,7 @@ export interface TestDisk {
    * Somebody else’s bitmap, which records.
    * @param name Its name.
    * @param granularityBytes A power of two.
-   * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a name that is taken.
+   * @throws `CbtError` for a name that is taken, or a granularity that is none.
    */
   addBitmap(name: string, granularityBytes?: number): void;
   /**
