@@ -2,11 +2,18 @@
 # Everything a fresh Debian-like machine with Node 20, npm, gcc, cmake and git needs to build, run and test qemu-cbt.
 #   scripts/setup.sh              check tools, install what is missing (apt, as root), npm ci, build
 #   scripts/setup.sh --if-needed  the same, but silent and quick where all is there already
+#   scripts/setup.sh --demo       only what building it and `npm start` need (with --if-needed, if you like)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if_needed=false
-[ "${1:-}" = "--if-needed" ] && if_needed=true
+demo=false
+for option in "$@"; do
+  case "$option" in
+    --if-needed) if_needed=true ;;
+    --demo) demo=true ;;
+  esac
+done
 say() { printf '%s\n' "$*" >&2; }
 
 # tool : Debian package : Fedora package. The first block is what the product uses, the second what its tests compare with.
@@ -44,37 +51,43 @@ if ! node_ok; then
   exit 5
 fi
 
+# What the product is built with and uses.
+for_demo=' g++ make cmake pkg-config qemu-img qemu-nbd qemu-storage-daemon qemu-io flock '
+
 # Where e2fsprogs is; not every user looks there.
 PATH=$PATH:/usr/sbin:/sbin
 missing_deb=(); missing_rpm=()
 while IFS=: read -r tool deb rpm; do
   [ -n "$tool" ] || continue
+  if $demo && [[ "$for_demo" != *" $tool "* ]]; then continue; fi
   command -v "$tool" >/dev/null 2>&1 || { missing_deb+=("$deb"); missing_rpm+=("$rpm"); }
 done <<< "$tools"
 have_libnbd() { command -v pkg-config >/dev/null && pkg-config --exists libnbd; }
 have_libnbd || { missing_deb+=(libnbd-dev); missing_rpm+=(libnbd-devel); }
-have_fuzzer() {
-  command -v clang++ >/dev/null || return 1
-  local runtime; runtime=$(clang++ --print-file-name=libclang_rt.fuzzer-x86_64.a)
-  [ -f "$runtime" ] || [ -f "${runtime/-x86_64/}" ]
-}
-have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); }
+if ! $demo; then
+  have_fuzzer() {
+    command -v clang++ >/dev/null || return 1
+    local runtime; runtime=$(clang++ --print-file-name=libclang_rt.fuzzer-x86_64.a)
+    [ -f "$runtime" ] || [ -f "${runtime/-x86_64/}" ]
+  }
+  have_fuzzer || { missing_deb+=(libclang-rt-14-dev); missing_rpm+=(compiler-rt); }
 
-# What programs for vSphere are written with: clients of the service.
-have_pyvmomi() { /usr/bin/python3 -c 'import pyVmomi' >/dev/null 2>&1; }
-have_pyvmomi || { missing_deb+=(python3-pyvmomi); missing_rpm+=(python3-pyvmomi); }
-# A daemon without its driver starts, and has no domains.
-compgen -G '/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
-  compgen -G '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
-  { missing_deb+=(libvirt-daemon-driver-qemu); missing_rpm+=(libvirt-daemon-driver-qemu); }
-have_rbvmomi() { command -v ruby >/dev/null && ruby -e 'require "rbvmomi"' >/dev/null 2>&1; }
-have_rbvmomi || { missing_deb+=(ruby-rbvmomi); missing_rpm+=(rubygem-rbvmomi); }
-[ -d /usr/share/gocode/src/github.com/vmware/govmomi ] ||
-  { missing_deb+=(golang-github-vmware-govmomi-dev golang-github-google-uuid-dev); missing_rpm+=(golang-github-vmware-govmomi-devel); }
+  # What programs for vSphere are written with: clients of the service.
+  have_pyvmomi() { /usr/bin/python3 -c 'import pyVmomi' >/dev/null 2>&1; }
+  have_pyvmomi || { missing_deb+=(python3-pyvmomi); missing_rpm+=(python3-pyvmomi); }
+  # A daemon without its driver starts, and has no domains.
+  compgen -G '/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
+    compgen -G '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so' >/dev/null ||
+    { missing_deb+=(libvirt-daemon-driver-qemu); missing_rpm+=(libvirt-daemon-driver-qemu); }
+  have_rbvmomi() { command -v ruby >/dev/null && ruby -e 'require "rbvmomi"' >/dev/null 2>&1; }
+  have_rbvmomi || { missing_deb+=(ruby-rbvmomi); missing_rpm+=(rubygem-rbvmomi); }
+  [ -d /usr/share/gocode/src/github.com/vmware/govmomi ] ||
+    { missing_deb+=(golang-github-vmware-govmomi-dev golang-github-google-uuid-dev); missing_rpm+=(golang-github-vmware-govmomi-devel); }
 
-# Any of the two opens the timeline pages.
-command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
-  { missing_deb+=(chromium-headless-shell); missing_rpm+=(chromium); }
+  # Any of the two opens the timeline pages.
+  command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
+    { missing_deb+=(chromium-headless-shell); missing_rpm+=(chromium); }
+fi
 
 if [ "${#missing_deb[@]}" -gt 0 ]; then
   mapfile -t debs < <(printf '%s\n' "${missing_deb[@]}" | sort -u)
