@@ -2,6 +2,7 @@
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { readLease } from '../../lib/backend/qemu/own/lease.js';
 import { CbtError } from '../../lib/core/errors.js';
 import { openDisk } from '../../lib/host/open.js';
 import { qemuImg } from '../helpers/qemuTools.js';
@@ -180,19 +181,17 @@ async function leftBehind(world: World): Promise<string[][]> {
   for (const name of await strangersIn(world)) {
     const files = await readdir(join(world.folder, name)).catch((): string[] => []);
     const isRecord = files.every((file) => file === 'session.json' || file === 'owner.lock');
-    if (!isRecord || !(await waitsForImages(world, join(world.folder, name, 'session.json'))))
-      within.push([name, ...files]);
+    if (!isRecord || !(await waitsForImages(world, join(world.folder, name)))) within.push([name, ...files]);
   }
   return within;
 }
 
 /** A session that nobody ended, of images in whose places others lie by now: its point in time comes back with them. */
-async function waitsForImages(world: World, record: string): Promise<boolean> {
+async function waitsForImages(world: World, folder: string): Promise<boolean> {
   const there = await Promise.all(NAMES.map((name) => stat(world.image(name), { bigint: true })));
-  const written = /\{[\s\S]*\n\}/.exec(await readFile(record, 'utf8').catch(() => ''))?.[0] ?? '{}';
-  const { disks = [] } = JSON.parse(written) as { disks?: { file: string }[] };
+  const disks = (await readLease(folder))?.disks ?? [];
   const own = there.map(({ ino, birthtimeNs }) => `${ino}:${birthtimeNs}`);
-  return disks.length > 0 && disks.every(({ file }) => !own.includes(file));
+  return disks.length > 0 && disks.every(({ file }) => file !== undefined && !own.includes(file));
 }
 
 const LONG_AGO = new Date(0);

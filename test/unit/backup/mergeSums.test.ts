@@ -106,18 +106,18 @@ describe('merged sums', () => {
       asked.push(piece);
       return Buffer.alloc(piece.length);
     };
-    const [whole, cut] = [entry(0, 2), entry(2, 5)];
+    const [whole, cut] = [entry(2, 2), entry(4, 5)];
     const merged: SumsEntry[] = [];
-    const upper = [entry(4)];
-    for await (const one of mergeSums(batches([whole, cut], 1), batches(upper, 1), 8 * C, read))
+    const upper = [entry(6)];
+    for await (const one of mergeSums(batches([whole, cut], 1), batches(upper, 1), 10 * C, read))
       merged.push(one);
     expect(asked).toEqual([cut]);
     expect(merged[0]).toEqual(whole);
     expect(merged.map(({ offset, length }) => [offset / C, length / C])).toEqual([
-      [0, 2],
       [2, 2],
-      [4, 1],
-      [5, 2],
+      [4, 2],
+      [6, 1],
+      [7, 2],
     ]);
   });
 
@@ -144,11 +144,17 @@ describe('growth', () => {
       passed.push(...batch);
     expect(passed).toEqual(entries);
   };
-  const missing = (offset: number) => ({ code: 'ERR_CBT_CORRUPT_IMAGE', details: { path: '/sums', offset } });
+  const missing = (offset: number) => ({
+    code: 'ERR_CBT_CORRUPT_IMAGE',
+    message: expect.stringContaining(`nothing of the bytes from ${offset} on`),
+    details: { path: '/sums', offset },
+  });
 
   test.each<[string, [number, number][], number, number]>([
     ['none', [], 4 * C, 4 * C],
+    ['none, at an odd end', [], 4 * C - 512, 4 * C - 512],
     ['a shrink', [], 4 * C, 2 * C],
+    ['a shrink within a cluster', [], 4 * C - 512, 4 * C - 1024],
     ['all of it told', [[4 * C, 4 * C]], 4 * C, 8 * C],
     [
       'told in pieces, and more before',
