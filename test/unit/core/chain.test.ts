@@ -3,10 +3,13 @@ import { describe, expect, test } from 'vitest';
 import {
   currentChain,
   describeSegment,
+  findLoss,
   findProblems,
+  findTileProblem,
   layerOf,
   newest,
   readCatalogue,
+  refusedBecause,
 } from '../../../lib/core/chain.js';
 import type { DiskState } from '../../../lib/core/diskSource.js';
 import type { CbtReason } from '../../../lib/core/errors.js';
@@ -144,5 +147,93 @@ describe('problems', () => {
     const found = findProblems(state, readCatalogue(state));
     expect(found.map((p) => p.reason)).toEqual(expected.map(([reason]) => reason));
     for (const [i, problem] of found.entries()) expect(problem.message).toContain(expected[i]?.[1]);
+  });
+});
+
+describe('what stops an answer from a segment on', () => {
+  const broken = { reason: 'FORMAT', message: 'its table is no table' } as const;
+  const newestOf = (n: number): [number, { recording: boolean }] => [n, { recording: true }];
+  /** Of a disk with these bitmaps, asked from the segment with this number on. */
+  const problemFrom = (first: number, state: DiskState) => {
+    const chain = currentChain(readCatalogue(state));
+    const from = chain?.segments.find((one) => one.first === first);
+    if (chain === null || from === undefined) throw new Error(`no segment ${first}`);
+    return findTileProblem(state, chain, from);
+  };
+
+  test('what is wrong with an older one does not', () => {
+    for (const older of [segment(1, { inconsistent: true }), segment(1, { problem: broken })]) {
+      const state = flatDisk([older, segment(2), segment(...newestOf(3))]);
+      expect(problemFrom(2, state)).toBeNull();
+      expect(problemFrom(1, state)).not.toBeNull();
+    }
+    expect(problemFrom(3, flatDisk([segment(1), segment(...newestOf(3))]))).toBeNull();
+  });
+
+  test('one that cannot be read does, wherever it is', () => {
+    for (const at of [1, 2, 3]) {
+      const bitmaps = [1, 2, 3].map((n) =>
+        segment(n, { recording: n === 3, ...(n === at && { problem: broken }) }),
+      );
+      expect(problemFrom(1, flatDisk(bitmaps))).toEqual(broken);
+    }
+  });
+
+  test('a layer that cannot be read does', () => {
+    expect(problemFrom(1, flatDisk(wholeChain(2), { problem: broken }))).toEqual(broken);
+  });
+
+  test.each([
+    ['an older one that reaches into it', 3, [segment(1, { last: 3 }), segment(...newestOf(3))]],
+    ['an older one far below that does', 4, [segment(1, { last: 9 }), segment(3), segment(...newestOf(4))]],
+    [
+      'two that share a number',
+      1,
+      [segment(1, { last: 3 }), segment(3, { last: 4 }), segment(...newestOf(5))],
+    ],
+    ['one within another', 1, [segment(1, { last: 5 }), segment(2, { last: 3 }), segment(...newestOf(6))]],
+  ])('%s', (_, from, bitmaps) => {
+    expect(problemFrom(from, flatDisk(bitmaps))).toMatchObject({
+      reason: 'MISSING',
+      message: expect.stringMatching(/on disk\.qcow2 overlaps segment \d.*: a merge was left half-way/),
+    });
+  });
+
+  test('neighbours that do not touch others do not', () => {
+    expect(problemFrom(4, flatDisk([segment(1, { last: 3 }), segment(...newestOf(4))]))).toBeNull();
+  });
+});
+
+describe('a chain of another history', () => {
+  const other = segment(1, { epoch: OLD_EPOCH, recording: true });
+
+  test('on a layer below is neither a twin nor a rival', () => {
+    const state = diskOf(layer(wholeChain(2)), layer([other], { label: 'base' }));
+    const catalogue = readCatalogue(state);
+    const chain = currentChain(catalogue);
+    expect(chain && findLoss(state, catalogue, chain)).toBeNull();
+  });
+
+  test('comes in the order of its name where neither records', () => {
+    const [a, b] = [segment(1), segment(1, { epoch: OLD_EPOCH })];
+    for (const order of [
+      [a, b],
+      [b, a],
+    ])
+      expect(shape(flatDisk(order))).toEqual(['0:aa:1-1', '0:bb:1-1']);
+  });
+});
+
+test('a problem as an error: what is only held can be asked again, all else is a loss', () => {
+  const state = flatDisk([]);
+  expect(refusedBecause(state, { reason: 'BUSY', message: 'held' })).toMatchObject({
+    code: 'ERR_CBT_BACKEND_UNAVAILABLE',
+    reason: 'BUSY',
+    disk: 'vda',
+  });
+  expect(refusedBecause(state, { reason: 'MISSING', message: 'gone' })).toMatchObject({
+    code: 'ERR_CBT_TRACKING_LOST',
+    reason: 'MISSING',
+    disk: 'vda',
   });
 });
