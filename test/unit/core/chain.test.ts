@@ -10,8 +10,9 @@ import {
   newest,
   readCatalogue,
   refusedBecause,
+  type Segment,
 } from '../../../lib/core/chain.js';
-import type { DiskState } from '../../../lib/core/diskSource.js';
+import type { BitmapInfo, DiskState } from '../../../lib/core/diskSource.js';
 import type { CbtReason } from '../../../lib/core/errors.js';
 import { refusal } from '../../helpers/refusal.js';
 import {
@@ -24,6 +25,7 @@ import {
   NEW_EPOCH,
   OLD_EPOCH,
   pit,
+  SIZE,
   segment,
   wholeChain,
 } from '../../helpers/states.js';
@@ -197,6 +199,34 @@ describe('what stops an answer from a segment on', () => {
       reason: 'MISSING',
       message: expect.stringMatching(/on disk\.qcow2 overlaps segment \d.*: a merge was left half-way/),
     });
+  });
+
+  test('one part of a segment that lies on two layers is enough', () => {
+    const two = (parts: readonly BitmapInfo[]): Segment => ({
+      epoch: EPOCH,
+      first: 1,
+      last: 1,
+      sizeBytes: SIZE,
+      pit: pit(1),
+      info: parts[0] ?? segment(1),
+      parts: parts.map((info, at) => ({ layer: at, info })),
+    });
+    const state = diskOf(layer([]), layer([], { label: 'base' }));
+    const good = segment(1, { recording: true });
+    const crashed = segment(1, { recording: true, inconsistent: true });
+    const unread = segment(1, { recording: true, problem: broken });
+    const found = (...parts: BitmapInfo[]) => {
+      const whole = two(parts);
+      return findTileProblem(state, { epoch: EPOCH, layer: 0, segments: [whole] }, whole);
+    };
+    expect(found(good, good)).toBeNull();
+    for (const parts of [[good, crashed] as const, [crashed, good] as const])
+      expect(found(...parts)).toMatchObject({
+        reason: 'CRASHED',
+        message: expect.stringContaining('disk.qcow2'),
+      });
+    for (const parts of [[good, unread] as const, [unread, good] as const])
+      expect(found(...parts)).toEqual(broken);
   });
 
   test('neighbours that do not touch others do not', () => {
