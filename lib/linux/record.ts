@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { isMissing } from './fileFault.js';
+import { isMissing, onFile } from './fileFault.js';
 import { openRegularFile } from './regularFile.js';
 import { syncFolder } from './stable.js';
 
@@ -26,6 +26,10 @@ interface Half {
 
 /** Writes the record; in place where there is one already. On stable storage when it returns. */
 export async function writeRecord(file: string, text: string): Promise<void> {
+  await onFile(file, 'writing', () => write(file, text));
+}
+
+async function write(file: string, text: string): Promise<void> {
   const handle = await openToWrite(file);
   try {
     const halves = await readHalves(handle);

@@ -67,7 +67,10 @@ describe('on a full disk', () => {
       await writeRecord(record, `ending ${n}`);
       expect(await readRecord(record)).toBe(`ending ${n}`);
     }
-    await expect(writeRecord(small.file('another'), 'x')).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(writeRecord(small.file('another'), 'x')).rejects.toMatchObject({
+      code: 'ERR_CBT_BACKEND_UNAVAILABLE',
+      details: { errno: 'ENOSPC' },
+    });
     expect(await readRecord(small.file('another'))).toBeNull();
   });
 });
