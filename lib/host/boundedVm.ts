@@ -3,6 +3,7 @@ import { openBounded } from '../core/boundedData.js';
 import type { CallOptions } from '../core/callOptions.js';
 import { closing } from '../core/closing.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
+import { throwIfAborted } from '../core/errors.js';
 import type { EndSessionOptions, Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
@@ -77,11 +78,14 @@ class BoundedSession extends PassedSession implements Session {
     return within('check', options, (own) => this.session.check(disk, own));
   }
 
-  commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
+  // An end that was begun can only be finished: a signal that has fired begins none.
+  async commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    throwIfAborted(options?.signal);
     return within('commit', options, (own) => this.session.commit(own));
   }
 
-  rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
+  async rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    throwIfAborted(options?.signal);
     return within('rollback', options, (own) => this.session.rollback(own));
   }
 

@@ -1,15 +1,19 @@
 /** A VM of this machine: as its owner configured it, and the way to it. */
 import { LIBVIRT_PREFIX, parseDomainAddress } from '../backend/libvirt/domainName.js';
 import { parseLibvirtUri } from '../backend/libvirt/libvirtUri.js';
-import { CbtError, invalidArgument } from '../core/errors.js';
+import { inCallersTime } from '../core/callersTime.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { checkCall } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
+import { timeLeft } from '../core/timeLeft.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
+import { untilAborted } from '../core/untilAborted.js';
 import type { CallOptions, QuiesceOptions, Vm } from '../core/vm.js';
 import { notServed } from './diskName.js';
 import { HoldStore } from './holdStore.js';
 import { changing, Holds } from './holds.js';
 import { defaultStateFolder } from './lockedRecord.js';
-import type { OpenDiskOptions } from './open.js';
+import { checkOpen, type OpenDiskOptions, ofVm } from './open.js';
 import { reachVmOrImages } from './openVm.js';
 import { RecordStore } from './recordStore.js';
 import type { ConnectOptions } from './vm.js';
@@ -93,9 +97,14 @@ export class HostVm {
   /**
    * Its number, drawn once: the same in every process, for every surface and for ever. `vm-<number>` finds it. That of a domain is
    * its UUID's, whatever it is called here; where its libvirt does not tell that when the number is first wanted, it is its name's.
+   * @param options Signal and deadline.
    * @throws `CbtError` where its record cannot be read or written.
    */
-  async id(): Promise<number> {
+  async id(options?: CallOptions): Promise<number> {
+    return inCallersTime('id', options, ({ signal }) => untilAborted(this.#id(), signal, 'drawing it'));
+  }
+
+  async #id(): Promise<number> {
     const { folder, name } = this.records;
     if (this.entry.libvirt === undefined || !this.served) return this.records.id();
     return this.records.id(async () => {
@@ -105,14 +114,14 @@ export class HostVm {
   }
 
   /** @internal By what everybody knows it who reaches it: the path of its socket without links, or `libvirt:<uri>#<UUID>`. */
-  async identity(): Promise<string> {
-    return await (await wayTo(this.address)).identity();
+  async identity(signal?: AbortSignal): Promise<string> {
+    return await (await wayTo(this.address)).identity({ signal });
   }
 
   /** @internal Who holds it, and who is changing it. */
-  async holders(): Promise<HoldStore> {
+  async holders(signal?: AbortSignal): Promise<HoldStore> {
     const { folder } = this.records;
-    const key = await this.identity();
+    const key = await this.identity(signal);
     if (this.#holders?.key !== key || this.#holders.store.name !== this.name)
       this.#holders = { key, store: new HoldStore(key, { folder, name: this.name }) };
     return this.#holders.store;
@@ -155,10 +164,11 @@ export class HostVm {
    * Runs a change of the VM, which nobody may begin to hold meanwhile; `BUSY` while somebody does. `task` is what he is told.
    * @param task What is done, in words.
    * @param work What is done.
+   * @param options Signal and deadline.
    * @throws `CbtError`: the reason BUSY where somebody else changes or holds the VM; what `work` throws.
    */
-  async changing<T>(task: string, work: () => Promise<T>): Promise<T> {
-    return changing(await this.holders(), task, work);
+  async changing<T>(task: string, work: () => Promise<T>, options?: CallOptions): Promise<T> {
+    return changing(await this.#whose('changing', options), task, work);
   }
 
   /**
@@ -166,20 +176,27 @@ export class HostVm {
    * whoever is refused; with `client` it is held for that client of several. `BUSY` while another holds or changes it.
    * @param who Who holds the VM, in words of your own.
    * @param client The client whose holds these are.
+   * @param options Signal and deadline.
    * @throws `CbtError`: BUSY where somebody else holds it.
    */
-  async hold(who: string, client: Holds = this.#own): Promise<void> {
-    await client.hold(await this.holders(), who);
+  async hold(who: string, client: Holds = this.#own, options?: CallOptions): Promise<void> {
+    await client.hold(await this.#whose('hold', options), who);
   }
 
   /**
    * Ends {@link hold}; false where `who` does not hold it. What another client or process that still runs holds stays held.
    * @param who Who holds the VM, in words of your own.
    * @param client The client whose holds these are.
+   * @param options Signal and deadline.
    * @returns Whether it was held.
    */
-  async letGo(who: string, client: Holds = this.#own): Promise<boolean> {
-    return client.letGo(await this.holders(), who);
+  async letGo(who: string, client: Holds = this.#own, options?: CallOptions): Promise<boolean> {
+    return client.letGo(await this.#whose('letGo', options), who);
+  }
+
+  /** Who is asked may be a libvirt; what is done to the record then is short, and not cut in half. */
+  async #whose(what: string, options: CallOptions | undefined): Promise<HoldStore> {
+    return inCallersTime(what, options, ({ signal }) => this.holders(signal));
   }
 
   /**
@@ -189,8 +206,14 @@ export class HostVm {
    * @throws `CbtError` where it neither runs nor has images, or its monitor does not answer.
    */
   async connect(options: ConnectOptions = {}): Promise<Vm> {
+    const left = timeLeft(options);
     const vm = await this.reach(options);
-    return new VmUnderHolds(vm, await this.holders());
+    try {
+      return new VmUnderHolds(vm, await this.#whose('connect', left()));
+    } catch (error) {
+      await vm.close();
+      throw error;
+    }
   }
 
   /**
@@ -200,6 +223,7 @@ export class HostVm {
    */
   async reach(options: ConnectOptions = {}): Promise<Vm> {
     const { nbdSocket, scratch, images, uuid } = this.entry;
+    const left = timeLeft(options);
     const vm = await reachVmOrImages({
       ...options,
       qmp: this.address,
@@ -214,7 +238,7 @@ export class HostVm {
       scratchPlaces: [...(options.scratchPlaces ?? []), ...(scratch === undefined ? [] : [scratch])],
     });
     try {
-      await this.#requireItself(vm, options);
+      await this.#requireItself(vm, left());
       return vm;
     } catch (error) {
       await vm.close();
@@ -223,10 +247,10 @@ export class HostVm {
   }
 
   /** A socket only leads to a VM: another one may answer there by now. */
-  async #requireItself(vm: Vm, { signal }: CallOptions): Promise<void> {
+  async #requireItself(vm: Vm, options: CallOptions): Promise<void> {
     const wanted = parseUuid(this.entry.uuid ?? '');
     if (wanted === null) return;
-    const { uuid } = await vm.facts({ signal });
+    const { uuid } = await vm.facts(options);
     if (uuid === null || uuid === wanted) return;
     throw new CbtError(
       'ERR_CBT_INVALID_ARGUMENT',
@@ -241,17 +265,9 @@ export class HostVm {
    * @param options What else is wanted; each option says what holds without it.
    * @throws `CbtError` for a name that is no disk, or fits two.
    */
-  async openDisk(
-    disk: string,
-    { signal, kernel, nbdSocket, scratch }: OpenDiskOptions = {},
-  ): Promise<TrackedDisk> {
-    const vm = await this.connect({ signal, kernel, nbdSocket, scratch });
-    try {
-      return (await vm.openDisk(disk, { signal })).closeWith(vm);
-    } catch (error) {
-      await vm.close();
-      throw error;
-    }
+  async openDisk(disk: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
+    checkOpen(disk, options);
+    return ofVm(disk, options, (own) => this.connect(own));
   }
 
   /**
@@ -259,11 +275,14 @@ export class HostVm {
    * @param options Signal and deadline.
    * @throws `CbtError` where QEMU does not tell it.
    */
-  async uuid({ signal }: CallOptions = {}): Promise<string | null> {
+  async uuid(options: CallOptions = {}): Promise<string | null> {
+    checkCall('uuid', options);
+    throwIfAborted(options.signal);
     const configured = parseUuid(this.entry.uuid ?? '');
     if (configured !== null) return configured;
-    await using vm = await this.connect({ signal });
-    const { uuid } = await vm.facts({ signal });
+    const left = timeLeft(options);
+    await using vm = await this.connect(options);
+    const { uuid } = await vm.facts(left());
     if (vm.running || uuid !== null) return uuid;
     const message = `VM ${this.name} is off, and its configuration does not say which UUID it has`;
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { details: { vm: this.name } });

@@ -22,16 +22,18 @@ import { holdingLost } from '../backend/qemu/session/owner.js';
 import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
-import { CbtError } from '../core/errors.js';
+import { CbtError, throwIfAborted } from '../core/errors.js';
+import { names } from '../core/options.js';
 import { pointLeftAfter } from '../core/pointLeft.js';
+import { within } from '../core/within.js';
 import { onFile } from '../linux/fileFault.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
-import type { Leftover } from './leftover.js';
+import { type Leftover, mending } from './leftover.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { mayBeNewest, readPoints } from './storedPoints.js';
 import { requireNoHolder } from './unused.js';
-import { findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
+import { checkLeftovers, findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
 import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
 import { nameOfVm, wayTo } from './ways.js';
 
@@ -53,8 +55,18 @@ const QCOW2 = { format: 'qcow2' } as const;
  */
 export async function findImageLeftovers(
   images: readonly string[],
-  { scratch: given, signal }: LeftoverOptions = {},
+  options: LeftoverOptions = {},
 ): Promise<Leftover[]> {
+  names(images, 'images');
+  checkLeftovers('findImageLeftovers', options);
+  return within('findImageLeftovers', options, (own = options) => findBeside(images, own));
+}
+
+async function findBeside(
+  images: readonly string[],
+  { scratch: given, signal }: LeftoverOptions,
+): Promise<Leftover[]> {
+  throwIfAborted(signal);
   const scratch = given === undefined ? [] : [given];
   const { theirs, unclear } = await findFoldersOf(images, scratch);
   const found: Leftover[] = [];
@@ -94,11 +106,10 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
     const replaced = await replacedIn(lease, signal);
     if (replaced.length > 0 && replaced.length === lease.disks.length)
       return { problem: false, message, advice: describeAwaited(replaced, folder), mend: null };
-    const run = (stop?: AbortSignal): Promise<void> => alone(left, () => clear(left, stop));
     return {
       problem: true,
       message,
-      mend: { what: undo, run },
+      mend: mending(undo, (signal) => alone(left, () => clear(left, signal))),
     };
   }
   const why = await firstDoubt(left, signal);
@@ -109,10 +120,9 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
   return {
     problem: true,
     message: `${stranded.message}. Do not start the VM before this is mended`,
-    mend: {
-      what: `bring the overlays’ data into the images; ${undo}`,
-      run: (stop) => alone(left, () => bringBack(left, stop)),
-    },
+    mend: mending(`bring the overlays’ data into the images; ${undo}`, (signal) =>
+      alone(left, () => bringBack(left, signal)),
+    ),
   };
 }
 

@@ -4,16 +4,19 @@
  */
 import { lstat } from 'node:fs/promises';
 import { formatDomainAddress, LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
-import { CbtError, invalidArgument } from '../core/errors.js';
+import { inCallersTime } from '../core/callersTime.js';
+import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { ofEach } from '../core/ofEach.js';
 import { anything, type Checks, checkOptions, text } from '../core/options.js';
+import { timeLeft } from '../core/timeLeft.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
+import { untilAborted } from '../core/untilAborted.js';
 import type { CallOptions } from '../core/vm.js';
 import { type ParsedName, parseDiskName, parseVmName } from './diskName.js';
 import { findHostFile, type HostFile } from './hostFile.js';
 import { HostVm, idText, type VmEntry } from './hostVm.js';
 import { type DomainEntry, domainVm, LibvirtVms } from './libvirtVms.js';
-import { type OpenDiskOptions, openDisk } from './open.js';
+import { checkOpen, type OpenDiskOptions, openDisk } from './open.js';
 import { searchUuid } from './uuidSearch.js';
 import { vmList } from './vmEntryChecks.js';
 import { wayTo } from './ways.js';
@@ -74,17 +77,23 @@ export class Inventory {
 
   /**
    * In the order of the host file; then the domains of its libvirts, as they are now.
+   * @param options Signal and deadline.
    * @throws `CbtError` for a host file that is wrong, or a libvirt that does not answer.
    */
-  async vms(): Promise<readonly HostVm[]> {
-    const { vms, libvirts } = await this.#load();
+  async vms(options?: CallOptions): Promise<readonly HostVm[]> {
+    return inCallersTime('vms', options, ({ signal }) => this.#vms(signal));
+  }
+
+  async #vms(signal: AbortSignal | undefined): Promise<readonly HostVm[]> {
+    const { vms, libvirts } = await this.#load(signal);
     if (libvirts.length === 0) return vms;
     for (const [file, made] of this.#made) if (made.deref() === undefined) this.#made.delete(file);
     const all = [...vms];
     const named = new Set(vms.map(({ entry }) => entry.libvirt));
     for (const libvirt of libvirts) {
       const taken = new Set(all.map(({ name }) => name));
-      all.push(...(await libvirt.list(taken, (domain) => named.has(`${libvirt.uri}#${domain}`))));
+      const listing = libvirt.list(taken, (domain) => named.has(`${libvirt.uri}#${domain}`));
+      all.push(...(await untilAborted(listing, signal, 'the listing')));
     }
     return all;
   }
@@ -92,40 +101,51 @@ export class Inventory {
   /**
    * The domains of a libvirt, in no host file or in one.
    * @param uri A libvirt’s URI.
+   * @param options Signal and deadline.
    * @throws `CbtError` where it does not answer.
    */
-  async domainsOf(uri: string): Promise<readonly HostVm[]> {
+  async domainsOf(uri: string, options?: CallOptions): Promise<readonly HostVm[]> {
     const { stateFolder } = this.#options;
     const make = (entry: DomainEntry): HostVm => domainVm(entry, stateFolder);
-    return new LibvirtVms(uri, make, stateFolder).list(new Set(), () => false);
+    return inCallersTime('domainsOf', options, ({ signal }) => {
+      const listing = new LibvirtVms(uri, make, stateFolder).list(new Set(), () => false);
+      return untilAborted(listing, signal, 'the listing');
+    });
   }
 
   /**
    * The host file; null where there is none, or a program passed the VMs.
+   * @param options Signal and deadline.
    * @throws `CbtError` for a host file that is wrong.
    */
-  async file(): Promise<HostFile | null> {
-    return (await this.#load()).file;
+  async file(options?: CallOptions): Promise<HostFile | null> {
+    return inCallersTime('file', options, async ({ signal }) => (await this.#load(signal)).file);
   }
 
   /**
    * Every folder that sessions of these VMs are given for their files.
+   * @param options Signal and deadline.
    * @throws `CbtError` for a host file that is wrong.
    */
-  async scratchPlaces(): Promise<string[]> {
-    const { file, vms } = await this.#load();
+  async scratchPlaces(options?: CallOptions): Promise<string[]> {
+    const { file, vms } = await inCallersTime('scratchPlaces', options, ({ signal }) => this.#load(signal));
     const own = vms.map(({ entry }) => entry.scratch);
     return [...new Set([file?.says.defaults?.scratch, ...own].filter((place) => place !== undefined))];
   }
 
   /**
    * What the host file names and this version does not serve, as a person calls it.
+   * @param options Signal and deadline.
    * @throws `CbtError` for a host file that is wrong.
    */
-  async unserved(): Promise<string[]> {
-    const says = (await this.#load()).file?.says ?? {};
+  async unserved(options?: CallOptions): Promise<string[]> {
+    return inCallersTime('unserved', options, ({ signal }) => this.#unserved(signal));
+  }
+
+  async #unserved(signal: AbortSignal | undefined): Promise<string[]> {
+    const says = (await this.#load(signal)).file?.says ?? {};
     return [
-      ...(await this.vms()).filter(({ served }) => !served).map(({ notServed }) => notServed.message),
+      ...(await this.#vms(signal)).filter(({ served }) => !served).map(({ notServed }) => notServed.message),
       ...Object.entries(says.datastores ?? {}).flatMap(([name, { pool }]) =>
         pool === undefined ? [] : [`datastore ${name}: ${pool}`],
       ),
@@ -139,14 +159,18 @@ export class Inventory {
    * @param options Signal and deadline.
    * @throws `CbtError` for one that fits two.
    */
-  async find(name: string, options: CallOptions = {}): Promise<HostVm | null> {
+  async find(name: string, options?: CallOptions): Promise<HostVm | null> {
+    return inCallersTime('find', options, (own) => this.#find(name, own));
+  }
+
+  async #find(name: string, options: CallOptions): Promise<HostVm | null> {
     const parsed = parseVmName(name);
-    if (parsed.kind !== 'vm') return this.#adHoc(parsed);
+    if (parsed.kind !== 'vm') return this.#adHoc(parsed, options);
     const found = await this.#byName(parsed.vm, options);
     const isFile = await isThere(name);
     if (found !== null && isFile)
       throw twoMeanings('--vm', name, `the VM of ${await this.#where()}`, 'a socket here');
-    return found ?? (isFile ? this.#adHoc({ kind: 'path', path: name }) : null);
+    return found ?? (isFile ? this.#adHoc({ kind: 'path', path: name }, options) : null);
   }
 
   /**
@@ -155,10 +179,12 @@ export class Inventory {
    * @param options Signal and deadline.
    * @throws `CbtError` for one that fits none, or two.
    */
-  async require(name: string, options: CallOptions = {}): Promise<HostVm> {
-    const found = await this.find(name, options);
-    if (found !== null) return found;
-    throw invalidArgument('--vm', name, `the path of a QMP socket, or ${await this.#those()}`);
+  async require(name: string, options?: CallOptions): Promise<HostVm> {
+    return inCallersTime('require', options, async (own) => {
+      const found = await this.#find(name, own);
+      if (found !== null) return found;
+      throw invalidArgument('--vm', name, `the path of a QMP socket, or ${await this.#those()}`);
+    });
   }
 
   /**
@@ -167,21 +193,25 @@ export class Inventory {
    * @param options Signal and deadline.
    * @throws `CbtError` for one that fits none, or two.
    */
-  async findDisk(name: string, options: CallOptions = {}): Promise<FoundDisk> {
+  async findDisk(name: string, options?: CallOptions): Promise<FoundDisk> {
+    return inCallersTime('findDisk', options, (own) => this.#findDisk(name, own));
+  }
+
+  async #findDisk(name: string, options: CallOptions): Promise<FoundDisk> {
     const parsed = parseDiskName(name);
     if (parsed.kind === 'path') return { path: parsed.path };
     const { disk } = parsed;
     if (parsed.kind !== 'vm') {
       const form = parsed.kind === 'qmp' ? 'qmp:<QMP socket>#<disk>' : 'libvirt:<uri>#<domain>#<disk>';
       if (disk === '') throw invalidArgument('disk', name, form);
-      return { vm: await this.#adHoc(parsed), disk };
+      return { vm: await this.#adHoc(parsed, options), disk };
     }
     const vm = await this.#byName(parsed.vm, options);
     const isFile = await isThere(name);
     if (vm !== null && isFile)
       throw twoMeanings('disk', name, `a disk of the VM ${vm.name} of ${await this.#where()}`, 'a file here');
     if (vm !== null) return { vm, disk };
-    if (isFile || (await this.vms()).length === 0) return { path: name };
+    if (isFile || (await this.#vms(options.signal)).length === 0) return { path: name };
     throw invalidArgument('disk', name, `the path of a file, or a disk of ${await this.#those()}`);
   }
 
@@ -192,30 +222,37 @@ export class Inventory {
    * @throws `CbtError` for one that fits none, or two, or cannot be read.
    */
   async openDisk(name: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
-    const found = await this.findDisk(name, options);
-    return 'path' in found ? openDisk(found.path, options) : found.vm.openDisk(found.disk, options);
+    checkOpen(name, options);
+    const left = timeLeft(options);
+    const found = await this.findDisk(name, left());
+    const own = { ...options, ...left() };
+    return 'path' in found ? openDisk(found.path, own) : found.vm.openDisk(found.disk, own);
   }
 
   /**
    * Reads the host file again. One with an error is refused, and what was read before stays. A VM that stays is the same object, with what the
    * file says of it now; by its name in the file, and a domain by its UUID.
+   * @param options Signal and deadline.
    * @throws `CbtError` for a file with an error: everything stays as it was.
    */
-  async reload(): Promise<void> {
-    const next = this.#read();
-    await next;
-    this.#loaded = next;
+  async reload(options?: CallOptions): Promise<void> {
+    await inCallersTime('reload', options, async ({ signal }) => {
+      const next = this.#read(signal);
+      await next;
+      this.#loaded = next;
+    });
   }
 
-  #load(): Promise<Loaded> {
+  /** Read once, for all who ask. */
+  #load(signal?: AbortSignal): Promise<Loaded> {
     this.#loaded ??= this.#read();
-    return this.#loaded;
+    return untilAborted(this.#loaded, signal, 'reading the host file');
   }
 
-  async #read(): Promise<Loaded> {
+  async #read(signal?: AbortSignal): Promise<Loaded> {
     const { file, env = process.env, vms, stateFolder } = this.#options;
     if (vms !== undefined) return { file: null, vms: this.passed, libvirts: [] };
-    const found = await findHostFile(file, env);
+    const found = await untilAborted(findHostFile(file, env), signal, 'reading the host file');
     const { vms: entries = [], libvirt = [], defaults = {} } = found?.says ?? {};
     const make = (entry: DomainEntry): HostVm =>
       this.#known(domainVm({ ...defaults, ...entry }, stateFolder));
@@ -245,7 +282,7 @@ export class Inventory {
   }
 
   async #byName(name: string, options: CallOptions): Promise<HostVm | null> {
-    const vms = await this.vms();
+    const vms = await this.#vms(options.signal);
     const [found, other] = vms.filter((vm) => vm.name === name);
     if (found !== undefined && other !== undefined)
       throw invalidArgument(
@@ -253,19 +290,22 @@ export class Inventory {
         name,
         `that of one VM; it is that of ${addressOf(found)} and ${addressOf(other)}`,
       );
-    return found ?? (await this.numbered(name, vms)) ?? (await this.#byUuid(name, vms, options));
+    return found ?? (await this.numbered(name, vms, options)) ?? (await this.#byUuid(name, vms, options));
   }
 
   /**
    * A VM by its number (`vm-7`); `vms`: as they were listed just now. In the order of the host file: VMs that have none yet get theirs so.
    * @param text `vm-<number>`.
    * @param vms Those that are looked at; all unless given.
+   * @param options Signal and deadline.
    * @returns The VM; null for what is no number of one.
    */
-  async numbered(text: string, vms?: readonly HostVm[]): Promise<HostVm | null> {
-    if (!/^vm-[1-9]\d*$/.test(text)) return null;
-    for (const vm of vms ?? (await this.vms())) if (idText(await vm.id()) === text) return vm;
-    return null;
+  async numbered(text: string, vms?: readonly HostVm[], options?: CallOptions): Promise<HostVm | null> {
+    return inCallersTime('numbered', options, async (own) => {
+      if (!/^vm-[1-9]\d*$/.test(text)) return null;
+      for (const vm of vms ?? (await this.#vms(own.signal))) if (idText(await vm.id(own)) === text) return vm;
+      return null;
+    });
   }
 
   async #byUuid(text: string, vms: readonly HostVm[], options: CallOptions): Promise<HostVm | null> {
@@ -288,20 +328,21 @@ export class Inventory {
   }
 
   /** The VMs of the file that are this domain, by whatever name of it; none where there is no file that can be read. */
-  async #namedDomains(identity: string): Promise<HostVm[]> {
-    const { vms } = await this.#load().catch(() => ({ vms: [] }));
+  async #namedDomains(identity: string, signal: AbortSignal | undefined): Promise<HostVm[]> {
+    const { vms } = await this.#load(signal).catch(() => ({ vms: [] }));
     const domains = vms.filter((vm) => vm.entry.libvirt !== undefined && vm.served);
     // One that does not tell who it is has no libvirt that answers, or no such domain: this one has both.
-    const told = await ofEach(domains, (vm) => vm.identity().catch(() => null));
+    const told = await ofEach(domains, (vm) => vm.identity(signal).catch(() => null));
+    throwIfAborted(signal);
     return domains.filter((_, at) => told[at] === identity);
   }
 
   /** A VM that the caller names by its address; a socket is known to nobody else, a domain is who its libvirt says: one of the file, where it is that. */
-  async #adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>): Promise<HostVm> {
+  async #adHoc(parsed: Exclude<ParsedName, { kind: 'vm' }>, { signal }: CallOptions): Promise<HostVm> {
     if (parsed.kind === 'libvirt') {
       const { uri, domain } = parsed;
-      const address = await (await wayTo(formatDomainAddress(uri, domain))).identity();
-      const [named, other] = await this.#namedDomains(address);
+      const address = await (await wayTo(formatDomainAddress(uri, domain))).identity({ signal });
+      const [named, other] = await this.#namedDomains(address, signal);
       if (named !== undefined && other !== undefined)
         throw invalidArgument(
           'VM',

@@ -37,6 +37,8 @@ export class KeptVm {
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
   #callOff: () => void = () => undefined;
+  /** Nobody wants what is being connected to. */
+  readonly #given = new AbortController();
 
   constructor(name: string, options: OpenVmOptions, tell: (event: VmStateEvent) => void) {
     this.name = name;
@@ -84,6 +86,7 @@ export class KeptVm {
     const vm = this.#vm;
     this.#vm = null;
     this.#become('closed');
+    this.#given.abort();
     await vm?.then((open) => open.close()).catch(() => undefined);
   }
 
@@ -97,7 +100,7 @@ export class KeptVm {
     clearTimeout(this.#retry);
     this.#become('connecting');
     try {
-      const vm = await openVm(this.#options);
+      const vm = await openVm({ ...this.#options, signal: this.#given.signal });
       await this.#requireSame(vm);
       // Closed meanwhile, nobody would close it again.
       if (this.#closed()) await this.#give(vm, new CbtError('ERR_CBT_CLOSED', 'the pool is closed'));

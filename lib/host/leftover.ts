@@ -1,5 +1,8 @@
 /** What `doctor` finds, whatever it was looking at. */
 
+import { inCallersTime } from '../core/callersTime.js';
+import type { CallOptions } from '../core/callOptions.js';
+
 /** Something that a process or QEMU left when it ended before its work did. */
 export interface Leftover {
   /** False for what is still somebody's, told only so that it is known. */
@@ -17,8 +20,16 @@ export interface LeftoverMending {
   what: string;
   /**
    * Does it.
-   * @param signal Ends it.
+   * @param options Whose signal ends it, and how long it may take; it can be done again then.
    * @throws `CbtError` where it could not be mended.
    */
-  run(signal?: AbortSignal): Promise<void>;
+  run(options?: CallOptions): Promise<void>;
+}
+
+/** A mending with its caller's own time. */
+export function mending(
+  what: string,
+  mend: (signal: AbortSignal | undefined) => Promise<void>,
+): LeftoverMending {
+  return { what, run: (options) => inCallersTime('mending', options, ({ signal }) => mend(signal)) };
 }

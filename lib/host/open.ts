@@ -1,14 +1,15 @@
 /** The one wiring place: from what a caller names to the backend and kernel that serve it. */
 import { formatDomainAddress, LIBVIRT_PREFIX, parseDomainName } from '../backend/libvirt/domainName.js';
 import { invalidArgument } from '../core/errors.js';
+import { timeLeft } from '../core/timeLeft.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { Vm } from '../core/vm.js';
 import { parseQmpName } from './diskName.js';
 import { checkOpen, type OpenDiskOptions, openImageDisk } from './openFile.js';
 import { openVm } from './openVm.js';
-import { connectVm } from './vm.js';
+import { type ConnectOptions, connectVm } from './vm.js';
 
-export type { OpenDiskOptions } from './openFile.js';
+export { checkOpen, type OpenDiskOptions } from './openFile.js';
 
 /**
  * Opens a disk for questions. `disk` is the path of a qcow2 or raw image, of a Parallels `.hds` file or `.hdd` folder,
@@ -36,22 +37,27 @@ async function openLive(
   options: OpenDiskOptions,
 ): Promise<TrackedDisk> {
   if (disk === '') throw invalidArgument('disk', `qmp:${socket}`, 'qmp:<QMP socket>#<disk>');
-  const { signal, kernel, nbdSocket, scratch } = options;
-  return ofVm(await connectVm(socket, { signal, kernel, nbdSocket, scratch }), disk, options);
+  return ofVm(disk, options, (own) => connectVm(socket, own));
 }
 
 /** Of a domain, running or off. */
 async function openOfDomain(name: string, options: OpenDiskOptions): Promise<TrackedDisk> {
   const { uri, domain, disk } = parseDomainName(name);
   if (domain === '' || disk === '') throw invalidArgument('disk', name, 'libvirt:<uri>#<domain>#<disk>');
-  const { signal, kernel, nbdSocket, scratch } = options;
   const qmp = formatDomainAddress(uri, domain);
-  return ofVm(await openVm({ qmp, signal, kernel, nbdSocket, scratch }), disk, options);
+  return ofVm(disk, options, (own) => openVm({ qmp, ...own }));
 }
 
-async function ofVm(vm: Vm, disk: string, { signal }: OpenDiskOptions): Promise<TrackedDisk> {
+/** The disk of a VM that is closed with it. */
+export async function ofVm(
+  disk: string,
+  { kernel, nbdSocket, scratch, ...call }: OpenDiskOptions,
+  connect: (options: ConnectOptions) => Promise<Vm>,
+): Promise<TrackedDisk> {
+  const left = timeLeft(call);
+  const vm = await connect({ ...left(), kernel, nbdSocket, scratch });
   try {
-    return (await vm.openDisk(disk, { signal })).closeWith(vm);
+    return (await vm.openDisk(disk, left())).closeWith(vm);
   } catch (error) {
     await vm.close();
     throw error;

@@ -1,11 +1,13 @@
 /** The wiring of an image: from its path to the backend and kernel that serve it. */
-import { invalidArgument } from '../core/errors.js';
-import { abortSignal, type Checks, checkOptions, flag, oneOf, text } from '../core/options.js';
+import type { CallOptions } from '../core/callOptions.js';
+import { invalidArgument, throwIfAborted } from '../core/errors.js';
+import { abortSignal, type Checks, checkOptions, flag, milliseconds, oneOf, text } from '../core/options.js';
 import { TrackedDisk } from '../core/trackedDisk.js';
+import { within } from '../core/within.js';
 import { loadKernel } from '../kernel/load.js';
 
 /** How a disk is opened for questions. */
-export interface OpenDiskOptions {
+export interface OpenDiskOptions extends CallOptions {
   /** Format of the image; told from its bytes unless given. Bytes are a guess: what such a file names is not opened. */
   format?: 'qcow2' | 'raw' | 'parallels' | undefined;
   /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
@@ -16,7 +18,6 @@ export interface OpenDiskOptions {
   nbdSocket?: string | undefined;
   /** Live: folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
   scratch?: string | undefined;
-  signal?: AbortSignal | undefined;
 }
 
 const OPEN: Checks<OpenDiskOptions> = {
@@ -26,6 +27,7 @@ const OPEN: Checks<OpenDiskOptions> = {
   nbdSocket: text,
   scratch: text,
   signal: abortSignal,
+  timeoutMs: milliseconds,
 };
 
 /** Checks what is asked for, before anything is opened. */
@@ -38,6 +40,11 @@ export function checkOpen(disk: unknown, options: unknown): void {
 /** As `openDisk`, of a path: whatever it looks like, it is a file's. */
 export async function openImageDisk(path: string, options: OpenDiskOptions = {}): Promise<TrackedDisk> {
   checkOpen(path, options);
+  return within('openDisk', options, (own = options) => openOne(path, own));
+}
+
+async function openOne(path: string, options: OpenDiskOptions): Promise<TrackedDisk> {
+  throwIfAborted(options.signal);
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { openImage } = await import('../backend/image/imageSource.js');
   const { format, trust, signal } = options;

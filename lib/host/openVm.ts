@@ -1,8 +1,11 @@
 /** The wiring of a VM, whether it runs or is off. */
 import { LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
+import { throwIfAborted } from '../core/errors.js';
 import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
-import type { Vm } from '../core/vm.js';
+import { timeLeft } from '../core/timeLeft.js';
+import type { CallOptions, Vm } from '../core/vm.js';
+import { within } from '../core/within.js';
 import { BoundedVm } from './boundedVm.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './openFile.js';
@@ -51,9 +54,11 @@ const OPEN: Checks<OpenVmOptions> = {
  * ```
  */
 export async function openVm(options: OpenVmOptions): Promise<Vm> {
+  checkOpenVm(options);
+  const left = timeLeft(options);
   const vm = await reachVmOrImages(options);
   const { qmp } = options;
-  return qmp === undefined ? vm : underHolds(vm, qmp);
+  return qmp === undefined ? vm : underHolds(vm, qmp, left());
 }
 
 /** Checks what a VM is to be opened by, before anything is opened. */
@@ -64,6 +69,8 @@ export function checkOpenVm(options: OpenVmOptions): void {
 /** The same for who sees to holders himself: nothing is refused. */
 export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOpenVm(options);
+  throwIfAborted(options.signal);
+  const left = timeLeft(options);
   const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
   if (qmp === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
   try {
@@ -71,7 +78,7 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   } catch (error) {
     if (!isNobodyThere(error) || (images === undefined && !isDomain(qmp))) throw error;
   }
-  const off = images === undefined ? await openOffDomain(qmp, options) : await openOff(options);
+  const off = images === undefined ? await openOffDomain(qmp, options, left()) : await openOff(options);
   await off.requireOff(qmp);
   return new WatchedVm(new BoundedVm(off), options.logger);
 }
@@ -86,10 +93,12 @@ function placesOf({ scratch, scratchPlaces = [] }: OpenVmOptions): readonly stri
 }
 
 /** A domain's images are those of its XML. */
-async function openOffDomain(address: string, options: OpenVmOptions): Promise<OffVm> {
-  const { kernel, signal } = options;
+async function openOffDomain(address: string, options: OpenVmOptions, left: CallOptions): Promise<OffVm> {
+  const { kernel } = options;
   const { offDomain } = await import('./offDomain.js');
-  return offDomain(address, { kernel, signal }, placesOf(options));
+  return within('openVm', left, (own) =>
+    offDomain(address, { kernel, signal: own?.signal }, placesOf(options)),
+  );
 }
 
 async function openOff(options: OpenVmOptions): Promise<OffVm> {

@@ -7,7 +7,7 @@ import type { QmpPort } from '../backend/qemu/qmp/qmpPort.js';
 import { describeKeeper, endDeadSession, findHeldSessions } from '../backend/qemu/session/deadSessions.js';
 import { endSession } from '../backend/qemu/session/ending.js';
 import { CbtError } from '../core/errors.js';
-import type { Leftover } from './leftover.js';
+import { type Leftover, mending } from './leftover.js';
 import { nameOfVm } from './ways.js';
 
 type WithClient = (
@@ -28,10 +28,15 @@ export function ofPaused({ disks, full }: PausedVm, address: string, withClient:
       `${folder} has ${freeBytes} bytes free (${path}${session === null ? '' : `, of session ${session}…`})`,
   );
   const message = `the VM is paused: a write of ${names(true)} found no space${where.length === 0 ? '; there is room now' : `: ${where.join('; ')}`}`;
-  const run = (stop?: AbortSignal): Promise<void> => withClient((client) => mendPaused(client, stop), stop);
   if (full.every(({ session }) => session !== null)) {
     const what = full.length === 0 ? '' : 'roll back the session whose files take the room, and ';
-    return { problem: true, message, mend: { what: `${what}let the VM go on`, run } };
+    return {
+      problem: true,
+      message,
+      mend: mending(`${what}let the VM go on`, (signal) =>
+        withClient((client) => mendPaused(client, signal), signal),
+      ),
+    };
   }
   const advice = `make room there, then \`qemu-cbt doctor ${nameOfVm(address)} --fix\`: the guest’s write is tried again, nothing is lost`;
   return { problem: true, message, advice, mend: null };

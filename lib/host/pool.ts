@@ -15,6 +15,7 @@ import {
   shape,
   text,
 } from '../core/options.js';
+import { timeLeft } from '../core/timeLeft.js';
 import type { Vm } from '../core/vm.js';
 import { within } from '../core/within.js';
 import { KeptVm, type VmState, type VmStateEvent } from './keptVm.js';
@@ -140,6 +141,7 @@ export class VmPool implements AsyncDisposable {
     const { kept, options: vm } = this.#find(name);
     callback(work, 'work');
     checkCall('use', options);
+    const left = timeLeft(options);
     const { signal, timeoutMs = FOR_EVER_MS } = options;
     const late = `no turn for ${name} in ${timeoutMs} ms: ${this.waiting} wait before it`;
     const leave = await this.#places.enter(this.#kindsOf(name, vm), {
@@ -149,7 +151,7 @@ export class VmPool implements AsyncDisposable {
         new CbtError('ERR_CBT_TIMEOUT', late, { reason: 'BUSY', details: { vm: name, timeoutMs } }),
     });
     try {
-      return await kept.use(work, { signal });
+      return await kept.use(work, left());
     } finally {
       leave();
     }

@@ -9,6 +9,7 @@ import {
   oneOf,
   text,
 } from '../core/options.js';
+import { timeLeft } from '../core/timeLeft.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { loadKernel } from '../kernel/load.js';
 import { type Logger, logger, logging } from '../watch/logger.js';
@@ -63,12 +64,19 @@ export const connectChecks: Checks<ConnectOptions> = {
  * ```
  */
 export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
-  return underHolds(await reachVm(socket, options), socket);
+  const left = timeLeft(options);
+  return underHolds(await reachVm(socket, options), socket, left());
 }
 
 /** The VM at this address, with its holders respected. */
-export async function underHolds(vm: Vm, address: string): Promise<Vm> {
-  return new VmUnderHolds(vm, new HoldStore(await (await wayTo(address)).identity()));
+export async function underHolds(vm: Vm, address: string, options: CallOptions): Promise<Vm> {
+  try {
+    const way = await wayTo(address);
+    return new VmUnderHolds(vm, new HoldStore(await way.identity(options)));
+  } catch (error) {
+    await vm.close();
+    throw error;
+  }
 }
 
 /** The same as {@link connectVm} for who sees to holders himself: nothing is refused. */

@@ -30,17 +30,27 @@ import {
 } from '../backend/qemu/session/leftFolders.js';
 import { placesOfFiles } from '../backend/qemu/session/scratch.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
+import type { CallOptions } from '../core/callOptions.js';
+import { abortSignal, type Checks, checkOptions, milliseconds, text } from '../core/options.js';
 import { pointLeftAfter } from '../core/pointLeft.js';
+import { timeLeft } from '../core/timeLeft.js';
+import { within } from '../core/within.js';
 import { isMissing } from '../linux/fileFault.js';
-import type { Leftover } from './leftover.js';
+import { type Leftover, mending } from './leftover.js';
 import { ofPaused } from './pausedVm.js';
 import { wayTo } from './ways.js';
 
 /** Where to look besides the VM itself. */
-export interface LeftoverOptions {
+export interface LeftoverOptions extends CallOptions {
   /** Folder given to sessions for their files, beside the usual ones. */
   scratch?: string | undefined;
-  signal?: AbortSignal | undefined;
+}
+
+const OPTIONS: Checks<LeftoverOptions> = { scratch: text, signal: abortSignal, timeoutMs: milliseconds };
+
+/** Checks what is asked for, before anything is looked at. */
+export function checkLeftovers(what: string, options: unknown): void {
+  checkOptions(what, options, OPTIONS);
 }
 
 /**
@@ -54,50 +64,58 @@ export interface LeftoverOptions {
  * ```
  */
 export async function findVmLeftovers(address: string, options: LeftoverOptions = {}): Promise<Leftover[]> {
-  const { signal } = options;
-  return withClient(address, signal, async (client) => {
-    const found: Leftover[] = [];
-    for (const held of await findHeldSessions(client, { signal }))
-      found.push(await ofSession(address, client, held));
-    for (const whose of ['dead', 'unknown'] as const) {
-      const { exports, nodes, folders } = await findLeftQueries(client, whose, { signal });
-      const parts = [...exports, ...nodes, ...folders];
-      if (parts.length > 0) found.push(ofQuestions(address, whose, parts));
-    }
-    const places = await placesOfFiles(client, { folder: options.scratch }, { signal });
-    for (const lost of await findLostSessions(client, places, { signal })) {
-      const stranded = strandedBecause(lost);
-      const { lease, folder } = lost;
-      if (stranded !== null) {
-        found.push({
-          problem: true,
-          message: stranded.message,
-          advice: `the VM has started from the images without these writes, and both cannot be had in one: keep the VM as it is and delete ${folder}, or stop it and put the overlay (its header names the image) in the image’s place`,
-          mend: null,
-        });
-        continue;
-      }
-      const awaited = await findAwaited(client, lost, { signal });
-      const message = `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})${mayBeFrozen(lease)}`;
-      const waits = awaited.length > 0 && awaited.length === lease.disks.length && lease.frozen === undefined;
+  checkLeftovers('findVmLeftovers', options);
+  text(address, 'address');
+  const left = timeLeft(options);
+  return withClient(address, left(), (client) =>
+    within('findVmLeftovers', left(), (own) => findOn(address, client, { ...options, signal: own?.signal })),
+  );
+}
+
+async function findOn(
+  address: string,
+  client: QmpPort,
+  { scratch, signal }: LeftoverOptions,
+): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const held of await findHeldSessions(client, { signal }))
+    found.push(await ofSession(address, client, held));
+  for (const whose of ['dead', 'unknown'] as const) {
+    const { exports, nodes, folders } = await findLeftQueries(client, whose, { signal });
+    const parts = [...exports, ...nodes, ...folders];
+    if (parts.length > 0) found.push(ofQuestions(address, whose, parts));
+  }
+  const places = await placesOfFiles(client, { folder: scratch }, { signal });
+  for (const lost of await findLostSessions(client, places, { signal })) {
+    const stranded = strandedBecause(lost);
+    const { lease, folder } = lost;
+    if (stranded !== null) {
       found.push({
-        problem: !waits,
-        message,
-        ...(waits && { advice: describeAwaited(awaited, folder) }),
-        mend: waits
-          ? null
-          : {
-              what: 'roll back its point in time where a disk still has it, and remove its files',
-              run: (stop) => withClient(address, stop, (c) => endLost(c, lost, stop)),
-            },
+        problem: true,
+        message: stranded.message,
+        advice: `the VM has started from the images without these writes, and both cannot be had in one: keep the VM as it is and delete ${folder}, or stop it and put the overlay (its header names the image) in the image’s place`,
+        mend: null,
       });
+      continue;
     }
-    found.push(...(await findUnclearLeftovers(places)));
-    const paused = await findPausedForSpace(client, { signal });
-    if (paused !== null)
-      found.push(ofPaused(paused, address, (work, stop) => withClient(address, stop, work)));
-    return found;
-  });
+    const awaited = await findAwaited(client, lost, { signal });
+    const message = `session ${lease.session} of ${lease.created} was never ended: QEMU stopped, or was started anew, in the middle of it (${folder})${mayBeFrozen(lease)}`;
+    const waits = awaited.length > 0 && awaited.length === lease.disks.length && lease.frozen === undefined;
+    const what = 'roll back its point in time where a disk still has it, and remove its files';
+    found.push({
+      problem: !waits,
+      message,
+      ...(waits && { advice: describeAwaited(awaited, folder) }),
+      mend: waits
+        ? null
+        : mending(what, (stop) => withClient(address, { signal: stop }, (c) => endLost(c, lost, stop))),
+    });
+  }
+  found.push(...(await findUnclearLeftovers(places)));
+  const paused = await findPausedForSpace(client, { signal });
+  if (paused !== null)
+    found.push(ofPaused(paused, address, (work, stop) => withClient(address, { signal: stop }, work)));
+  return found;
 }
 
 async function endLost(client: QmpPort, lost: LeftFolder, signal: AbortSignal | undefined): Promise<void> {
@@ -140,15 +158,13 @@ function ofQuestions(address: string, whose: 'dead' | 'unknown', parts: readonly
   return {
     problem: true,
     message: `${who}: ${parts.join(', ')}`,
-    mend: {
-      what: `remove them${then}`,
-      run: (stop) =>
-        withClient(
-          address,
-          stop,
-          async (client) => void (await clearLeftQueries(client, whose, { signal: stop })),
-        ),
-    },
+    mend: mending(`remove them${then}`, (signal) =>
+      withClient(
+        address,
+        { signal },
+        async (client) => void (await clearLeftQueries(client, whose, { signal })),
+      ),
+    ),
   };
 }
 
@@ -171,14 +187,12 @@ async function ofSession(address: string, client: QmpPort, held: HeldSession): P
   return {
     problem: true,
     message: `session ${session} was begun by a process that is gone${mayBeFrozen(lease)}`,
-    mend: {
-      what: keeper === 'unbegun' ? 'remove what was prepared for it' : `${how}${back}`,
-      run: (stop) =>
-        withClient(address, stop, async (client) => {
-          const again = (await findHeldSessions(client, { signal: stop })).find((s) => s.tag === tag);
-          if (again !== undefined) await endDeadSession(client, again, { signal: stop });
-        }),
-    },
+    mend: mending(keeper === 'unbegun' ? 'remove what was prepared for it' : `${how}${back}`, (signal) =>
+      withClient(address, { signal }, async (client) => {
+        const again = (await findHeldSessions(client, { signal })).find((s) => s.tag === tag);
+        if (again !== undefined) await endDeadSession(client, again, { signal });
+      }),
+    ),
   };
 }
 
@@ -199,14 +213,12 @@ async function withoutRecord(
     problem: true,
     message: `session ${tag}… is open, and its folder ${folder} is gone`,
     advice: `when a backup is still reading, let it end; else ${byHand}`,
-    mend: {
-      what: 'roll it back, bringing what the guest wrote to an overlay back into the image',
-      run: (stop) =>
-        withClient(address, stop, async (client) => {
-          const known = await readFromQemu(client, tag, { signal: stop });
-          if (known !== null) await endSession(client, known, 'rollback', { signal: stop });
-        }),
-    },
+    mend: mending('roll it back, bringing what the guest wrote to an overlay back into the image', (signal) =>
+      withClient(address, { signal }, async (client) => {
+        const known = await readFromQemu(client, tag, { signal });
+        if (known !== null) await endSession(client, known, 'rollback', { signal });
+      }),
+    ),
   };
 }
 
@@ -222,10 +234,10 @@ async function isGone(folder: string): Promise<boolean> {
 
 async function withClient<T>(
   address: string,
-  signal: AbortSignal | undefined,
+  options: CallOptions,
   use: (client: QmpPort) => Promise<T>,
 ): Promise<T> {
-  const connection = await acquireConnection(await wayTo(address), { signal });
+  const connection = await acquireConnection(await wayTo(address), options);
   try {
     return await use(connection.client);
   } finally {

@@ -1,4 +1,7 @@
 /** The way to a domain's QEMU through its libvirt. */
+import type { CallOptions } from '../../core/callOptions.js';
+import { untilAborted } from '../../core/untilAborted.js';
+import { within } from '../../core/within.js';
 import type { QmpOptions } from '../qemu/qmp/qmpClient.js';
 import type { QmpPort } from '../qemu/qmp/qmpPort.js';
 import type { WayToQemu } from '../qemu/wayToQemu.js';
@@ -17,14 +20,15 @@ export class DomainWay implements WayToQemu {
     parseDomainAddress(address);
   }
 
-  /** Its libvirt and its UUID: names of domains change. */
-  identity(): Promise<string> {
+  /** Its libvirt and its UUID: names of domains change. Asked once, for all who want to know. */
+  identity(options?: CallOptions): Promise<string> {
     const identity = this.#identity ?? onDomain(this.address, {}, async ({ address }) => address);
     this.#identity = identity;
     identity.catch(() => {
       this.#identity = null;
     });
-    return identity;
+    const what = 'asking libvirt for the domain';
+    return within(what, options, (own) => untilAborted(identity, own?.signal, what));
   }
 
   async connect({ timeoutMs, signal, commandTimeoutMs }: QmpOptions = {}): Promise<QmpPort> {

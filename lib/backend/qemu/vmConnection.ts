@@ -46,8 +46,9 @@ function registry(): Map<string, Shared> {
 export async function acquireConnection(way: WayToQemu, options: QmpOptions = {}): Promise<VmConnection> {
   throwIfAborted(options.signal);
   const shared = registry();
-  const key = await way.identity();
   const startedAt = Date.now();
+  const { signal, timeoutMs } = options;
+  const key = await way.identity({ signal, timeoutMs });
   const known = shared.get(key);
   if (known !== undefined) {
     const connection = await whenConnected(way, known, options);

@@ -200,7 +200,7 @@ export class VmHandle implements Vm {
       {
         socket: session.lease.nbdSocket,
         exportName: session.exportName(disk),
-        check: () => session.check(disk.disk),
+        check: (signal) => session.check(disk.disk, { signal }),
       },
       session.pit,
     );

@@ -63,7 +63,7 @@ async function mend(reports: readonly DiskReport[], signal: AbortSignal): Promis
     for (const { mend: cure } of findings) {
       if (cure == null) continue;
       try {
-        await cure.run(signal);
+        await cure.run({ signal });
         mended.push({ disk, what: cure.what });
       } catch (thrown) {
         const error = toCbtError(thrown);

@@ -43,12 +43,12 @@ async function addressOf(io: CliIo, name: string): Promise<string> {
   if (/^(qmp|libvirt):|^[^#]*\//.test(name)) return name;
   const inventory = inventoryOf(io);
   if (name.includes('#')) {
-    const found = await inventory.findDisk(name, io);
+    const found = await inventory.findDisk(name, { signal: io.signal });
     return 'path' in found ? name : `${nameOfVm(found.vm.address)}#${found.disk}`;
   }
   const vms = await inventory.vms();
   if (!vms.some((vm) => vm.name === name)) return name;
-  return nameOfVm((await inventory.require(name, io)).address);
+  return nameOfVm((await inventory.require(name, { signal: io.signal })).address);
 }
 
 export interface ExamineFlags extends OpenOptions {

@@ -1,7 +1,7 @@
 /** What `doctor` says about one disk: each finding with what it means and what to do. */
 import type { CbtError, CbtReason } from '../../core/errors.js';
 import type { PitList } from '../../core/trackedDisk.js';
-import type { Leftover } from '../../host/leftover.js';
+import { type Leftover, mending } from '../../host/leftover.js';
 
 export interface Finding {
   level: 'ok' | 'note' | 'problem';
@@ -58,10 +58,8 @@ export function findingsOf(list: PitList, reset: (signal?: AbortSignal) => Promi
   }
   const lost = findings.find(({ level, reason }) => level === 'problem' && reason && RESETTABLE.has(reason));
   if (lost !== undefined) {
-    lost.mend = {
-      what: 'reset: start a new history; the next backup of this disk is a full one',
-      run: async (signal) => void (await reset(signal)),
-    };
+    const what = 'reset: start a new history; the next backup of this disk is a full one';
+    lost.mend = mending(what, async (signal) => void (await reset(signal)));
   }
   for (const message of list.notes) findings.push({ level: 'note', message });
   for (const bitmap of list.foreign) {

@@ -4,6 +4,7 @@
  */
 import { CbtError } from '../../../core/errors.js';
 import type { RangePage, RangePager, Window } from '../../../core/rangePage.js';
+import { untilAborted } from '../../../core/untilAborted.js';
 import { UntilClosed } from '../../../core/untilClosed.js';
 import { workHere } from '../../../watch/tracing.js';
 import { nbdPager } from '../../nbd/nbdPager.js';
@@ -24,10 +25,13 @@ export class HeldMaps {
     readonly client: Pick<QmpPort, 'open' | 'ended'>,
   ) {}
 
-  /** What opens a map or reads one; `ERR_CBT_CLOSED` when the disk is closed. What fails with the QEMU gone says that it is gone. */
-  async use<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * What opens a map or reads one; `ERR_CBT_CLOSED` when the disk is closed. What fails with the QEMU gone says that it is gone. Commands to QEMU are not cancelled
+   * half-way: where nobody waits for them any more, closing does.
+   */
+  async use<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     try {
-      return await this.#told(() => this.uses.run(this.disk, work));
+      return await this.#told(() => untilAborted(this.uses.run(this.disk, work), signal));
     } catch (error) {
       if (this.client.open || this.uses.closed || CbtError.is(error, 'ERR_CBT_ABORTED')) throw error;
       const why = await this.client.ended;
@@ -69,7 +73,7 @@ export class LivePager {
     this.#map = Promise.resolve(first);
     this.#sizeBytes = sizeBytes;
     this.#again = again;
-    this.pager = nbdPager((window) => held.use(() => this.#ask(window)));
+    this.pager = nbdPager((window) => held.use(() => this.#ask(window), window.signal));
     held.maps.add(this);
   }
 

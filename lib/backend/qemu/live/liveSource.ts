@@ -25,7 +25,7 @@ const MAX_HELD = 16;
 export interface InstantExport {
   socket: string;
   exportName: string;
-  check(): Promise<void>;
+  check(signal: AbortSignal | undefined): Promise<void>;
 }
 
 export interface LiveSourceOptions {
@@ -53,7 +53,7 @@ export class LiveDiskSource implements DiskSource {
   }
 
   async state(signal?: AbortSignal): Promise<DiskState> {
-    return this.#held.use(() => this.#state(signal));
+    return this.#held.use(() => this.#state(signal), signal);
   }
 
   async bitmapRanges(
@@ -61,11 +61,11 @@ export class LiveDiskSource implements DiskSource {
     granularityBytes: number,
     signal?: AbortSignal,
   ): Promise<RangePager> {
-    return this.#held.use(() => this.#bitmapRanges(bitmaps, granularityBytes, signal));
+    return this.#held.use(() => this.#bitmapRanges(bitmaps, granularityBytes, signal), signal);
   }
 
   async allocatedRanges(layers?: number, signal?: AbortSignal): Promise<RangePager> {
-    return this.#held.use(() => this.#allocatedRanges(layers, signal));
+    return this.#held.use(() => this.#allocatedRanges(layers, signal), signal);
   }
 
   async close(why?: CbtError): Promise<void> {
@@ -247,7 +247,7 @@ function checked(pager: RangePager, instant: InstantExport): RangePager {
   return {
     async page(window) {
       const page = await pager.page(window);
-      await instant.check();
+      await instant.check(window.signal);
       return page;
     },
   };
