@@ -32,11 +32,20 @@ export async function restoreInstantCommand(io: CliIo, flags: RestoreInstantFlag
     if (json) await tellJson(io, made);
     else await tell(io, whatToDo(made, flags.vm));
     if (host === null) {
-      if (!io.signal.aborted) await once(io.signal, 'abort');
+      await untilEnded(io.signal);
       return givenUp(io, made);
     }
     return await fill(io, host, made, json);
   });
+}
+
+const LONG_MS = 2 ** 30;
+
+/** Nothing else goes on here: without a timer Node would take the work for done, and let go of the folder. */
+async function untilEnded(signal: AbortSignal): Promise<void> {
+  const awake = setInterval(() => undefined, LONG_MS);
+  if (!signal.aborted) await once(signal, 'abort');
+  clearInterval(awake);
 }
 
 /** libvirt has to be asked by its own way, so that it knows what becomes of the image. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
+import { startCommand } from '../../helpers/builtCommand.js';
 import { cli, cliWith } from '../../helpers/cli.js';
 import { eventually } from '../../helpers/eventually.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
@@ -115,4 +116,16 @@ test('given up, the overlay still stands on the backup, and that is said; a file
   expect(pruned.stdout + pruned.stderr).toMatch(/has it open|in use/);
   await vm.process.terminate();
   await qemuIo(['-f', 'qcow2', overlay], 'read -P 5 0 64k', 'read -P 1 1M 1M', 'read -P 0 2M 1M');
+});
+
+test('without a VM the process stays, and keeps prunes away until it is ended', async () => {
+  const { child, done } = await startCommand(['restore', '--from', from, '--instant', '--to', overlay]);
+  let said = '';
+  child.stdout?.on('data', (more) => {
+    said += more;
+  });
+  await eventually(() => expect(said).toContain('keep this command running'));
+  expect((await cli('prune', '--from', from, '--keep-last', '1')).stderr).toMatch(/BUSY/);
+  child.kill('SIGINT');
+  expect((await done).code).toBe(6);
 });
