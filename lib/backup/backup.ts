@@ -119,7 +119,13 @@ async function runOnce(source: BackupSource, options: BackupOptions): Promise<Ba
       pit,
       startedAt: startedAt.toISOString(),
       finishedAt: clock().toISOString(),
-      source: { kind: facts.kind, name: facts.name, uuid: facts.uuid, owner: owner.id },
+      source: {
+        kind: facts.kind,
+        name: facts.name,
+        uuid: facts.uuid,
+        owner: owner.id,
+        definition: facts.definition,
+      },
       disks: layers,
       failed: failed.map(({ disk, error }) => ({
         disk,

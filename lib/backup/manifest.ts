@@ -12,6 +12,8 @@ import { isKey, layerName, MAX_RUN, sumsName } from './names.js';
 export const CLUSTER_BYTES = 65_536;
 
 export const MAX_MANIFEST_BYTES = 4 << 20;
+/** Characters of what a VM is made from. */
+export const MAX_DEFINITION = 1 << 20;
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -67,6 +69,8 @@ const manifestSchema = z.strictObject({
     uuid: text.nullable(),
     /** Which owner of the folder (`folder.json`). Absent in version 1. */
     owner: uuid.optional(),
+    /** What the VM is made from: the XML of a libvirt domain. Of one that tells it. */
+    definition: z.string().max(MAX_DEFINITION).optional(),
   }),
   disks: z.array(diskRunSchema).min(1).max(4096),
   /** Disks of the VM whose backup failed in this run. */

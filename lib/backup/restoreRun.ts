@@ -32,6 +32,8 @@ export interface RestoreRunResult {
   disks: RestoredDisk[];
   /** Disks of the VM that failed in that run, so that it has nothing of them. */
   missing: Manifest['failed'];
+  /** What the VM was made from at that run: the XML of a libvirt domain; absent where it told none. */
+  definition?: string | undefined;
 }
 
 const RESTORE_RUN: Checks<RestoreRunOptions> = {
@@ -84,7 +86,8 @@ async function restoreDisks(options: RestoreRunOptions): Promise<RestoreRunResul
   const { run, pit, failed: missing } = manifest;
   const [first] = disks;
   if (first?.error !== undefined && disks.every(({ error }) => error !== undefined)) throw first.error;
-  return { run, pit, disks, missing };
+  const { definition } = manifest.source;
+  return { run, pit, disks, missing, ...(definition !== undefined && { definition }) };
 }
 
 async function restoreOne(

@@ -33,6 +33,8 @@ export interface SourceFacts {
   /** Of the VM; null where it has none, and for images. */
   name: string | null;
   uuid: string | null;
+  /** What the VM is made from (`VmFacts.definition`), up to 1 MiB: kept with the run. */
+  definition?: string | undefined;
   /** The disks that would be backed up. */
   disks: readonly FoundDisk[];
   /** Those of the VM that would not. */

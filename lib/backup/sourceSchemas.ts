@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { REASONS } from '../core/errorCodes.js';
 import { CbtError } from '../core/errors.js';
+import { MAX_DEFINITION } from './manifest.js';
 import type { ChainPoint, FailedDisk, SourceFacts, SourceSession } from './source.js';
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case');
@@ -30,6 +31,7 @@ const facts = z.object({
   kind: z.enum(['vm', 'images']),
   name: z.string().max(4096).nullable(),
   uuid: z.string().max(4096).nullable(),
+  definition: z.string().max(MAX_DEFINITION).optional(),
   disks: z.array(found),
   others: z.array(found),
 });

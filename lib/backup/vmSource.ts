@@ -9,6 +9,7 @@ import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
 import type { QuiesceOptions, ScratchOptions, Vm } from '../core/vm.js';
 import { sessionChecks } from '../core/vmOptions.js';
 import { imagePath, lookAt, notFound, pointsOf } from './diskIdentity.js';
+import { MAX_DEFINITION } from './manifest.js';
 import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } from './source.js';
 
 /** What the run's session is begun with. */
@@ -42,7 +43,7 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
     // In QEMU a session whose process died is found, and rolled back by the next one on the same VM.
     leavesPoint: !vm.running,
     async facts(signal) {
-      const { name, uuid } = await vm.facts({ signal });
+      const { name, uuid, definition } = await vm.facts({ signal });
       const all = (await vm.disks({ signal })).filter(({ trackable }) => trackable);
       const { names, failed } = await resolve(vm, options.disks, signal);
       const found = await ofEach(all, async ({ disk, filename }) => {
@@ -53,7 +54,9 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
       const disks = [...failed, ...found.filter(isAsked)];
       const others = found.filter((disk) => !isAsked(disk));
       const isVm = vm.running || name !== null || uuid !== null;
-      return { kind: isVm ? 'vm' : 'images', name, uuid, disks, others };
+      // What is longer than any is not kept; the disks are.
+      const kept = definition !== undefined && definition.length <= MAX_DEFINITION ? { definition } : {};
+      return { kind: isVm ? 'vm' : 'images', name, uuid, ...kept, disks, others };
     },
     openDisk: (disk, signal) => vm.openDisk(disk, { signal }),
     async begin(pit, signal, { onlyLook } = {}) {

@@ -91,6 +91,14 @@ Examples:
         'all disks of the run, each into a file of its name there',
       ).conflicts(['to', 'disk']),
     )
+    .option(
+      '--define <name>',
+      'make a new domain of libvirt over the files of --to-folder, from the XML that the run kept: its name, or libvirt:<uri>#<name>',
+    )
+    .option(
+      '--same-identity',
+      'with --define: UUID and MAC addresses of the old domain, which must not be there any more',
+    )
     .addOption(
       new Option(
         '--onto <image or vm>',
@@ -140,6 +148,7 @@ Examples:
   qemu-cbt restore --from /backups/web --onto web                               the VM is off: its disks, as at the newest run
   qemu-cbt restore --from /backups/vm --pit 12 --onto /var/lib/vms/vm.qcow2     back to run 12
   qemu-cbt restore --from /backups/vm --pit 12 --to-folder /var/lib/vms/vm      all disks of run 12
+  qemu-cbt restore --from /backups/web --to-folder /var/lib/vms/web2 --define web2   and a domain of libvirt over them, with a UUID and MACs of its own
   qemu-cbt restore --from /backups/vm --disk drive0 --pit <uuid> --to nbd+unix:///?socket=/run/target.sock
   qemu-cbt restore --from /backups/vm --disk drive0 --to nbds://spare.example/drive0 --tls-certificates /etc/pki/qemu`,
     )

@@ -50,6 +50,8 @@ export interface VmFacts {
   cpus: number | null;
   /** The guest's memory in bytes; null for a storage daemon, and while the VM is off. */
   memoryBytes: number | null;
+  /** XML of a libvirt domain, as it starts next, without its passwords; absent for any other VM. */
+  definition?: string | undefined;
 }
 
 /** How tracking starts, or starts anew. */

@@ -14,10 +14,11 @@ export async function offDomain(
 ): Promise<OffVm> {
   return onDomain(address, { signal }, async ({ libvirt, domain }) => {
     const { name, uuid } = domain;
-    const { disks } = parseDomainXml(name, await libvirt.xml(domain, { signal, inactive: true }));
+    const definition = await libvirt.xml(domain, { signal, inactive: true });
+    const { disks } = parseDomainXml(name, definition);
     const known = disks.filter(({ device }) => device === 'disk' || device === 'lun');
     return new OffVm(
-      { key: uuid, name, uuid },
+      { key: uuid, name, uuid, definition },
       known.map((disk) => offDisk(disk, kernel)),
       scratchPlaces,
     );

@@ -33,6 +33,8 @@ export interface OffVmFacts {
   key: string;
   name: string | null;
   uuid: string | null;
+  /** As `VmFacts` has it. */
+  definition?: string;
 }
 
 export class OffVm implements Vm {
@@ -75,8 +77,9 @@ export class OffVm implements Vm {
   async facts(options: CallOptions = {}): Promise<VmFacts> {
     checkCall('facts', options);
     this.#requireOpen();
-    const { name, uuid } = this.#who;
-    return { name, uuid, status: null, qemu: null, cpus: null, memoryBytes: null };
+    const { name, uuid, definition } = this.#who;
+    const is = { name, uuid, status: null, qemu: null, cpus: null, memoryBytes: null };
+    return definition === undefined ? is : { ...is, definition };
   }
 
   async disks(options: DisksOptions = {}): Promise<VmDiskInfo[]> {

@@ -49,6 +49,11 @@ export class DomainHost extends SocketHost {
     return namesOf(this.#description);
   }
 
+  override async definition(options: WaitOptions = {}): Promise<string> {
+    const { libvirt, domain } = this.#behind;
+    return libvirt.xml(domain, { ...options, inactive: true });
+  }
+
   override async refuseMode(mode: SessionMode): Promise<void> {
     if (mode === 'overlay') throw unsafeOverlay(this.#qemu.name);
   }

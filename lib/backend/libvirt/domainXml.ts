@@ -34,9 +34,7 @@ const MAX_DISKS = 4096;
 
 /** Reads the XML of a domain; `name` is for messages. */
 export function parseDomainXml(name: string, xml: string): DomainDescription {
-  const root = parsed(name, xml);
-  const domain = root.name === 'domain' ? root : null;
-  if (domain === null) throw breach(`the XML of domain ${name} is one of <${root.name}>`);
+  const domain = parsedDomain(name, xml);
   const disks = children(child(domain, 'devices'), 'disk').map((disk) => readDisk(name, disk));
   if (disks.length > MAX_DISKS) throw breach(`domain ${name} has ${disks.length} disks, past ${MAX_DISKS}`);
   const seen = new Set<string>();
@@ -45,6 +43,13 @@ export function parseDomainXml(name: string, xml: string): DomainDescription {
     seen.add(target);
   }
   return { disks, ...readLabels(children(domain, 'seclabel')) };
+}
+
+/** The domain's element. */
+export function parsedDomain(name: string, xml: string): XmlElement {
+  const root = parsed(name, xml);
+  if (root.name !== 'domain') throw breach(`the XML of domain ${name} is one of <${root.name}>`);
+  return root;
 }
 
 function parsed(name: string, xml: string): XmlElement {
@@ -85,10 +90,10 @@ function readLabels(labels: readonly XmlElement[]): Pick<DomainDescription, 'own
   };
 }
 
-function child(element: XmlElement | undefined, name: string): XmlElement | undefined {
+export function child(element: XmlElement | undefined, name: string): XmlElement | undefined {
   return element?.children.find((one) => one.name === name);
 }
 
-function children(element: XmlElement | undefined, name: string): XmlElement[] {
+export function children(element: XmlElement | undefined, name: string): XmlElement[] {
   return element?.children.filter((one) => one.name === name) ?? [];
 }

@@ -136,6 +136,11 @@ export class Libvirt implements AsyncDisposable {
     return await this.#rpc.call(PROCEDURES.domainXml, args.bytes(), readText, options);
   }
 
+  /** Makes a domain, which is off, from its XML; one of its name or UUID is there already: an error. */
+  async define(xml: string, options?: WaitOptions): Promise<DomainRef> {
+    return await this.#rpc.call(PROCEDURES.define, new XdrWriter().text(xml).bytes(), readOneDomain, options);
+  }
+
   /** One QMP command as JSON; QEMU's answer as JSON, a refusal of QEMU's as well. */
   async monitorCommand(domain: DomainRef, json: string, options?: WaitOptions): Promise<string> {
     const args = writeDomain(new XdrWriter(), domain).text(json).unsigned(0);

@@ -31,6 +31,10 @@ export class PlainHost implements QemuHost {
     return new Map();
   }
 
+  async definition(_options?: WaitOptions): Promise<string | null> {
+    return null;
+  }
+
   async refuseMode(_mode: SessionMode): Promise<void> {}
 
   async isAnothersServer(_socket: string): Promise<boolean> {

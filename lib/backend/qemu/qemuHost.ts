@@ -61,6 +61,8 @@ export interface QemuHost {
   agentAddress(socket: string | undefined): string;
   /** Thaws the guest behind this agent, as a record names it; false where it is not frozen. */
   thawLeft(agent: string, signal?: AbortSignal): Promise<boolean>;
+  /** What the VM's owner made it from, in words of his (a domain's XML); null where he tells none. */
+  definition(options?: WaitOptions): Promise<string | null>;
   /** What somebody else is doing to the VM that no session goes together with, in words; null where nothing is known of. */
   otherJob(signal?: AbortSignal): Promise<string | null>;
 }

@@ -70,12 +70,13 @@ export class VmHandle implements Vm {
   async facts(options: CallOptions = {}): Promise<VmFacts> {
     checkCall('facts', options);
     const { client } = this.#live();
-    const [name, uuid, status, cpus, memory] = await Promise.all([
+    const [name, uuid, status, cpus, memory, definition] = await Promise.all([
       ifKnown(qmp(client, 'query-name', undefined, options)),
       vmUuid(client, options),
       ifKnown(qmp(client, 'query-status', undefined, options)),
       ifKnown(qmp(client, 'query-cpus-fast', undefined, options)),
       ifKnown(qmp(client, 'query-memory-size-summary', undefined, options)),
+      client.host.definition(options),
     ]);
     const { major, minor, micro } = client.version?.qemu ?? { major: 0, minor: 0, micro: 0 };
     return {
@@ -85,6 +86,7 @@ export class VmHandle implements Vm {
       qemu: `${major}.${minor}.${micro}`,
       cpus: cpus?.length ?? null,
       memoryBytes: memory === null ? null : memory['base-memory'] + (memory['plugged-memory'] ?? 0),
+      ...(definition !== null && { definition }),
     };
   }
 

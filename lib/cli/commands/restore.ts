@@ -2,6 +2,7 @@
 import { type RestoreResult, restore } from '../../backup/restore.js';
 import { type RestoreRunResult, restoreRun } from '../../backup/restoreRun.js';
 import { invalidArgument } from '../../core/errors.js';
+import { defineDomain, requireNewDomain, whatIsNotInABackup } from '../../host/defineDomain.js';
 import { exitCodeOf, NOT_AS_WANTED } from '../exitCode.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
@@ -15,6 +16,8 @@ export interface RestoreFlags extends TlsFlags {
   to?: string;
   onto?: string;
   toFolder?: string;
+  define?: string;
+  sameIdentity?: boolean;
   pit?: string;
   disk?: string;
   format?: 'raw' | 'qcow2';
@@ -28,7 +31,15 @@ export interface RestoreFlags extends TlsFlags {
 export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<number> {
   const { json = false, from, pit, format, force, to, toFolder } = flags;
   const tls = tlsOf(flags);
-  const { onto } = flags;
+  const { onto, define, sameIdentity } = flags;
+  if (define !== undefined && toFolder === undefined)
+    throw invalidArgument(
+      '--define',
+      define,
+      'given with --to-folder: a domain is made over all disks of a run',
+    );
+  if (sameIdentity !== undefined && define === undefined)
+    throw invalidArgument('--same-identity', sameIdentity, 'given with --define');
   if (onto === undefined && flags.trust !== undefined)
     throw invalidArgument('--trust', flags.trust, 'left out: it is for images that are there (--onto)');
   if (onto !== undefined) {
@@ -46,8 +57,13 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
   if (toFolder !== undefined) {
     if (tls !== undefined)
       throw invalidArgument('--to-folder', toFolder, 'an NBD URI (--to) where TLS is asked for');
+    const to = define === undefined ? null : domainNamed(define);
+    if (to !== null) await requireNewDomain(to, { signal: io.signal });
     const result = await restoreRun({ ...common, toFolder }).finally(() => bar.end());
-    return tellRun(io, result, json);
+    const code = await tellRun(io, result, json);
+    if (to === null || result.disks.some(({ error }) => error !== undefined)) return code;
+    await defineOver(io, to, result, { format: format ?? 'qcow2', sameIdentity });
+    return code;
   }
   if (to === undefined)
     throw invalidArgument(
@@ -63,22 +79,47 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
 
 async function tellRun(
   io: CliIo,
-  { run, pit, disks, missing }: RestoreRunResult,
+  { run, pit, disks, missing, definition }: RestoreRunResult,
   json: boolean,
 ): Promise<number> {
   const told = disks.map(({ error, ...rest }) =>
     error === undefined ? rest : { ...rest, error: errorJson(error) },
   );
-  if (json) await tellJson(io, { run, pit, disks: told, missing });
+  if (json)
+    await tellJson(io, { run, pit, disks: told, missing, ...(definition !== undefined && { definition }) });
   for (const disk of json ? [] : disks) {
     if (disk.error === undefined) await tell(io, describe({ ...disk, run, pit }, disk.file));
     else io.stderr.write(errorLine(disk.disk, disk.error));
   }
   for (const { disk, message } of json ? [] : missing) warn(io, `${disk} is not in run ${run}: ${message}`);
+  for (const what of definition === undefined ? [] : whatIsNotInABackup(definition))
+    warn(io, `${what} is not in the backup`);
   const [first] = disks.flatMap(({ error }) => error ?? []);
   if (first !== undefined) return exitCodeOf(first);
   // What was asked for is all disks of the VM.
   return missing.length === 0 ? 0 : NOT_AS_WANTED;
+}
+
+/** A name alone is one of the default libvirt. */
+function domainNamed(define: string): string {
+  return define.startsWith('libvirt:') ? define : `libvirt:#${define}`;
+}
+
+async function defineOver(
+  io: CliIo,
+  to: string,
+  { run, disks, definition }: RestoreRunResult,
+  how: { format: 'raw' | 'qcow2'; sameIdentity: boolean | undefined },
+): Promise<void> {
+  if (definition === undefined) {
+    const what = `left out: run ${run} kept no XML of a libvirt domain. Its disks are restored`;
+    throw invalidArgument('--define', to, what);
+  }
+  const files = new Map(disks.map(({ disk, file }) => [disk, file]));
+  const missing = await defineDomain(to, definition, { ...how, files }, { signal: io.signal });
+  io.stderr.write(
+    `${printable(to)} is defined${missing.length === 0 ? '' : `, without ${missing.join(', ')}`}\n`,
+  );
 }
 
 function describe({ disk, run, pit, sizeBytes, writtenBytes }: RestoreResult, to: string): string {

@@ -14,6 +14,7 @@ const qemu = (number: number, name: string): Procedure => ({ program: QEMU, numb
 export const PROCEDURES = {
   open: remote(1, 'virConnectOpen'),
   close: remote(2, 'virConnectClose'),
+  define: remote(11, 'virDomainDefineXML'),
   domainXml: remote(14, 'virDomainGetXMLDesc'),
   domainByName: remote(23, 'virDomainLookupByName'),
   domainByUuid: remote(24, 'virDomainLookupByUUID'),

@@ -114,6 +114,20 @@ describe('a domain that runs', () => {
     expect((await cli('verify', '--from', to, '--vm', address)).code).toBe(0);
     const restored = daemon.file(`restored-${name}.qcow2`);
     expect((await cli('restore', '--from', to, '--disk', 'vda', '--to', restored)).code).toBe(0);
+    // The run kept what the domain was made from: a new one, over files of its own.
+    const another = `${name}-again`;
+    const files = daemon.file(`images/${another}`);
+    const anew = ['restore', '--from', to, '--to-folder', files, '--define', daemon.address(another)];
+    const { code, stderr } = await cli(...anew);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('is defined')]);
+    const uuid = (of: string): Promise<string> => daemon.virsh('domuuid', of);
+    expect(await uuid(another)).not.toBe(await uuid(name));
+    expect((await cli(...anew)).stderr).toContain(`has a domain ${another} already`);
+    await chmod(files, 0o755);
+    await daemon.virsh('start', another);
+    expect(await daemon.virsh('domblklist', another)).toContain(`${files}/vda.qcow2`);
+    await daemon.virsh('destroy', another);
+    await qemuImg('compare', restored, `${files}/vda.qcow2`);
     await using disk = await openDisk(`${address}#vda`);
     expect((await disk.pits()).state).toBe('recording');
     await disk.close();
