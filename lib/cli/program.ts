@@ -11,8 +11,8 @@ import { addService } from './serviceCommands.js';
 import { addTracking } from './trackingCommands.js';
 
 const POINT_HELP = `
-A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the exact name of a bitmap, or * for
-"everything that holds data".`;
+A <point> is a PIT's UUID (braces, dashes and case are free), a changeId, the exact name of a bitmap, checkpoint:<name> for one
+of libvirt's, or * for "everything that holds data".`;
 
 const EXIT_HELP = `
 Exit codes: ${EXIT_STATUS.map(([code, meaning]) => `${code} ${meaning}`).join(' ·\n')}.`;

@@ -19,6 +19,9 @@ export type Point =
   /** A bitmap by its exact name. */
   | { kind: 'name'; name: string };
 
+/** A checkpoint of libvirt's is a bitmap of its name, whatever else that name may look like. */
+const CHECKPOINT = 'checkpoint:';
+
 /** QEMU's limit for a bitmap name, in bytes of UTF-8. */
 const MAX_NAME_BYTES = 1023;
 
@@ -83,6 +86,8 @@ function parseText(argument: string, text: string): Point {
   if (changeId !== null) return { kind: 'changeId', ...changeId };
   const uuid = parseUuid(text);
   if (uuid !== null) return { kind: 'pit', uuid };
+  if (text.startsWith(CHECKPOINT) && text.length > CHECKPOINT.length)
+    return { kind: 'name', name: text.slice(CHECKPOINT.length) };
   const bytes = new TextEncoder().encode(text).length;
   if (bytes === 0 || bytes > MAX_NAME_BYTES) {
     throw invalidArgument(argument, text, expected);

@@ -3,6 +3,7 @@
  * runs, one is off.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listCheckpoints } from '../../lib/backend/libvirt/checkpoints.js';
 import { DomainWay } from '../../lib/backend/libvirt/domainWay.js';
 import { parseDomainXml } from '../../lib/backend/libvirt/domainXml.js';
 import { Libvirt, type MonitorEvent } from '../../lib/backend/libvirt/libvirt.js';
@@ -103,6 +104,11 @@ export function libvirtContract(maker: string, make: () => Promise<LibvirtSubjec
 
     test('no job runs on a domain that nobody does anything to', async () => {
       expect((await libvirt.job(await libvirt.domain(RUNS))).type).toBe(0);
+    });
+
+    test('a domain has no checkpoints but those that somebody made', async () => {
+      for (const name of [RUNS, IS_OFF])
+        expect(await listCheckpoints(libvirt, await libvirt.domain(name))).toEqual([]);
     });
 
     test('the port to a domain is one run of it: with that it ends, and says so', async () => {

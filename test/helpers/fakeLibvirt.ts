@@ -176,6 +176,9 @@ export class FakeLibvirt {
           .bytes();
       case 'domainXml':
         return out.text(this.#of(args).xml).bytes();
+      case 'checkpoints':
+        this.#of(args);
+        return out.unsigned(0).int(0).bytes();
       case 'jobStats':
         this.#of(args);
         return out.int(0).unsigned(0).bytes();

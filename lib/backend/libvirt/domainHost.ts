@@ -1,4 +1,5 @@
 /** Where a domain's QEMU runs: as its XML says, and as what is seen of its process. */
+import { parseSegmentName } from '../../core/segmentName.js';
 import type { SessionMode } from '../../core/session.js';
 import type { WaitOptions } from '../../linux/waiting.js';
 import type { FreezeOptions, FrozenResult } from '../qemu/guest/frozenWork.js';
@@ -52,6 +53,16 @@ export class DomainHost extends SocketHost {
   override async definition(options: WaitOptions = {}): Promise<string> {
     const { libvirt, domain } = this.#behind;
     return libvirt.xml(domain, { ...options, inactive: true });
+  }
+
+  override async riskOfTracking(options?: WaitOptions): Promise<string | null> {
+    const nodes = await qmp(this.#qemu, 'query-named-block-nodes', { flat: true }, options);
+    const tracked = nodes.filter((node) =>
+      node['dirty-bitmaps']?.some(({ name }) => name !== undefined && parseSegmentName(name) !== null),
+    );
+    const names = new Set(tracked.flatMap(({ image }) => image.snapshots?.map(({ name }) => name) ?? []));
+    if (names.size === 0) return null;
+    return `it has internal snapshots (${[...names].join(', ')}) and bitmaps: QEMU ends, guest and all, when libvirt reverts to one while a bitmap is there`;
   }
 
   override async refuseMode(mode: SessionMode): Promise<void> {

@@ -52,6 +52,22 @@ export function parsedDomain(name: string, xml: string): XmlElement {
   return root;
 }
 
+/** What the XML of a checkpoint says of it. */
+export function checkpointOf(
+  name: string,
+  xml: string,
+): { name: string; parent: string | null; takenAt: string | null } {
+  const root = parsed(name, xml);
+  if (root.name !== 'domaincheckpoint')
+    throw breach(`the XML of checkpoint ${name} is one of <${root.name}>`);
+  const seconds = child(root, 'creationTime')?.text ?? '';
+  return {
+    name,
+    parent: child(child(root, 'parent'), 'name')?.text ?? null,
+    takenAt: /^\d{1,11}$/.test(seconds) ? new Date(Number(seconds) * 1000).toISOString() : null,
+  };
+}
+
 function parsed(name: string, xml: string): XmlElement {
   try {
     return parseXml(`the XML of domain ${name}`, Buffer.from(xml, 'utf8'), MAX_DEPTH);

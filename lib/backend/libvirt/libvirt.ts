@@ -17,6 +17,7 @@ import {
   type MonitorEvent,
   PROCEDURES,
   readAuthentication,
+  readCheckpoints,
   readDomains,
   readInt,
   readJobStats,
@@ -134,6 +135,17 @@ export class Libvirt implements AsyncDisposable {
   async xml(domain: DomainRef, options: WaitOptions & { inactive?: boolean } = {}): Promise<string> {
     const args = writeDomain(new XdrWriter(), domain).unsigned(options.inactive ? XML_INACTIVE : 0);
     return await this.#rpc.call(PROCEDURES.domainXml, args.bytes(), readText, options);
+  }
+
+  /** Names of the domain's checkpoints. */
+  async checkpoints(domain: DomainRef, options?: WaitOptions): Promise<string[]> {
+    const args = writeDomain(new XdrWriter(), domain).int(1).unsigned(0);
+    return await this.#rpc.call(PROCEDURES.checkpoints, args.bytes(), readCheckpoints, options);
+  }
+
+  async checkpointXml(domain: DomainRef, name: string, options?: WaitOptions): Promise<string> {
+    const args = writeDomain(new XdrWriter().text(name), domain).unsigned(0);
+    return await this.#rpc.call(PROCEDURES.checkpointXml, args.bytes(), readText, options);
   }
 
   /** Makes a domain, which is off, from its XML; one of its name or UUID is there already: an error. */

@@ -35,6 +35,10 @@ export class PlainHost implements QemuHost {
     return null;
   }
 
+  async riskOfTracking(_options?: WaitOptions): Promise<string | null> {
+    return null;
+  }
+
   async refuseMode(_mode: SessionMode): Promise<void> {}
 
   async isAnothersServer(_socket: string): Promise<boolean> {

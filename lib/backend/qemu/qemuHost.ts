@@ -63,6 +63,8 @@ export interface QemuHost {
   thawLeft(agent: string, signal?: AbortSignal): Promise<boolean>;
   /** What the VM's owner made it from, in words of his (a domain's XML); null where he tells none. */
   definition(options?: WaitOptions): Promise<string | null>;
+  /** What may happen to the VM because its disks are tracked, in words; null where nothing is known to. */
+  riskOfTracking(options?: WaitOptions): Promise<string | null>;
   /** What somebody else is doing to the VM that no session goes together with, in words; null where nothing is known of. */
   otherJob(signal?: AbortSignal): Promise<string | null>;
 }

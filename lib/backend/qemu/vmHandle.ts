@@ -112,7 +112,9 @@ export class VmHandle implements Vm {
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('enable', options);
-    return settled(await enable(await this.#roomyTarget(options), start(options)));
+    const outcome = settled(await enable(await this.#roomyTarget(options), start(options)));
+    const risk = await this.#live().client.host.riskOfTracking({ signal: options.signal });
+    return risk === null ? outcome : { ...outcome, warnings: [...(outcome.warnings ?? []), risk] };
   }
 
   async reset(options: StartVmOptions = {}): Promise<TrackingOutcome> {

@@ -1,6 +1,7 @@
 /** `qemu-cbt pits`: the points in time of a disk, the bitmaps of others, and what is wrong; with a backup folder, when each was taken. */
 import { listRuns } from '../../backup/listing/listRuns.js';
 import type { PitList } from '../../core/trackedDisk.js';
+import { domainCheckpoints } from '../../host/domainNotes.js';
 import { type CliIo, write, writeJson } from '../io.js';
 import { localTime } from '../localTime.js';
 import { type OpenOptions, openForCommand } from '../openForCommand.js';
@@ -17,12 +18,17 @@ export async function pits(io: CliIo, disk: string, flags: PitsFlags): Promise<v
   await using opened = await openForCommand(io, disk, flags);
   const list = await opened.pits({ signal: io.signal });
   const runs = flags.from === undefined ? null : await runsOf(list, flags.from, io.signal);
-  if (!flags.json) return await write(io.stdout, describePits(list, runs));
+  const checkpoints = await domainCheckpoints(disk, { signal: io.signal });
+  const foreign = list.foreign.map((bitmap) => {
+    const { takenAt, parent } = checkpoints.find(({ name }) => name === bitmap.name) ?? {};
+    return takenAt === undefined ? bitmap : { ...bitmap, checkpoint: { takenAt, parent } };
+  });
+  if (!flags.json) return await write(io.stdout, describePits({ ...list, foreign }, runs));
   const pits = list.pits.map((pit) => ({
     ...pit,
     ...(runs !== null && (runs.get(pit.uuid) ?? { run: null, takenAt: null })),
   }));
-  await writeJson(io, { ...list, pits });
+  await writeJson(io, { ...list, pits, foreign });
 }
 
 /** In which run of a folder a point was taken, and when. */
@@ -35,7 +41,12 @@ async function runsOf({ epoch }: PitList, from: string, signal: AbortSignal): Pr
   return new Map(own.map(({ pit, run, startedAt }) => [pit, { run, takenAt: startedAt }]));
 }
 
-function describePits(list: PitList, runs: Runs | null): string {
+/** A bitmap of somebody else; `checkpoint` where it is one of libvirt's. */
+type Foreign = PitList['foreign'][number] & {
+  checkpoint?: { takenAt: string | null; parent: string | null | undefined };
+};
+
+function describePits(list: PitList & { foreign: Foreign[] }, runs: Runs | null): string {
   const lines = [`${printable(list.disk)}: ${formatBytes(list.sizeBytes)}, ${STATE[list.state]}`];
   if (list.epoch !== null) lines.push(`epoch ${list.epoch}`);
   if (list.pits.length > 0) {
@@ -66,6 +77,7 @@ function describePits(list: PitList, runs: Runs | null): string {
       const flags = [
         bitmap.recording ? 'recording' : 'frozen',
         ...(bitmap.inconsistent ? ['inconsistent'] : []),
+        ...checkpointText(bitmap),
       ].join(', ');
       lines.push(
         `  ${printable(JSON.stringify(bitmap.name))}  ${formatBytes(bitmap.granularityBytes)}, ${flags}`,
@@ -75,6 +87,13 @@ function describePits(list: PitList, runs: Runs | null): string {
   for (const problem of list.problems)
     lines.push('', `problem [${problem.reason}] ${printable(problem.message)}`);
   return `${lines.join('\n')}\n`;
+}
+
+function checkpointText({ checkpoint }: Foreign): string[] {
+  if (checkpoint === undefined) return [];
+  const { takenAt, parent } = checkpoint;
+  const taken = takenAt === null ? '' : ` of ${localTime(takenAt)}`;
+  return [`checkpoint${taken}${parent ? `, after ${printable(JSON.stringify(parent))}` : ''}`];
 }
 
 const STATE: Record<PitList['state'], string> = {

@@ -6,6 +6,7 @@ import type { XdrReader } from './xdr.js';
 export const VIR_ERR = {
   NO_SUPPORT: 3,
   OPERATION_DENIED: 29,
+  RPC: 39,
   NO_DOMAIN: 42,
   AUTH_FAILED: 45,
   OPERATION_INVALID: 55,

@@ -26,6 +26,8 @@ export const PROCEDURES = {
   domainEvents: remote(316, 'virConnectDomainEventRegisterAny'),
   freeze: remote(335, 'virDomainFSFreeze'),
   thaw: remote(336, 'virDomainFSThaw'),
+  checkpointXml: remote(412, 'virDomainCheckpointGetXMLDesc'),
+  checkpoints: remote(413, 'virDomainListAllCheckpoints'),
   monitorCommand: qemu(1, 'virDomainQemuMonitorCommand'),
   agentCommand: qemu(3, 'virDomainQemuAgentCommand'),
   monitorEvents: qemu(4, 'virConnectDomainQemuMonitorEventRegister'),
@@ -94,6 +96,18 @@ export const readDomains = (reader: XdrReader): DomainRef[] =>
     const domains = from.list(MAX_DOMAINS, () => readDomain(from));
     from.unsigned();
     return domains;
+  });
+
+/** Names of checkpoints; each comes with its domain. */
+export const readCheckpoints = (reader: XdrReader): string[] =>
+  whole(reader, (from) => {
+    const names = from.list(MAX_DOMAINS, () => {
+      const name = from.text(MAX_TEXT_BYTES);
+      readDomain(from);
+      return name;
+    });
+    from.int();
+    return names;
   });
 
 /** State and its reason. */

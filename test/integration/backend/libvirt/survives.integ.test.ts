@@ -146,6 +146,13 @@ describe('a domain that', () => {
   test('is reverted to an internal snapshot ends, and has lost its history', async () => {
     await daemon.virsh('snapshot-create-as', name, 'before');
     await write(5);
+    await daemon.virsh('snapshot-create-as', name, 'later');
+    {
+      await using vm = await open();
+      await vm.disable();
+      const { warnings } = await vm.enable();
+      expect(warnings).toEqual([expect.stringContaining('internal snapshots (before, later)')]);
+    }
     // QEMU refuses to load it while there is a bitmap, whosever it is, and libvirt ends that QEMU.
     await daemon.virsh('snapshot-revert', name, 'before').catch(() => undefined);
     await eventually(async () => expect(await daemon.virsh('domstate', name)).toMatch(/shut off|crashed/));
@@ -290,7 +297,7 @@ describe('in a session', () => {
     await job('', await checkpointXml('theirs'));
     await daemon.virsh('domjobabort', name);
     await write(12);
-    const session = await vm.begin({ base: 'theirs' });
+    const session = await vm.begin({ base: 'checkpoint:theirs' });
     await write(13);
     expect(session.disks).toMatchObject([{ verdict: 'incremental', base: 'theirs' }]);
     await using disk = await session.openDisk('vda');
@@ -308,7 +315,19 @@ describe('in a session', () => {
     expect((await tracked.pits()).foreign.map((one) => one.name)).toEqual(['theirs']);
     expect(await answer('theirs')).toEqual(new Set([12, 13]));
     expect(await answer(session.pit)).toEqual(new Set([13]));
-    await daemon.virsh('checkpoint-delete', name, 'theirs');
+    await daemon.virsh('checkpoint-create', name, await checkpointXml('later'));
+    const { stdout } = await cli('pits', `${daemon.address(name)}#vda`, '--json');
+    expect(JSON.parse(stdout).foreign).toMatchObject([
+      { name: 'later', checkpoint: { takenAt: expect.stringMatching(/^20\d\d-/), parent: 'theirs' } },
+      { name: 'theirs', checkpoint: { takenAt: expect.stringMatching(/^20\d\d-/), parent: null } },
+    ]);
+    expect((await cli('pits', `${daemon.address(name)}#vda`)).stdout).toMatch(
+      /"later".*checkpoint of .*, after "theirs"/,
+    );
+    const { node } = (await vm.disks())[0]!;
+    await daemon.qmp(name, 'block-dirty-bitmap-remove', { node, name: 'theirs' });
+    expect((await cli('doctor', daemon.address(name))).stdout).toContain('gone or broken (theirs)');
+    for (const one of ['later', 'theirs']) await daemon.virsh('checkpoint-delete', name, one, '--metadata');
     await expectExact();
     await vm.close();
   });
