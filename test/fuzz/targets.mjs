@@ -18,7 +18,8 @@ const { FrameDecoder } = await load('backend/libvirt/rpc/frames.js');
 const { XdrReader } = await load('backend/libvirt/rpc/xdr.js');
 const { readError } = await load('backend/libvirt/rpc/libvirtError.js');
 const messages = await load('backend/libvirt/rpc/messages.js');
-const { parseDomainXml } = await load('backend/libvirt/domainXml.js');
+const { checkpointOf, parseDomainXml } = await load('backend/libvirt/domainXml.js');
+const { newDomainXml } = await load('backend/libvirt/newDomain.js');
 const { parseDomainName } = await load('backend/libvirt/domainName.js');
 const { parseLibvirtUri } = await load('backend/libvirt/libvirtUri.js');
 const { parsePoint } = await load('core/point.js');
@@ -273,6 +274,13 @@ export const targets = {
             target !== '' && (file === null || file.startsWith('/')),
             'a disk has a name, and a path or none',
           );
+      });
+      await answerOrRefusal(async () => void checkpointOf('theirs', words));
+      await answerOrRefusal(async () => {
+        const files = new Map([['vda', '/new/vda']]);
+        const { xml } = newDomainXml(words, { name: 'again', files, format: 'qcow2' });
+        for (const { target, file, device } of parseDomainXml('again', xml).disks)
+          assert(!['disk', 'lun'].includes(device) || (target === 'vda' && file === '/new/vda'));
       });
       await answerOrRefusal(async () => void parseDomainName(words));
       await answerOrRefusal(async () => {
