@@ -248,8 +248,19 @@ async function prune(world: World): Promise<void> {
     last,
   );
   if (code === 0) {
-    const { kept } = result as { kept: number[] };
-    world.runs = world.runs.filter(({ run }) => kept.includes(run));
+    const { kept, layers } = result as {
+      kept: number[];
+      layers: { run: number; disk: string; action: string }[];
+    };
+    // No rule keeps a run whose layer stays for others that build on it: its other disks go.
+    const isGone = (run: number, disk: string): boolean =>
+      layers.some((one) => one.run === run && one.disk === disk && one.action !== 'kept');
+    world.runs = world.runs
+      .filter(({ run }) => kept.includes(run))
+      .map((known) => ({
+        ...known,
+        disks: new Map([...known.disks].filter(([disk]) => !isGone(known.run, disk))),
+      }));
   } else world.pruning = true;
   await learnRuns(world, false);
   if (code === 0) world.pruning = false;
