@@ -70,14 +70,15 @@ export class VmHandle implements Vm {
   async facts(options: CallOptions = {}): Promise<VmFacts> {
     checkCall('facts', options);
     const { client } = this.#live();
-    const [name, uuid, status, cpus, memory, definition] = await Promise.all([
+    const [name, uuid, status, cpus, memory] = await Promise.all([
       ifKnown(qmp(client, 'query-name', undefined, options)),
       vmUuid(client, options),
       ifKnown(qmp(client, 'query-status', undefined, options)),
       ifKnown(qmp(client, 'query-cpus-fast', undefined, options)),
       ifKnown(qmp(client, 'query-memory-size-summary', undefined, options)),
-      client.host.definition(options),
     ]);
+    // Behind the others, which wait for a daemon that is being restarted: its owner answers again when QEMU does.
+    const definition = await client.host.definition(options);
     const { major, minor, micro } = client.version?.qemu ?? { major: 0, minor: 0, micro: 0 };
     return {
       name: name?.name ?? null,
