@@ -89,11 +89,18 @@ for (const [name, file, what] of tables) {
   const inC = existsSync(exportsFile) ? readFileSync(exportsFile, 'utf8').match(/\w+(?=;)/g) : null;
   if (inC !== null)
     lines.push(`In C by \`${LIBRARIES[name]}\`: [your compiled program](compiled-programs.md).`, '');
+  // Those that are there by name alone.
+  const stubsFile = join(root, `native/${name}/src/generated/stubs.h`);
+  const stubs = existsSync(stubsFile) ? readFileSync(stubsFile, 'utf8').match(/(?<=^(NOW|JOB)\()\w+/gm) : [];
+  const told = (fn) => {
+    if (stubs.includes(fn)) return 'no: `PRL_ERR_UNIMPLEMENTED`';
+    return inC.includes(fn) ? 'yes' : 'no';
+  };
   const more = inC === null ? '' : ' In C |';
   const head = what === 'methods' ? 'Method' : 'Function';
   lines.push(`| ${head} | Status | Reason |${more}`, `|---|---|---|${inC === null ? '' : '---|'}`);
   for (const { fn, status, reasons } of entries) {
-    const there = inC === null ? '' : ` ${inC.includes(fn) ? 'yes' : 'no'} |`;
+    const there = inC === null ? '' : ` ${told(fn)} |`;
     lines.push(`| \`${fn}\` | ${status} | ${reasons.join('; ')} |${there}`);
   }
   lines.push('', ...(compared === null ? [] : typeLines(compared.types)));
