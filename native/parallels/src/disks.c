@@ -90,18 +90,31 @@ static cbt_code run(const struct cbt_session *session, const struct transfer *al
   return code;
 }
 
+/* How much of it comes before its last piece. */
+static uint32_t bytes_before_last(const struct transfer *all) {
+  uint32_t before = 0;
+  for (uint32_t done = 0; done < all->bytes; done += piece_bytes(all, done)) before = done;
+  return before;
+}
+
 static PRL_RESULT transfer(const struct transfer *all) {
+  /* No place of a piece wraps. */
+  if (all->start > (UINT64_MAX - all->bytes) / all->unit) return PRL_ERR_INVALID_ARG;
   struct cbt_session session;
   if (!cbt_session_take(&session)) return cbt_no_session(all->name);
+  struct transfer rest = *all;
   cbt_code code = CBT_OK;
-  if (all->from != NULL && all->bytes > PIECE_BYTES) {
-    /* Of a write that passes the end of the disk nothing is written: its end is tried first, without bytes. */
-    struct transfer end = *all;
-    end.start += all->bytes / SECTOR;
-    end.bytes = 0;
-    code = run(&session, &end);
+  uint32_t before = all->from == NULL ? 0 : bytes_before_last(all);
+  if (before > 0) {
+    /* The last piece alone passes the end of the disk, or has no whole sectors: of what is refused for that nothing is written. */
+    struct transfer last = *all;
+    last.start += before / all->unit;
+    last.from += before;
+    last.bytes -= before;
+    rest.bytes = before;
+    code = run(&session, &last);
   }
-  if (code == CBT_OK) code = run(&session, all);
+  if (code == CBT_OK) code = run(&session, &rest);
   cbt_channel_drop(session.channel);
   return cbt_result(code);
 }

@@ -170,11 +170,18 @@ static void disk_bytes(const char *file) {
   CODE(PrlDisk_Read(disk, back, 512, ~0ull), PRL_ERR_INVALID_ARG);
   OK(PrlDisk_Read(disk, back, 0, 0));
   /* Of a write that passes the end nothing is written. */
-  memset(data, 0x11, 5 * MIB);
-  CODE(PrlDisk_Write(disk, data, 5 * MIB, 4), PRL_ERR_DISK_READ_OUT_DISK);
-  OK(PrlDisk_Read(disk, back + MIB, MIB, 1));
-  OK(PrlDisk_Read(disk, back, MIB, 1));
-  CHECK(memcmp(back, back + MIB, MIB) == 0 && back[4096] != 0x11);
+  uint8_t *other = malloc(5 * MIB);
+  memset(other, 0x11, 5 * MIB);
+  CODE(PrlDisk_Write(disk, other, 5 * MIB, 4), PRL_ERR_DISK_READ_OUT_DISK);
+  CODE(PrlDisk_Write(disk, other, MIB, sectors - 2047), PRL_ERR_DISK_READ_OUT_DISK);
+  /* Nor of one that ends in the middle of a sector, or whose places are no numbers any more. */
+  CODE(PrlDisk_Write(disk, other, 2 * MIB + 100, 1), PRL_ERR_INVALID_ARG);
+  CODE(PrlDisk_Write(disk, other, MIB, ~0ull), PRL_ERR_INVALID_ARG);
+  CODE(PrlDisk_Write(disk, other, 2 * MIB, ~0ull), PRL_ERR_INVALID_ARG);
+  CODE(PrlDisk_Write(disk, other, 2 * MIB, ~0ull / 512), PRL_ERR_INVALID_ARG);
+  OK(PrlDisk_Read(disk, back, 5 * MIB, 1));
+  CHECK(memcmp(data, back, 5 * MIB) == 0);
+  free(other);
   OK(PrlDisk_Free(disk));
   CODE(PrlDisk_Read(disk, back, 512, 0), PRL_ERR_INVALID_ARG);
   free(data);
