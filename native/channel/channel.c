@@ -73,7 +73,7 @@ static void die(struct cbt_channel *channel) {
 /* After a turn in which nothing came: whether the command has been silent for so long that it is taken for gone. */
 static bool is_silent(struct cbt_channel *channel) {
   pthread_mutex_lock(&channel->lock);
-  bool waits = channel->waiting > 0;
+  bool waits = channel->waiting > 0 || channel->answering;
   pthread_mutex_unlock(&channel->lock);
   channel->quiet = waits ? channel->quiet + 1 : 0;
   return channel->quiet >= CBT_TURNS;
@@ -192,9 +192,13 @@ static bool receive_message(struct cbt_channel *channel) {
   pthread_mutex_lock(&channel->lock);
   struct cbt_pending *pending = kind == CBT_REPLY ? take_pending(channel, id) : NULL;
   pthread_mutex_unlock(&channel->lock);
-  if (pending != NULL)
-    return pending->transfer != NULL ? receive_piece(channel, pending, length)
-                                     : receive_answer(channel, pending, length);
+  if (pending != NULL) {
+    channel->answering = true;
+    bool fits = pending->transfer != NULL ? receive_piece(channel, pending, length)
+                                          : receive_answer(channel, pending, length);
+    channel->answering = false;
+    return fits;
+  }
   bool is_note = kind == CBT_LOG || kind == CBT_PROGRESS || kind == CBT_ALIVE || (kind == CBT_EVENT && channel->event != NULL);
   return is_note && receive_note(channel, id, kind, length);
 }

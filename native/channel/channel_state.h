@@ -31,6 +31,7 @@ struct cbt_channel {
   /* Of the reading thread alone. */
   uint8_t *ahead;
   size_t ahead_at, ahead_end;
+  bool answering; /* what waits for the answer that is being read is in `waiting` no more */
   unsigned quiet; /* turns without a byte, one after the other, while something waits */
 };
 

@@ -23,6 +23,8 @@ afterAll(() => work.remove());
 
 const CASES = {
   silent: 'a command that says nothing is taken for gone',
+  half: 'a command that stands still in the middle of an answer is taken for gone',
+  halfBytes: 'and in the middle of the bytes of a read',
   dies: 'a command that dies is told by every call, and the library is begun anew',
   torn: 'what is no message ends the session',
   short: 'answers that lack what was asked for',

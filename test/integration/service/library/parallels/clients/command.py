@@ -45,6 +45,8 @@ def answer(number, name, body, at):
         for registration in (1, 2, 999):
             send(0, 6, registration, 0xFADE)
         send(number, 2, 0, 0xFACE)
+    elif mode.startswith("half"):
+        os.write(1, struct.pack("<III", 14 + 512, number, 2) + value(0) + b"\2" + struct.pack("<I", 512) + b"x" * 100)
     elif mode == "torn":
         os.write(1, b"\xff" * 64)
     elif mode != "silent":

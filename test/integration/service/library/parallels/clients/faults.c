@@ -30,6 +30,7 @@ static void lost(const char *mode) {
   char data[512], text[64];
   PRL_UINT32 number = sizeof text;
   PRL_HANDLE handle = NULL;
+  if (strcmp(mode, "half") == 0) CODE(PrlHandle_AddRef(list), PRL_ERR_WS_DISP_CONNECTION_CLOSED);
   CODE(PrlDisk_Read(list, data, sizeof data, 0), PRL_ERR_WS_DISP_CONNECTION_CLOSED);
   CODE(PrlDisk_Write(list, data, sizeof data, 0), PRL_ERR_WS_DISP_CONNECTION_CLOSED);
   CODE(PrlHandle_Free(list), PRL_ERR_WS_DISP_CONNECTION_CLOSED);
@@ -135,7 +136,8 @@ int main(int argc, char **argv) {
     events();
   else if (strcmp(what, "threads") == 0)
     threads();
-  else if (strcmp(what, "silent") == 0 || strcmp(what, "dies") == 0 || strcmp(what, "torn") == 0)
+  else if (strcmp(what, "silent") == 0 || strcmp(what, "dies") == 0 || strcmp(what, "torn") == 0 ||
+           strncmp(what, "half", 4) == 0)
     lost(what);
   else
     odd(what);
