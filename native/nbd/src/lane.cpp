@@ -112,7 +112,7 @@ struct Lane::Callbacks {
 Lane::~Lane() {
   if (log_ != nullptr && handle_ != nullptr && !log_->wait_for_exit(0ms)) {
     signal_server(SIGTERM);
-    if (!log_->wait_for_exit(changes_ ? kServerExit : kReaderExit)) signal_server(SIGKILL);
+    if (!log_->wait_for_exit(read_only_ ? kReaderExit : kServerExit)) signal_server(SIGKILL);
   }
   nbd_close(handle_);
   while (take_done()) continue;
@@ -201,7 +201,7 @@ bool Lane::is_over() const {
   return nbd_aio_is_dead(handle_) == 1 || nbd_aio_is_closed(handle_) == 1;
 }
 
-Status Lane::inspect(const Target& target, ExportInfo& info) const {
+Status Lane::inspect(const Target& target, ExportInfo& info) {
   const std::int64_t size = nbd_get_size(handle_);
   if (size < 0) return protocol_violation("a size of more than 2^63 - 1 bytes");
   if (static_cast<std::uint64_t>(size) > cbt::kMaxBytes) {
@@ -220,7 +220,7 @@ Status Lane::inspect(const Target& target, ExportInfo& info) const {
   }
   info.max_payload -= info.max_payload % info.min_block;
   if (info.max_payload == 0) return protocol_violation("a largest block smaller than the smallest");
-  info.read_only = nbd_is_read_only(handle_) == 1;
+  info.read_only = read_only_ = nbd_is_read_only(handle_) == 1;
   info.can_flush = nbd_can_flush(handle_) == 1;
   info.can_fua = nbd_can_fua(handle_) == 1;
   info.can_trim = nbd_can_trim(handle_) == 1;
@@ -293,15 +293,12 @@ void Lane::send(std::unique_ptr<Request> owned) {
                              flags);
     break;
   case Command::write:
-    changes_ = true;
     nbd_aio_pwrite(handle_, request->data, length, offset, done, flags);
     break;
   case Command::zero:
-    changes_ = true;
     nbd_aio_zero(handle_, length, offset, done, flags);
     break;
   case Command::trim:
-    changes_ = true;
     nbd_aio_trim(handle_, length, offset, done, flags);
     break;
   case Command::flush: nbd_aio_flush(handle_, done, flags); break;

@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cbt/nbd/change_job.hpp"
 #include "cbt/nbd/connection.hpp"
+#include "cbt/nbd/limits.hpp"
 #include "cbt/nbd/map_job.hpp"
 #include "cbt/nbd/read_job.hpp"
 #include "cbt/nbd/stream_job.hpp"
@@ -180,8 +182,19 @@ TEST("jobs that are cancelled, and connections that are abandoned, leave no "
   }
 }
 
-TEST("a server that was written to is not killed before that is safe, also "
-     "where nobody waits for it") {
+namespace {
+
+Status write(Connection &connection) {
+  return run(connection, [](Job::Settled settled) {
+    Change change{Command::write,   {{4096, 65536}}, 4096,
+                  memory(65536, 7), false,           false};
+    return std::make_shared<ChangeJob>(std::move(change), std::move(settled));
+  });
+}
+
+enum class Writer { ours, another };
+
+void end_what_was_written_to(Writer writer) {
   const Image image;
   const std::string pid_file = image.folder + "/p";
   const auto shell = [](const std::string &line) {
@@ -191,17 +204,24 @@ TEST("a server that was written to is not killed before that is safe, also "
               " 8M && qemu-img bitmap --add " + image.path + " kept") == 0);
   Target target;
   target.address = CommandTarget{
-      {"qemu-nbd", "-f", "qcow2", "--pid-file", pid_file, image.path}, {}};
+      {"qemu-nbd", "--shared=0", "-f", "qcow2", "--pid-file", pid_file,
+       image.path},
+      {}};
   Status status;
   ExportInfo info;
   const auto connection = open(target, status, info);
   CHECK(status.is_ok());
-  CHECK(run(*connection, [](Job::Settled settled) {
-          Change change{Command::write,   {{4096, 65536}}, 4096,
-                        memory(65536, 7), false,           false};
-          return std::make_shared<ChangeJob>(std::move(change),
-                                             std::move(settled));
-        }).is_ok());
+  if (writer == Writer::ours) {
+    CHECK(write(*connection).is_ok());
+  } else {
+    Target other;
+    other.address = UriTarget{info.uri};
+    ExportInfo found;
+    const auto another = open(other, status, found);
+    CHECK(status.is_ok());
+    CHECK(write(*another).is_ok());
+    CHECK(close(*another).is_ok());
+  }
   std::FILE *file = std::fopen(pid_file.c_str(), "r");
   int server = 0;
   CHECK(file != nullptr && std::fscanf(file, "%d", &server) == 1);
@@ -209,12 +229,23 @@ TEST("a server that was written to is not killed before that is safe, also "
   // It cannot end for longer than one that only read is waited for.
   CHECK(kill(server, SIGSTOP) == 0);
   connection->abandon();
-  sleep(3);
+  std::this_thread::sleep_for(2 * kReaderExit);
   kill(server, SIGCONT);
   connection->join();
   CHECK(shell("qemu-img info " + image.path + " | grep -q kept") == 0);
   CHECK(shell("qemu-img info " + image.path + " | grep -q in-use") != 0);
   unlink(pid_file.c_str());
+}
+
+} // namespace
+
+TEST("a server that was written to is not killed before that is safe, also "
+     "where nobody waits for it") {
+  end_what_was_written_to(Writer::ours);
+}
+
+TEST("nor is one that another client wrote to") {
+  end_what_was_written_to(Writer::another);
 }
 
 TEST("a server that is killed fails what waits for it") {

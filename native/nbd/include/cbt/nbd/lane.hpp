@@ -53,7 +53,7 @@ class Lane {
   [[nodiscard]] bool is_talking() const;
 
   // Reads what the server offers; refuses a size we cannot name, and contexts that are not there.
-  Status inspect(const Target& target, ExportInfo& info) const;
+  Status inspect(const Target& target, ExportInfo& info);
 
   // For poll.
   [[nodiscard]] int descriptor() const;
@@ -88,7 +88,7 @@ class Lane {
   std::string name_;
   std::unique_ptr<ServerLog> log_;
   std::size_t in_flight_ = 0;
-  bool changes_ = false; // the server was asked to change what it serves
+  bool read_only_ = false; // nobody can have changed what the server serves: others reach it without us
   Clock::time_point last_progress_;
   Request* first_done_ = nullptr;
   Request** last_done_ = &first_done_;

@@ -40,8 +40,8 @@ inline constexpr std::size_t kMaxFragments = std::size_t{1} << 16;
 inline constexpr std::uint64_t kMaxBulk = std::uint64_t{1} << 32;
 inline constexpr std::uint64_t kMaxQueued = std::uint64_t{1} << 30;
 
-// For a server of ours that was told to end: one that was written to has to bring that to safety, which takes as long as its disks take;
-// one that only read has nothing to lose, and can hang on a reply that nobody takes.
+// For a server of ours that was told to end: one that can be written to, by whomever, has to bring that to safety, which takes as long
+// as its disks take; one that only reads has nothing to lose, and can hang on a reply that nobody takes.
 inline constexpr std::chrono::milliseconds kServerExit{30'000};
 inline constexpr std::chrono::milliseconds kReaderExit{1500};
 
