@@ -72,11 +72,21 @@ for (const [name, file, what] of tables) {
     `${entries.length} ${what}: ${count('full')} full, ${count('partial')} partial, ${count('absent')} absent.`,
     '',
   );
-  if (compared?.declaredFunctions > entries.length)
+  // Where there is a library for compiled programs, its names are those of its version script; some are there by name alone.
+  const exportsFile = join(root, `native/${name}/exports.map`);
+  const inC = existsSync(exportsFile) ? readFileSync(exportsFile, 'utf8').match(/\w+(?=;)/g) : null;
+  const stubsFile = join(root, `native/${name}/src/generated/stubs.h`);
+  const stubs = existsSync(stubsFile) ? readFileSync(stubsFile, 'utf8').match(/(?<=^(NOW|JOB)\()\w+/gm) : [];
+  if (compared?.declaredFunctions > entries.length) {
+    const listed = new Set([...stubs, ...entries.map(({ fn }) => fn)]);
+    const cAlone = (stubs.length > 0 ? inC : []).filter((one) => /^Prl/.test(one) && !listed.has(one));
+    const but = cAlone.map((one) => `\`${one}\``).join(', ');
+    const answer = stubs.length > 0 ? `; in C they answer \`PRL_ERR_UNIMPLEMENTED\`, but for ${but}` : '';
     lines.push(
-      `The SDK declares ${compared.declaredFunctions} functions; those that are not listed are not there${name === 'parallels' ? '; in C they answer `PRL_ERR_UNIMPLEMENTED`' : ''}.`,
+      `The SDK declares ${compared.declaredFunctions} functions; those that are not listed are not there${answer}.`,
       '',
     );
+  }
   if (compared?.constants !== undefined) {
     const { declared, wrong } = compared.constants;
     lines.push(
@@ -84,14 +94,8 @@ for (const [name, file, what] of tables) {
       '',
     );
   }
-  // Where there is a library for compiled programs, its names are those of its version script.
-  const exportsFile = join(root, `native/${name}/exports.map`);
-  const inC = existsSync(exportsFile) ? readFileSync(exportsFile, 'utf8').match(/\w+(?=;)/g) : null;
   if (inC !== null)
     lines.push(`In C by \`${LIBRARIES[name]}\`: [your compiled program](compiled-programs.md).`, '');
-  // Those that are there by name alone.
-  const stubsFile = join(root, `native/${name}/src/generated/stubs.h`);
-  const stubs = existsSync(stubsFile) ? readFileSync(stubsFile, 'utf8').match(/(?<=^(NOW|JOB)\()\w+/gm) : [];
   const told = (fn) => {
     if (stubs.includes(fn)) return 'no: `PRL_ERR_UNIMPLEMENTED`';
     return inC.includes(fn) ? 'yes' : 'no';

@@ -13,10 +13,9 @@ const FROM = 'scripts/sdk/parallels-functions.json';
 const MADE = `Made by scripts/make-constants.mjs from ${FROM}; do not edit.`;
 
 /** The functions of the facade. */
-const here = new Set(
-  [...readFileSync(join(root, 'lib/facade/parallels/surface.ts'), 'utf8').matchAll(/name: '(Prl\w+)'/g)].map(
-    ([, name]) => name,
-  ),
+const surface = readFileSync(join(root, 'lib/facade/parallels/surface.ts'), 'utf8');
+const here = new Map(
+  [...surface.matchAll(/name: '(Prl\w+)',\s*status: '(\w+)'/g)].map(([, name, status]) => [name, status]),
 );
 
 /** Written by hand: what they take is more than numbers, texts, handles and boxes for them. */
@@ -47,6 +46,11 @@ const BY_HAND = new Set([
 /** Absent, and its password leaves no program. */
 const NOT_SENT = new Set(['PrlSrv_Login']);
 
+/** Not in C, though the facade has it: why. */
+const NOT_IN_C = new Map([
+  ['PrlHandle_ToString', 'it lends memory that PrlBuffer_Free frees, which no call in C does'],
+]);
+
 /** What a parameter is on the channel: a letter of native/parallels/src/calls.h. */
 const LETTERS = {
   PRL_HANDLE: 'h',
@@ -74,7 +78,8 @@ function shapeOf({ parameters }) {
   for (let at = 0; at < parameters.length; at += 1) {
     const type = parameters[at][0].replace(/^const /, '');
     const isText = type === 'PRL_STR' && parameters[at + 1]?.[0] === 'PRL_UINT32_PTR';
-    const letter = isText ? 'S' : LETTERS[type];
+    const isDisk = parameters[at][1] === 'pDiskName';
+    const letter = isText ? 'S' : isDisk ? 'd' : LETTERS[type];
     if (letter === undefined) return null;
     shape += letter;
     if (isText) at += 1;
@@ -89,6 +94,11 @@ const shaped = functions.flatMap(([name, declaration]) => {
 const inC = shaped.filter(({ name }) => !BY_HAND.has(name));
 const declared = functions.filter(([name]) => BY_HAND.has(name) || inC.some((one) => one.name === name));
 const stubs = functions.filter(([name]) => !declared.some(([other]) => other === name));
+
+// A stub of what the facade has would be one by oversight.
+for (const [name] of stubs)
+  if (here.has(name) && here.get(name) !== 'absent' && !NOT_IN_C.has(name))
+    throw new Error(`${name} is in the facade, but not in C: a parameter of it has no letter`);
 
 const parametersOf = ({ parameters }) =>
   parameters.map(([type, name]) => `${type} ${name}`).join(', ') || 'void';
@@ -175,7 +185,7 @@ export const prlShapes = () => `// ${MADE}
 
 /** Parameters of the calls that are nothing else, a letter each; what they mean stands in parameters.ts. */
 export const SHAPES: Readonly<Record<string, string>> = {
-${shaped.map(({ name, shape }) => `  ${name}: '${shape}',`).join('\n')}
+${shaped.map(({ name, shape }) => `  ${name}: '${shape.replaceAll('d', 't')}',`).join('\n')}
 };
 
 /** Those of them that give the handle of a job, not a code. */

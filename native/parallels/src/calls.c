@@ -1,7 +1,11 @@
 #include "calls.h"
 
+#include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 enum { MAX_BOXES = 4 };
 
@@ -28,6 +32,28 @@ static void write_box(struct cbt_writer *message, struct box *box) {
   }
 }
 
+static bool is_nbd(const char *name) {
+  static const char *const SCHEMES[] = {"nbd:", "nbds:", "nbd+unix:", "nbds+unix:"};
+  for (size_t i = 0; i < sizeof SCHEMES / sizeof *SCHEMES; i++)
+    if (strncasecmp(name, SCHEMES[i], strlen(SCHEMES[i])) == 0) return true;
+  return false;
+}
+
+/* Whole: the command stays in the folder that it was started in, the program need not. Where that is not known, it is no name. */
+static void write_disk_name(struct cbt_writer *message, const char *name) {
+  char folder[PATH_MAX], whole[2 * PATH_MAX];
+  if (name == NULL || *name == '\0' || *name == '/' || is_nbd(name)) {
+    cbt_write_text(message, name);
+    return;
+  }
+  bool known = getcwd(folder, sizeof folder) != NULL && *folder == '/';
+  int length = known ? snprintf(whole, sizeof whole, "%s/%s", folder, name) : -1;
+  if (length < 0 || (size_t)length >= sizeof whole)
+    cbt_write_null(message);
+  else
+    cbt_write_text(message, whole);
+}
+
 /* The parameters into the message; how many boxes there are. */
 static unsigned write_parameters(struct cbt_writer *message, const struct cbt_session *session, const char *shape,
                                  va_list parameters, struct box boxes[MAX_BOXES]) {
@@ -48,6 +74,9 @@ static unsigned write_parameters(struct cbt_writer *message, const struct cbt_se
         continue;
       case 't':
         cbt_write_text(message, va_arg(parameters, const char *));
+        continue;
+      case 'd':
+        write_disk_name(message, va_arg(parameters, const char *));
         continue;
       case 'H':
         box->handle = va_arg(parameters, PRL_HANDLE *);
@@ -91,7 +120,7 @@ static bool read_box(struct cbt_reader *values, const struct cbt_session *sessio
   if (text == NULL || !wanted) return told && !wanted;
   if (length > box->room) return false;
   memcpy(box->text, text, length);
-  return told;
+  return told && length > 0 && text[length - 1] == '\0';
 }
 
 static PRL_RESULT run(const struct cbt_session *session, const char *name, const char *shape, va_list parameters,

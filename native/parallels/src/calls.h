@@ -1,7 +1,7 @@
 /*
  * Calls that are nothing but their parameters, a letter each:
  *
- *     h handle   u 32 bits   U 64 bits   t text, or NULL
+ *     h handle   u 32 bits   U 64 bits   t text, or NULL   d name of a disk, or NULL
  *     H box of a handle   O box of 32 bits   S a text's buffer and the box of its length
  */
 #ifndef CBT_CALLS_H

@@ -145,7 +145,7 @@ CBT_API PRL_RESULT PrlDisk_CreateDisk_Local(PRL_HANDLE_PTR pHandle, PRL_CONST_ST
                                             PRL_CONST_VOID_PTR pAdditional) {
   (void)pAdditional;
   uint64_t sectors = pParams == NULL ? 0 : pParams->m_SizeInSectors;
-  return cbt_call("PrlDisk_CreateDisk_Local", "HtuUu", pHandle, pDiskName, (uint32_t)(pParams != NULL), sectors,
+  return cbt_call("PrlDisk_CreateDisk_Local", "HduUu", pHandle, pDiskName, (uint32_t)(pParams != NULL), sectors,
                   (uint32_t)(pCallback != NULL));
 }
 

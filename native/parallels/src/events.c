@@ -22,8 +22,10 @@ struct event {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t returned = PTHREAD_COND_INITIALIZER; /* a handler has */
 static struct registration *registrations;
 static uint64_t last_number;
+static uint64_t told_now; /* the registration whose handler runs; 0 where none does */
 static struct event *first, **last = &first;
 static bool running, stopping;
 static pthread_t thread;
@@ -55,12 +57,18 @@ static void tell(const struct event *event) {
     if (at->number == event->registration) {
       handler = at->handler;
       data = at->data;
+      told_now = at->number;
     }
   pthread_mutex_unlock(&lock);
-  if (handler != NULL)
-    handler(handle, data);
-  else /* Taken off meanwhile: there is nobody to free it. */
+  if (handler == NULL) { /* Taken off meanwhile: there is nobody to free it. */
     PrlHandle_Free(handle);
+    return;
+  }
+  handler(handle, data);
+  pthread_mutex_lock(&lock);
+  told_now = 0;
+  pthread_cond_broadcast(&returned);
+  pthread_mutex_unlock(&lock);
 }
 
 static void *tell_all(void *unused) {
@@ -145,7 +153,10 @@ static uint64_t begin_use(PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR data) {
   return number;
 }
 
-/* Its number, 0 where it is not registered; `uses` fewer. */
+/*
+ * Its number, 0 where it is not registered; `uses` fewer. After the last, what the data points to is the program's to free: its handler has
+ * returned, but where it is that which calls.
+ */
 static uint64_t end_use(PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR data, unsigned uses) {
   uint64_t number = 0;
   pthread_mutex_lock(&lock);
@@ -156,6 +167,7 @@ static uint64_t end_use(PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR data, unsign
     if (found->count == 0) {
       *at = found->next;
       free(found);
+      while (told_now == number && !telling) pthread_cond_wait(&returned, &lock);
     }
   }
   pthread_mutex_unlock(&lock);

@@ -70,9 +70,11 @@ static struct cbt_channel *exchange(struct cbt_session with) {
 static void end_session(void) {
   struct cbt_channel *old = exchange((struct cbt_session){NULL, 0});
   initialised = 0;
+  atomic_store(&process, 0);
   if (old == NULL) return;
-  cbt_events_stop();
+  /* First the end of the calls: a handler may be in one. */
   cbt_channel_close(old);
+  cbt_events_stop();
   cbt_channel_drop(old);
 }
 
@@ -125,10 +127,7 @@ CBT_API PRL_RESULT PrlApi_Deinit(void) {
   if (!may_begin_or_end(&result)) return result;
   pthread_mutex_lock(&life);
   result = cbt_call("PrlApi_Deinit", "");
-  if (initialised > 0 && --initialised == 0) {
-    end_session();
-    atomic_store(&process, 0);
-  }
+  if (initialised > 0 && --initialised == 0) end_session();
   pthread_mutex_unlock(&life);
   return result;
 }

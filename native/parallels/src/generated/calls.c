@@ -11,7 +11,7 @@ CBT_API PRL_RESULT PrlDiskOpenPolicy_CreateOffset(PRL_HANDLE_PTR pHandle, PRL_UI
 CBT_API PRL_RESULT PrlDisk_FlushCache(const PRL_HANDLE Handle) { return cbt_call("PrlDisk_FlushCache", "h", Handle); }
 CBT_API PRL_RESULT PrlDisk_Free(const PRL_HANDLE Handle) { return cbt_call("PrlDisk_Free", "h", Handle); }
 CBT_API PRL_RESULT PrlDisk_GetChangesMap_Local(PRL_HANDLE hDisk, PRL_CONST_STR sPit1Uuid, PRL_CONST_STR sPit2Uuid, PRL_HANDLE_PTR phMap) { return cbt_call("PrlDisk_GetChangesMap_Local", "httH", hDisk, sPit1Uuid, sPit2Uuid, phMap); }
-CBT_API PRL_RESULT PrlDisk_OpenDisk_Local(PRL_HANDLE_PTR pHandle, PRL_CONST_STR pDiskName, const PRL_DISK_OPEN_FLAGS OpenFlags, PRL_HANDLE hPolicyList) { return cbt_call("PrlDisk_OpenDisk_Local", "Htuh", pHandle, pDiskName, OpenFlags, hPolicyList); }
+CBT_API PRL_RESULT PrlDisk_OpenDisk_Local(PRL_HANDLE_PTR pHandle, PRL_CONST_STR pDiskName, const PRL_DISK_OPEN_FLAGS OpenFlags, PRL_HANDLE hPolicyList) { return cbt_call("PrlDisk_OpenDisk_Local", "Hduh", pHandle, pDiskName, OpenFlags, hPolicyList); }
 CBT_API PRL_RESULT PrlDisk_WaitForCompletion(const PRL_HANDLE Handle) { return cbt_call("PrlDisk_WaitForCompletion", "h", Handle); }
 CBT_API PRL_RESULT PrlEvent_GetErrCode(PRL_HANDLE hEvent, PRL_RESULT_PTR pnErrCode) { return cbt_call("PrlEvent_GetErrCode", "hO", hEvent, pnErrCode); }
 CBT_API PRL_RESULT PrlEvent_GetErrString(PRL_HANDLE hEvent, PRL_BOOL bIsBriefMessage, PRL_BOOL bFormated, PRL_STR sErrString, PRL_UINT32_PTR pnErrStringBufLength) { return cbt_call("PrlEvent_GetErrString", "huuS", hEvent, bIsBriefMessage, bFormated, sErrString, pnErrStringBufLength); }

@@ -212,7 +212,14 @@ static void large_map(const char *file) {
 /* What has changed since a point in time, and reads that a policy shifts. */
 static void changes(const char *file, const char *point) {
   PRL_HANDLE disk = NULL, map = NULL, policy, list;
-  OK(PrlDisk_OpenDisk_Local(&disk, file, PRL_DISK_READ, NULL));
+  /* By a name of the folder that the program is in now, which is not that of the command. */
+  char folder[256];
+  snprintf(folder, sizeof folder, "%s", file);
+  char *slash = strrchr(folder, '/');
+  *slash = '\0';
+  CHECK(chdir(folder) == 0);
+  OK(PrlDisk_OpenDisk_Local(&disk, slash + 1, PRL_DISK_READ, NULL));
+  CHECK(chdir("/") == 0);
   OK(PrlDisk_GetChangesMap_Local(disk, point, NULL, &map));
   uint8_t *bits, sector[512];
   map_bits(map, &bits);
@@ -343,6 +350,15 @@ int main(int argc, char **argv) {
   PRL_UINT32 length = sizeof text, version = 0;
   OK(PrlApi_GetResultDescription(PRL_ERR_API_INCOMPATIBLE, 0, 0, text, &length));
   CHECK(strstr(text, "version 720896 is asked for") != NULL);
+  /* Nothing was begun: a copy of the process may begin. */
+  pid_t copy = fork();
+  if (copy == 0) {
+    is_copy = 1;
+    OK(PrlApi_GetResultDescription(PRL_ERR_NO_DATA, 0, 0, NULL, &length));
+    exit(0);
+  }
+  int status = 1;
+  CHECK(waitpid(copy, &status, 0) == copy && status == 0);
   OK(PrlApi_Init(VIRTUOZZO_API_VER));
   OK(PrlApi_InitEx(0xe0000000u | 1, PAM_SERVER, 0, 0));
   OK(PrlApi_GetVersion(&version));

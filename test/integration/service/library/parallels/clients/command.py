@@ -42,7 +42,8 @@ def answer(number, name, body, at):
     elif mode == "endless":
         send(number, 2, 0, 90, b"x" * 90)
     elif mode == "events":
-        for registration in (1, 2, 999):
+        mode = ""
+        for registration in (1, 2, 3, 999):
             send(0, 6, registration, 0xFADE)
         send(number, 2, 0, 0xFACE)
     elif mode.startswith("half"):

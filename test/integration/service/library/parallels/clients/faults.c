@@ -59,7 +59,10 @@ static void odd(const char *mode) {
   *number = 8;
   PRL_RESULT code = PrlStrList_GetItem(list, 0, text, number);
   CHECK(memcmp(text, "oooooooo", 8) == 0);
-  if (strcmp(mode, "long") != 0 && strcmp(mode, "endless") != 0) CODE(code, PRL_ERR_UNEXPECTED);
+  CODE(code, PRL_ERR_UNEXPECTED);
+  char longer[90];
+  *number = sizeof longer;
+  CODE(PrlStrList_GetItem(list, 0, longer, number), PRL_ERR_UNEXPECTED);
   code = PrlApi_CreateHandlesList(handle);
   if (is_short || strcmp(mode, "kinds") == 0) CODE(code, PRL_ERR_UNEXPECTED);
   *number = 8;
@@ -83,6 +86,17 @@ static PRL_RESULT linger(PRL_HANDLE event, PRL_VOID_PTR data) {
   return PRL_ERR_SUCCESS;
 }
 
+static atomic_int begun, may_go_on, over;
+
+/* Goes on for as long as many calls take, when it may. */
+static PRL_RESULT dawdle(PRL_HANDLE event, PRL_VOID_PTR data) {
+  atomic_store(&begun, 1);
+  while (atomic_load(&may_go_on) == 0) sched_yield();
+  for (int i = 0; i < 200; i++) OK(PrlHandle_AddRef(event));
+  atomic_store((atomic_int *)data, 1);
+  return PRL_ERR_SUCCESS;
+}
+
 /* Events of registrations that there are, that there were, and that there never were; and the end in the middle of one. */
 static void events(void) {
   begin("");
@@ -91,13 +105,20 @@ static void events(void) {
   OK(PrlSrv_UnregEventHandler(list, linger, &told));
   OK(PrlStrList_AddItem(list, "events"));
   OK(PrlHandle_AddRef(list));
-  OK(PrlStrList_AddItem(list, ""));
   while (atomic_load(&told) < 1) sched_yield();
   OK(PrlSrv_UnregEventHandler(list, note, &told));
   EQUALS(atomic_load(&told), 1);
   OK(PrlApi_Deinit());
   begin("");
   /* Numbers of registrations go on, too: 3. */
+  OK(PrlSrv_RegEventHandler(list, dawdle, &over));
+  OK(PrlStrList_AddItem(list, "events"));
+  OK(PrlHandle_AddRef(list));
+  while (atomic_load(&begun) == 0) sched_yield();
+  atomic_store(&may_go_on, 1);
+  /* Whoever is taken off has returned. */
+  OK(PrlSrv_UnregEventHandler(list, dawdle, &over));
+  EQUALS(atomic_load(&over), 1);
   OK(PrlSrv_RegEventHandler(list, linger, &told));
   OK(PrlApi_Deinit());
 }
