@@ -377,6 +377,8 @@ int main(int argc, char **argv) {
   events(server);
   OK(PrlApi_Deinit());
   EQUALS(job_code(PrlSrv_Logoff(server)), 0);
+  /* What is told of its end comes before that of the library. */
+  while (atomic_load(&told) < 2) usleep(1000);
   OK(PrlApi_Deinit());
   CODE(PrlHandle_Free(server), PRL_ERR_API_WASNT_INITIALIZED);
   /* Another session gives other handles. */
