@@ -192,11 +192,16 @@ async function begin(
   try {
     return await source.begin(pit, signal);
   } catch (error) {
-    // Where it came before it failed is not known: what it left is looked for.
-    const { left } = await undoPoints([pending.own], await source.facts(undefined), source, undefined);
-    await pending.clear(left.flatMap((run) => run.images));
+    // Where it came before it failed is not known: what it left on images is looked for. A VM's session leads the next begin to its point.
+    if (images.length > 0) await undoAfter(source, pending).catch(() => undefined);
     throw error;
   }
+}
+
+/** Where that fails, the folder's note stays as it is: the next run undoes it. */
+async function undoAfter(source: BackupSource, pending: PendingNote): Promise<void> {
+  const { left } = await undoPoints([pending.own], await source.facts(undefined), source, undefined);
+  await pending.clear(left.flatMap((run) => run.images));
 }
 
 /** An image that is a layer of the folder would be backed up onto itself. */

@@ -25,6 +25,7 @@ import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { names } from '../core/options.js';
 import { pointLeftAfter } from '../core/pointLeft.js';
+import type { PitList } from '../core/trackedDisk.js';
 import { within } from '../core/within.js';
 import { onFile } from '../linux/fileFault.js';
 import { qemuImg } from './imageTool.js';
@@ -218,19 +219,29 @@ async function joinOne(folder: string, disk: LeaseDisk, signal: AbortSignal | un
   await noteOverlay(folder, index, { state: 'returned' });
 }
 
-/** Disks in the place of whose images others lie by now, if only older copies: the session's own may come back, with its point as the newest. */
+/**
+ * Disks in the place of whose images others lie by now, if only older copies: the session's own may come back, with its point as the newest.
+ * The point alone does not tell which disk a file is: all disks of the session have it.
+ */
 async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promise<LeaseDisk[]> {
   if (!mayHavePoint(lease)) return [];
-  const replaced: LeaseDisk[] = [];
+  const found: { disk: LeaseDisk; now: PitList | null }[] = [];
   for (const disk of lease.disks) {
-    const { image, epoch } = disk;
-    if (image === undefined || epoch === undefined) continue;
-    const now = await readPoints(image, signal).catch((error: unknown) => {
+    if (disk.image === undefined || disk.epoch === undefined) continue;
+    const now = await readPoints(disk.image, signal).catch((error: unknown) => {
       // What cannot be looked at is told, and kept, where its point is to be taken off.
       if (error instanceof CbtError && error.code !== 'ERR_CBT_ABORTED') return null;
       throw error;
     });
-    if (now === null || now.pits.some(({ uuid }) => uuid === lease.session)) continue;
+    found.push({ disk, now });
+  }
+  const replaced: LeaseDisk[] = [];
+  for (const { disk, now } of found) {
+    const { epoch } = disk;
+    const isThere = found.some(
+      (one) => one.now?.epoch === epoch && one.now?.pits.some(({ uuid }) => uuid === lease.session),
+    );
+    if (now === null || isThere) continue;
     const isOther = now.epoch !== null && now.epoch !== epoch;
     // In the very file, by whatever name of the session's, its history ended, and the point with it; or it is there under that name.
     if ((isOther || (await isReplaced(disk))) && !(await isAmong(lease, disk))) replaced.push(disk);
@@ -249,7 +260,8 @@ async function clear({ folder, lease }: LeftFolder, signal: AbortSignal | undefi
     const known = { ...QCOW2, scratchPlaces: [dirname(folder)] };
     for (const disk of lease.disks) {
       const { image } = disk;
-      if (image === undefined || replaced.includes(disk)) continue;
+      if (image === undefined) continue;
+      // In whichever of the session's files by whichever name: nobody has a backup of the point.
       // One that cannot be looked at, or that another QEMU has, may have the point: the record stays.
       if (!(await mayBeNewest(image, lease.session, signal))) continue;
       const { disks } = await new ImageTracking([image], known).rollback(lease.session, { signal });

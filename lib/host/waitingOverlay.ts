@@ -13,8 +13,8 @@ import {
   findSessionFolders,
   findUnclearFolders,
   type LeftFolder,
-  mayHavePoint,
   strandedBecause,
+  uncommittedBelow,
 } from '../backend/qemu/session/leftFolders.js';
 import {
   type OverlayState,
@@ -182,16 +182,12 @@ export async function findFoldersOf(
   return { theirs, unclear };
 }
 
-/**
- * Points in time of sessions around these images that their QEMU, which is gone, was never told to end. Whichever image has one, wherever it
- * was put since, its UUID tells.
- */
+/** Points in time of sessions whose records are around these images (beside them, in the temporary folder, in `scratch`) that nobody decided to keep. */
 export async function uncommittedPoints(
   images: readonly string[],
   scratch: readonly string[] = [],
 ): Promise<ReadonlySet<string>> {
-  const folders = await findSessionFolders(await placesAround(images, scratch));
-  return new Set(folders.flatMap(({ lease }) => (mayHavePoint(lease) ? [lease.session] : [])));
+  return uncommittedBelow(await placesAround(images, scratch));
 }
 
 /**

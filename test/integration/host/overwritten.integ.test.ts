@@ -97,7 +97,35 @@ describe('while its QEMU runs', () => {
       { disk: 'a', error: why },
       { disk: 'b', changeId: expect.any(String) },
     ]);
+    expect(disks.find((one: { disk: string }) => one.disk === 'a').error.message).toContain(
+      'Tracking has ended',
+    );
+    const next = await vm.begin();
+    expect(byName(next.disks)).toMatchObject([
+      { disk: 'a', verdict: 'full' },
+      { disk: 'b', verdict: 'incremental', base: session.pit },
+    ]);
+    await next.rollback();
+    // What QEMU stores when it closes the image is none of the session's.
+    await daemon.process.terminate();
+    await using after = await openDisk(image);
+    expect((await after.pits()).pits.map(({ uuid }) => uuid)).not.toContain(session.pit);
   });
+});
+
+test('a raw disk whose guest holds such an image in it is as any other', async () => {
+  await using off = await openVm({ images: [image] });
+  await off.enable();
+  await using daemon = await StorageDaemon.start({ disks: [{ node: 'a', file: image, driver: 'raw' }] });
+  await daemon.exportWritable('a');
+  await using vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
+  const { pit } = await vm.enable();
+  await using disk = await vm.openDisk('a');
+  await daemon.guestIo('a', 'write -P 1 64k 64k');
+  expect(await changesOf(disk, String(pit))).toEqual([65536, 65536]);
+  const session = await vm.begin();
+  expect(session.disks).toMatchObject([{ disk: 'a', verdict: 'incremental' }]);
+  expect((await session.commit()).disks).toMatchObject([{ disk: 'a', changeId: expect.any(String) }]);
 });
 
 describe('at rest', () => {

@@ -3,20 +3,27 @@ import { CbtError } from '../../../core/errors.js';
 import { findUnmarkedBitmap } from '../../image/qcow2/strangersWrite.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
+import type { TrackableDisk } from './vmDisk.js';
 
-/** What is asked about: a disk, and the path of its image, where that is a path. */
+/** What is asked about: how the caller calls the disk, the path of its image, where that is a path, and the driver of its format node. */
 export interface ImageOfDisk {
   disk: string;
   path: string;
+  format: string;
+}
+
+export function imageOf({ filename, format }: TrackableDisk, disk: string): ImageOfDisk {
+  return { disk, path: filename, format };
 }
 
 /** Why nothing may be said about the disk: its image was overwritten in place. Null where that does not show, or cannot be seen from here. */
 export async function findOverwritten(
   client: QmpPort,
-  { disk, path }: ImageOfDisk,
+  { disk, path, format }: ImageOfDisk,
   signal?: AbortSignal,
 ): Promise<CbtError | null> {
-  if (!path.startsWith('/')) return null;
+  // The bytes of a raw disk are the guest's: a qcow2 image in them is none of QEMU's, and says what the guest likes.
+  if (!path.startsWith('/') || format !== 'qcow2') return null;
   const look = (): Promise<string | null> =>
     findUnmarkedBitmap(path, signal).catch((error: unknown) => {
       // In another mount namespace, or not ours to read; or no qcow2 image at all.

@@ -9,7 +9,7 @@ import { clipPager, emptyPager, unionPager } from '../../../core/pagers.js';
 import { checkGranularity, type RangePager } from '../../../core/rangePage.js';
 import { requireSafeExport } from '../graph/ioThreads.js';
 import type { VmLayer } from '../graph/layers.js';
-import { findOverwritten } from '../graph/overwritten.js';
+import { findOverwritten, imageOf } from '../graph/overwritten.js';
 import { diskStateOf } from '../graph/trackingTarget.js';
 import type { TrackableDisk, VmDisk } from '../graph/vmDisk.js';
 import { listDisks } from '../graph/vmDisks.js';
@@ -86,7 +86,7 @@ export class LiveDiskSource implements DiskSource {
   async #state(signal: AbortSignal | undefined): Promise<DiskState> {
     const disk = await this.#find(signal);
     const { client } = this.#options;
-    const overwritten = await findOverwritten(client, { disk: this.disk, path: disk.filename }, signal);
+    const overwritten = await findOverwritten(client, imageOf(disk, this.disk), signal);
     if (overwritten !== null) throw overwritten;
     const state = diskStateOf(disk, this.disk);
     if (disk.overlay === undefined) return state;

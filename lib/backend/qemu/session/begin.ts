@@ -25,7 +25,7 @@ import type { QmpPort } from '../qmp/qmpPort.js';
 import { clearDeadSessions, requireNoOther } from './deadSessions.js';
 import { endSession } from './ending.js';
 import { noSuchSession, readFromQemu, requireTag } from './fromQemu.js';
-import { endLostSession, findLostSessions, strandedBecause } from './leftFolders.js';
+import { endLostSession, findLostSessions, strandedBecause, uncommittedBelow } from './leftFolders.js';
 import { freezeRecordOf } from './leftFreeze.js';
 import { LiveSession, type OpenSessionDisk } from './liveSession.js';
 import { blockMigration } from './migrationBlocker.js';
@@ -64,7 +64,9 @@ export async function beginSession(
   }
 
   const target = new QmpTrackingTarget({ client, names: options.disks });
-  const asked = { pit, base, mode };
+  // What is left by now may belong to a process that is not seen from here: its point stays, and nothing is built on it.
+  const uncommitted = base === undefined ? await uncommittedBelow(places) : undefined;
+  const asked = { pit, base, uncommitted, mode };
   const plan = await planSession(client, target, asked, signal);
   // The backup is right without; only the points in time are at stake, and those of an overlay were refused.
   for (const { disk } of plan.planned) {

@@ -5,22 +5,23 @@
  *   exports ─→ jobs (overlays are committed back) ─→ roll back the point in time ─→ NBD server ─→ nodes ─→ folder
  */
 import { CbtError } from '../../../core/errors.js';
-import { pointLeftAfter } from '../../../core/pointLeft.js';
+import { pointLeftAfter, tellsPointLeft } from '../../../core/pointLeft.js';
 import { Progress } from '../../../core/progress.js';
 import { parseSegmentName } from '../../../core/segmentName.js';
 import type { EndSessionOptions } from '../../../core/session.js';
 import { rollback, type TrackingOutcome } from '../../../core/tracking.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
-import { QmpTrackingTarget } from '../graph/trackingTarget.js';
 import { listDisks } from '../graph/vmDisks.js';
 import { stopServer } from '../own/exports.js';
 import { tagOf } from '../own/ids.js';
-import { type Lease, type LeaseDisk, writeLease } from '../own/lease.js';
+import { type Lease, writeLease } from '../own/lease.js';
 import { isListening } from '../own/nbdServer.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
 import { commitBack } from './commitBack.js';
 import { endLeftFreeze } from './leftFreeze.js';
 import { letGoOfSession } from './owner.js';
+import { targetOf } from './sessionTarget.js';
+import { endSpoilt } from './spoiltDisks.js';
 import { removeFolder, removeParts } from './teardown.js';
 
 export type Ending = 'commit' | 'rollback';
@@ -65,15 +66,23 @@ export async function endSession(
   } else {
     await removeParts(client, tag, { jobs: () => true }, options);
   }
-  const outcome =
-    how === 'rollback' && lease.taken ? await rollBackPoint(client, lease, options) : nothingDone(lease);
+  const outcome = !lease.taken
+    ? nothingDone(lease)
+    : how === 'rollback'
+      ? await rollBackPoint(client, lease, options)
+      : await endSpoilt(client, lease, options);
   // It may not have been started yet, and another one may run.
   if (lease.ownServer && (await isListening(lease.nbdSocket))) await stopServer(client, options);
   await removeParts(client, tag, { nodes: true }, options);
   // A disk that was unplugged, or whose point is held by somebody, may still have it: it leads there whoever comes next.
-  const stays = pointLeftAfter(outcome.disks);
+  const stays = [
+    ...pointLeftAfter(outcome.disks),
+    ...outcome.disks.filter(({ error }) => tellsPointLeft(error)),
+  ];
   const left = lease.disks.filter((d) => stays.some(({ disk }) => disk === d.disk));
-  if (left.length > 0) await writeLease(folder, { ...lease, disks: left }).catch(() => undefined);
+  // On those it is nobody's, also where the session was committed.
+  if (left.length > 0)
+    await writeLease(folder, { ...lease, ending: 'rollback', disks: left }).catch(() => undefined);
   // While the guest may be frozen the record leads whoever comes next to it.
   const record = left.length > 0 || lease.frozen !== undefined;
   await removeFolder(folder, { overlays: holdsNothing(lease), record }).catch((error: unknown) =>
@@ -88,13 +97,6 @@ export async function endSession(
 /** Whether the session's overlays, if it has any, can go without losing what the guest wrote. */
 export function holdsNothing({ taken, emptied }: Lease): boolean {
   return !taken || emptied === true;
-}
-
-/** The disks of a session as a target, called as the session calls them. */
-export function targetOf(client: QmpPort, disks: readonly LeaseDisk[]): QmpTrackingTarget {
-  const label = (_: unknown, name: string | undefined): string =>
-    disks.find((d) => d.node === name)?.disk ?? String(name);
-  return new QmpTrackingTarget({ client, nodes: disks.map((d) => d.node), label });
 }
 
 /** Rolls back the session's point in time on every disk that still has it. */

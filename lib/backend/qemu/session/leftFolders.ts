@@ -245,6 +245,15 @@ export function mayHavePoint({ taken, ending }: Lease): boolean {
   return taken && ending !== 'commit';
 }
 
+/**
+ * Points in time of sessions below these folders that nobody decided to keep, whoever keeps the sessions: nobody has a backup of one yet.
+ * Whichever disk has one, by whatever name, its UUID tells.
+ */
+export async function uncommittedBelow(parents: readonly string[]): Promise<ReadonlySet<string>> {
+  const folders = await findSessionFolders(parents);
+  return new Set(folders.flatMap(({ lease }) => (mayHavePoint(lease) ? [lease.session] : [])));
+}
+
 /** Each disk of the session, with the one that it is on this VM. */
 async function findEach(
   now: readonly VmDisk[],

@@ -19,7 +19,6 @@ import { untilAborted } from '../../../core/untilAborted.js';
 import { checkEnd } from '../../../core/vmOptions.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { tellBroken } from '../../../watch/tracing.js';
-import { findOverwritten } from '../graph/overwritten.js';
 import { findDisk, listDisks } from '../graph/vmDisks.js';
 import { makeId, tagOf } from '../own/ids.js';
 import type { Lease, LeaseDisk } from '../own/lease.js';
@@ -27,12 +26,13 @@ import { exportUri } from '../own/nbdServer.js';
 import { onEnded } from '../qmp/onEnded.js';
 import { EVENTS_LOST, type QmpPort } from '../qmp/qmpPort.js';
 import { askLease, letGoWhenEnded } from './endedElsewhere.js';
-import { type Ending, type EndOptions, endSession, targetOf } from './ending.js';
+import { type Ending, type EndOptions, endSession } from './ending.js';
 import { isFleecing } from './fleece.js';
 import { MODES } from './modes.js';
 import { letGoOfSession } from './owner.js';
 import { PulledDisks } from './pulledDisks.js';
 import { limitedFiles } from './scratch.js';
+import { targetOf } from './sessionTarget.js';
 import { whyBroken } from './whyBroken.js';
 
 /** Opens one disk of a session for questions. */
@@ -228,16 +228,15 @@ export class LiveSession implements Session {
     if (this.lease.ending === 'rollback') throw this.#beingEnded();
     // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
     if (this.lease.ending === undefined || this.#over) await this.#look(options);
-    const { warnings } = await this.#end('commit', options);
+    const { warnings, disks: ended } = await this.#end('commit', options);
     // Looked at last: what is returned is what the next session will find.
     const found = await listDisks(this.client, options);
     // A node that the disk has left (a mirror job turned to its target) may have the point, and is no disk any more.
     const nodes = new Set(found.filter(({ trackable }) => trackable).map(({ formatNode }) => formatNode));
     const there = this.lease.disks.filter(({ node }) => nodes.has(node));
     const states = there.length === 0 ? [] : await targetOf(this.client, there).disks(options?.signal);
-    const overwritten = await this.#overwritten(options?.signal);
     const disks = this.lease.disks.map(({ disk, node, changeId, epoch }) => {
-      const error = overwritten.get(disk);
+      const error = ended.find((one) => one.disk === disk)?.error;
       if (error !== undefined) return { disk, error };
       const tracked = states.find((s) => s.disk === disk);
       const lost = tracked === undefined || 'error' in tracked;
@@ -290,17 +289,6 @@ export class LiveSession implements Session {
   }
 
   /** Rolls back, unless another process is ending the session in order: then the point in time is that one's to decide. */
-  /** Disks whose images are not what their QEMU takes them for: what was read of them is worth nothing. */
-  async #overwritten(signal: AbortSignal | undefined): Promise<Map<string, CbtError>> {
-    const found = new Map<string, CbtError>();
-    for (const { disk, image } of this.lease.disks) {
-      if (image === undefined) continue;
-      const error = await findOverwritten(this.client, { disk, path: image }, signal);
-      if (error !== null) found.set(disk, error);
-    }
-    return found;
-  }
-
   async #cleanUpBreak(): Promise<TrackingOutcome> {
     const lease = await askLease(this.folder);
     // Nobody said that he ends it. Where that cannot be known it is undone as well: kept, the point would be nobody's.

@@ -8,7 +8,7 @@ import type { SessionMode } from '../../../core/session.js';
 import { lastingIdentity } from '../../../linux/fileIdentity.js';
 import { findShortOfRoom } from '../graph/closingRoom.js';
 import { requireSafeExport } from '../graph/ioThreads.js';
-import { findOverwritten } from '../graph/overwritten.js';
+import { findOverwritten, imageOf } from '../graph/overwritten.js';
 import type { QmpTrackingTarget } from '../graph/trackingTarget.js';
 import type { TrackableDisk } from '../graph/vmDisk.js';
 import { tagOf } from '../own/ids.js';
@@ -25,11 +25,19 @@ export interface SessionPlan {
   refused: readonly DiskFailure[];
 }
 
+/** What the caller of a session wants, and the points in time that nothing is built on unless he says so. */
+export interface AskedSession {
+  pit: string;
+  base: Point | undefined;
+  uncommitted: ReadonlySet<string> | undefined;
+  mode: SessionMode;
+}
+
 /** The plan of every disk as it is now. Throws when none can take part. */
 export async function planSession(
   client: QmpPort,
   target: QmpTrackingTarget,
-  session: { pit: string; base: Point | undefined; mode: SessionMode },
+  session: AskedSession,
   signal: AbortSignal | undefined,
 ): Promise<SessionPlan> {
   const refused: DiskFailure[] = [];
@@ -40,7 +48,7 @@ export async function planSession(
       if ('error' in begun) throw begun.error;
       const disk = target.nodeOf(begun.disk);
       await requireSafeExport(client, disk, { signal });
-      const overwritten = await findOverwritten(client, { disk: begun.disk, path: disk.filename }, signal);
+      const overwritten = await findOverwritten(client, imageOf(disk, begun.disk), signal);
       if (overwritten !== null) throw overwritten;
       const index = plan.planned.length;
       if (session.mode === 'overlay') {
@@ -79,7 +87,7 @@ async function requireRoomNow(disk: TrackableDisk, signal: AbortSignal | undefin
 export async function planAgain(
   client: QmpPort,
   target: QmpTrackingTarget,
-  session: { pit: string; base: Point | undefined; mode: SessionMode },
+  session: AskedSession,
   before: SessionPlan,
   signal: AbortSignal | undefined,
 ): Promise<SessionPlan> {

@@ -5,6 +5,7 @@
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readLease, writeLease } from '../../../../../lib/backend/qemu/own/lease.js';
 import type { Session } from '../../../../../lib/core/session.js';
 import type { Vm } from '../../../../../lib/core/vm.js';
 import { openDisk } from '../../../../../lib/host/open.js';
@@ -199,4 +200,57 @@ describe('images that exchanged their names, with new histories', () => {
     expect(seen).toMatchObject({ code: 0 });
     expect(await folders()).toEqual([]);
   });
+});
+
+test('the one gone, the other under its name, an older copy under that one’s: each file loses the point, when it is seen', async () => {
+  const run = (path: string): string => join(folder.path, path);
+  await Promise.all((await folders()).map((name) => rm(run(name), { recursive: true })));
+  const disks = ['c', 'd'].map((node) => ({ node, file: run(node) }));
+  for (const { file } of disks) await qemuImg('create', '-q', '-f', 'qcow2', file, '16M');
+  const during = async (commit: boolean): Promise<string> => {
+    await using daemon = await StorageDaemon.start({ folder: run('vm'), disks });
+    await daemon.exportWritable('c', 'd');
+    await using vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath });
+    const session = await begin(vm, daemon);
+    if (commit) await session.commit();
+    await daemon.process.terminate();
+    return session.pit;
+  };
+  const committed = await during(true);
+  await copyFile(run('d'), run('older d'));
+  await during(false);
+  await rename(run('c'), run('away'));
+  await rename(run('d'), run('c'));
+  await rename(run('older d'), run('d'));
+
+  const pitsOf = async (path: string): Promise<string[]> => {
+    await using disk = await openDisk(run(path));
+    return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  };
+  await cli('doctor', run('c'), '--fix');
+  expect(await folders()).toHaveLength(1);
+  expect(await pitsOf('c')).toEqual([committed]);
+  await rename(run('c'), run('d'));
+  await rename(run('away'), run('c'));
+  expect(await cli('doctor', run('c'), '--fix')).toMatchObject({ code: 0 });
+  expect(await folders()).toEqual([]);
+  expect(await pitsOf('c')).toEqual([committed]);
+  expect(await pitsOf('d')).toEqual([committed]);
+});
+
+test('the record of a session that another machine may keep stays, and the next session does not build on its point', async () => {
+  await rename(away, image);
+  const [name = ''] = await folders();
+  const record = join(folder.path, name);
+  const lease = await readLease(record);
+  if (lease === null) throw new Error('no record');
+  await writeLease(record, { ...lease, machine: { host: 'elsewhere', bootId: 'another' } });
+  await whileItRuns(async (vm, daemon) => {
+    const next = await begin(vm, daemon);
+    expect(next.disks).toMatchObject([{ verdict: 'incremental', base: first }]);
+    await using disk = await next.openDisk('a');
+    expect(Array.from(await (await disk.changes({ from: first })).ranges())).toEqual([MiB, 2 * MiB]);
+    await next.commit();
+  });
+  expect(await folders()).toEqual([name]);
 });
