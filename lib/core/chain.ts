@@ -10,7 +10,7 @@
  */
 import type { BitmapInfo, DiskState, LayerState } from './diskSource.js';
 import { CbtError, type Problem, trackingLost } from './errors.js';
-import { type Chain, joinLayers, type Segment } from './layeredChain.js';
+import { type Chain, findHiddenPart, joinLayers, type Segment } from './layeredChain.js';
 import { parseUuid } from './pointInTime.js';
 import { describeSegment, isUnreadableSegmentName, parseSegmentName } from './segmentName.js';
 import { checkSizes, findShrinkProblem } from './sizeHistory.js';
@@ -121,7 +121,7 @@ export function findTileProblem(state: DiskState, chain: Chain, from: Segment): 
     }
     previous = segment;
   }
-  return null;
+  return findHiddenPart(state, chain, from);
 }
 
 /**

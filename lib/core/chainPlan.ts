@@ -168,7 +168,10 @@ export function planRollback(state: DiskState, pit: string): PitPlan {
   // The point in time that started tracking: without it, there is no tracking.
   if (chain.segments.length === 1) {
     refuseHeld(state, topOf(last));
-    return { actions: removals(topOf(last)), recording: null };
+    const ended = { actions: removals(topOf(last)), recording: null };
+    if (bottomOf(chain) === 0) return ended;
+    const what = `${describeSegment(last)} goes on below an overlay, where it cannot be removed`;
+    return { ...ended, lost: trackingLost('OVERLAY', what, { disk: state.disk }) };
   }
   const previous = chain.segments.at(-2);
   const lost = previous === undefined ? null : whyNotBack(state, previous, last);

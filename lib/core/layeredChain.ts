@@ -7,8 +7,9 @@
  *
  * Segment n is then what either of its parts says. Anything that does not look exactly so stays two chains, which nobody trusts.
  */
-import type { BitmapInfo, DiskState } from './diskSource.js';
-import type { SegmentName } from './segmentName.js';
+import type { BitmapInfo, DiskState, LayerState } from './diskSource.js';
+import type { Problem } from './errors.js';
+import { describeSegment, type SegmentName } from './segmentName.js';
 
 /** A bitmap that holds a segment, or what one layer knows of it. `layer`: index into `DiskState.layers`; 0 is the top. */
 export interface SegmentPart {
@@ -71,4 +72,31 @@ function join(state: DiskState, upper: Chain, lower: Chain): Chain | null {
   const above = upper.segments.map((one) => ({ ...one, parts: [...one.parts, ...(parts.get(one) ?? [])] }));
   const [head, ...tail] = [...lower.segments.slice(0, start), ...above];
   return head === undefined ? null : { ...upper, segments: [head, ...tail] };
+}
+
+/**
+ * Why segments from `from` on may have a part that is not seen; null where none can have one. A segment that began below has a part on the
+ * chain's lowest layer since that layer was made, and the layer below, which has the rest, cannot be read. Nothing in a bitmap tells a copy by
+ * libvirt from one that began here, also number 1 of its epoch. Two things prove that nothing is missing:
+ *
+ * - One that ended on a layer ended whole: the point in time that ended it merged what was below, and was refused where that was not known.
+ * - What follows such a one began after the layer was made: libvirt brings only those along that record, so it ended here.
+ */
+export function findHiddenPart(state: DiskState, chain: Chain, from: Segment): Problem | null {
+  const bottom = bottomOf(chain);
+  const [layer, below] = state.layers.slice(bottom, bottom + 2);
+  if (layer === undefined || below?.problem === undefined || !mayHoldBitmaps(below)) return null;
+  const here = ({ parts }: Segment): SegmentPart[] => parts.filter((part) => part.layer === bottom);
+  const onIt = chain.segments.filter((one) => here(one).length > 0);
+  const ended = onIt.findIndex((one) => here(one).some(({ info }) => !info.recording));
+  const doubted = ended < 0 ? onIt : onIt.slice(0, ended);
+  if (!doubted.includes(from)) return null;
+  const { reason, message } = below.problem;
+  const what = `${describeSegment(from)} on ${layer.label} may have begun on ${below.label}, which cannot be read`;
+  return { reason, message: `${what}: ${message}` };
+}
+
+/** Raw images and qcow2 of version 2, which is all that `FORMAT` says of a qcow2 image that could be read, never held one. */
+function mayHoldBitmaps({ format, problem }: LayerState): boolean {
+  return format !== 'raw' && !(format === 'qcow2' && problem?.reason === 'FORMAT');
 }

@@ -1,6 +1,6 @@
 /**
  * One layer of a stack as it was read a moment ago: what it is, its bitmaps, and what it holds. A layer that
- * cannot be read stands in the stack all the same, so that the layers above it keep answering.
+ * cannot be read stands in the stack all the same, so that the layers above it answer what surely does not go on in it.
  */
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import type { LayerState } from '../../core/diskSource.js';
@@ -44,8 +44,12 @@ export function rawLayer(snapshot: FileSnapshot, kernel: BitmapKernel): ImageLay
   };
 }
 
-/** A layer under the name its overlay gives it, for which every question throws why it cannot be read. */
-export function unreadableLayer(label: string, overlaySizeBytes: number, error: CbtError): ImageLayer {
+/** A layer under the name that its overlay gives it, for which every question throws why it cannot be read. */
+export function unreadableLayer(
+  { label, format }: { label: string; format: string | null },
+  overlaySizeBytes: number,
+  error: CbtError,
+): ImageLayer {
   const problem = { reason: error.reason ?? 'FORMAT', message: error.message } as const;
   const refuse = async (): Promise<never> => {
     throw error;
@@ -55,7 +59,8 @@ export function unreadableLayer(label: string, overlaySizeBytes: number, error: 
     state: {
       label,
       sizeBytes: overlaySizeBytes,
-      format: 'unknown',
+      // Raw says that it holds no bitmap; any other format says nothing of a file that cannot be read.
+      format: format === 'raw' ? format : 'unknown',
       bitmaps: [],
       problem,
       notes: [error.message],

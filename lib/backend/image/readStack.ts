@@ -5,6 +5,7 @@
  */
 import { currentChain, readCatalogue } from '../../core/chain.js';
 import { CbtError } from '../../core/errors.js';
+import { findHiddenPart } from '../../core/layeredChain.js';
 import { type ImageLayer, rawLayer, unreadableLayer } from './layer.js';
 import { type DiskFiles, type DiskImage, findDiskFiles } from './parallels/diskFiles.js';
 import { checkDiskSize, readParallels } from './parallels/readParallels.js';
@@ -33,11 +34,11 @@ export async function readStack(reader: StackReader, place: DiskPlace): Promise<
       layers.push(layer);
       if (next !== null) ahead.unshift(next);
     } catch (error) {
-      // The bitmaps above do not depend on it.
+      // What the bitmaps above say does not depend on it; whether a segment goes on in it is judged where the chain is.
       if (!(error instanceof CbtError) || !concernsOneLayer(error)) throw error;
-      if (isNotFollowed(error)) requireOwnPoints(layers, error);
       const { sizeBytes } = (layers.at(-1) ?? top).state;
-      layers.push(unreadableLayer(step.label, sizeBytes, asBackingError(step, error)));
+      layers.push(unreadableLayer(step, sizeBytes, asBackingError(step, error)));
+      if (isNotFollowed(error)) requireOwnPoints(layers, error);
     }
   }
   return { layers, guard };
@@ -75,11 +76,13 @@ async function readLayer(
   }
 }
 
-/** Without points in time above, those of the files below are the disk's: not looking there is not knowing. */
+/** Without points in time above that surely began there, those of the files below are the disk's: not looking there is not knowing. */
 function requireOwnPoints([top, ...more]: ImageStack['layers'], refused: CbtError): void {
   const layers = [top, ...more].map(({ state }) => state);
   const { label: disk, sizeBytes } = top.state;
-  if (currentChain(readCatalogue({ disk, sizeBytes, live: false, layers })) === null) throw refused;
+  const state = { disk, sizeBytes, live: false, layers };
+  const chain = currentChain(readCatalogue(state));
+  if (chain === null || findHiddenPart(state, chain, chain.segments[0]) !== null) throw refused;
 }
 
 /** The image named the file, not the caller: what it names can be no argument of his. */

@@ -1,6 +1,6 @@
 /**
  * A stack: the files of a disk, one on the other, as layers, the top first. A file that cannot be read stands in it all
- * the same, so that the layers above keep answering; what concerns the stack as a whole is refused at once.
+ * the same, so that the layers above answer what surely does not go on in it; what concerns the stack as a whole is refused at once.
  */
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';

@@ -26,6 +26,8 @@ export interface Named {
 export interface Step {
   /** As it is named. */
   label: string;
+  /** As it is said, null where it is not: known also of a file that cannot be opened. */
+  format: string | null;
   /** Path of the file whose header names it; null where the caller or a descriptor does. */
   by: string | null;
   /** Where the name leads. Throws where it may not be followed. */
@@ -75,7 +77,7 @@ export class StackWalk {
 
 /** A file that was given or listed. */
 export function stepTo(named: Named): Step {
-  return { label: named.path, by: null, find: () => named };
+  return { label: named.path, format: named.format, by: null, find: () => named };
 }
 
 /** What the file names below itself. */
@@ -85,6 +87,8 @@ export function below(file: StackFile): Step | null {
   const label = backing.name.toString();
   return {
     label,
+    // A pseudo name has a format of its own inside.
+    format: label.startsWith('json:') ? null : (backing.format ?? null),
     by: file.path,
     find: () => {
       requireTold(file, `backing file ${JSON.stringify(label)}`);

@@ -168,3 +168,51 @@ describe('an image to which an overlay was committed', () => {
     expect(problem(flatDisk([on(1), segment(1, { epoch: OLD_EPOCH, recording: true })]))).toBe('OTHER_EPOCH');
   });
 });
+
+describe('a segment below which lies a layer that cannot be read', () => {
+  const missing = { reason: 'MISSING', message: 'gone' } as const;
+  const over = (above: readonly BitmapInfo[], base: Partial<LayerState> = {}): DiskState =>
+    diskOf(layer(above, { label: 'top' }), layer([], { format: 'unknown', problem: missing, ...base }));
+
+  test.each<[string, readonly BitmapInfo[]]>([
+    ['is the only one', [on(2)]],
+    ['is number 1 of its epoch: libvirt copies that too', [on(1)]],
+    ['records beside a later one', [on(2), on(3)]],
+    ['took a later one in by a rollback', [segment(2, { last: 3, recording: true })]],
+  ])('is refused with what that layer says, where it %s', (_, above) => {
+    const state = over(above);
+    for (const { name } of above)
+      expect(refusal(() => plan(state, name))).toMatchObject({
+        code: 'ERR_CBT_TRACKING_LOST',
+        reason: 'MISSING',
+        message: expect.stringMatching(/^segment .* may have begun on .*: gone/),
+      });
+    expect(problem(state)).toBe('MISSING');
+    expect(refusal(() => planPit(state, pit(9)))).toMatchObject({ reason: 'MISSING' });
+    // Also below a layer that took no bitmaps, and where a lower layer goes on.
+    expect(problem(diskOf(layer([]), ...state.layers))).toBe('MISSING');
+    expect(problem(diskOf(layer([above.at(-1)!]), ...state.layers))).toBe('MISSING');
+  });
+
+  test('is whole where a point in time ended it, and so is what began then', () => {
+    const state = over([segment(2), on(3)]);
+    expect(problem(state)).toBeUndefined();
+    expect(read(state, 2)).toEqual(['0:2', '0:3']);
+    expect(read(state, 3)).toEqual(['0:3']);
+  });
+
+  test.each<[string, Partial<LayerState>]>([
+    ['is raw', { format: 'raw' }],
+    ['is qcow2 of version 2', { format: 'qcow2', problem: { reason: 'FORMAT', message: 'version 2' } }],
+  ])('began above it where that layer %s', (_, base) => {
+    const state = over([on(1)], base);
+    expect(problem(state)).toBeUndefined();
+    expect(read(state, 1)).toEqual(['0:1']);
+  });
+});
+
+test('a rollback of the only point of an overlay says that it stays below', () => {
+  const ended = planRollback(stack([on(2)], [on(2)]), pit(2));
+  expect(ended).toMatchObject({ actions: [remove(on(2))], recording: null, lost: { reason: 'OVERLAY' } });
+  expect(planRollback(flatDisk([on(2)]), pit(2))).not.toHaveProperty('lost');
+});

@@ -116,13 +116,41 @@ describe('an overlay', () => {
   });
 
   test('of points of its own answers from its own tables without a word', async () => {
-    const pit = (await new ImageTracking([top], { format: 'qcow2' }).enable()).pit!;
+    const told = new ImageTracking([top], { format: 'qcow2' });
+    await told.enable();
+    const { pit } = await told.begin();
     await qemuIo(['-f', 'qcow2', top], 'write 512k 64k');
     await using disk = await openDisk(top);
     expect((await disk.pits()).notes.join()).toMatch(/not opened/);
     expect(await (await disk.changes({ from: pit })).ranges()).toEqual(Float64Array.of(512 << 10, 64 << 10));
     expect(await refusalOf(async () => (await disk.allocated()).ranges())).toMatchObject(NOT_FOLLOWED);
     expect(await refusalOf(new ImageTracking([top]).begin())).toMatchObject(NOT_FOLLOWED);
+  });
+
+  test('whose newest point may go on below is answered by nobody who does not look there', async () => {
+    const pit = (await new ImageTracking([base]).enable()).pit!;
+    await qemuIo(['-f', 'qcow2', base], 'write 128k 64k');
+    // As libvirt puts an overlay on: what records gets a bitmap of its name above.
+    const [bitmap] = JSON.parse(await qemuImg('info', '--output=json', base))['format-specific'].data.bitmaps;
+    await qemuImg('bitmap', '--add', top, bitmap.name);
+    await qemuIo(['-f', 'qcow2', top], 'write 512k 64k');
+    const both = Float64Array.of(128 << 10, 64 << 10, 512 << 10, 64 << 10);
+    const ask = async (options: { format?: 'qcow2' } = {}): Promise<Float64Array> => {
+      await using disk = await openDisk(top, options);
+      return await (await disk.changes({ from: pit })).ranges();
+    };
+    expect(await ask({ format: 'qcow2' })).toEqual(both);
+    expect(await refusalOf(ask())).toMatchObject(NOT_FOLLOWED);
+    const image = await readFile(base);
+    await writeFile(base, 'neither raw nor qcow2');
+    expect(await refusalOf(ask({ format: 'qcow2' }))).toMatchObject({ code: 'ERR_CBT_TRACKING_LOST' });
+    // Void bitmaps: the autoclear bit that says they are valid is not set.
+    const cleared = Buffer.from(image);
+    cleared.fill(0, 88, 96);
+    await writeFile(base, cleared);
+    expect(await refusalOf(ask({ format: 'qcow2' }))).toMatchObject({ reason: 'MISSING' });
+    await writeFile(base, image);
+    expect(await ask({ format: 'qcow2' })).toEqual(both);
   });
 
   test('without points of its own is never called untracked: those below are not looked at', async () => {
