@@ -48,24 +48,31 @@ interface Choosing {
   signal: AbortSignal | undefined;
 }
 
+/** An image, and the disk that it becomes. */
+export interface ChosenOnto {
+  image: OntoImage;
+  /** The disk at the run, the full layer first. */
+  layers: Layer[];
+  /** What was looked at: the file or device, and its history where it has one. A name may lead to another one by now. */
+  seen: { identity: string | null; epoch: string | null };
+}
+
 /** The disk of the run that each image becomes; no disk twice. */
-export async function ontoDisks(
-  choosing: Choosing,
-  images: readonly OntoImage[],
-): Promise<{ image: OntoImage; layers: Layer[] }[]> {
+export async function ontoDisks(choosing: Choosing, images: readonly OntoImage[]): Promise<ChosenOnto[]> {
   const { folder, run } = choosing;
   if (images.length === 0) throw invalidArgument('onto', '', 'at least one image');
   const ofFolder = new Set<string | null>();
   for (const name of folder.names.filter((one) => one.endsWith('.qcow2')))
     ofFolder.add(await fileIdentity(folder.file(name)));
-  const chosen: { image: OntoImage; layers: Layer[] }[] = [];
+  const chosen: ChosenOnto[] = [];
   for (const image of images) {
     const found = await onFile(image.image, 'looking', () => stat(image.image));
     if (!found.isFile() && !found.isBlockDevice())
       throw invalidArgument('onto', image.image, 'an image file or a block device');
-    if (ofFolder.has(await fileIdentity(image.image)))
+    const identity = await fileIdentity(image.image);
+    if (ofFolder.has(identity))
       throw invalidArgument('onto', image.image, `no file of the backup in ${folder.path}`);
-    const disk = await ontoDisk(choosing, image);
+    const { disk, epoch } = await ontoDisk(choosing, image);
     const same = chosen.find(({ layers }) => layers.at(-1)?.disk === disk);
     if (same !== undefined)
       throw invalidArgument(
@@ -73,18 +80,32 @@ export async function ontoDisks(
         image.image,
         `another disk than ${same.image.image}, which becomes ${disk.disk}`,
       );
-    chosen.push({ image, layers: folder.stack(run, disk) });
+    chosen.push({ image, layers: folder.stack(run, disk), seen: { identity, epoch } });
   }
   return chosen;
 }
 
-async function ontoDisk({ folder, run, force, signal }: Choosing, asked: OntoImage): Promise<DiskRun> {
-  const { image, disk: name, format, trust } = asked;
+async function ontoDisk(
+  choosing: Choosing,
+  asked: OntoImage,
+): Promise<{ disk: DiskRun; epoch: string | null }> {
+  const { folder, run, signal } = choosing;
+  const { image, format, trust } = asked;
   // An image that a VM has says so here, before anything is said of what the folder knows.
   await requireNoHolder(image, 'write');
   await using opened = await openImageDisk(image, { format, trust, signal });
-  const { epoch, past } = await opened.topLayer({ signal });
-  const known = byHistory(folder, run, epoch ?? past) ?? (epoch === null ? await byPath(run, image) : null);
+  const { epoch, past, sizeBytes } = await opened.topLayer({ signal });
+  const known =
+    byHistory(folder, run, epoch ?? past) ?? (epoch === null ? await byPath(run, image, sizeBytes) : null);
+  return { disk: chosenDisk(choosing, asked, known), epoch };
+}
+
+function chosenDisk(
+  { run, force }: Choosing,
+  asked: OntoImage,
+  known: { disk: DiskRun | null } | null,
+): DiskRun {
+  const { image, disk: name } = asked;
   if (name === undefined) {
     if (known?.disk != null) return known.disk;
     const guess = run.disks.find((one) => run.disks.length === 1 || one.disk === asked.otherwise);
@@ -128,9 +149,13 @@ function byHistory(
   return { disk: run.disks.find((disk) => series.has(folder.seriesOf(disk))) ?? null };
 }
 
-/** By the path that the run’s disk was taken from: where the image has no history of its own that says something else. */
-async function byPath(run: Manifest, image: string): Promise<{ disk: DiskRun } | null> {
+/**
+ * By the path that the run’s disk was taken from, and its size: where the image has no history of its own that says something else. Never a
+ * device: the same number, and name, may be another one’s after the next start of the machine.
+ */
+async function byPath(run: Manifest, image: string, sizeBytes: number): Promise<{ disk: DiskRun } | null> {
   const path = await imagePath(resolve(image));
-  const disk = run.disks.find((one) => path !== null && (one.image === path || one.disk === path));
-  return disk === undefined ? null : { disk };
+  if (path === null || (await stat(path)).isBlockDevice()) return null;
+  const disk = run.disks.find((one) => one.image === path || one.disk === path);
+  return disk === undefined || disk.sizeBytes !== sizeBytes ? null : { disk };
 }

@@ -4,19 +4,21 @@
  * the image’s own points in time, so backups go on from them, and whoever was interrupted asks for the same again.
  */
 import { resolve } from 'node:path';
-import { CbtError, type CbtReason, throwIfAborted } from '../core/errors.js';
+import { CbtError, type CbtReason, retold, throwIfAborted } from '../core/errors.js';
 import { type Checks, callback, checkOptions, flag, listOf, required, text } from '../core/options.js';
+import type { PitList } from '../core/pitList.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type HeldImage, withHeldImage } from '../host/heldImage.js';
+import { requireNotNeeded } from '../host/neededAsIs.js';
 import { readPoints } from '../host/storedPoints.js';
-import { requireEachFileOnce } from '../linux/fileIdentity.js';
+import { fileIdentity, requireEachFileOnce } from '../linux/fileIdentity.js';
 import { freeSpaceFor } from '../linux/freeSpace.js';
 import { type Logger, logger } from '../watch/logger.js';
 import { ClusterSet } from './clusterSet.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
 import { mayDiffer } from './mayDiffer.js';
-import { ONTO_IMAGES, type OntoImage, ontoDisks } from './ontoDisks.js';
+import { type ChosenOnto, ONTO_IMAGES, type OntoImage, ontoDisks } from './ontoDisks.js';
 import { CALL } from './options.js';
 import { openForReading, selectRun } from './reading.js';
 import { toldBackup } from './told.js';
@@ -30,8 +32,10 @@ export interface RestoreOntoOptions {
   onto: readonly OntoImage[];
   /** UUID of the run’s point in time, or the run’s number; the newest unless given. */
   pit?: string | undefined;
-  /** Overwrite images of which the folder does not know that they are these disks. */
+  /** Overwrite images of which the folder does not know that they are these disks, and those below overlays. */
   force?: boolean | undefined;
+  /** URIs of libvirts whose domains may need the images as they are: for an overlay above one, or for saved RAM (`BUSY`). */
+  libvirts?: readonly string[] | undefined;
   /** Folders that sessions on the VM were given for their files: an overlay that waits there keeps the restore away (`BUSY`). */
   scratchPlaces?: readonly string[] | undefined;
   signal?: AbortSignal | undefined;
@@ -76,6 +80,7 @@ const RESTORE_ONTO: Checks<RestoreOntoOptions> = {
   onto: required(ONTO_IMAGES),
   pit: text,
   force: flag,
+  libvirts: listOf(text),
   scratchPlaces: listOf(text),
   onProgress: callback,
   logger,
@@ -83,9 +88,10 @@ const RESTORE_ONTO: Checks<RestoreOntoOptions> = {
 };
 
 /**
- * Writes every disk onto its image, checked as {@link restore} does. Refused before anything is written: images of which the folder knows
- * another disk, or none (`ERR_CBT_INVALID_ARGUMENT`; `force` overwrites them), that are too small, or in use (`BUSY`). After a failure an
- * image may be restored in part: the same call goes on from there. One bad disk spoils no other; where all fail the first error is thrown.
+ * Writes every disk onto its image, checked as {@link restore} does. All images are held, and looked at again, before the first is written.
+ * Refused until then: images of which the folder knows another disk, or none (`ERR_CBT_INVALID_ARGUMENT`; `force` overwrites them), that are
+ * too small, in use, below an overlay, or waited for by saved RAM (`BUSY`). An error after the first write says which images may be restored
+ * in part: the same call goes on from there. A layer that is damaged spoils no other disk; where all fail the first error is thrown.
  * @param options From where, which point, onto what.
  * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, ERR_CBT_CORRUPT_IMAGE for a folder that is not
  * sound.
@@ -112,63 +118,192 @@ async function restoreAll(options: RestoreOntoOptions): Promise<RestoreOntoResul
   );
   // All of them are known before the first is written.
   const chosen = await ontoDisks({ folder, run, force, signal }, options.onto);
-  const progress = new Progress('restore', onProgress);
-  const restored: RestoredOnto[] = [];
-  for (const one of chosen) restored.push(await restoreOne({ folder, progress }, one, options));
+  const work: Work = { folder, options, progress: new Progress('restore', onProgress), writing: false };
+  const todo = chosen.map((one) => new Restoring(one));
+  try {
+    for (const one of todo)
+      await one.attempt(options, () => checkStack(folder, one.chosen.layers, signal), isDamaged);
+    await restoreHeld(work, todo, []);
+    for (const one of todo)
+      await one.attempt(options, async () => {
+        if (one.written === null) return;
+        const { newest, ...done } = one.written;
+        const points = await pointsAfter(one.path, newest, signal);
+        one.done = { disk: one.disk, image: one.path, ...done, points };
+      });
+  } catch (error) {
+    throw inPart(error, todo);
+  }
+  const restored = todo.map((one) => one.told());
   const [first] = restored;
   if (first?.error !== undefined && restored.every(({ error }) => error !== undefined)) throw first.error;
   return { run: run.run, pit: run.pit, disks: restored };
 }
 
-interface Restoring {
+interface Work {
   folder: BackupFolder;
+  options: RestoreOntoOptions;
   progress: Progress;
+  /** Whether all images are held and looked at. */
+  writing: boolean;
 }
 
-async function restoreOne(
-  { folder, progress }: Restoring,
-  { image: { image, format, trust }, layers }: { image: OntoImage; layers: Layer[] },
-  { signal, scratchPlaces }: RestoreOntoOptions,
-): Promise<RestoredOnto> {
-  const disk = layers.at(-1)?.disk.disk ?? '';
-  const path = resolve(image);
-  try {
-    await checkStack(folder, layers, signal);
-    const { newest, ...done } = await withHeldImage(path, { format, trust, signal, scratchPlaces }, (held) =>
-      writeOnto({ folder, layers, path, signal }, held, (bytes, total) => {
-        progress.totalBytes += total;
-        progress.add(disk, bytes);
-      }),
-    );
-    return { disk, image: path, ...done, points: await pointsAfter(path, newest, signal) };
-  } catch (error) {
-    throwIfAborted(signal);
-    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
-    return { disk, image: path, error: error.about(disk) };
+type Written = Awaited<ReturnType<Awaited<ReturnType<typeof prepare>>>>;
+
+/** A disk on its way. */
+class Restoring {
+  /** Whether anything was written to its image. */
+  begun = false;
+  written: Written | null = null;
+  done: RestoredOnto | null = null;
+  error: CbtError | null = null;
+
+  constructor(readonly chosen: ChosenOnto) {}
+
+  get disk(): string {
+    return this.chosen.layers.at(-1)?.disk.disk ?? '';
+  }
+
+  get path(): string {
+    return resolve(this.chosen.image.image);
+  }
+
+  /** Does it unless the disk failed before; its failure is kept where it is of that disk alone. */
+  async attempt(
+    { signal }: RestoreOntoOptions,
+    work: () => Promise<unknown>,
+    isItsOwn: (error: CbtError) => boolean = () => true,
+  ): Promise<void> {
+    if (this.error !== null) return;
+    try {
+      await work();
+    } catch (error) {
+      throwIfAborted(signal);
+      if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL' || !isItsOwn(error)) throw error;
+      this.error = error.about(this.disk);
+    }
+  }
+
+  told(): RestoredOnto {
+    if (this.error === null && this.done !== null) return this.done;
+    const error = this.error ?? new CbtError('ERR_CBT_INTERNAL', `nothing became of ${this.disk}`);
+    return { disk: this.disk, image: this.path, error: inPart(error, [this]) };
   }
 }
 
-/** `newest`: changeId of the newest point that answered before; null where none did. */
-async function writeOnto(
-  work: { folder: BackupFolder; layers: readonly Layer[]; path: string; signal: AbortSignal | undefined },
+function isDamaged({ code }: CbtError): boolean {
+  return code === 'ERR_CBT_CORRUPT_IMAGE';
+}
+
+/** The error, with the images that were begun and are not whole, and those that are. */
+function inPart<T>(error: T, disks: readonly Restoring[]): T | CbtError {
+  const begun = disks.filter((one) => one.begun && one.done === null).map(({ path }) => path);
+  const done = disks.flatMap((one) => (one.begun && one.done !== null ? [one.path] : []));
+  if (!(error instanceof CbtError) || begun.length + done.length === 0) return error;
+  const said = [
+    ...(done.length > 0 ? [`${done.join(', ')} restored already`] : []),
+    ...(begun.length > 0
+      ? [`${begun.join(', ')} may be restored in part: the same command goes on from there`]
+      : []),
+  ].join('; ');
+  return retold(error, { message: `${error.message}; ${said}`, details: { ...error.details, inPart: said } });
+}
+
+/** Holds one image after the other, each while the next are held; then writes. Closes them all on every way out. */
+async function restoreHeld(
+  work: Work,
+  todo: readonly Restoring[],
+  ready: readonly { one: Restoring; write: Awaited<ReturnType<typeof prepare>> }[],
+): Promise<void> {
+  const { folder, options, progress } = work;
+  const { signal, scratchPlaces, libvirts, force } = options;
+  const [one, ...rest] = todo;
+  if (one === undefined) {
+    await requireNotNeeded(
+      ready.map(({ one: { path } }) => path),
+      { libvirts, force, signal },
+    );
+    work.writing = true;
+    for (const { one, write } of ready)
+      await one.attempt(options, async () => {
+        one.written = await write();
+      });
+    return;
+  }
+  if (one.error !== null) return restoreHeld(work, rest, ready);
+  const { image, layers } = one.chosen;
+  const { format, trust } = image;
+  const hold = async (): Promise<void> =>
+    withHeldImage(one.path, { format, trust, signal, scratchPlaces }, async (held) => {
+      const prepared: { one: Restoring; write: Awaited<ReturnType<typeof prepare>> }[] = [];
+      await one.attempt(
+        options,
+        async () => {
+          const write = await prepare({ folder, layers, one, signal }, held, (bytes, total) => {
+            progress.totalBytes += total;
+            progress.add(one.disk, bytes);
+          });
+          prepared.push({ one, write });
+        },
+        isDamaged,
+      );
+      await restoreHeld(work, rest, [...ready, ...prepared]);
+    });
+  // What is thrown before the first write is everybody's; later, what closing this image says.
+  await one.attempt(options, hold, () => work.writing);
+}
+
+/** Looks at all that may refuse the image; the result writes. `newest`: changeId of the newest point that answered before; null where none did. */
+async function prepare(
+  work: { folder: BackupFolder; layers: readonly Layer[]; one: Restoring; signal: AbortSignal | undefined },
   { disk, data, bitmapBytes }: HeldImage,
   tell: (doneBytes: number, moreBytes: number) => void,
 ) {
-  const { layers, path, signal } = work;
+  const { layers, one, signal } = work;
+  const { path } = one;
   const { sizeBytes } = data.info;
-  requireFits(path, sizeBytes, layers.at(-1)?.disk.sizeBytes ?? 0);
   const points = await disk.pits({ count: false, signal });
+  await requireSame(one, points.epoch);
+  requireFits(path, sizeBytes, layers.at(-1)?.disk.sizeBytes ?? 0);
   const { wanted, found } = await mayDiffer({ ...work, disk, points }, sizeBytes);
   const held = ClusterSet.closed(0, sizeBytes);
   for await (const { offset, length } of await disk.allocated({ signal })) held.open(offset, offset + length);
-  const differing = { ...work, target: data, wanted, held, onBytes: (bytes: number) => tell(bytes, 0) };
+  const onWrite = (): void => {
+    one.begun = true;
+  };
+  const differing = {
+    ...work,
+    target: data,
+    wanted,
+    held,
+    onWrite,
+    onBytes: (bytes: number) => tell(bytes, 0),
+  };
   const { compareBytes, growBytes } = await extent(differing, sizeBytes);
   if (bitmapBytes !== null) await requireRoom(path, growBytes + bitmapBytes);
   tell(0, compareBytes);
-  const written = await writeDiffering(differing);
-  const { by, base, reason, message } = found;
-  const newest = points.state === 'recording' ? (points.pits.at(-1)?.changeId ?? null) : null;
-  return { newest, sizeBytes, by, base: base?.run.run ?? null, reason, message, ...written };
+  return async () => {
+    const written = await writeDiffering(differing);
+    const { by, base, reason, message } = found;
+    const newest = answers(points) ? (points.pits.at(-1)?.changeId ?? null) : null;
+    return { newest, sizeBytes, by, base: base?.run.run ?? null, reason, message, ...written };
+  };
+}
+
+/** A path only leads to an image: while nobody held it, it may have come to lead to another one. */
+async function requireSame({ path, chosen }: Restoring, epoch: string | null): Promise<void> {
+  const { seen } = chosen;
+  const same = seen.identity !== null && (await fileIdentity(path)) === seen.identity;
+  if (same && (seen.epoch === null || seen.epoch === epoch)) return;
+  throw new CbtError(
+    'ERR_CBT_BACKEND_UNAVAILABLE',
+    `${path} was not written to: it is another image than a moment ago, when it was found to be ${chosen.layers.at(-1)?.disk.disk}`,
+    { disk: path, reason: 'BUSY', details: { path } },
+  );
+}
+
+function answers({ state }: PitList): boolean {
+  return state === 'recording' || state === 'overlay';
 }
 
 async function requireRoom(image: string, neededBytes: number): Promise<void> {
@@ -188,6 +323,6 @@ async function pointsAfter(
   signal: AbortSignal | undefined,
 ): Promise<'kept' | 'none' | 'lost'> {
   if (newest === null) return 'none';
-  const { state, pits } = await readPoints(path, signal);
-  return state === 'recording' && pits.at(-1)?.changeId === newest ? 'kept' : 'lost';
+  const points = await readPoints(path, signal);
+  return answers(points) && points.pits.at(-1)?.changeId === newest ? 'kept' : 'lost';
 }

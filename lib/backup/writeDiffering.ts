@@ -22,6 +22,8 @@ export interface Differing {
   signal: AbortSignal | undefined;
   /** Told the bytes that were compared. */
   onBytes: (bytes: number) => void;
+  /** Told before each write. */
+  onWrite: () => void;
 }
 
 /** Bytes that were looked at, written as data, and made zeros. */
@@ -37,13 +39,14 @@ const ZEROS = Buffer.alloc(CLUSTER_BYTES);
 
 /** Writes and brings to stable storage. What lies behind the run’s disk becomes zeros. */
 export async function writeDiffering(work: Differing): Promise<Written> {
-  const { folder, layers, target, wanted, signal } = work;
+  const { folder, layers, target, wanted, signal, onWrite } = work;
   const call = signal === undefined ? {} : { signal };
   const done: Written = { comparedBytes: 0, writtenBytes: 0, zeroedBytes: 0 };
   const blocks = new BlockTarget(target, call);
   const runBytes = layers.at(-1)?.disk.sizeBytes ?? 0;
   const zero = async (from: number, until: number): Promise<void> => {
     for await (const { offset, length } of heldData(work, from, until, done)) {
+      onWrite();
       await blocks.zero(offset, length);
       done.zeroedBytes += length;
     }
@@ -53,6 +56,7 @@ export async function writeDiffering(work: Differing): Promise<Written> {
       if (piece.data === null) await zero(piece.offset, piece.offset + piece.length);
       else
         for (const span of await differing(work, piece.offset, piece.data, done)) {
+          onWrite();
           done.writtenBytes += span.data.length;
           yield span;
         }

@@ -126,7 +126,7 @@ Examples:
     .option(...TRUST)
     .option(
       '--force',
-      'replace a file that is there; overwrite an image of which the folder does not know that it is this disk',
+      'replace a file that is there; overwrite an image of which the folder does not know that it is this disk, or on which an overlay stands',
     );
   addTlsFlags(restore)
     .option('--json', 'print one JSON object')

@@ -44,7 +44,8 @@ export async function main(argv: readonly string[], given?: Partial<CliIo>): Pro
     const { received } = signals;
     if (received === null || toCbtError(error).code !== 'ERR_CBT_ABORTED')
       return reportError(io, inFlags(toCbtError(error), context.command), json);
-    reportError(io, new CbtError('ERR_CBT_ABORTED', `ended by ${received}: what was begun is undone`), json);
+    const { inPart = 'what was begun is undone' } = toCbtError(error).details;
+    reportError(io, new CbtError('ERR_CBT_ABORTED', `ended by ${received}: ${inPart}`), json);
     return exitCodeOfSignal(received);
   } finally {
     signals.stop();

@@ -33,9 +33,9 @@ export async function within<Options extends CallOptions, T>(
   }
 }
 
-/** What the cancelled call tells beside (a point in time that stays) is told all the same. */
+/** What the cancelled call tells beside (a point in time that stays, an image that is restored in part) is told all the same. */
 function lateBy({ message, details }: CbtError, error: CbtError): CbtError {
-  const stays = 'pointStays' in error.details ? `: ${error.message}` : '';
+  const stays = 'pointStays' in error.details || 'inPart' in error.details ? `: ${error.message}` : '';
   return new CbtError('ERR_CBT_TIMEOUT', `${message}${stays}`, {
     ...(error.disk !== undefined && { disk: error.disk }),
     ...(error.disks !== undefined && { disks: error.disks }),

@@ -257,7 +257,7 @@ async function hasOneOwner(folder: string, image: string): Promise<boolean> {
 }
 
 /** The image that an overlay names as the one below; null where it is no such overlay. Throws where that cannot be seen. */
-async function imageBelow(overlay: string): Promise<string | null> {
+export async function imageBelow(overlay: string): Promise<string | null> {
   try {
     const { backingName } = await readOverlayHead(overlay);
     return backingName && resolveBackingFile(overlay, backingName, undefined).path;

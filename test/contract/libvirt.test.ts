@@ -23,6 +23,10 @@ async function real(): Promise<LibvirtSubject> {
   return {
     uri: daemon.uri,
     destroy: async (name) => void (await daemon.virsh('destroy', name)),
+    async save(name) {
+      await daemon.virsh('start', name);
+      await daemon.virsh('managedsave', name);
+    },
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
   };
 }
@@ -41,6 +45,7 @@ async function fake(): Promise<LibvirtSubject> {
   return {
     uri: libvirt.uri,
     destroy: () => libvirt.stop(UUIDS[RUNS]),
+    save: async () => libvirt.save(UUIDS[IS_OFF]),
     async [Symbol.asyncDispose]() {
       await libvirt[Symbol.asyncDispose]();
       await qemu[Symbol.asyncDispose]();

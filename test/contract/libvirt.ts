@@ -16,6 +16,8 @@ export interface LibvirtSubject extends AsyncDisposable {
   uri: string;
   /** Ends the QEMU of the domain that runs, as its owner would. */
   destroy(domain: string): Promise<void>;
+  /** Starts the domain that is off, and saves its RAM. */
+  save(domain: string): Promise<void>;
 }
 
 export const RUNS = 'runs';
@@ -133,6 +135,14 @@ export function libvirtContract(maker: string, make: () => Promise<LibvirtSubjec
         }),
       ).toMatchObject({ details: { power: 'off' } });
       await port.close();
+    });
+
+    test('tells whether the RAM of a domain was saved, for its next start to go on with', async () => {
+      const domain = await libvirt.domain(IS_OFF);
+      expect(await libvirt.hasManagedSave(domain)).toBe(false);
+      await subject.save(IS_OFF);
+      expect(await libvirt.hasManagedSave(domain)).toBe(true);
+      expect(await libvirt.isActive(domain)).toBe(false);
     });
   });
 }

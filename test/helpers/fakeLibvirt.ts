@@ -30,6 +30,8 @@ export interface FakeDomain {
   xml: string;
   /** QMP socket of its QEMU; null while it is off. */
   qmp: string | null;
+  /** Whether its RAM was saved. */
+  saved?: boolean;
 }
 
 /** What libvirt answers with an error. */
@@ -97,6 +99,11 @@ export class FakeLibvirt {
 
   rename(uuid: string, name: string): void {
     this.#require(uuid).name = name;
+  }
+
+  /** As `virsh managedsave` leaves a domain. */
+  save(uuid: string): void {
+    this.#require(uuid).saved = true;
   }
 
   /** As `virsh destroy` would, but that its QEMU lives on. */
@@ -174,6 +181,8 @@ export class FakeLibvirt {
           .int(this.#of(args).monitor === null ? 5 : 1)
           .int(0)
           .bytes();
+      case 'hasManagedSave':
+        return out.int(this.#of(args).saved === true ? 1 : 0).bytes();
       case 'domainXml':
         return out.text(this.#of(args).xml).bytes();
       case 'checkpoints':

@@ -131,6 +131,12 @@ export class Libvirt implements AsyncDisposable {
     return state !== 5 && state !== 6;
   }
 
+  /** Whether its RAM was saved (`virsh managedsave`): its next start goes on with that, over disks that must be what they were then. */
+  async hasManagedSave(domain: DomainRef, options?: WaitOptions): Promise<boolean> {
+    const args = writeDomain(new XdrWriter(), domain).unsigned(0);
+    return (await this.#rpc.call(PROCEDURES.hasManagedSave, args.bytes(), readInt, options)) !== 0;
+  }
+
   /** Its XML: of what runs, or (`inactive`, or while it is off) of what starts next. */
   async xml(domain: DomainRef, options: WaitOptions & { inactive?: boolean } = {}): Promise<string> {
     const args = writeDomain(new XdrWriter(), domain).unsigned(options.inactive ? XML_INACTIVE : 0);

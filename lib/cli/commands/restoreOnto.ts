@@ -1,9 +1,10 @@
 /** `qemu-cbt restore --onto`: images that are there become what disks were at a run; only what differs is written. */
+import { stat } from 'node:fs/promises';
 import type { OntoImage } from '../../backup/ontoDisks.js';
 import { type RestoredOnto, restoreOnto } from '../../backup/restoreOnto.js';
 import { CbtError, invalidArgument, retold } from '../../core/errors.js';
 import type { Vm, VmDiskInfo } from '../../core/vm.js';
-import { parseDiskName, parseVmName } from '../../host/diskName.js';
+import { defaultUri, parseDiskName, parseVmName } from '../../host/diskName.js';
 import type { HostVm } from '../../host/hostVm.js';
 import { exitCodeOf } from '../exitCode.js';
 import { inventoryOf } from '../inventory.js';
@@ -30,7 +31,17 @@ export async function restoreOntoCommand(io: CliIo, flags: RestoreOntoFlags): Pr
   const work = async (onto: readonly OntoImage[]): Promise<number> => {
     const bar = new TransferProgress(io, 'restore', { json });
     const scratchPlaces = await inventoryOf(io).scratchPlaces();
-    const options = { from, onto, pit, force, scratchPlaces, signal: io.signal, onProgress: bar.update };
+    const libvirts = await libvirtsOf(io, vm);
+    const options = {
+      from,
+      onto,
+      pit,
+      force,
+      libvirts,
+      scratchPlaces,
+      signal: io.signal,
+      onProgress: bar.update,
+    };
     const { run, pit: of, disks } = await restoreOnto(options).finally(() => bar.end());
     return tellDisks(io, { run, pit: of, disks }, json);
   };
@@ -51,15 +62,39 @@ export async function restoreOntoCommand(io: CliIo, flags: RestoreOntoFlags): Pr
   );
 }
 
+/** The libvirts of the host file, the VM’s own, and the usual one where it answers. */
+async function libvirtsOf(io: CliIo, vm: HostVm | null): Promise<string[]> {
+  const inventory = inventoryOf(io);
+  const call = { signal: io.signal };
+  const usual = (await inventory.domainsOf(defaultUri(io.env), call)).filter(({ unknown }) => !unknown);
+  const vms = [...(vm === null ? [] : [vm]), ...(await inventory.vms(call)), ...usual];
+  const uris = vms.flatMap(({ entry: { libvirt }, served }) =>
+    libvirt === undefined || !served ? [] : [libvirt.slice(0, libvirt.indexOf('#'))],
+  );
+  return [...new Set(uris)];
+}
+
 /** A VM that is off, a disk of one, or (no VM) an image. */
 async function findOnto(io: CliIo, name: string): Promise<{ vm: HostVm | null; disk: string | undefined }> {
   const inventory = inventoryOf(io);
   const call = { signal: io.signal };
   const parsed = name.includes('#') || name.includes(':') ? parseDiskName(name) : parseVmName(name);
   if (parsed.kind === 'path') return { vm: null, disk: undefined };
-  if (parsed.disk === '') return { vm: await inventory.find(name, call).catch(asOnto), disk: undefined };
+  if (parsed.disk === '') {
+    const vm = await inventory.find(name, call).catch(asOnto);
+    // A plain name that is no VM’s is that of a file here: an image, where it is no socket.
+    const isImage = parsed.kind === 'vm' && vm?.entry.qmp === name && !(await isSocket(name));
+    return { vm: isImage ? null : vm, disk: undefined };
+  }
   const found = await inventory.findDisk(name, call).catch(asOnto);
   return 'path' in found ? { vm: null, disk: undefined } : found;
+}
+
+async function isSocket(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isSocket(),
+    () => false,
+  );
 }
 
 /** Told of the option that was given. */
@@ -102,7 +137,6 @@ async function tellDisks(
   for (const one of json ? [] : disks) {
     if (one.error !== undefined) {
       io.stderr.write(errorLine(one.disk, one.error));
-      warn(io, `${one.image} may be restored in part: the same command goes on from there`);
       continue;
     }
     await tell(io, describe(one, run, pit));

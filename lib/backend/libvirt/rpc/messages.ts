@@ -20,6 +20,7 @@ export const PROCEDURES = {
   domainByUuid: remote(24, 'virDomainLookupByUUID'),
   authentication: remote(66, 'the list of ways to authenticate'),
   polkit: remote(70, 'authentication by polkit'),
+  hasManagedSave: remote(183, 'virDomainHasManagedSaveImage'),
   domainState: remote(212, 'virDomainGetState'),
   domains: remote(273, 'virConnectListAllDomains'),
   jobStats: remote(298, 'virDomainGetJobStats'),
