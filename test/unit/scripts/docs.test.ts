@@ -59,6 +59,8 @@ function wrongCommands(text: string): string[] {
   const known = new Map(
     program.commands.map((command) => [command.name(), command.options.map(({ long }) => long)]),
   );
+  // Of the library's own making, and not among them.
+  known.set('help', []);
   const printed = [
     ...[...text.matchAll(/^ {4}qemu-cbt (.*)$/gm)].map(([, line = '']) => line.replace(/ #.*$/, '')),
     ...[...text.matchAll(/`qemu-cbt ([^`\n]*)`/g)].map(([, line = '']) => line),
