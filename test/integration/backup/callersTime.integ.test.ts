@@ -18,9 +18,10 @@ import { listenSilently, type SilentServer } from '../../helpers/silent.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
-const { backup, estimate, verify, verifyAgainst, prune, restore, restoreRun, listRuns, checkNewest } =
+const { backup, estimate, verify, verifyAgainst, prune, restore, restoreRun, restoreOnto, listRuns } =
   program;
-const { backupToTarget, restoreFromTarget, verifyTarget, checkMap, vmSource, httpTarget } = program;
+const { checkNewest, backupToTarget, restoreFromTarget, verifyTarget, checkMap, vmSource, httpTarget } =
+  program;
 
 /** They make something, and wait for nobody. */
 const AT_ONCE = [
@@ -68,6 +69,7 @@ const silent: Record<string, (own: CallOptions) => Promise<unknown>> = {
 const local: Record<string, (own: CallOptions) => Promise<unknown>> = {
   verify: (own) => verify({ from, ...own }),
   restoreRun: (own) => restoreRun({ from, toFolder: join(folder.path, 'restored'), ...own }),
+  restoreOnto: (own) => restoreOnto({ from, onto: [{ image: join(folder.path, 'out.qcow2') }], ...own }),
   listRuns: (own) => listRuns({ from, ...own }),
   checkNewest: (own) => checkNewest({ from, maxAgeMs: 60_000, ...own }),
 };
