@@ -93,7 +93,7 @@ Examples:
     )
     .option(
       '--define <name>',
-      'make a new domain of libvirt over the files of --to-folder, from the XML that the run kept: its name, or libvirt:<uri>#<name>',
+      'make a new domain of libvirt over the files of --to-folder, of what a plain VM needs from the XML that the run kept (--trust: all of it): its name, or libvirt:<uri>#<name>',
     )
     .option(
       '--same-identity',

@@ -277,10 +277,10 @@ export const targets = {
       });
       await answerOrRefusal(async () => void checkpointOf('theirs', words));
       await answerOrRefusal(async () => {
-        const files = new Map([['vda', '/new/vda']]);
+        const files = [{ disk: 'vda', image: null, file: '/new/vda' }];
         const { xml } = newDomainXml(words, { name: 'again', files, format: 'qcow2' });
-        for (const { target, file, device } of parseDomainXml('again', xml).disks)
-          assert(!['disk', 'lun'].includes(device) || (target === 'vda' && file === '/new/vda'));
+        for (const { file, device } of parseDomainXml('again', xml).disks)
+          assert(file === (['disk', 'lun'].includes(device) ? '/new/vda' : null));
       });
       await answerOrRefusal(async () => void parseDomainName(words));
       await answerOrRefusal(async () => {

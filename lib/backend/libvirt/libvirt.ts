@@ -44,6 +44,8 @@ const DEFAULT_CONNECT_MS = 10_000;
 /** virConnectAuthType, as the list of ways tells them. */
 const AUTH = { none: 0, sasl: 1, polkit: 2 } as const;
 const XML_INACTIVE = 2;
+/** virDomainDefineFlags. */
+const DEFINE_VALIDATE = 1;
 
 /** Hears the events of one domain's QEMU. */
 export type MonitorListener = (event: MonitorEvent) => void;
@@ -154,9 +156,13 @@ export class Libvirt implements AsyncDisposable {
     return await this.#rpc.call(PROCEDURES.checkpointXml, args.bytes(), readText, options);
   }
 
-  /** Makes a domain, which is off, from its XML; one of its name or UUID is there already: an error. */
+  /**
+   * Makes a domain, which is off, from XML that fits libvirt's schema. One that has its name **and** UUID is made anew by it: whoever does not
+   * want that has to look first. One that has either is libvirt's error.
+   */
   async define(xml: string, options?: WaitOptions): Promise<DomainRef> {
-    return await this.#rpc.call(PROCEDURES.define, new XdrWriter().text(xml).bytes(), readOneDomain, options);
+    const args = new XdrWriter().text(xml).unsigned(DEFINE_VALIDATE);
+    return await this.#rpc.call(PROCEDURES.define, args.bytes(), readOneDomain, options);
   }
 
   /** One QMP command as JSON; QEMU's answer as JSON, a refusal of QEMU's as well. */

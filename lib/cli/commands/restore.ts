@@ -2,14 +2,15 @@
 import { type RestoreResult, restore } from '../../backup/restore.js';
 import { type RestoreRunResult, restoreRun } from '../../backup/restoreRun.js';
 import { invalidArgument } from '../../core/errors.js';
-import { defineDomain, requireNewDomain, whatIsNotInABackup } from '../../host/defineDomain.js';
-import { exitCodeOf, NOT_AS_WANTED } from '../exitCode.js';
+import { whatIsNotInABackup } from '../../host/defineDomain.js';
+import { exitCodeOf, NOT_AS_WANTED, worseOf } from '../exitCode.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { formatBytes } from '../picture/units.js';
 import { printable, warn } from '../report.js';
 import { errorJson, errorLine } from '../sourceFlags.js';
 import { type TlsFlags, tlsOf } from '../tlsFlags.js';
 import { TransferProgress } from '../transferProgress.js';
+import { defineOver, lookBeforeDefining } from './restoreDefine.js';
 
 export interface RestoreFlags extends TlsFlags {
   from: string;
@@ -40,8 +41,12 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
     );
   if (sameIdentity !== undefined && define === undefined)
     throw invalidArgument('--same-identity', sameIdentity, 'given with --define');
-  if (onto === undefined && flags.trust !== undefined)
-    throw invalidArgument('--trust', flags.trust, 'left out: it is for images that are there (--onto)');
+  if (onto === undefined && define === undefined && flags.trust !== undefined)
+    throw invalidArgument(
+      '--trust',
+      flags.trust,
+      'left out: it is for images that are there (--onto), and for the XML of --define',
+    );
   if (onto !== undefined) {
     if (tls !== undefined) throw invalidArgument('--onto', onto, 'an NBD URI (--to) where TLS is asked for');
     const { restoreOntoCommand } = await import('./restoreOnto.js');
@@ -57,13 +62,14 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
   if (toFolder !== undefined) {
     if (tls !== undefined)
       throw invalidArgument('--to-folder', toFolder, 'an NBD URI (--to) where TLS is asked for');
-    const to = define === undefined ? null : domainNamed(define);
-    if (to !== null) await requireNewDomain(to, { signal: io.signal });
-    const result = await restoreRun({ ...common, toFolder }).finally(() => bar.end());
+    const how = { format: format ?? 'qcow2', sameIdentity, trust: flags.trust };
+    const over = define === undefined ? null : await lookBeforeDefining(io, { from, pit, define }, how);
+    // The run that was looked at: another one may have been added.
+    const which = over === null ? {} : { pit: String(over.run.run) };
+    const result = await restoreRun({ ...common, ...which, toFolder }).finally(() => bar.end());
     const code = await tellRun(io, result, json);
-    if (to === null || result.disks.some(({ error }) => error !== undefined)) return code;
-    await defineOver(io, to, result, { format: format ?? 'qcow2', sameIdentity });
-    return code;
+    const defined = over === null ? 0 : await defineOver(io, over, result);
+    return worseOf(code, defined);
   }
   if (to === undefined)
     throw invalidArgument(
@@ -98,28 +104,6 @@ async function tellRun(
   if (first !== undefined) return exitCodeOf(first);
   // What was asked for is all disks of the VM.
   return missing.length === 0 ? 0 : NOT_AS_WANTED;
-}
-
-/** A name alone is one of the default libvirt. */
-function domainNamed(define: string): string {
-  return define.startsWith('libvirt:') ? define : `libvirt:#${define}`;
-}
-
-async function defineOver(
-  io: CliIo,
-  to: string,
-  { run, disks, definition }: RestoreRunResult,
-  how: { format: 'raw' | 'qcow2'; sameIdentity: boolean | undefined },
-): Promise<void> {
-  if (definition === undefined) {
-    const what = `left out: run ${run} kept no XML of a libvirt domain. Its disks are restored`;
-    throw invalidArgument('--define', to, what);
-  }
-  const files = new Map(disks.map(({ disk, file }) => [disk, file]));
-  const missing = await defineDomain(to, definition, { ...how, files }, { signal: io.signal });
-  io.stderr.write(
-    `${printable(to)} is defined${missing.length === 0 ? '' : `, without ${missing.join(', ')}`}\n`,
-  );
 }
 
 function describe({ disk, run, pit, sizeBytes, writtenBytes }: RestoreResult, to: string): string {

@@ -14,7 +14,6 @@ const qemu = (number: number, name: string): Procedure => ({ program: QEMU, numb
 export const PROCEDURES = {
   open: remote(1, 'virConnectOpen'),
   close: remote(2, 'virConnectClose'),
-  define: remote(11, 'virDomainDefineXML'),
   domainXml: remote(14, 'virDomainGetXMLDesc'),
   domainByName: remote(23, 'virDomainLookupByName'),
   domainByUuid: remote(24, 'virDomainLookupByUUID'),
@@ -27,6 +26,7 @@ export const PROCEDURES = {
   domainEvents: remote(316, 'virConnectDomainEventRegisterAny'),
   freeze: remote(335, 'virDomainFSFreeze'),
   thaw: remote(336, 'virDomainFSThaw'),
+  define: remote(350, 'virDomainDefineXMLFlags'),
   checkpointXml: remote(412, 'virDomainCheckpointGetXMLDesc'),
   checkpoints: remote(413, 'virDomainListAllCheckpoints'),
   monitorCommand: qemu(1, 'virDomainQemuMonitorCommand'),

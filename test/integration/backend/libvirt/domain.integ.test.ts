@@ -120,9 +120,16 @@ describe('a domain that runs', () => {
     const anew = ['restore', '--from', to, '--to-folder', files, '--define', daemon.address(another)];
     const { code, stderr } = await cli(...anew);
     expect([code, stderr]).toEqual([0, expect.stringContaining('is defined')]);
+    expect(stderr).toContain('<emulator> is left out');
     const uuid = (of: string): Promise<string> => daemon.virsh('domuuid', of);
     expect(await uuid(another)).not.toBe(await uuid(name));
     expect((await cli(...anew)).stderr).toContain(`has a domain ${another} already`);
+    // libvirt would make the old one anew, over the restored disks.
+    const same = [...anew.slice(0, -1), daemon.address(`${another}-2`), '--same-identity'];
+    expect(await cli(...same)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(new RegExp(`of UUID .* already, ${name}:`)),
+    });
     await chmod(files, 0o755);
     await daemon.virsh('start', another);
     expect(await daemon.virsh('domblklist', another)).toContain(`${files}/vda.qcow2`);
@@ -133,6 +140,19 @@ describe('a domain that runs', () => {
     await disk.close();
     await daemon.virsh('destroy', name);
     await qemuImg('compare', restored, images[0]!);
+  });
+
+  test('a disk that was plugged in while it ran is restored, and told that the new domain does not have it', async () => {
+    const [to, hot] = [daemon.file(`backup-${name}`), daemon.file(`images/${name}-hot.qcow2`)];
+    await qemuImg('create', '-q', '-f', 'qcow2', hot, '1M');
+    await daemon.virsh('attach-disk', name, hot, 'vdc', '--live', '--subdriver', 'qcow2');
+    expect((await cli('backup', '--vm', address, '--to', to)).code).toBe(0);
+    const folder = daemon.file(`images/${name}-hot`);
+    const define = ['--define', daemon.address(`${name}-hot`)];
+    const { code, stderr } = await cli('restore', '--from', to, '--to-folder', folder, ...define);
+    expect(code).toBe(6);
+    expect(stderr).toContain(`${folder}/vdc.qcow2 is attached to nothing`);
+    expect(await daemon.virsh('domblklist', `${name}-hot`)).toMatch(/vda.*vda\.qcow2\s+vdb.*vdb\.qcow2\s*$/);
   });
 
   test('an overlay is refused: libvirt would not know of it', async () => {
