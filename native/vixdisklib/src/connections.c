@@ -44,6 +44,8 @@ CBT_API VixError VixDiskLib_GetConnectParams(const VixDiskLibConnection connecti
     texts[i] = cbt_read_bytes(request.values, &lengths[i]);
     room += lengths[i] + 1;
   }
+  uint32 port = (uint32)cbt_read_u64(request.values), nfc_port = (uint32)cbt_read_u64(request.values);
+  if (request.values->broken) return cbt_request_end(&request, VIX_E_FAIL);
   VixDiskLibConnectParams *params = cbt_lend(room, CBT_PARAMS);
   if (params == NULL) return cbt_request_end(&request, VIX_E_OUT_OF_MEMORY);
   char *at = (char *)(params + 1);
@@ -54,8 +56,8 @@ CBT_API VixError VixDiskLib_GetConnectParams(const VixDiskLibConnection connecti
     *fields[i] = at;
     at += lengths[i] + 1;
   }
-  params->port = (uint32)cbt_read_u64(request.values);
-  params->nfcHostPort = (uint32)cbt_read_u64(request.values);
+  params->port = port;
+  params->nfcHostPort = nfc_port;
   *connectParams = params;
   return cbt_request_end(&request, code);
 }
@@ -74,6 +76,7 @@ CBT_API VixError VixDiskLib_ConnectEx(const VixDiskLibConnectParams *connectPara
   code = cbt_request_ask(&request, NULL, NULL);
   if (code != VIX_OK) return cbt_request_end(&request, code);
   uint64_t number = cbt_read_u64(request.values);
+  if (request.values->broken) return cbt_request_end(&request, VIX_E_FAIL);
   struct cbt_object *made = cbt_object_make(CBT_CONNECTION, request.channel, number);
   void *handle = made == NULL ? NULL : cbt_object_publish(made);
   if (handle == NULL) {
@@ -130,6 +133,7 @@ CBT_API VixError VixDiskLib_Cleanup(const VixDiskLibConnectParams *connectParams
   code = cbt_request_ask(&request, NULL, NULL);
   if (code == VIX_OK) {
     uint32 cleaned = (uint32)cbt_read_u64(request.values), remaining = (uint32)cbt_read_u64(request.values);
+    if (request.values->broken) return cbt_request_end(&request, VIX_E_FAIL);
     if (numCleanedUp != NULL) *numCleanedUp = cleaned;
     if (numRemaining != NULL) *numRemaining = remaining;
   }

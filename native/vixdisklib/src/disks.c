@@ -42,11 +42,12 @@ CBT_API VixError VixDiskLib_Open(const VixDiskLibConnection connection, const ch
   const uint8_t *transport = cbt_read_bytes(request.values, &length);
   made->transport = transport_of(transport, length);
   made->lane = open_lane(request.values, made->capacity);
-  void *handle = cbt_object_publish(made);
+  bool is_whole = !request.values->broken;
+  void *handle = is_whole ? cbt_object_publish(made) : NULL;
   if (handle == NULL) {
     cbt_object_end(made);
     cbt_object_drop(made);
-    return cbt_request_end(&request, VIX_E_OUT_OF_MEMORY);
+    return cbt_request_end(&request, is_whole ? VIX_E_OUT_OF_MEMORY : VIX_E_FAIL);
   }
   /* Another thread ended the connection meanwhile, and may have found the disk or not. The command closes it with the connection. */
   if (cbt_object_is_ending(request.object) || !cbt_is_current(request.channel)) {

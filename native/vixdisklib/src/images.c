@@ -99,8 +99,11 @@ CBT_API VixError VixDiskLib_SpaceNeededForClone(VixDiskLibHandle diskHandle, Vix
   if (spaceNeeded == NULL) return cbt_request_end(&request, VIX_E_INVALID_ARG);
   cbt_write_u64(&request.message, (uint32)diskType);
   code = cbt_request_ask(&request, NULL, NULL);
-  if (code == VIX_OK) *spaceNeeded = cbt_read_u64(request.values);
-  return cbt_request_end(&request, code);
+  if (code != VIX_OK) return cbt_request_end(&request, code);
+  uint64_t bytes = cbt_read_u64(request.values);
+  if (request.values->broken) return cbt_request_end(&request, VIX_E_FAIL);
+  *spaceNeeded = bytes;
+  return cbt_request_end(&request, VIX_OK);
 }
 
 /* What QEMU's images do not have, whatever the handles are; the command says why in its log. */

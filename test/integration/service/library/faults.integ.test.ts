@@ -57,6 +57,10 @@ test.each(SANITIZERS)(
   },
 );
 
+test.each(SANITIZERS)('answers that lack what was asked for are no success: %s', async (sanitizers) => {
+  expect(await run(sanitizers, 'short', '')).toBe('done\n');
+});
+
 test.each(SANITIZERS)('a server that says nothing ends its reads with a reason: %s', async (sanitizers) => {
   const { server, uri } = await startServer();
   expect(await run(sanitizers, 'stuck', String(server.pid), { SERVER: uri })).toBe('done\n');

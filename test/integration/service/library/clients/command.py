@@ -38,7 +38,9 @@ def answer(number, name, body, at):
     seen.add(name)
     if name == "InitEx":
         send(0, 3, b"begun")
-    if name == "ConnectEx":
+    if b"short" in body:
+        send(number, 2, 0)
+    elif name == "ConnectEx":
         send(number, 2, 0, 1)
     elif name == "Open":
         path, _ = text(body, at + 9)

@@ -74,6 +74,24 @@ static void silent(void) {
   VixDiskLib_Exit();
 }
 
+/* Answers of success that lack what was asked for are none, and nothing is written where it belongs. */
+static void short_answers(void) {
+  begin_disk();
+  VixDiskLibConnection other = NULL;
+  VixDiskLibHandle none = NULL;
+  VixDiskLibConnectParams *params = NULL;
+  uint64 bytes = 7;
+  uint32 cleaned = 7, remaining = 7;
+  EQUALS(VixDiskLib_ConnectEx(NULL, FALSE, "short", NULL, &other), VIX_E_FAIL);
+  EQUALS(VixDiskLib_Open(connection, "short", 0, &none), VIX_E_FAIL);
+  EQUALS(VixDiskLib_GetConnectParams(connection, &params), VIX_E_FAIL);
+  EQUALS(VixDiskLib_SpaceNeededForClone(disk, VIXDISKLIB_DISK_MONOLITHIC_SPARSE, &bytes), VIX_E_FAIL);
+  EQUALS(VixDiskLib_Cleanup(NULL, &cleaned, &remaining), VIX_E_FAIL);
+  CHECK(other == NULL && none == NULL && params == NULL && bytes == 7 && cleaned == 7 && remaining == 7);
+  EQUALS(VixDiskLib_Close(disk), VIX_OK);
+  VixDiskLib_Exit();
+}
+
 /* The command reads no more: who sends does not hang either, and his buffer is his again when it is told. */
 static void deaf(void) {
   begin_disk();
@@ -248,6 +266,7 @@ int main(int argc, char **argv) {
   const char *what = argv[1];
   if (strcmp(what, "descriptors") == 0) descriptors(argv[2]);
   if (strcmp(what, "silent") == 0) silent();
+  if (strcmp(what, "short") == 0) short_answers();
   if (strcmp(what, "deaf") == 0) deaf();
   if (strcmp(what, "closes") == 0) closes(atoi(argv[2]));
   if (strcmp(what, "stuck") == 0) stuck(atoi(argv[2]));
