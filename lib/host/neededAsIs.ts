@@ -59,7 +59,9 @@ async function requireNothingAbove(
   for (const { name } of files) {
     throwIfAborted(signal);
     const overlay = join(folder, name);
-    const below = await imageBelow(overlay);
+    const below = await imageBelow(overlay).catch((error: unknown) => {
+      throw notKnown(image, `whether ${overlay} stands on it`, error);
+    });
     const one = below === null ? undefined : wanted.get((await fileIdentity(below)) ?? '');
     if (one !== undefined)
       throw needed(one, `${overlay} stands on it, and would be torn; it is the newest state of the disk`);
@@ -75,9 +77,10 @@ async function requireNoDomain(
   const { Libvirt } = await import('../backend/libvirt/libvirt.js');
   const libvirt = await Libvirt.connect(parseLibvirtUri(uri), { signal }).catch((error: unknown) => {
     throwIfAborted(signal);
-    // One that is down has the saved RAM all the same.
     if (error instanceof CbtError && force) return null;
-    throw error;
+    // One that is down has the saved RAM all the same.
+    const [image = ''] = wanted.values();
+    throw notKnown(image, 'whether a domain needs it', error);
   });
   if (libvirt === null) return;
   try {
@@ -135,6 +138,11 @@ async function layerOf(
       });
   }
   return null;
+}
+
+/** Anything but a coded error is thrown as it is. */
+function notKnown(image: string, what: string, error: unknown): unknown {
+  return error instanceof CbtError ? needed(image, `${what} is not known: ${error.message}`) : error;
 }
 
 function needed(image: string, why: string, forcible = true): CbtError {

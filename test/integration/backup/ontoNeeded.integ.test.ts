@@ -84,6 +84,18 @@ test('an image below an overlay is refused: beside it, and as a disk of a domain
   }
 });
 
+test('a libvirt that was named and does not answer may have a domain that needs the image', async () => {
+  await run(image);
+  await io(image, 'write -P 2 0 64k');
+  const libvirts = [`qemu:///system?socket=${at('nobody')}`];
+  const error = await refusalOf(restoreOnto({ from, onto: [{ image }], libvirts }));
+  expect(error).toMatchObject({ code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' });
+  expect(error.message).toMatch(/whether a domain needs it is not known: no libvirt answers.*--force/);
+  await io(image, 'read -P 2 0 64k');
+  await restoreOnto({ from, onto: [{ image }], libvirts, force: true });
+  await io(image, 'read -P 1 0 64k');
+});
+
 test('an image that another one took the place of since it was looked at is not written to, nor is any other', async () => {
   const second = at('second.qcow2');
   await newImage(second);
