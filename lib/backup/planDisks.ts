@@ -79,13 +79,17 @@ export async function planDisks(question: PlanQuestion): Promise<{ plans: Plan[]
   });
   const used = usedKeys(folder);
   const plans: Plan[] = [];
+  const joined = new Map<string, string>();
   // One after the other: what one is called the next is not.
   for (const one of chosen) {
     const [plan] = await ofEachDisk([one], () => planDisk(question, one, used));
     if (plan === undefined) continue;
     used.add(plan.key);
     plans.push(plan);
+    const { series: found, joins } = one.place;
+    if (found !== null && joins !== null) for (const id of [found.id, joins.id]) joined.set(id, plan.series);
   }
+  await join(folder, joined);
   return { plans, failed };
 }
 
@@ -113,13 +117,12 @@ function choose(
 }
 
 async function planDisk(
-  { folder, as, pit }: PlanQuestion,
+  { as, pit }: PlanQuestion,
   { disk, identity, place, choice, changedBytes }: PlacedDisk & { choice: Choice; changedBytes: number },
   used: ReadonlySet<string>,
 ): Promise<Plan> {
-  const { series: found, joins } = place;
+  const { series: found } = place;
   const series = found === null || !isId(found.id) ? randomUUID() : found.id;
-  if (found !== null && joins !== null) await join(folder, [found.id, joins.id], series);
   // A layer and the one that it builds on have one key.
   const ownKey = choice.base?.disk.key ?? found?.layers[0]?.disk.key;
   const wanted = as !== undefined && isKey(as) && !used.has(as) ? as : null;
@@ -145,12 +148,14 @@ function isId(series: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(series);
 }
 
-/** A disk that was taken for two is one from now on: the manifests of both series name it. */
-async function join(folder: BackupFolder, ids: readonly string[], series: string): Promise<void> {
+/** A disk that was taken for two is one from now on: the manifests of both series name it. Each is written once, for all disks that join. */
+async function join(folder: BackupFolder, joined: ReadonlyMap<string, string>): Promise<void> {
   for (const run of folder.runs) {
-    const isOne = run.disks.some((disk) => ids.includes(folder.seriesOf(disk)) && disk.series !== series);
-    if (!isOne) continue;
-    const disks = run.disks.map((disk) => (ids.includes(folder.seriesOf(disk)) ? { ...disk, series } : disk));
+    const disks = run.disks.map((disk) => {
+      const series = joined.get(folder.seriesOf(disk));
+      return series === undefined || series === disk.series ? disk : { ...disk, series };
+    });
+    if (disks.every((disk, index) => disk === run.disks[index])) continue;
     await replaceFile(folder.file(manifestName(run.run)), formatManifest({ ...run, disks }));
   }
 }

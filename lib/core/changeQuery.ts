@@ -224,9 +224,20 @@ function find(state: DiskState, catalogue: Catalogue, point: Point): Found {
     const error = findHistoryProblem(state, catalogue, point);
     if (error !== null) return { kind: 'none', error };
   }
-  const theirs = catalogue.foreign.filter(({ pit, info }) =>
-    point.kind === 'pit' ? pit === point.uuid : point.kind === 'name' && info.name === point.name,
-  );
+  const named = (name: string | undefined): ForeignBitmap[] =>
+    catalogue.foreign.filter(({ info }) => info.name === name);
+  if (point.kind === 'name' && point.checkpoint !== undefined && ours.length === 0) {
+    const [exact, checkpoint] = [named(point.name), named(point.checkpoint)];
+    if (exact.length > 0 && checkpoint.length > 0) {
+      const message = `${JSON.stringify(point.name)} is a bitmap, and ${JSON.stringify(point.checkpoint)}, as a checkpoint of that name is, is another: which one is meant cannot be told`;
+      return { kind: 'none', error: trackingLost('FOREIGN', message, { disk }) };
+    }
+    return pick(state, catalogue, [], exact.length > 0 ? exact : checkpoint, describePoint(point));
+  }
+  const theirs =
+    point.kind === 'pit'
+      ? catalogue.foreign.filter(({ pit }) => pit === point.uuid)
+      : named(point.kind === 'name' ? point.name : undefined);
   return pick(state, catalogue, ours, theirs, describePoint(point));
 }
 

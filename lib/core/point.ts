@@ -16,10 +16,10 @@ export type Point =
   | ({ kind: 'changeId' } & ChangeId)
   /** A point in time of one history by all that it is. */
   | ({ kind: 'instant' } & Instant)
-  /** A bitmap by its exact name. */
-  | { kind: 'name'; name: string };
+  /** A bitmap by its exact name; `checkpoint`: the one that is meant where none has that name. */
+  | { kind: 'name'; name: string; checkpoint?: string };
 
-/** A checkpoint of libvirt's is a bitmap of its name, whatever else that name may look like. */
+/** A checkpoint of libvirt's is a bitmap of its name, whatever else that name may look like; anybody's bitmap may be called so itself. */
 const CHECKPOINT = 'checkpoint:';
 
 /** QEMU's limit for a bitmap name, in bytes of UTF-8. */
@@ -86,11 +86,10 @@ function parseText(argument: string, text: string): Point {
   if (changeId !== null) return { kind: 'changeId', ...changeId };
   const uuid = parseUuid(text);
   if (uuid !== null) return { kind: 'pit', uuid };
-  if (text.startsWith(CHECKPOINT) && text.length > CHECKPOINT.length)
-    return { kind: 'name', name: text.slice(CHECKPOINT.length) };
   const bytes = new TextEncoder().encode(text).length;
   if (bytes === 0 || bytes > MAX_NAME_BYTES) {
     throw invalidArgument(argument, text, expected);
   }
-  return { kind: 'name', name: text };
+  const checkpoint = text.startsWith(CHECKPOINT) ? text.slice(CHECKPOINT.length) : '';
+  return { kind: 'name', name: text, ...(checkpoint !== '' && { checkpoint }) };
 }

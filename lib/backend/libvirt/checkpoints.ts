@@ -15,7 +15,7 @@ export interface Checkpoint {
   takenAt: string | null;
 }
 
-/** In libvirt's order. */
+/** In libvirt's order; what was deleted while we asked is none. */
 export async function listCheckpoints(
   libvirt: Libvirt,
   domain: DomainRef,
@@ -26,7 +26,12 @@ export async function listCheckpoints(
     if (error instanceof LibvirtError && NONE_KNOWN.includes(error.virErr)) return [];
     throw error;
   });
-  for (const name of names)
-    found.push(checkpointOf(name, await libvirt.checkpointXml(domain, name, options)));
+  for (const name of names) {
+    const xml = await libvirt.checkpointXml(domain, name, options).catch((error: unknown) => {
+      if (error instanceof LibvirtError && error.virErr === VIR_ERR.NO_DOMAIN_CHECKPOINT) return null;
+      throw error;
+    });
+    if (xml !== null) found.push(checkpointOf(name, xml));
+  }
   return found;
 }

@@ -113,8 +113,12 @@ export class VmHandle implements Vm {
 
   async enable(options: StartVmOptions = {}): Promise<TrackingOutcome> {
     checkStart('enable', options);
+    const { host } = this.#live().client;
     const outcome = settled(await enable(await this.#roomyTarget(options), start(options)));
-    const risk = await this.#live().client.host.riskOfTracking({ signal: options.signal });
+    // Tracking has started: what fails from here on may not hide that.
+    const risk = await host
+      .riskOfTracking({ signal: options.signal })
+      .catch((error: unknown) => `whether tracking is a risk to the VM was not told: ${wordsOf(error)}`);
     return risk === null ? outcome : { ...outcome, warnings: [...(outcome.warnings ?? []), risk] };
   }
 
@@ -269,4 +273,8 @@ function describe(disk: VmDisk): VmDiskInfo {
     trackable: disk.trackable,
     ...(disk.trackable ? {} : { why: disk.why }),
   };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 /** `qemu-cbt pits`: the points in time of a disk, the bitmaps of others, and what is wrong; with a backup folder, when each was taken. */
 import { listRuns } from '../../backup/listing/listRuns.js';
+import { CbtError } from '../../core/errors.js';
 import type { PitList } from '../../core/trackedDisk.js';
 import { domainCheckpoints } from '../../host/domainNotes.js';
 import { type CliIo, write, writeJson } from '../io.js';
@@ -18,7 +19,7 @@ export async function pits(io: CliIo, disk: string, flags: PitsFlags): Promise<v
   await using opened = await openForCommand(io, disk, flags);
   const list = await opened.pits({ signal: io.signal });
   const runs = flags.from === undefined ? null : await runsOf(list, flags.from, io.signal);
-  const checkpoints = await domainCheckpoints(disk, { signal: io.signal });
+  const checkpoints = await checkpointsOf(io, disk);
   const foreign = list.foreign.map((bitmap) => {
     const { takenAt, parent } = checkpoints.find(({ name }) => name === bitmap.name) ?? {};
     return takenAt === undefined ? bitmap : { ...bitmap, checkpoint: { takenAt, parent } };
@@ -29,6 +30,17 @@ export async function pits(io: CliIo, disk: string, flags: PitsFlags): Promise<v
     ...(runs !== null && (runs.get(pit.uuid) ?? { run: null, takenAt: null })),
   }));
   await writeJson(io, { ...list, pits, foreign });
+}
+
+/** They only add words to the list: where libvirt does not tell them, that is said, and the list stands. */
+async function checkpointsOf(io: CliIo, disk: string): ReturnType<typeof domainCheckpoints> {
+  try {
+    return await domainCheckpoints(disk, { signal: io.signal });
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code === 'ERR_CBT_ABORTED') throw error;
+    await write(io.stderr, `note: which bitmaps are checkpoints is not known: ${printable(error.message)}\n`);
+    return [];
+  }
 }
 
 /** In which run of a folder a point was taken, and when. */

@@ -55,6 +55,24 @@ describe('the bitmaps of an answer', () => {
     });
   });
 
+  describe('checkpoint:<name>', () => {
+    const named = (...names: string[]): DiskState =>
+      flatDisk(names.map((name) => bitmap(name, { recording: true })));
+    test('is the bitmap of that very name, where there is one', () => {
+      expect(plan(named('checkpoint:x', 'y'), 'checkpoint:x').bitmaps).toMatchObject([
+        { name: 'checkpoint:x' },
+      ]);
+    });
+    test('else the checkpoint', () => {
+      expect(plan(named('x', 'y'), 'checkpoint:x').bitmaps).toMatchObject([{ name: 'x' }]);
+    });
+    test('where both are there, nobody knows', () => {
+      expect(refusal(() => plan(named('x', 'checkpoint:x'), 'checkpoint:x'))).toMatchObject({
+        reason: 'FOREIGN',
+      });
+    });
+  });
+
   test('a merged tile stands for all it holds', () => {
     const state = flatDisk([segment(4, { recording: true }), segment(1, { last: 3 })]);
     expect(tiles(state, plan(state, pit(1)))).toEqual(['0:1-3', '0:4']);

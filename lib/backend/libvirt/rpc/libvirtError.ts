@@ -19,6 +19,7 @@ export const VIR_ERR = {
   RESOURCE_BUSY: 87,
   ACCESS_DENIED: 88,
   AUTH_UNAVAILABLE: 94,
+  NO_DOMAIN_CHECKPOINT: 103,
 } as const;
 
 const NOT_ABLE: readonly number[] = [

@@ -109,6 +109,14 @@ test('a session, and questions outside one', async () => {
   ).toEqual([]);
 });
 
+test('tracking that has started is told, also where its owner cannot say what it means', async () => {
+  vi.spyOn(host, 'riskOfTracking').mockRejectedValueOnce(new Error('it is silent'));
+  expect(await vm.enable()).toMatchObject({
+    disks: [{ disk: 'disk', changeId: expect.any(String) }],
+    warnings: [expect.stringContaining('it is silent')],
+  });
+});
+
 test('what its owner is doing keeps a session off', async () => {
   host.job = 'the VM is being migrated';
   await expect(vm.begin()).rejects.toMatchObject({
