@@ -10,6 +10,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError } from '../core/errors.js';
+import { onFile } from './fileFault.js';
 import { flock, type LockMode } from './flock.js';
 
 export type { LockMode } from './flock.js';
@@ -51,7 +52,8 @@ export class HeldLock implements AsyncDisposable {
     if (!held.has(this)) return;
     try {
       const alone = this.mode === 'exclusive' || (await flock(this.file.fd, 'exclusive', this.path));
-      if (alone && (await isStill(this.path, this.file))) await rm(this.path, { force: true });
+      if (alone && (await isStill(this.path, this.file)))
+        await onFile(this.path, 'removing', () => rm(this.path, { force: true }));
     } finally {
       await this.release();
     }

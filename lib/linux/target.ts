@@ -86,10 +86,12 @@ export function isSame(a: FileId, b: FileId): boolean {
 }
 
 export async function lstatOrNull(path: string): Promise<BigIntStats | null> {
-  return lstat(path, { bigint: true }).catch((error: unknown) => {
-    if (isMissing(error)) return null;
-    throw error;
-  });
+  return onFile(path, 'looking', () =>
+    lstat(path, { bigint: true }).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw error;
+    }),
+  );
 }
 
 /** Removes the name if it still leads to this file; whatever else has it stays. */

@@ -1,11 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { CbtError } from '../../../lib/core/errors.js';
 import { isHeld, tryHold } from '../../../lib/linux/kernelLock.js';
+import { lstatOrNull } from '../../../lib/linux/target.js';
+import { atEveryStep } from '../../helpers/atEveryStep.js';
+import { fileFaults } from '../../helpers/fileFaults.js';
 import { withFolder } from '../../helpers/qemuTools.js';
 
 const children: ChildProcess[] = [];
@@ -189,6 +192,33 @@ describe.each(['auto', 'script'])('a lock that the kernel holds, kernel %s', (ke
         expect(error?.message).toContain('No locks available');
       }
     }));
+
+  test.each(['EIO', 'EACCES'] as const)('%s at any call is a coded error with the path', (kind) =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'lock');
+      const met = await atEveryStep(
+        await fileFaults(kind),
+        () => rm(path, { force: true }),
+        async () => {
+          const lock = await tryHold(path, { create: 0o600 });
+          try {
+            await isHeld(path);
+            await lstatOrNull(path);
+          } finally {
+            await lock?.remove();
+          }
+        },
+        async ({ error }) => {
+          if (error !== undefined)
+            expect(error).toMatchObject({
+              code: 'ERR_CBT_BACKEND_UNAVAILABLE',
+              details: { path, errno: kind },
+            });
+        },
+      );
+      expect(met).toBeGreaterThan(2);
+    }),
+  );
 
   test('a missing file is not made unless asked for', () =>
     withFolder(async (folder) => {
