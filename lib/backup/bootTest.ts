@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type BootOptions, type BootResult, bootMachine } from '../host/bootMachine.js';
 import { makeMarkedFolder } from '../linux/markedFolder.js';
 import { instantRestore } from './instantRestore.js';
-import type { Selection } from './reading.js';
+import type { Selection, Unheld } from './reading.js';
 
 /** Which run, and how its machine is made. */
 export interface BootTestOptions extends Selection, Omit<BootOptions, 'images'> {
@@ -12,6 +12,7 @@ export interface BootTestOptions extends Selection, Omit<BootOptions, 'images'> 
   from: string;
   /** Folder for what the machine writes; that of the system for temporary files unless given. */
   scratch?: string | undefined;
+  onUnheld?: Unheld | undefined;
 }
 
 /** How it went, of which run. */
@@ -23,14 +24,17 @@ export interface BootTestResult extends BootResult {
 
 /** Nothing of the folder is changed, and nothing of the machine is left. */
 export async function bootTest(options: BootTestOptions): Promise<BootTestResult> {
-  const { from, pit, disk, scratch, signal, ...machine } = options;
+  const { from, pit, disk, scratch, signal, onUnheld = () => undefined, ...machine } = options;
   const place = await makeMarkedFolder('boot', scratch === undefined ? undefined : resolve(scratch));
   try {
-    return await instantRestore({ from, pit, disk, toFolder: place, signal }, async ({ disks, ...of }) => {
-      const images = disks.map(({ image }) => image);
-      const result = await bootMachine({ ...machine, images, signal });
-      return { ...of, disks: disks.map((one) => one.disk), ...result };
-    });
+    return await instantRestore(
+      { from, pit, disk, toFolder: place, signal, onUnheld },
+      async ({ disks, ...of }) => {
+        const images = disks.map(({ image }) => image);
+        const result = await bootMachine({ ...machine, images, signal });
+        return { ...of, disks: disks.map((one) => one.disk), ...result };
+      },
+    );
   } finally {
     await rm(place, { recursive: true, force: true });
   }

@@ -10,7 +10,8 @@ import { writeWholeFile } from '../linux/wholeFile.js';
 import { onFile } from './fileFault.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStackFiles, placeOf } from './layerFiles.js';
-import { openForReading, type Selection, selectRun, selectStack } from './reading.js';
+import { requireLayerFile } from './layerHeader.js';
+import { openForReading, type Selection, selectRun, selectStack, type Unheld } from './reading.js';
 
 /** Which disks, and where their overlays go: one file (`to`), or a folder. */
 export interface InstantRestoreOptions extends Selection {
@@ -20,7 +21,11 @@ export interface InstantRestoreOptions extends Selection {
   to?: string | undefined;
   /** A folder, for all disks of the run; made when it is not there. */
   toFolder?: string | undefined;
+  /** Whether an overlay that is there, and stands on this very file, is gone on with; else it is refused as any file is. */
+  resume?: boolean | undefined;
   signal?: AbortSignal | undefined;
+  /** Told where nothing keeps prunes out of the folder; such a one is refused unless given. */
+  onUnheld?: Unheld | undefined;
 }
 
 /** An overlay that a VM can start from. */
@@ -41,24 +46,39 @@ export interface InstantRun {
 
 /**
  * Makes the overlays, does the work (which waits until they are filled, or given up), and lets go of the folder. Where making one fails none is
- * left. Throws `ERR_CBT_INVALID_ARGUMENT` where a file is there already, `ERR_CBT_CORRUPT_IMAGE` for a damaged header.
+ * left. Throws `ERR_CBT_INVALID_ARGUMENT` where a file is there already, `ERR_CBT_CORRUPT_IMAGE` for a damaged header, `ERR_CBT_UNSUPPORTED`
+ * where the folder cannot be locked.
  */
 export async function instantRestore<T>(
   options: InstantRestoreOptions,
   work: (made: InstantRun) => Promise<T>,
 ): Promise<T> {
-  await using opened = await openForReading(options.from);
+  await using opened = await openForReading(options.from, options.onUnheld ?? refuseUnheld);
   const { folder } = opened;
   const stacks = stacksOf(folder, options);
   const { run, pit } = topOf(stacks[0] ?? []).run;
   const disks: InstantDisk[] = [];
+  const made: string[] = [];
   try {
-    for (const layers of stacks) disks.push(await overlay(folder, layers, options));
+    for (const layers of stacks) {
+      const { isNew, ...disk } = await overlay(folder, layers, options);
+      disks.push(disk);
+      if (isNew) made.push(disk.image);
+    }
   } catch (error) {
-    for (const { image } of disks) await rm(image, { force: true });
+    for (const image of made) await rm(image, { force: true });
     throw error;
   }
   return await work({ run, pit, disks });
+}
+
+/** A guest's writes would be lost with what is below them. */
+function refuseUnheld(folder: string): never {
+  throw new CbtError(
+    'ERR_CBT_UNSUPPORTED',
+    `${folder} cannot be locked (read-only, full, not ours to write to, or without locks), so nothing keeps a prune from taking away what an overlay would stand on: restore without --instant`,
+    { details: { path: folder } },
+  );
 }
 
 function stacksOf(folder: BackupFolder, { pit, disk, to }: InstantRestoreOptions): Layer[][] {
@@ -70,8 +90,8 @@ function stacksOf(folder: BackupFolder, { pit, disk, to }: InstantRestoreOptions
 async function overlay(
   folder: BackupFolder,
   layers: readonly Layer[],
-  { to, toFolder, signal }: InstantRestoreOptions,
-): Promise<InstantDisk> {
+  { to, toFolder, resume = false, signal }: InstantRestoreOptions,
+): Promise<InstantDisk & { isNew: boolean }> {
   const { disk, key, sizeBytes, file } = topOf(layers).disk;
   for (const layer of layers) {
     const { settled } = await placeOf(folder, layer);
@@ -93,6 +113,8 @@ async function overlay(
   if (place !== null) await onFile(place, 'making', () => mkdir(place, { recursive: true, mode: 0o750 }));
   const image = place === null ? resolve(to ?? '') : join(place, `${key}.qcow2`);
   const backing = folder.file(file);
+  const all = { disk, image, sizeBytes, backing };
+  if (resume && (await standsOn(image, sizeBytes, backing))) return { ...all, isNew: false };
   await writeWholeFile(
     image,
     async (_, unfinished) => {
@@ -113,7 +135,18 @@ async function overlay(
     },
     { existing: 'refuse', mode: 0o640, keep: folder.names.map((name) => folder.file(name)) },
   );
-  return { disk, image, sizeBytes, backing };
+  return { ...all, isNew: true };
+}
+
+/** By its header; what cannot be read as one of ours is somebody's file. */
+async function standsOn(image: string, sizeBytes: number, base: string): Promise<boolean> {
+  return requireLayerFile(image, { sizeBytes, base }).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof CbtError && error.code !== 'ERR_CBT_INTERNAL') return false;
+      throw error;
+    },
+  );
 }
 
 function topOf(layers: readonly Layer[]): Layer {

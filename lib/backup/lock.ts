@@ -31,6 +31,8 @@ type LockRecord = z.infer<typeof recordSchema>;
 
 /** A folder that is ours to write, or to read while nobody writes. */
 export interface LockedFolder extends AsyncDisposable {
+  /** False for a reader in a folder that can be given no lock: nothing keeps a prune out. */
+  isHeld: boolean;
   release(): Promise<void>;
 }
 
@@ -61,7 +63,7 @@ export async function lockFolder(
     await lock.file.truncate(0).catch(() => undefined);
     await lock.remove().catch(() => undefined);
   };
-  return { release, [Symbol.asyncDispose]: release };
+  return { isHeld: true, release, [Symbol.asyncDispose]: release };
 }
 
 /** Null for a reader in a folder that has no lock and cannot be given one. */
@@ -135,7 +137,7 @@ function parse(text: string | null): LockRecord | null {
 
 function unlocked(): LockedFolder {
   const release = async (): Promise<void> => undefined;
-  return { release, [Symbol.asyncDispose]: release };
+  return { isHeld: false, release, [Symbol.asyncDispose]: release };
 }
 
 function describe({ owner, since }: LockRecord): string {

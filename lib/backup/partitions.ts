@@ -16,7 +16,7 @@ export interface Partition {
 type Read = (offset: number, length: number) => Promise<Buffer>;
 
 const SECTOR = 512;
-/** An extended partition's logical ones are found no further than this. */
+/** Numbers that are told, of all tables of a disk together. */
 const MAX_PARTITIONS = 128;
 const MAX_TABLE_BYTES = 1 << 20;
 const EXTENDED = new Set([0x05, 0x0f, 0x85]);
@@ -78,6 +78,8 @@ async function readGpt(read: Read): Promise<Place[] | null> {
 
 async function readMbr(read: Read): Promise<Place[]> {
   const places: Place[] = [];
+  // Logical ones are counted on where an MBR has several extended partitions: no number twice, and an end.
+  let number = 5;
   for (const { index, type, first, count } of entriesOf(await read(0, SECTOR))) {
     if (type === PROTECTIVE) continue;
     if (!EXTENDED.has(type)) {
@@ -86,11 +88,14 @@ async function readMbr(read: Read): Promise<Place[]> {
     }
     // A list: each table has one logical partition, and where the next table is, both counted from elsewhere.
     let next = first;
-    for (let number = 5; number < MAX_PARTITIONS; number += 1) {
+    for (; number <= MAX_PARTITIONS; number += 1) {
       const [logical, link] = entriesOf(await read(next * SECTOR, SECTOR));
       if (logical === undefined) break;
       places.push({ number, offset: (next + logical.first) * SECTOR, length: logical.count * SECTOR });
-      if (link === undefined || !EXTENDED.has(link.type)) break;
+      if (link === undefined || !EXTENDED.has(link.type)) {
+        number += 1;
+        break;
+      }
       next = first + link.first;
     }
   }

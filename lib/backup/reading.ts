@@ -11,18 +11,23 @@ export interface ReadableFolder extends AsyncDisposable {
 
 /**
  * Reads a folder, and keeps prunes out of it until the returned object is let go; backups, which only add, go on. A folder in
- * which a merge was interrupted is read as the merge will leave it. One that cannot be written to is read without a lock.
+ * which a merge was interrupted is read as the merge will leave it. One that cannot be written to is read without a lock, of which
+ * `onUnheld` is told before anything is read; what it throws is thrown.
  */
-export async function openForReading(path: string): Promise<ReadableFolder> {
+export async function openForReading(path: string, onUnheld?: Unheld): Promise<ReadableFolder> {
   const { path: absolute } = await BackupFolder.read(path);
   const lock = await lockFolder(absolute, { shared: true, name: READERS_NAME });
   try {
+    if (!lock.isHeld) onUnheld?.(absolute);
     return { folder: await BackupFolder.read(absolute), [Symbol.asyncDispose]: () => lock.release() };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
+
+/** Told the folder that is read though no lock can be had in it: a prune may take away what is read. */
+export type Unheld = (folder: string) => void;
 
 /** Which disk, at which run. */
 export interface Selection {

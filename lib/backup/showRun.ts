@@ -7,7 +7,7 @@ import { type ServedAt, withServedStacks } from '../host/servedStacks.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStackFiles, placeOf } from './layerFiles.js';
 import { findPartitions, type Partition } from './partitions.js';
-import { openForReading, type Selection, selectRun, selectStack } from './reading.js';
+import { openForReading, type Selection, selectRun, selectStack, type Unheld } from './reading.js';
 import { RunReader } from './runReader.js';
 
 /** Which disks; all of the run where none is named. */
@@ -16,6 +16,7 @@ export interface ShowRunOptions extends Selection {
   from: string;
   /** Fires when it has been looked at long enough. */
   signal: AbortSignal;
+  onUnheld?: Unheld | undefined;
 }
 
 /** A disk that is shown. */
@@ -44,7 +45,7 @@ export async function showRun<T>(
   at: (disks: readonly ShownDisk[]) => Promise<ServedAt>,
   work: (shown: ShownRun, ended: Promise<never>) => Promise<T>,
 ): Promise<T> {
-  await using opened = await openForReading(options.from);
+  await using opened = await openForReading(options.from, options.onUnheld);
   const { folder } = opened;
   const stacks = stacksOf(folder, options);
   const disks: ShownDisk[] = [];

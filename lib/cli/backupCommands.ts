@@ -109,9 +109,14 @@ Examples:
       new Option(
         '--instant',
         'make overlays over the backup (--to, --to-folder) that a VM starts from at once, and hold the folder until this is ended',
-      ).conflicts(['onto', 'format', 'force']),
+      ).conflicts(['onto', 'format', 'force', 'define', 'sameIdentity', 'tlsCertificates', 'tlsPsk']),
     )
-    .option('--vm <vm>', 'with --instant: fill the overlays while this VM runs from them, and end then')
+    .addOption(
+      new Option(
+        '--vm <vm>',
+        'with --instant: fill the overlays while this VM runs from them, and end then',
+      ).conflicts('onto'),
+    )
     .option(
       '--pit <uuid>',
       'point in time of the run, or its number (default: the newest; all disks of a folder of several owners want it)',
@@ -140,7 +145,8 @@ and compared, else all data is; either way only what differs is written, and rec
 the image is restored in part, and the same command goes on from there.
 
 --instant makes overlays over the run's own files, which are only read: a VM starts from them at once. With --vm its QEMU fills them
-while it runs, and the command ends when nothing of the backup is needed any more; no prune changes the folder until then.
+while it runs, and the command ends when nothing of the backup is needed any more; no prune changes the folder until then, and one
+that cannot be locked is refused. Ended before, the same with --vm, --disk and --to goes on with an overlay that is there.
 
 Examples:
   qemu-cbt restore --from /backups/vm --disk drive0 --to drive0.raw

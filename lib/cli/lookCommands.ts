@@ -17,8 +17,10 @@ export function addLookInto(program: Command, context: CliContext): void {
     .addHelpText(
       'after',
       `
-Each disk is an export with its name in the folder's files. No prune changes the folder meanwhile; backups go on. The socket is
-for this user alone. Data is not compared with its sums, as clients read here and there: \`qemu-cbt verify\` does.
+Each disk is an export with its name in the folder's files. No prune changes the folder meanwhile, if it can
+be locked (else a warning says so); backups go on. The socket is
+for this user alone; with --listen every user and program of this machine can read every disk. --socket wants a name that is free, or
+a dead socket's. Data is not compared with its sums, as clients read here and there: \`qemu-cbt verify\` does.
 
 Examples:
   qemu-cbt serve-nbd /backups/web --socket /run/web.sock
@@ -33,11 +35,12 @@ Examples:
       'after',
       `
 Each disk is a file in <dir> (FUSE, by qemu-storage-daemon), in which its partitions are told, with the line that mounts each. Ended,
-everything that was made is gone again: unmount what you mounted before. No prune changes the folder meanwhile; backups go on.
+everything that was made is gone again: unmount what you mounted before. No prune changes the folder meanwhile, if it can
+be locked (else a warning says so); backups go on.
 
 Examples:
   qemu-cbt mount /backups/web /mnt/web                            in one terminal; then in another:
-  mount -o ro,loop,offset=1048576,noload /mnt/web/vda.raw /mnt
+  mount -o ro,nosuid,nodev,noexec,loop,offset=1048576,noload /mnt/web/vda.raw /mnt
   cp -a /mnt/etc/fstab .`,
     )
     .action(async (folder, dir, flags) =>

@@ -1,6 +1,7 @@
 /**
  * Filling an overlay from what lies below it, by the QEMU that runs from it (`block-stream`), while its guest goes on. Nobody else could: the image
- * is that QEMU’s. Ended before its end, the overlay goes on over what is below, and the same again fills the rest.
+ * is that QEMU’s. Ended before its end, the overlay goes on over what is below, and another filling does the rest. A job outlives who asked for it: one
+ * that goes on is watched, one that ended is taken away.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
@@ -19,6 +20,7 @@ const LOOK_EVERY_MS = 250;
 const jobs = z.array(
   z.looseObject({
     id: z.string(),
+    type: z.string(),
     status: z.string(),
     'current-progress': z.number(),
     'total-progress': z.number(),
@@ -40,9 +42,12 @@ export async function fillOverlay(vm: Vm, image: string, options: FillOptions = 
       details: { image },
     });
   const id = `fill-${node}`.slice(0, 31);
-  await vm.qmp('block-stream', { 'job-id': id, device: node, 'auto-dismiss': false }, { signal });
+  const left = (await jobOf(vm, id))?.status;
+  if (left === 'concluded') await vm.qmp('job-dismiss', { id }, { signal });
+  if (left === undefined || left === 'concluded')
+    await vm.qmp('block-stream', { 'job-id': id, device: node, 'auto-dismiss': false }, { signal });
   for (;;) {
-    const job = jobs.parse(await vm.qmp('query-jobs')).find((one) => one.id === id);
+    const job = await jobOf(vm, id);
     if (job === undefined)
       throw new CbtError(
         'ERR_CBT_BACKEND_UNAVAILABLE',
@@ -67,6 +72,11 @@ export async function fillOverlay(vm: Vm, image: string, options: FillOptions = 
     if (signal?.aborted) await vm.qmp('job-cancel', { id }).catch(() => undefined);
     await delay(LOOK_EVERY_MS);
   }
+}
+
+/** The job of ours, whichever process began it. */
+async function jobOf(vm: Vm, id: string): Promise<z.infer<typeof jobs>[number] | undefined> {
+  return jobs.parse(await vm.qmp('query-jobs')).find((one) => one.id === id && one.type === 'stream');
 }
 
 /** The node on the image; by what the file is, whatever it is called. */

@@ -6,6 +6,7 @@ import { NOT_AS_WANTED } from '../exitCode.js';
 import { type CliIo, tell, tellJson } from '../io.js';
 import { parseAge, parseBytes } from '../options.js';
 import { printable } from '../report.js';
+import { warnUnheld } from '../unheld.js';
 
 export interface BootTestFlags {
   pit?: string;
@@ -24,7 +25,7 @@ export async function bootTestCommand(io: CliIo, from: string, flags: BootTestFl
   const waitMs = parseAge('--wait', flags.wait);
   const memoryBytes = parseBytes('--memory', flags.memory);
   const options = { from, pit, disk, bus, firmware, scratch, waitMs, memoryBytes, signal: io.signal };
-  const { screen, ...result } = await bootTest(options);
+  const { screen, ...result } = await bootTest({ ...options, onUnheld: warnUnheld(io) });
   if (screenshot !== undefined && screen !== null)
     await onFile(screenshot, 'writing', () => writeWholeFile(screenshot, (file) => file.writeFile(screen)));
   const { run, pit: of, alive, message, afterMs } = result;

@@ -28,7 +28,8 @@ export async function restoreInstantCommand(io: CliIo, flags: RestoreInstantFlag
   if (to === undefined && toFolder === undefined)
     throw invalidArgument('--to', 'missing', 'a new file, or --to-folder');
   const host = flags.vm === undefined ? null : await fillingVm(io, flags.vm);
-  return instantRestore({ from, to, toFolder, pit, disk, signal: io.signal }, async (made) => {
+  const resume = host !== null;
+  return instantRestore({ from, to, toFolder, pit, disk, resume, signal: io.signal }, async (made) => {
     if (json) await tellJson(io, made);
     else await tell(io, whatToDo(made, flags.vm));
     if (host === null) {
@@ -62,19 +63,23 @@ async function fillingVm(io: CliIo, name: string): Promise<HostVm> {
 
 async function fill(io: CliIo, host: HostVm, made: InstantRun, json: boolean): Promise<number> {
   const { signal } = io;
-  await using vm = await runningWith(host, made, signal);
-  if (vm === null) return givenUp(io, made);
   const bar = new TransferProgress(io, 'fill', { json });
+  let unfilled = made.disks;
   try {
-    for (const { disk, image } of made.disks)
+    await using vm = await runningWith(host, made, signal);
+    if (vm === null) return givenUp(io, made);
+    for (const { disk, image } of made.disks) {
       await fillOverlay(vm.vm, image, {
         signal,
         onProgress: (doneBytes, totalBytes) =>
           bar.update({ phase: 'restore', disk, doneBytes, totalBytes, bytesPerSecond: 0 }),
       });
+      unfilled = unfilled.slice(1);
+    }
   } catch (error) {
+    const code = givenUp(io, { ...made, disks: unfilled });
     if (!signal.aborted) throw error;
-    return givenUp(io, made);
+    return code;
   } finally {
     bar.end();
   }
@@ -92,13 +97,19 @@ async function runningWith(
 ): Promise<({ vm: Vm } & AsyncDisposable) | null> {
   while (!signal.aborted) {
     const vm = await host.connect({ signal }).catch((error: unknown) => {
-      if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
+      if (!signal.aborted && !mayComeYet(error)) throw error;
       return null;
     });
-    if (vm?.running) {
+    try {
       const has: boolean[] = [];
-      for (const { image } of disks) has.push(await hasImage(vm, image, signal));
-      if (has.every(Boolean)) return { vm, [Symbol.asyncDispose]: () => vm.close() };
+      if (vm?.running) for (const { image } of disks) has.push(await hasImage(vm, image, signal));
+      if (vm?.running && has.every(Boolean)) return { vm, [Symbol.asyncDispose]: () => vm.close() };
+    } catch (error) {
+      // It may end as it starts; the next look tells.
+      if (!signal.aborted && !mayComeYet(error)) {
+        await vm?.close();
+        throw error;
+      }
     }
     await vm?.close();
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
@@ -106,11 +117,22 @@ async function runningWith(
   return null;
 }
 
-function givenUp(io: CliIo, { disks }: InstantRun): number {
-  for (const { image, backing } of disks)
+/** Whether waiting helps: not where this user may not ask the VM, or another one answers in its place. */
+function mayComeYet(error: unknown): boolean {
+  if (!(error instanceof CbtError)) return false;
+  const { code, details } = error;
+  return (
+    !['ERR_CBT_INTERNAL', 'ERR_CBT_INVALID_ARGUMENT'].includes(code) &&
+    !['EACCES', 'EPERM'].includes(String(details['errno']))
+  );
+}
+
+function givenUp(io: CliIo, { run, disks }: InstantRun): number {
+  for (const { disk, image, backing } of disks)
     warn(
       io,
-      `${image} still stands on ${backing}: neither it nor what is below it may change while the image is used; prune keeps its hands off only while a VM runs from it`,
+      `${image} still stands on ${backing}: neither it nor what is below it may change while the image is used; prune keeps its hands off only while a VM runs from it. ` +
+        `--instant --pit ${run} --disk ${disk} --to ${image} --vm <vm> fills it`,
     );
   return NOT_AS_WANTED;
 }

@@ -1,7 +1,9 @@
 /** Instant restore: a VM runs from a run's files at once, nothing in the folder changes, and what is filled in is the disk. */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
@@ -13,6 +15,7 @@ import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 const SIZE = 8 << 20;
+const run = promisify(execFile);
 
 let folder: TemporaryFolder;
 let from: string;
@@ -118,6 +121,26 @@ test('given up, the overlay still stands on the backup, and that is said; a file
   await qemuIo(['-f', 'qcow2', overlay], 'read -P 5 0 64k', 'read -P 1 1M 1M', 'read -P 0 2M 1M');
 });
 
+test('an overlay that stands on the run is gone on with; one of another run is a file as any', async () => {
+  const instant = (...more: string[]) => ['restore', '--from', from, '--instant', '--to', overlay, ...more];
+  const first = await startCommand(instant());
+  await eventually(async () => expect(await readdir(folder.path)).toContain('vm.qcow2'));
+  first.child.kill('SIGKILL');
+  await first.done;
+  const vm = await startVm();
+  await vm.guestIo('vda', 'write -P 5 0 64k');
+  // Another run's overlay is somebody's file.
+  const other = await cli(...instant('--pit', '1', '--vm', vm.process.qmpPath));
+  expect(other.code).toBe(2);
+  expect(other.stderr).toMatch(/vm\.qcow2 is there already/);
+  const { code, stdout, stderr } = await cli(...instant('--vm', vm.process.qmpPath));
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/\nfilled: /);
+  await vm.process.terminate();
+  expect(JSON.parse(await qemuImg('info', '--output=json', overlay))).not.toHaveProperty('backing-filename');
+  await qemuIo(['-f', 'qcow2', overlay], 'read -P 5 0 64k', 'read -P 1 1M 1M', 'read -P 2 2M 1M');
+});
+
 test('without a VM the process stays, and keeps prunes away until it is ended', async () => {
   const { child, done } = await startCommand(['restore', '--from', from, '--instant', '--to', overlay]);
   let said = '';
@@ -128,4 +151,44 @@ test('without a VM the process stays, and keeps prunes away until it is ended', 
   expect((await cli('prune', '--from', from, '--keep-last', '1')).stderr).toMatch(/BUSY/);
   child.kill('SIGINT');
   expect((await done).code).toBe(6);
+});
+
+test('what it would leave out is a conflict', async () => {
+  const instant = ['restore', '--from', from, '--instant', '--to-folder', at('vms')];
+  for (const more of [
+    ['--define', 'web2'],
+    ['--define', 'web2', '--same-identity'],
+    ['--tls-psk', 'keys'],
+  ]) {
+    const { code, stderr } = await cli(...instant, ...more);
+    expect({ more, code }).toEqual({ more, code: 2 });
+    expect(stderr).toMatch(/cannot be used with option/);
+  }
+  const onto = await cli('restore', '--from', from, '--onto', at('disk.qcow2'), '--vm', 'web');
+  expect(onto.code).toBe(2);
+  expect(onto.stderr).toMatch(/'--vm <vm>' cannot be used with option '--onto/);
+  expect(await readdir(folder.path)).not.toContain('vms');
+});
+
+test('a folder that cannot be locked is refused, as nothing would keep a prune out', async () => {
+  const readOnly = at('read-only');
+  await mkdir(readOnly);
+  await run('mount', ['--bind', from, readOnly]);
+  try {
+    await run('mount', ['-o', 'remount,ro,bind', readOnly]);
+    const refused = await cli('restore', '--from', readOnly, '--instant', '--to', overlay);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/error\[ERR_CBT_UNSUPPORTED\] .*read-only cannot be locked/);
+    expect(await readdir(folder.path)).not.toContain('vm.qcow2');
+    const stop = new AbortController();
+    const socket = at('nbd.sock');
+    const serving = cliWith({ signal: stop.signal }, 'serve-nbd', readOnly, '--socket', socket);
+    await eventually(async () => expect(await readdir(folder.path)).toContain('nbd.sock'));
+    stop.abort();
+    const { code, stderr } = await serving;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning: .*read-only cannot be locked/);
+  } finally {
+    await run('umount', [readOnly]);
+  }
 });

@@ -1,6 +1,6 @@
 /** `serve-nbd` and `mount`: what a run holds, as any client or file system sees it; nothing is left when they end, however they do. */
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -75,6 +75,41 @@ test('serve-nbd: the disk of a run for any NBD client, and the folder is kept as
   expect((await cli('prune', '--from', from, '--keep-last', '1')).code).toBe(0);
 });
 
+test('serve-nbd takes no name that is somebody’s, and leaves what it did not make', async () => {
+  const socket = at('web.qcow2');
+  await writeFile(socket, 'an image');
+  for (const more of [[], ['--pit', '99']]) {
+    const refused = await cli('serve-nbd', from, '--socket', socket, ...more);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/--socket: .*web\.qcow2 is there already and no socket/);
+    expect(await readFile(socket, 'utf8')).toBe('an image');
+  }
+  await rm(socket);
+  expect((await cli('serve-nbd', from, '--socket', socket, '--pit', '99')).code).toBe(2);
+  expect((await readdir(folder.path)).filter((name) => /web|^cbt-/.test(name))).toEqual([]);
+
+  const first = await startCommand(['serve-nbd', from, '--socket', socket]);
+  const uri = `nbd+unix:///disk?socket=${socket}`;
+  await eventually(() => run('nbdinfo', [uri]));
+  const second = await cli('serve-nbd', from, '--socket', socket);
+  expect(second.code).toBe(5);
+  expect(second.stderr).toMatch(/somebody listens at .*web\.qcow2 \[BUSY\]/);
+  await run('nbdinfo', [uri]);
+  first.child.kill('SIGKILL');
+  await first.done;
+  await eventually(() => expect(run('nbdinfo', [uri])).rejects.toThrow(/refused/));
+
+  // A dead one's name is free.
+  const stop = new AbortController();
+  const third = cliWith({ signal: stop.signal }, 'serve-nbd', from, '--socket', socket);
+  await eventually(() => run('nbdinfo', [uri]));
+  await writeFile(at('mine'), 'mine');
+  await rename(at('mine'), socket);
+  stop.abort();
+  expect(await third).toMatchObject({ code: 0, stderr: '' });
+  expect(await readFile(socket, 'utf8')).toBe('mine');
+});
+
 test('serve-nbd listens on this machine alone, and says which runs and disks there are', async () => {
   for (const listen of ['0.0.0.0:10809', '192.168.1.1:10809', '127.0.0.1:0', 'here:1'])
     expect((await cli('serve-nbd', from, '--listen', listen)).stderr).toMatch(
@@ -108,7 +143,7 @@ test('mount: one file back by the line that it prints; ended or killed, nothing 
   await eventually(async () => expect((await stat(file)).size).toBe(16 * MIB));
   const mnt = at('mnt');
   await mkdir(mnt);
-  const line = `mount -o ro,loop,offset=${MIB},sizelimit=${12 * MIB},noload ${file} `;
+  const line = `mount -o ro,nosuid,nodev,noexec,loop,offset=${MIB},sizelimit=${12 * MIB},noload ${file} `;
   await run('sh', ['-c', line + mnt]);
   expect(await readFile(join(mnt, 'lost.txt'), 'utf8')).toBe('found');
   await run('umount', [mnt]);
@@ -129,4 +164,22 @@ test('mount: one file back by the line that it prints; ended or killed, nothing 
   await done;
   // The daemon ends with us, and its mount with it; what is left the next one takes for its own.
   await eventually(async () => expect((await stat(file)).size).toBe(0));
+});
+
+test('mount removes what it made and nothing else: parents, but no file of the user’s', async () => {
+  await mkdir(at('mine'));
+  const file = at('mine', 'disk.raw');
+  await writeFile(file, '');
+  for (const place of [at('a', 'b', 'c'), at('mine')]) {
+    const stop = new AbortController();
+    const mounted = cliWith({ signal: stop.signal }, 'mount', from, place);
+    await eventually(async () => expect((await stat(join(place, 'disk.raw'))).size).toBe(16 * MIB));
+    stop.abort();
+    expect(await mounted).toMatchObject({ code: 0, stderr: '' });
+  }
+  expect(await readdir(folder.path)).not.toContain('a');
+  expect((await stat(file)).size).toBe(0);
+  await mkdir(at('a'));
+  expect((await cli('mount', from, at('a', 'b'), '--pit', '99')).code).toBe(2);
+  expect(await readdir(at('a'))).toEqual([]);
 });

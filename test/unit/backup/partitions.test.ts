@@ -38,6 +38,26 @@ test('an MBR with logical partitions', async () => {
   ]);
 });
 
+test('several extended partitions that lead in a circle are counted together', async () => {
+  const disk = Buffer.alloc(64 * 512);
+  entry(disk, 0, 0x83, 1, 1);
+  for (const index of [1, 2, 3]) entry(disk, index, 0x05, 0, 8);
+  const numbers = (await findIn(disk)).map(({ number }) => number);
+  expect(numbers).toEqual([1, ...Array.from({ length: 124 }, (_, i) => 5 + i)]);
+});
+
+test('two extended partitions: the logical ones of the second go on from the first’s', async () => {
+  const disk = Buffer.alloc(4 * MIB);
+  for (const [index, first] of [2048, 4096].entries()) {
+    entry(disk, index, 0x05, first, 1024);
+    entry(disk.subarray(first * 512), 0, 0x83, 16, 100);
+  }
+  expect((await findIn(disk)).map(({ number, offset }) => [number, offset / 512])).toEqual([
+    [5, 2064],
+    [6, 4112],
+  ]);
+});
+
 test('a GPT, of either sector size, goes before the MBR that protects it', async () => {
   for (const sector of [512, 4096]) {
     const disk = Buffer.alloc(4 * MIB);
