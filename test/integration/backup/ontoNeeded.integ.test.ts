@@ -3,7 +3,7 @@
  * that was looked at. After it: every way out says what may be restored in part.
  */
 import { renameSync } from 'node:fs';
-import { copyFile, rename } from 'node:fs/promises';
+import { copyFile, open, rename, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
@@ -141,6 +141,32 @@ test('who is called off in the middle is told which image may be restored in par
   const error = await refusalOf(restoreOnto({ from, onto: [{ image }], signal: stop.signal, onProgress }));
   expect(error.code).toBe('ERR_CBT_ABORTED');
   expect(error.message).toMatch(/disk\.qcow2 may be restored in part: the same command goes on from there/);
+});
+
+test('a layer that is damaged spoils its own disk alone, and only what was begun is told as in part', async () => {
+  const large = at('large.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', large, '32M');
+  await io(large, 'write -P 1 0 32M');
+  await run(image, large);
+  for (const one of [image, large]) await io(one, 'write -P 2 0 64k');
+  await io(large, 'write -P 2 0 32M');
+  const layer = await open(at('backups', 'large-000001.qcow2'), 'r+');
+  await layer.write(Buffer.alloc(512, 9), 0, 512, 24 << 20);
+  await layer.close();
+  const { disks } = await restoreOnto({ from, onto: [{ image: large }, { image }] });
+  expect(disks).toMatchObject([
+    {
+      error: {
+        code: 'ERR_CBT_CORRUPT_IMAGE',
+        message: expect.stringMatching(/large\.qcow2 may be restored in part/),
+      },
+    },
+    { writtenBytes: 65_536 },
+  ]);
+  await truncate(at('backups', 'large-000001.qcow2'), 100);
+  const untouched = await refusalOf(restoreOnto({ from, onto: [{ image: large }] }));
+  expect(untouched.code).toBe('ERR_CBT_CORRUPT_IMAGE');
+  expect(untouched.message).not.toMatch(/in part/);
 });
 
 test('a plain name of a file here is an image; a file without history is known by its path and its size', async () => {
