@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
+import { onFile } from '../../linux/fileFault.js';
 import type { WaitOptions } from '../../linux/waiting.js';
 import type { FreezeOptions, FrozenResult } from './guest/frozenWork.js';
 import { thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
@@ -66,7 +67,7 @@ export class PlainHost implements QemuHost {
   }
 
   async own(folder: string): Promise<void> {
-    await chmod(folder, OWN_MODE);
+    await onFile(folder, 'making it ours alone', () => chmod(folder, OWN_MODE));
   }
 
   async freeBytes(folder: string): Promise<number> {

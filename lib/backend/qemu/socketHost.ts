@@ -3,6 +3,7 @@ import { chown, lstat, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
+import { onFile } from '../../linux/fileFault.js';
 import { listenerAt } from '../../linux/listeners.js';
 import { pathWithoutLinks } from '../../linux/pathWithoutLinks.js';
 import type { WaitOptions } from '../../linux/waiting.js';
@@ -101,7 +102,7 @@ export class SocketHost extends PlainHost {
     const seen = place && { uid: place.uid, gid: place.gids[0] ?? 0 };
     const owner = seen ?? (await this.ownerElsewhere());
     if (owner !== null && process.getuid?.() === 0 && owner.uid !== 0)
-      await chown(folder, owner.uid, owner.gid);
+      await onFile(folder, 'giving it to QEMU’s user', () => chown(folder, owner.uid, owner.gid));
     await super.own(folder);
   }
 

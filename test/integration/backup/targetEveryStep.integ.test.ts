@@ -85,7 +85,7 @@ const OF_FILES = FILE_FAULTS.map((kind, at) => ({
   to: 'folder' as const,
   kind: kind as string,
   faults: () => fileFaults(kind),
-  every: { ENOSPC: 7, EIO: 307, EACCES: 79 }[kind],
+  every: { ENOSPC: 7, EIO: 307, EACCES: 53 }[kind],
   at,
 }));
 

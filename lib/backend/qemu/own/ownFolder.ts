@@ -1,4 +1,5 @@
 /** A folder for files and sockets of ours that QEMU is to use too: only QEMU's user and root can enter it. */
+import { rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import type { QemuHost } from '../qemuHost.js';
@@ -16,6 +17,12 @@ export async function makeOwnFolder(host: QemuHost, base: string, prefix = 'cbt-
       cause,
     });
   }
-  await host.own(folder);
+  try {
+    await host.own(folder);
+  } catch (error) {
+    // Nobody was told of it.
+    await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
   return folder;
 }
