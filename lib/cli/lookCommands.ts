@@ -63,7 +63,9 @@ Examples:
       'after',
       `
 The machine has no network card, and nothing of it is left. It has passed where the guest agent answers, or where its screen goes on
-moving: that shows that something was booted, not that all is well in it. Exit code 6 where it did not come up in time.
+changing: that shows that something was booted, not that all is well in it. The machine is a QEMU as this user, in QEMU's sandbox where
+it was built with one: run it as a user that may read the backups and no more, if what is
+in them is not trusted. What it writes is bounded by nothing but the room in --scratch: name a file system of its own. Exit code 6 where it did not come up in time.
 
 Examples:
   qemu-cbt boot-test /backups/web --screenshot web.png

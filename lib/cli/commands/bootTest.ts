@@ -24,7 +24,17 @@ export async function bootTestCommand(io: CliIo, from: string, flags: BootTestFl
   const { pit, disk, bus, firmware, scratch, screenshot, json = false } = flags;
   const waitMs = parseAge('--wait', flags.wait);
   const memoryBytes = parseBytes('--memory', flags.memory);
-  const options = { from, pit, disk, bus, firmware, scratch, waitMs, memoryBytes, signal: io.signal };
+  const options = {
+    from,
+    pit,
+    disk,
+    bus,
+    firmware,
+    scratch,
+    waitMs,
+    memoryBytes,
+    signal: io.signal,
+  };
   const { screen, ...result } = await bootTest({ ...options, onUnheld: warnUnheld(io) });
   if (screenshot !== undefined && screen !== null)
     await onFile(screenshot, 'writing', () => writeWholeFile(screenshot, (file) => file.writeFile(screen)));
