@@ -1,6 +1,7 @@
 /** Bringing files and names to stable storage. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { onFile } from './fileFault.js';
 
 /** How file systems say that they have nothing to do for a folder. */
 const NOTHING_TO_DO: readonly unknown[] = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'];
@@ -17,12 +18,10 @@ export async function syncFile(path: string): Promise<void> {
 
 /** Makes what was made, renamed or removed in the folder last through a loss of power. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
+  await onFile(path, 'bringing the folder to stable storage', async () => {
+    await using folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
     await syncOpenFolder(folder);
-  } finally {
-    await folder.close();
-  }
+  });
 }
 
 /** As {@link syncFolder}, wherever the folder is by now. */
