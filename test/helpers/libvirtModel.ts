@@ -6,6 +6,7 @@ import type { ModelBitmap, ModelDisk, ModelLayer } from './modelDisk.js';
 
 /** An external snapshot: what recorded goes on recording above, under its name. */
 export function snapshot(disk: ModelDisk): void {
+  settle(disk);
   const bitmaps = disk.top.bitmaps
     .filter(({ recording, inconsistent }) => recording && !inconsistent)
     .map(({ name }): ModelBitmap => ({ name, recording: true, inconsistent: false, blocks: new Set() }));
@@ -14,6 +15,7 @@ export function snapshot(disk: ModelDisk): void {
 
 /** blockcommit of the layers from `top` down to the one above `base` into `base`. */
 export function commit(disk: ModelDisk, top: number, base: number): void {
+  settle(disk);
   const goes = disk.layers.slice(top, base);
   const into = disk.layers[base]!;
   const bits = merged(disk, top, base);
@@ -26,17 +28,32 @@ export function commit(disk: ModelDisk, top: number, base: number): void {
   disk.layers.splice(top, base - top);
 }
 
-/** blockpull into the top of all layers above `base`; of all, where there is no such layer. */
+/**
+ * blockpull into the top of all layers above `base`; of all, where there is no such layer. QEMU lets go of the layers when its job has
+ * completed; libvirt merges their bitmaps and removes them in `settle`.
+ */
 export function pull(disk: ModelDisk, base: number): void {
-  const bits = merged(disk, 0, base);
+  settle(disk);
+  const names = new Set(merged(disk, 0, base).keys());
   const goes = disk.layers.splice(1, base - 1);
   // What a pull writes is marked in no bitmap: it is what the guest saw anyway.
   disk.top.content = flattened([disk.top, ...goes]);
-  mergeInto(disk.top, bits);
+  disk.left = goes.map((layer) => ({
+    ...layer,
+    bitmaps: layer.bitmaps.map((bitmap) => ({ ...bitmap, merges: names.has(bitmap.name) })),
+  }));
+}
+
+/** What libvirt does before any other step on the disk. */
+export function settle(disk: ModelDisk): void {
+  const goes = disk.left.flatMap(({ bitmaps }) => bitmaps).filter(({ merges }) => merges === true);
+  for (const { name, blocks } of goes) mergeInto(disk.top, new Map([[name, blocks]]));
+  disk.left = [];
 }
 
 /** blockcopy with pivot, of everything or of the top layer. */
 export function copy(disk: ModelDisk, shallow: boolean): void {
+  settle(disk);
   const end = shallow ? 1 : disk.layers.length;
   const bits = merged(disk, 0, end);
   const { blocks } = disk.top;
@@ -47,6 +64,7 @@ export function copy(disk: ModelDisk, shallow: boolean): void {
 
 /** Back to the layer below, with what was written since thrown away. */
 export function revert(disk: ModelDisk): void {
+  settle(disk);
   if (disk.layers.length > 1) disk.layers.shift();
 }
 

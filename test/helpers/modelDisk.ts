@@ -6,6 +6,7 @@
 import type { BitmapAction } from '../../lib/core/chainPlan.js';
 import type { ChangePlan } from '../../lib/core/changeQuery.js';
 import type { BitmapRef, DiskState } from '../../lib/core/diskSource.js';
+import { parseSegmentName } from '../../lib/core/segmentName.js';
 
 export const BLOCK = 65_536;
 
@@ -14,6 +15,8 @@ export interface ModelBitmap {
   recording: boolean;
   inconsistent: boolean;
   blocks: Set<number>;
+  /** On a layer that was let go of: whether its bits are still to be merged into the top. */
+  merges?: boolean;
 }
 
 export interface ModelLayer {
@@ -26,9 +29,15 @@ export interface ModelLayer {
 /** Of all models together: no two writes put the same content, also on copies of one disk. */
 let writes = 0;
 
+function epochsOf(layers: readonly ModelLayer[]): string[] {
+  return layers.flatMap(({ bitmaps }) => bitmaps.flatMap(({ name }) => parseSegmentName(name)?.epoch ?? []));
+}
+
 export class ModelDisk {
   /** Top first. */
   layers: ModelLayer[];
+  /** Layers that a pull has let go of and nobody removed yet, as nodes of QEMU that nothing leads to. */
+  left: ModelLayer[] = [];
 
   constructor(blocks: number) {
     this.layers = [{ blocks, bitmaps: [], content: new Map() }];
@@ -49,6 +58,7 @@ export class ModelDisk {
   copy(): ModelDisk {
     const twin = new ModelDisk(0);
     twin.layers = structuredClone(this.layers);
+    twin.left = structuredClone(this.left);
     return twin;
   }
 
@@ -131,6 +141,8 @@ export class ModelDisk {
   }
 
   state(): DiskState {
+    const left = new Set(epochsOf(this.left));
+    const held = { reason: 'BUSY', message: 'a layer that was let go of has points of this disk' } as const;
     return {
       disk: 'model',
       sizeBytes: this.top.blocks * BLOCK,
@@ -139,6 +151,7 @@ export class ModelDisk {
         label: `layer${index}`,
         sizeBytes: layer.blocks * BLOCK,
         format: 'qcow2',
+        ...(epochsOf([layer]).some((epoch) => left.has(epoch)) && { problem: held }),
         bitmaps: layer.bitmaps.map(({ name, recording, inconsistent }) => ({
           name,
           recording,

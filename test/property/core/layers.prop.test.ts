@@ -9,7 +9,7 @@ import { planChanges } from '../../../lib/core/changeQuery.js';
 import { CbtError } from '../../../lib/core/errors.js';
 import { parsePoint } from '../../../lib/core/point.js';
 import { runs } from '../../helpers/effort.js';
-import { commit, copy, pull, revert, snapshot } from '../../helpers/libvirtModel.js';
+import { commit, copy, pull, revert, settle, snapshot } from '../../helpers/libvirtModel.js';
 import { ModelDisk } from '../../helpers/modelDisk.js';
 
 type Step = { do: string; at: number; more: number };
@@ -20,6 +20,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 5, arbitrary: fc.constant('begin') },
     { weight: 3, arbitrary: fc.constant('snapshot') },
     { weight: 3, arbitrary: fc.constantFrom('commit', 'pull') },
+    { weight: 2, arbitrary: fc.constant('settle') },
     {
       weight: 1,
       arbitrary: fc.constantFrom('copy', 'revert', 'forget', 'rollback', 'failed', 'grow', 'crash'),
@@ -50,7 +51,9 @@ class Life {
   /** Rolled back or forgotten points answer too, or say that they are gone. */
   begin(): void {
     const pit = randomUUID();
-    const { plan, outcome } = planBegin(this.disk.state(), { pit, drawUuid: randomUUID });
+    const begun = this.#planBegin(pit);
+    if (begun === null) return;
+    const { plan, outcome } = begun;
     const before = this.disk.state();
     const base = this.taken.find((one) => one.pit === outcome.base);
     if (outcome.verdict === 'incremental') {
@@ -64,6 +67,16 @@ class Life {
     if (base !== undefined) this.check(base, pit, this.disk.contents());
   }
 
+  /** Null where a layer that a pull let go of has a part of it still. */
+  #planBegin(pit: string): ReturnType<typeof planBegin> | null {
+    try {
+      return planBegin(this.disk.state(), { pit, drawUuid: randomUUID });
+    } catch (error) {
+      if (error instanceof CbtError && error.reason === 'BUSY' && this.disk.left.length > 0) return null;
+      throw error;
+    }
+  }
+
   /** Whether it is answered, then rightly. */
   check(from: Taken, to: string | null, after: readonly number[]): void {
     let changed: Set<number>;
@@ -71,7 +84,8 @@ class Life {
       const end = to === null ? null : parsePoint('to', to);
       changed = this.disk.answer(planChanges(this.disk.state(), parsePoint('from', from.pit), end));
     } catch (error) {
-      if (error instanceof CbtError && error.recovery === 'full') return;
+      if (!(error instanceof CbtError)) throw error;
+      if (error.recovery === 'full' || (error.reason === 'BUSY' && this.disk.left.length > 0)) return;
       throw error;
     }
     after.forEach((content, block) => {
@@ -94,6 +108,7 @@ class Life {
     } else if (what === 'snapshot' && last < 4) snapshot(disk);
     else if (what === 'commit' && top < last) commit(disk, top, top + 1 + (more % (last - top)));
     else if (what === 'pull' && last > 0) pull(disk, more % 2 === 0 ? last + 1 : 2 + (at % last));
+    else if (what === 'settle') settle(disk);
     else if (what === 'copy') copy(disk, more % 2 === 0);
     else if (what === 'revert') revert(disk);
     else if (what === 'grow' && disk.top.blocks < 16) disk.resize(disk.top.blocks + 1);
@@ -106,7 +121,7 @@ class Life {
     try {
       const [chain] = readCatalogue(this.disk.state()).chains;
       const pit = forget ? this.taken[at % Math.max(this.taken.length, 1)]?.pit : chain && newest(chain).pit;
-      if (pit === undefined || (!forget && chain?.segments.length === 1)) return;
+      if (pit === undefined) return;
       const plan = forget ? planForget : planRollback;
       this.disk.apply(plan(this.disk.state(), pit).actions);
     } catch (error) {
@@ -120,10 +135,13 @@ function live(steps: readonly Step[]): Told {
   life.begin();
   for (const one of steps) life.do(one);
   const { disk, taken } = life;
-  taken.forEach((from, index) => {
-    life.check(from, null, disk.contents());
-    for (const { pit, contents } of taken.slice(index)) life.check(from, pit, contents);
-  });
+  for (const settled of [false, true]) {
+    if (settled) settle(disk);
+    taken.forEach((from, index) => {
+      life.check(from, null, disk.contents());
+      for (const { pit, contents } of taken.slice(index)) life.check(from, pit, contents);
+    });
+  }
   return life.told;
 }
 

@@ -9,6 +9,7 @@
 import type { BitmapInfo, LayerState } from '../../../core/diskSource.js';
 import { CbtError } from '../../../core/errors.js';
 import { checkGranularity } from '../../../core/rangePage.js';
+import { parseSegmentName } from '../../../core/segmentName.js';
 import { parseId } from '../own/ids.js';
 import type { DirtyBitmapInfo } from '../qmp/schemas.js';
 import type { BlockGraph, GraphNode } from './blockGraph.js';
@@ -42,6 +43,9 @@ export interface VmLayer extends LayerState {
   filename: string;
   readOnly: boolean;
 }
+
+/** Top first. */
+type Layers = [VmLayer, ...VmLayer[]];
 
 /** The first node below `top` that is no filter, and the filters passed on the way, top first. */
 export function passFilters(graph: BlockGraph, top: string): { node: GraphNode; filters: string[] } {
@@ -104,8 +108,8 @@ function isOwnOverlay(name: string): boolean {
 }
 
 /** The layers of the stack that starts at a node which is no filter; top first. */
-export function readLayers(graph: BlockGraph, format: GraphNode): [VmLayer, ...VmLayer[]] {
-  const layers: [VmLayer, ...VmLayer[]] = [toLayer(graph, format)];
+export function readLayers(graph: BlockGraph, format: GraphNode): Layers {
+  const layers: Layers = [toLayer(graph, format)];
   let node = format;
   for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
     const backing = childOf(node, 'backing');
@@ -114,6 +118,38 @@ export function readLayers(graph: BlockGraph, format: GraphNode): [VmLayer, ...V
     layers.push(toLayer(graph, node));
   }
   throw circular(format.name);
+}
+
+/**
+ * The same layers, held where their points in time go on in a node that nothing leads to any more. QEMU drops the lower layers when a
+ * `blockpull` completes, and libvirt merges their bitmaps into the top when it comes to handle that, then removes the nodes: until then the
+ * top has a part of its segment, and looks whole. Without devices nothing has to lead to a disk.
+ */
+export function holdUnmerged(graph: BlockGraph, [top, ...more]: Layers): Layers {
+  if (graph.devices.length === 0) return [top, ...more];
+  // Few are, if any: bitmaps may be many.
+  const unreached = [...graph.nodes.values()].filter((node) => !isReached(graph, node));
+  const left = unreached.find((node) => sharesEpoch(bitmapNames(node), [top, ...more].flatMap(namesOn)));
+  if (left === undefined) return [top, ...more];
+  const message = `node ${left.name} has points in time of this disk, and nothing leads to it: who pulled it off has still to merge or remove it`;
+  const hold = (layer: VmLayer): VmLayer =>
+    sharesEpoch(bitmapNames(left), namesOn(layer))
+      ? { ...layer, problem: { reason: 'BUSY', message } }
+      : layer;
+  return [hold(top), ...more.map(hold)];
+}
+
+function bitmapNames({ info }: GraphNode): string[] {
+  return (info['dirty-bitmaps'] ?? []).flatMap(({ name }) => name ?? []);
+}
+
+function namesOn({ bitmaps }: VmLayer): string[] {
+  return bitmaps.map(({ name }) => name);
+}
+
+function sharesEpoch(some: readonly string[], others: readonly string[]): boolean {
+  const epochs = new Set(some.flatMap((name) => parseSegmentName(name)?.epoch ?? []));
+  return epochs.size > 0 && others.some((name) => epochs.has(parseSegmentName(name)?.epoch ?? ''));
 }
 
 export function childOf(node: GraphNode, role: string): string | undefined {

@@ -22,6 +22,7 @@ import {
   childOf,
   filesOf,
   filteredChild,
+  holdUnmerged,
   isEncrypted,
   passFilters,
   passOwnOverlay,
@@ -154,7 +155,7 @@ function usedBy(graph: BlockGraph, node: GraphNode): string[] {
 /** The image below `top`, and the node that takes the guest's writes: the image's own, or that of an overlay of ours. */
 function readImage(graph: BlockGraph, top: string): { image: DiskImage; written: GraphNode } {
   const { node, filters, overlay } = passOwnOverlay(graph, passFilters(graph, top));
-  const layers = readLayers(graph, node);
+  const layers = holdUnmerged(graph, readLayers(graph, node));
   const written = overlay ?? node;
   const image: DiskImage = {
     formatNode: node.name,

@@ -5,6 +5,7 @@ import type { UnnamedDisk } from '../../../../../lib/backend/qemu/graph/vmDisk.j
 import { findAgain, findByNode, findDisk, listDisks } from '../../../../../lib/backend/qemu/graph/vmDisks.js';
 import { QmpClient } from '../../../../../lib/backend/qemu/qmp/qmpClient.js';
 import { FakeQmpServer } from '../../../../helpers/fakeQmpServer.js';
+import { OLD_EPOCH, segment } from '../../../../helpers/states.js';
 
 interface FakeNode {
   'node-name': string;
@@ -90,6 +91,39 @@ describe('listDisks', () => {
         layers: [{ node: 'fmt' }, { node: 'base', readOnly: true }],
       },
     ]);
+  });
+
+  it('holds a disk whose point in time goes on in a node that a blockpull has let go of', async () => {
+    const segments = (...infos: ReturnType<typeof segment>[]) => ({
+      'dirty-bitmaps': infos.map(({ name }) => ({
+        name,
+        granularity: 65_536,
+        count: 0,
+        recording: true,
+        busy: false,
+        persistent: true,
+      })),
+    });
+    const nodes = (backing: boolean, lower: object) => [
+      block('fmt', 'qcow2', {
+        children: backing ? [{ child: 'backing', 'node-name': 'base' }] : [],
+        ...segments(segment(2)),
+      }),
+      block('base', 'qcow2', { ro: true, children: [], ...lower }),
+    ];
+    let now = nodes(true, segments(segment(2)));
+    await connect({
+      'query-qmp-schema': NEW,
+      'query-block': [device('d', 'fmt')],
+      'query-named-block-nodes': () => now,
+    });
+    const problems = async () =>
+      (await listDisks(client)).flatMap(({ layers = [] }) => layers.map(({ problem }) => problem?.reason));
+    expect(await problems()).toEqual([undefined, undefined]);
+    now = nodes(false, segments(segment(2)));
+    expect(await problems()).toEqual(['BUSY']);
+    now = nodes(false, segments(segment(2, { epoch: OLD_EPOCH })));
+    expect(await problems()).toEqual([undefined]);
   });
 
   it('does not track a node that a migration has handed over', async () => {
