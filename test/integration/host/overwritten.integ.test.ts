@@ -111,6 +111,19 @@ describe('while its QEMU runs', () => {
     await using after = await openDisk(image);
     expect((await after.pits()).pits.map(({ uuid }) => uuid)).not.toContain(session.pit);
   });
+
+  test('a session that was rolled back leaves nothing of it to build on', async () => {
+    const session = await vm.begin();
+    await overwrite();
+    const rolled = await session.rollback();
+    expect(byName(rolled.disks)).toMatchObject([{ disk: 'a', error: why }, { disk: 'b' }]);
+    const next = await vm.begin();
+    expect(byName(next.disks)).toMatchObject([
+      { disk: 'a', verdict: 'full' },
+      { disk: 'b', verdict: 'incremental', base: first },
+    ]);
+    await next.rollback();
+  });
 });
 
 test('a raw disk whose guest holds such an image in it is as any other', async () => {

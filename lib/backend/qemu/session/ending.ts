@@ -99,8 +99,25 @@ export function holdsNothing({ taken, emptied }: Lease): boolean {
   return !taken || emptied === true;
 }
 
-/** Rolls back the session's point in time on every disk that still has it. */
+/**
+ * Rolls back the session's point in time on every disk that still has it. On one that was overwritten tracking ends: taking the point off makes QEMU
+ * write its bitmaps anew, and nothing in the file would tell any more that older points do not fit it.
+ */
 export async function rollBackPoint(
+  client: QmpPort,
+  lease: Lease,
+  options: WaitOptions | undefined,
+): Promise<TrackingOutcome> {
+  const spoilt = (await endSpoilt(client, lease, options)).disks.filter(({ error }) => error !== undefined);
+  const isSpoilt = ({ disk }: { disk: string }): boolean => spoilt.some((one) => one.disk === disk);
+  const whole = { ...lease, disks: lease.disks.filter((one) => !isSpoilt(one)) };
+  const rolled = await rollBackWhole(client, whole, options);
+  const outcomes = [...spoilt, ...rolled.disks];
+  const disks = lease.disks.flatMap(({ disk }) => outcomes.find((one) => one.disk === disk) ?? []);
+  return { ...rolled, disks };
+}
+
+async function rollBackWhole(
   client: QmpPort,
   lease: Lease,
   options: WaitOptions | undefined,
