@@ -16,7 +16,7 @@ import { defaultStateFolder } from './lockedRecord.js';
 import { checkOpen, type OpenDiskOptions, ofVm } from './open.js';
 import { reachVmOrImages } from './openVm.js';
 import { RecordStore } from './recordStore.js';
-import type { ConnectOptions } from './vm.js';
+import type { ConnectVmOptions } from './vm.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
 import { wayTo } from './ways.js';
 
@@ -205,7 +205,7 @@ export class HostVm {
    * @param options What else is wanted; each option says what holds without it.
    * @throws `CbtError` where it neither runs nor has images, or its monitor does not answer.
    */
-  async connect(options: ConnectOptions = {}): Promise<Vm> {
+  async connect(options: ConnectVmOptions = {}): Promise<Vm> {
     const left = timeLeft(options);
     const vm = await this.reach(options);
     try {
@@ -221,7 +221,7 @@ export class HostVm {
    * @param options What else is wanted; each option says what holds without it.
    * @throws `CbtError` where it cannot be reached.
    */
-  async reach(options: ConnectOptions = {}): Promise<Vm> {
+  async reach(options: ConnectVmOptions = {}): Promise<Vm> {
     const { nbdSocket, scratch, images, uuid } = this.entry;
     const left = timeLeft(options);
     const vm = await reachVmOrImages({

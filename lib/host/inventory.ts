@@ -39,7 +39,7 @@ export interface InventoryOptions {
 }
 
 /** A disk that was found: an image, or one of a VM. */
-export type FoundDisk = { path: string } | { vm: HostVm; disk: string };
+export type DiskPlace = { path: string } | { vm: HostVm; disk: string };
 
 interface Loaded {
   file: HostFile | null;
@@ -193,11 +193,11 @@ export class Inventory {
    * @param options Signal and deadline.
    * @throws `CbtError` for one that fits none, or two.
    */
-  async findDisk(name: string, options?: CallOptions): Promise<FoundDisk> {
+  async findDisk(name: string, options?: CallOptions): Promise<DiskPlace> {
     return inCallersTime('findDisk', options, (own) => this.#findDisk(name, own));
   }
 
-  async #findDisk(name: string, options: CallOptions): Promise<FoundDisk> {
+  async #findDisk(name: string, options: CallOptions): Promise<DiskPlace> {
     const parsed = parseDiskName(name);
     if (parsed.kind === 'path') return { path: parsed.path };
     const { disk } = parsed;

@@ -7,7 +7,7 @@ import type { Vm } from '../core/vm.js';
 import { parseQmpName } from './diskName.js';
 import { checkOpen, type OpenDiskOptions, openImageDisk } from './openFile.js';
 import { openVm } from './openVm.js';
-import { type ConnectOptions, connectVm } from './vm.js';
+import { type ConnectVmOptions, connectVm } from './vm.js';
 
 export { checkOpen, type OpenDiskOptions } from './openFile.js';
 
@@ -52,7 +52,7 @@ async function openOfDomain(name: string, options: OpenDiskOptions): Promise<Tra
 export async function ofVm(
   disk: string,
   { kernel, nbdSocket, scratch, ...call }: OpenDiskOptions,
-  connect: (options: ConnectOptions) => Promise<Vm>,
+  connect: (options: ConnectVmOptions) => Promise<Vm>,
 ): Promise<TrackedDisk> {
   const left = timeLeft(call);
   const vm = await connect({ ...left(), kernel, nbdSocket, scratch });

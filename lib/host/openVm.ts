@@ -9,11 +9,11 @@ import { within } from '../core/within.js';
 import { BoundedVm } from './boundedVm.js';
 import type { OffVm } from './offVm.js';
 import type { OpenDiskOptions } from './openFile.js';
-import { type ConnectOptions, connectChecks, reachVm, underHolds } from './vm.js';
+import { type ConnectVmOptions, connectChecks, reachVm, underHolds } from './vm.js';
 import { WatchedVm } from './watchedVm.js';
 
 /** What a VM is reached by, running or off. */
-export interface OpenVmOptions extends ConnectOptions {
+export interface OpenVmOptions extends ConnectVmOptions {
   /** QMP socket, or `libvirt:<uri>#<domain>`; none for images that are nobody's VM. */
   qmp?: string | undefined;
   /**

@@ -20,7 +20,7 @@ import { WatchedVm } from './watchedVm.js';
 import { wayTo } from './ways.js';
 
 /** How a VM is connected to. */
-export interface ConnectOptions extends CallOptions {
+export interface ConnectVmOptions extends CallOptions {
   /** Which kernel does the bulk work: the native addon, its script twin, or what loads (the default). */
   kernel?: 'native' | 'script' | 'auto' | undefined;
   /** Unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
@@ -39,7 +39,7 @@ export interface ConnectOptions extends CallOptions {
 }
 
 /** The checks of its options, for whoever takes them too. */
-export const connectChecks: Checks<ConnectOptions> = {
+export const connectChecks: Checks<ConnectVmOptions> = {
   kernel: oneOf('native', 'script', 'auto'),
   nbdSocket: text,
   scratch: text,
@@ -63,7 +63,7 @@ export const connectChecks: Checks<ConnectOptions> = {
  * const { disks } = await vm.enable();
  * ```
  */
-export async function connectVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
+export async function connectVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {
   const left = timeLeft(options);
   return underHolds(await reachVm(socket, options), socket, left());
 }
@@ -80,7 +80,7 @@ export async function underHolds(vm: Vm, address: string, options: CallOptions):
 }
 
 /** The same as {@link connectVm} for who sees to holders himself: nothing is refused. */
-export async function reachVm(socket: string, options: ConnectOptions = {}): Promise<Vm> {
+export async function reachVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {
   checkOptions('connectVm', options, connectChecks);
   if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
     throw invalidArgument('socket', socket, 'the path of a QMP unix socket, or libvirt:<uri>#<domain>');

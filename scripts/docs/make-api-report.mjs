@@ -2,6 +2,7 @@
 // those who use the library is then seen in its diff.
 //   node scripts/docs/make-api-report.mjs            writes the file
 //   node scripts/docs/make-api-report.mjs --check    fails when the file is not what it would write
+// Fails in either case for a name that means different things in two subpaths.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,24 +45,47 @@ function declarationOf(declaration) {
   return text.replace(/^export /, '').replace(/^declare /, '');
 }
 
+const meaning = (symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol);
+
 function lines(symbol) {
-  const meant = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  const meant = meaning(symbol);
   const texts = (meant.declarations ?? []).map(declarationOf);
   // One that is exported by another name than it was declared with.
   return meant.name === symbol.name ? texts : [`${symbol.name} is`, ...texts];
 }
 
+const surfaces = entries.map(([subpath, to]) => {
+  const module = checker.getSymbolAtLocation(program.getSourceFile(fileOf(to)));
+  return { subpath: join(name, subpath), exported: checker.getExportsOfModule(module) };
+});
+
+/** Names that are one thing in one subpath and another in another: an editor that adds the import takes either. */
+function ambiguous() {
+  const known = new Map();
+  return surfaces.flatMap(({ subpath, exported }) =>
+    exported.flatMap((symbol) => {
+      const meant = meaning(symbol);
+      const first = known.get(symbol.name) ?? { subpath, meant };
+      known.set(symbol.name, first);
+      return first.meant === meant ? [] : [`${symbol.name}: ${first.subpath} and ${subpath}`];
+    }),
+  );
+}
+
 const report = [
   'The public declarations of each subpath. Made by scripts/docs/make-api-report.mjs; do not edit.',
-  ...entries.map(([subpath, to]) => {
-    const module = checker.getSymbolAtLocation(program.getSourceFile(fileOf(to)));
-    const found = checker.getExportsOfModule(module).sort((a, b) => (a.name < b.name ? -1 : 1));
-    return `\n=== ${join(name, subpath)} ===\n\n${found.flatMap(lines).join('\n')}`;
+  ...surfaces.map(({ subpath, exported }) => {
+    const found = exported.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return `\n=== ${subpath} ===\n\n${found.flatMap(lines).join('\n')}`;
   }),
 ];
 const text = `${report.join('\n')}\n`;
 
-if (!process.argv.includes('--check')) {
+const twice = ambiguous();
+if (twice.length > 0) {
+  console.error(`names that mean two things: rename one of each\n${twice.join('\n')}`);
+  process.exitCode = 1;
+} else if (!process.argv.includes('--check')) {
   writeFileSync(target, text);
 } else if (readFileSync(target, 'utf8') !== text) {
   console.error(

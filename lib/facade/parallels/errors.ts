@@ -22,7 +22,7 @@ export function nameOf(result: PRL_RESULT): string | null {
  * What an idiomatic call throws: the SDK's code by name and number, and what the core said.
  * @example
  * ```ts
- * const error = await openDisk('/nowhere').catch((thrown: unknown) => thrown);
+ * const error = await openPrlDisk('/nowhere').catch((thrown: unknown) => thrown);
  * if (error instanceof PrlError && error.result === PRL_ERR_INVALID_ARG) console.log(error.message);
  * ```
  */

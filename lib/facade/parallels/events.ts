@@ -4,12 +4,12 @@ import { PRL_ERR_UNIMPLEMENTED } from './constants/results.js';
 import { invalid, PrlError } from './errors.js';
 import type { PRL_EVENT_HANDLER_PTR } from './objects/eventHandlers.js';
 import { LocalServer } from './objects/localServer.js';
-import { VirtualMachine } from './objects/virtualMachine.js';
+import { PrlVm } from './objects/virtualMachine.js';
 import { runtime, takeAny } from './runtime.js';
 
-function emitter(argument: string, handle: PRL_HANDLE): LocalServer | VirtualMachine {
+function emitter(argument: string, handle: PRL_HANDLE): LocalServer | PrlVm {
   const object = takeAny(argument, handle);
-  if (object instanceof LocalServer || object instanceof VirtualMachine) return object;
+  if (object instanceof LocalServer || object instanceof PrlVm) return object;
   throw new PrlError(PRL_ERR_UNIMPLEMENTED, 'only servers and VMs have events');
 }
 

@@ -61,7 +61,7 @@ describe('PrlDisk_OpenDisk_Local', () => {
     } finally {
       prl.configureDisks({});
     }
-    await using disk = await prl.openDisk(path('over'), { trust: true });
+    await using disk = await prl.openPrlDisk(path('over'), { trust: true });
     const content = Buffer.alloc(4);
     await disk.read(0, content);
     expect(content.toString()).toBe('SSSS');

@@ -18,7 +18,7 @@ describe('a disk', () => {
         [11 * KIB64 + 5, 1000],
       ],
     ]);
-    await using disk = await prl.openDisk(file);
+    await using disk = await prl.openPrlDisk(file);
     const map = await disk.getChangesMap(`{${pits[1]!.toUpperCase()}}`);
     expect([map.sizeBits, map.granularityBytes, map.sizeBytes]).toEqual([64, KIB64, 64 * KIB64]);
     expect([...map]).toEqual([{ offset: 10 * KIB64, length: 2 * KIB64 }]);
@@ -30,7 +30,7 @@ describe('a disk', () => {
   });
   test('says why a map cannot be had: the code of the SDK, the reason of the core', async () => {
     const { file } = await makeImage();
-    await using disk = await prl.openDisk(file);
+    await using disk = await prl.openPrlDisk(file);
     const failed = await disk.getChangesMap('11111111-2222-4333-8444-555555555555').catch((e: unknown) => e);
     expect(failed).toBeInstanceOf(prl.PrlError);
     expect(failed).toMatchObject({
@@ -42,7 +42,7 @@ describe('a disk', () => {
   });
   test('answers nothing after it is closed, and says so', async () => {
     const { file, pits } = await makeImage();
-    const disk = await prl.openDisk(file);
+    const disk = await prl.openPrlDisk(file);
     await disk.close();
     await disk.close();
     const { PRL_ERR_UNINITIALIZED, PRL_ERR_DISK_DISK_NOT_OPENED } = prl;
@@ -75,7 +75,7 @@ describe('names of disks', () => {
       ...names.flatMap((n) => ['-B', n]),
       file,
     );
-    await using disk = await prl.openDisk(`nbd+unix:///?socket=${server.socket}`);
+    await using disk = await prl.openPrlDisk(`nbd+unix:///?socket=${server.socket}`);
     for (const asked of [
       names[0]!,
       'aaaaaaaa111142228333444444444444',
@@ -100,7 +100,7 @@ describe('names of disks', () => {
     writeHds(path('d.hdd/root.img'), { allocated: [1] });
     writeHds(path('d.hdd/other.hds'), { allocated: [] });
     for (const name of [folder, `${folder}/DiskDescriptor.xml`]) {
-      await using disk = await prl.openDisk(name);
+      await using disk = await prl.openPrlDisk(name);
       const areas = [...(await disk.getChangesMap())];
       expect(areas.length).toBeGreaterThan(0);
       const bytes = Buffer.alloc(512);
@@ -108,8 +108,8 @@ describe('names of disks', () => {
     }
   });
   test('what looks like a name of something else is a file, and is not there', async () => {
-    await expect(prl.openDisk('qmp:/run/a.qmp#d')).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_ARG' });
-    await expect(prl.openDisk('')).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_ARG' });
+    await expect(prl.openPrlDisk('qmp:/run/a.qmp#d')).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_ARG' });
+    await expect(prl.openPrlDisk('')).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_ARG' });
   });
 });
 

@@ -12,7 +12,7 @@ import {
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import { createImage } from '../objects/createImage.js';
 import { SECTOR_BYTES } from '../objects/disk.js';
-import { openDisk } from '../objects/openDisk.js';
+import { openPrlDisk } from '../objects/openDisk.js';
 import { give, runtime } from '../runtime.js';
 import type { PRL_DISK_PARAMETERS } from '../structs.js';
 
@@ -46,11 +46,11 @@ export async function PrlDisk_CreateDisk_Local(
       throw invalid('parameters', 'PRL_DISK_PARAMETERS');
     if (callback !== null) throw new PrlError(PRL_ERR_UNIMPLEMENTED, 'a callback is not called: give null');
     const sizeBytes = requireCount('m_SizeInSectors', parameters.m_SizeInSectors) * SECTOR_BYTES;
-    const made = await createImage(path, sizeBytes, () => openDisk(path, { flags: PRL_DISK_DEFAULT })).catch(
-      (thrown: unknown) => {
-        throw toPrlError(thrown, PRL_ERR_DISK_CREATE_IMAGE_ERROR);
-      },
-    );
+    const made = await createImage(path, sizeBytes, () =>
+      openPrlDisk(path, { flags: PRL_DISK_DEFAULT }),
+    ).catch((thrown: unknown) => {
+      throw toPrlError(thrown, PRL_ERR_DISK_CREATE_IMAGE_ERROR);
+    });
     if (made === null) throw new PrlError(PRL_ERR_DISK_FILE_EXISTS, `${path} is there already`);
     give(out, made);
   });

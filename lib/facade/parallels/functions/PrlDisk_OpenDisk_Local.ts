@@ -5,7 +5,7 @@ import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
 import { invalid } from '../errors.js';
 import { HandlesList } from '../objects/lists.js';
-import { openDisk } from '../objects/openDisk.js';
+import { openPrlDisk } from '../objects/openDisk.js';
 import { OffsetPolicy } from '../objects/openPolicy.js';
 import { give, runtime } from '../runtime.js';
 
@@ -41,6 +41,6 @@ export async function PrlDisk_OpenDisk_Local(
     const [policy, ...more] = list?.objects ?? [];
     if (more.length > 0 || (policy !== undefined && !(policy instanceof OffsetPolicy)))
       throw invalid('policies', 'a list of one open policy');
-    give(out, await openDisk(path, { flags, byteOffset: policy?.byteOffset ?? 0 }));
+    give(out, await openPrlDisk(path, { flags, byteOffset: policy?.byteOffset ?? 0 }));
   });
 }

@@ -3,7 +3,7 @@ import type { PrlBuffer } from '../arguments.js';
 import { callAsync } from '../call.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import type { PRL_RESULT } from '../constants/results.js';
-import { VirtualMachine } from '../objects/virtualMachine.js';
+import { PrlVm } from '../objects/virtualMachine.js';
 import { take } from '../runtime.js';
 import { copyString } from '../strings.js';
 
@@ -25,5 +25,5 @@ export async function PrlVmCfg_GetUuid(
   uuid: PrlBuffer | null,
   length: Ref<number>,
 ): Promise<PRL_RESULT> {
-  return callAsync(async () => copyString(`{${await take('vm', vm, VirtualMachine).uuid()}}`, uuid, length));
+  return callAsync(async () => copyString(`{${await take('vm', vm, PrlVm).uuid()}}`, uuid, length));
 }

@@ -3,7 +3,7 @@ import { PBMBF_CREATE_MAP, PBMBF_FSSYNC } from '../constants/flags.js';
 import { PJOC_SRV_BEGIN_VM_BACKUP } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
-import { VirtualMachine } from '../objects/virtualMachine.js';
+import { PrlVm } from '../objects/virtualMachine.js';
 import { take } from '../runtime.js';
 
 /**
@@ -20,7 +20,7 @@ import { take } from '../runtime.js';
  */
 export function PrlVm_BeginBackup(vm: PRL_HANDLE, flags: number): PRL_HANDLE {
   return Job.start({ operation: PJOC_SRV_BEGIN_VM_BACKUP, of: vm }, async (signal) => {
-    const machine = take('vm', vm, VirtualMachine);
+    const machine = take('vm', vm, PrlVm);
     const wanted = requireUint32('flags', flags);
     const createMap = (wanted & PBMBF_CREATE_MAP) !== 0;
     return [await machine.beginBackup({ createMap, fsSync: (wanted & PBMBF_FSSYNC) !== 0, signal })];

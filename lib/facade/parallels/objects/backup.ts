@@ -37,7 +37,7 @@ export class Backup implements PrlObject, AsyncDisposable {
   readonly #disks = new Set<Disk>();
   #ending: Promise<void> | null = null;
 
-  /** @internal VirtualMachine.beginBackup makes them. */
+  /** @internal PrlVm.beginBackup makes them. */
   constructor(vm: Vm, session: Session, keepsPoint: boolean, onEnd: () => void) {
     this.#vm = vm;
     this.#session = session;

@@ -35,7 +35,7 @@ export interface DiskInfo {
  * An open disk: `PrlDisk_` calls as methods, in bytes. Failures are `PrlError`s with the SDK's code.
  * @example
  * ```ts
- * await using opened = await openDisk('/vm/disk.qcow2');
+ * await using opened = await openPrlDisk('/vm/disk.qcow2');
  * const target = new Uint8Array(65_536);
  * await opened.read(0, target);
  * ```

@@ -19,7 +19,7 @@ export interface ChangedArea {
  * A map as the `PrlDiskMap_` calls know it: bits, least significant first. Granules from 0.
  * @example
  * ```ts
- * await using opened = await openDisk('/vm/disk.qcow2');
+ * await using opened = await openPrlDisk('/vm/disk.qcow2');
  * const map = await opened.getChangesMap();
  * for (const { offset, length } of map) console.log(offset, length);
  * ```

@@ -24,7 +24,7 @@ import {
 import { PrlError, toPrlError } from '../errors.js';
 import { type PrlObject, runtime } from '../runtime.js';
 import { OpenBackups } from './openBackups.js';
-import { VirtualMachine } from './virtualMachine.js';
+import { PrlVm } from './virtualMachine.js';
 
 const MAX_FILE_BYTES = 1 << 20;
 
@@ -69,9 +69,9 @@ export class LocalServer implements PrlObject, AsyncDisposable {
    * The VMs, in the order of the file, or by name.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_PARAM before a login.
    */
-  async vms(): Promise<VirtualMachine[]> {
+  async vms(): Promise<PrlVm[]> {
     const { inventory, backups } = this.#loggedIn();
-    return (await inventory.vms()).map((host) => new VirtualMachine(host, backups));
+    return (await inventory.vms()).map((host) => new PrlVm(host, backups));
   }
 
   /**
@@ -80,10 +80,10 @@ export class LocalServer implements PrlObject, AsyncDisposable {
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_VM_UUID_NOT_FOUND where there is none,
    * PRL_ERR_INVALID_PARAM where it fits two.
    */
-  async findVm(name: string): Promise<VirtualMachine> {
+  async findVm(name: string): Promise<PrlVm> {
     const { inventory, backups } = this.#loggedIn();
     const hosts = await inventory.vms();
-    const one = (found: readonly HostVm[]) => new VirtualMachine(only(name, found), backups);
+    const one = (found: readonly HostVm[]) => new PrlVm(only(name, found), backups);
     const named = (wanted: string | undefined) => hosts.filter((host) => host.name === wanted);
     const byName = named(name);
     if (byName.length > 0) return one(byName);

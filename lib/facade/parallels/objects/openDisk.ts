@@ -24,7 +24,7 @@ import { Disk } from './disk.js';
 import { type OpenedDisk, type OpenMap, openMap } from './openedDisk.js';
 
 /** How a disk is opened. */
-export interface OpenDiskOptions {
+export interface OpenPrlDiskOptions {
   /** PRL_DISK_ flags; reading unless told. */
   flags?: number;
   /** Whether what the image names may be opened (a backing file, a data file), though only its bytes say what it is. */
@@ -42,7 +42,7 @@ export interface OpenDiskOptions {
  * configureDisks({ trust: true });
  * ```
  */
-export function configureDisks({ trust }: Pick<OpenDiskOptions, 'trust'>): void {
+export function configureDisks({ trust }: Pick<OpenPrlDiskOptions, 'trust'>): void {
   runtime().trust = trust ?? false;
 }
 
@@ -53,11 +53,11 @@ export function configureDisks({ trust }: Pick<OpenDiskOptions, 'trust'>): void 
  * @throws `PrlError`, whose `result` is the code that the SDK has for it: a bad name is PRL_ERR_INVALID_ARG.
  * @example
  * ```ts
- * await using opened = await openDisk('/vm/disk.qcow2');
+ * await using opened = await openPrlDisk('/vm/disk.qcow2');
  * for (const { offset, length } of await opened.getChangesMap('{3f2504e0-4f89-11d3-9a0c-0305e82c3301}')) console.log(offset, length);
  * ```
  */
-export async function openDisk(name: string, options: OpenDiskOptions = {}): Promise<Disk> {
+export async function openPrlDisk(name: string, options: OpenPrlDiskOptions = {}): Promise<Disk> {
   const { flags = PRL_DISK_READ, byteOffset = 0, trust = runtime().trust } = options;
   const source = /^nbds?(\+unix)?:/i.test(name) ? await openNbd(name) : await openLocal(name, flags, trust);
   return new Disk(source, byteOffset);

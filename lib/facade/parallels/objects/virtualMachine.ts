@@ -30,7 +30,7 @@ export interface BeginBackupOptions {
  * const uuid = await web.uuid();
  * ```
  */
-export class VirtualMachine implements PrlObject {
+export class PrlVm implements PrlObject {
   /** The `PHT_…` of its handles. */
   readonly handleType = PHT_VIRTUAL_MACHINE;
   readonly #host: HostVm;
