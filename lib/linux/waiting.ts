@@ -12,7 +12,7 @@ export interface WaitOptions {
 }
 
 /** Node's timers hold 31 bits and fire at once when given more. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export function checkTimeout(argument: string, value: number): number {
   if (!(Number.isFinite(value) && value > 0 && value <= MAX_TIMEOUT_MS)) {

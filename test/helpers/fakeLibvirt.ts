@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   encodeFrame,
   type Frame,
@@ -47,6 +48,8 @@ class Refused extends Error {
 const MAX = 4 << 20;
 const STOPPED = 5;
 const DESTROYED = 1;
+const FAILED = 5;
+const TOLD_MS = 20;
 
 export class FakeLibvirt {
   /** Ways to authenticate that it offers. */
@@ -109,10 +112,14 @@ export class FakeLibvirt {
   /** As `virsh destroy` would, but that its QEMU lives on. */
   async stop(uuid: string): Promise<void> {
     const domain = this.#require(uuid);
-    const ref = refOf(domain);
     await domain.monitor?.close();
+    this.#stopped(domain, DESTROYED);
+  }
+
+  #stopped(domain: FakeDomain & { id: number }, why: number): void {
+    const ref = refOf(domain);
     Object.assign(domain, { id: -1, monitor: null });
-    for (const client of this.#clients) client.tellLifecycle(ref, STOPPED, DESTROYED);
+    for (const client of this.#clients) client.tellLifecycle(ref, STOPPED, why);
   }
 
   /** Ends every connection, as a daemon that is restarted does. */
@@ -250,7 +257,8 @@ export class FakeLibvirt {
     try {
       return JSON.stringify({ return: await monitor.execute(execute, given), id: 'libvirt-7' });
     } catch (error) {
-      if (!(error instanceof QmpCommandError)) throw error;
+      if (!(error instanceof QmpCommandError))
+        throw new Refused(VIR_ERR.SYSTEM_ERROR, 'Unable to read from monitor: Connection reset by peer');
       return JSON.stringify({ error: { class: error.qmpClass, desc: error.description }, id: 'libvirt-7' });
     }
   }
@@ -260,7 +268,9 @@ export class FakeLibvirt {
       for await (const event of monitor.events())
         for (const client of this.#clients) client.tellMonitor(refOf(domain), event);
     } catch {
-      // Its QEMU ended.
+      // Its QEMU ended. The real one, too, tells that only after a while.
+      await delay(TOLD_MS);
+      this.#stopped(domain, FAILED);
     }
   }
 

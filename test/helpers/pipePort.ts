@@ -7,19 +7,21 @@
 import { chmod } from 'node:fs/promises';
 import net from 'node:net';
 import { PlainHost } from '../../lib/backend/qemu/plainHost.js';
-import { EventHub, EventStream } from '../../lib/backend/qemu/qmp/eventHub.js';
+import { EventHub, EventStream, firstEvent } from '../../lib/backend/qemu/qmp/eventHub.js';
 import { QmpClient } from '../../lib/backend/qemu/qmp/qmpClient.js';
 import { QmpCommandError } from '../../lib/backend/qemu/qmp/qmpError.js';
 import type { QmpPort } from '../../lib/backend/qemu/qmp/qmpPort.js';
 import type { QmpEvent } from '../../lib/backend/qemu/qmp/schemas.js';
 import { CbtError, throwIfAborted } from '../../lib/core/errors.js';
-import { type WaitOptions, waitFor } from '../../lib/linux/waiting.js';
+import { checkTimeout, type WaitOptions, waitFor } from '../../lib/linux/waiting.js';
 
 type Message =
   | { call: number; command: string; args?: object }
   | { call: number; value: unknown }
   | { call: number; refused: { class: string; text: string } }
   | { event: QmpEvent };
+
+const COMMAND_MS = 60_000;
 
 function send(socket: net.Socket, message: Message): void {
   const text = Buffer.from(JSON.stringify(message));
@@ -73,16 +75,16 @@ export class PipeOwner {
       this.qemu.execute(command, args).then(
         (value) => send(socket, { call, value }),
         (error: unknown) => {
-          const { qmpClass = 'GenericError', description = String(error) } =
-            error as Partial<QmpCommandError>;
-          send(socket, { call, refused: { class: qmpClass, text: description } });
+          // Where it was not QEMU that refused, whether it happened is not known: whoever asked learns that the way is gone.
+          if (!(error instanceof QmpCommandError)) return socket.destroySoon();
+          send(socket, { call, refused: { class: error.qmpClass, text: error.description } });
         },
       );
     });
   }
 
   #drop(): void {
-    for (const client of this.#clients) client.destroy();
+    for (const client of this.#clients) client.destroySoon();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,7 +142,7 @@ export class PipePort implements QmpPort {
       this.#end = resolve;
     });
     onMessage(socket, (message) => this.#take(message));
-    socket.once('close', () => this.#shut(new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', 'the pipe is gone')));
+    socket.once('close', () => this.#shut(new CbtError('ERR_CBT_CONNECTION_LOST', 'the pipe is gone')));
   }
 
   static async connect(path: string, host: OwnedHost): Promise<PipePort> {
@@ -157,7 +159,8 @@ export class PipePort implements QmpPort {
     return this.#why === null;
   }
 
-  async execute(command: string, args?: object, { timeoutMs = 60_000, signal }: WaitOptions = {}) {
+  async execute(command: string, args?: object, { timeoutMs = COMMAND_MS, signal }: WaitOptions = {}) {
+    checkTimeout('timeoutMs', timeoutMs);
     throwIfAborted(signal);
     if (this.#why !== null) throw this.#why;
     const call = ++this.#calls;
@@ -170,7 +173,12 @@ export class PipePort implements QmpPort {
         send(this.socket, { call, command, ...(args && { args }) });
         return () => void this.#open.delete(call);
       },
-      { timeoutMs, signal, onTimeout: () => new CbtError('ERR_CBT_TIMEOUT', `no answer to ${command}`) },
+      {
+        timeoutMs,
+        signal,
+        onTimeout: () =>
+          new CbtError('ERR_CBT_TIMEOUT', `no answer to ${command}`, { details: { command, timeoutMs } }),
+      },
     );
   }
 
@@ -180,14 +188,12 @@ export class PipePort implements QmpPort {
     return stream;
   }
 
-  waitEvent(fits: (event: QmpEvent) => boolean, { timeoutMs = 60_000, signal }: WaitOptions = {}) {
-    const waiting = waitFor<QmpEvent>(
-      (resolve, reject) =>
-        this.#hub.listen({ event: (event) => fits(event) && resolve(event), end: () => reject(this.#why) }),
-      { timeoutMs, signal, onTimeout: () => new CbtError('ERR_CBT_TIMEOUT', 'the event did not come') },
-    );
-    waiting.catch(() => undefined);
-    return waiting;
+  waitEvent(
+    fits: (event: QmpEvent) => boolean,
+    { timeoutMs = COMMAND_MS, signal }: WaitOptions = {},
+  ): Promise<QmpEvent> {
+    const failure = (): CbtError | undefined => this.#why ?? undefined;
+    return firstEvent(this.#hub, fits, { name: this.name, timeoutMs, signal, failure });
   }
 
   async close(): Promise<void> {

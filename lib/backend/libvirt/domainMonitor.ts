@@ -5,13 +5,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
-import { checkTimeout, type WaitOptions } from '../../linux/waiting.js';
+import { checkTimeout, MAX_TIMEOUT_MS, type WaitOptions, waitFor } from '../../linux/waiting.js';
 import { PlainHost } from '../qemu/plainHost.js';
 import type { QemuHost } from '../qemu/qemuHost.js';
 import { qmp } from '../qemu/qmp/commands.js';
 import { EventHub, EventStream, firstEvent } from '../qemu/qmp/eventHub.js';
 import { parseJson } from '../qemu/qmp/json.js';
 import { encodeMessage, type Message, parseMessage } from '../qemu/qmp/lineCodec.js';
+import { onEnded } from '../qemu/qmp/onEnded.js';
 import { QmpCommandError } from '../qemu/qmp/qmpError.js';
 import { EVENTS_LOST, type QmpPort } from '../qemu/qmp/qmpPort.js';
 import {
@@ -32,6 +33,9 @@ const MAX_BUFFERED_EVENTS = 1024;
 /** How long a daemon may be away. */
 const AWAY_MS = 30_000;
 const PAUSE_MS = 100;
+
+/** How long libvirt may take to tell that a QEMU ended whose monitor it lost. */
+const TOLD_MS = 10_000;
 
 /** What can be asked a second time. */
 const ONLY_ASKS = /^(query-|qom-get$|qom-list$|x-debug-)/;
@@ -94,20 +98,32 @@ export class DomainMonitor implements QmpPort {
     return this.#failed;
   }
 
-  execute(command: string, args?: object, options: WaitOptions = {}): Promise<unknown> {
-    let json: string;
-    try {
-      throwIfAborted(options.signal);
-      checkTimeout('timeoutMs', options.timeoutMs ?? this.#commandTimeoutMs);
-      json = encodeMessage({ execute: command, ...(args !== undefined && { arguments: args }) })
-        .toString('utf8')
-        .trimEnd();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const answer = this.#turn.then(() => this.#run(command, json, options));
-    this.#turn = answer.catch(() => undefined);
-    return answer;
+  /** Its time begins with the call, and is spent in its turn, in libvirt and while a daemon is away alike. */
+  async execute(command: string, args?: object, options: WaitOptions = {}): Promise<unknown> {
+    const timeoutMs = checkTimeout('timeoutMs', options.timeoutMs ?? this.#commandTimeoutMs);
+    throwIfAborted(options.signal);
+    if (this.#failure !== undefined) throw this.#failure;
+    const json = encodeMessage({ execute: command, ...(args !== undefined && { arguments: args }) })
+      .toString('utf8')
+      .trimEnd();
+    const onTimeout = (): CbtError =>
+      new CbtError('ERR_CBT_TIMEOUT', `${this.name} did not answer ${command} in ${timeoutMs} ms`, {
+        details: { command, domain: this.name, timeoutMs },
+      });
+    return waitFor<unknown>(
+      (resolve, reject) => {
+        const givenUp = new AbortController();
+        const answer = this.#turn.then(() => this.#run(command, json, givenUp.signal));
+        this.#turn = answer.catch(() => undefined);
+        answer.then(resolve, reject);
+        const callOff = onEnded(this, () => reject(this.#failure));
+        return () => {
+          callOff();
+          givenUp.abort();
+        };
+      },
+      { timeoutMs, signal: options.signal, onTimeout },
+    );
   }
 
   events(): EventStream {
@@ -130,8 +146,8 @@ export class DomainMonitor implements QmpPort {
     await this.#found.libvirt.close();
   }
 
-  async #run(command: string, json: string, options: WaitOptions): Promise<unknown> {
-    const { timeoutMs = this.#commandTimeoutMs, signal } = options;
+  /** Nothing is sent for whoever has given up. */
+  async #run(command: string, json: string, signal: AbortSignal): Promise<unknown> {
     for (;;) {
       await this.#connected;
       throwIfAborted(signal);
@@ -142,17 +158,27 @@ export class DomainMonitor implements QmpPort {
         continue;
       }
       try {
-        const text = await libvirt.monitorCommand(domain, json, { timeoutMs, signal });
+        const text = await libvirt.monitorCommand(domain, json, { timeoutMs: MAX_TIMEOUT_MS, signal });
         return this.#read(command, parseMessage(Buffer.from(text, 'utf8')));
       } catch (error) {
-        if (error instanceof LibvirtError && error.virErr === VIR_ERR.OPERATION_INVALID)
-          this.#end(ended(this.name, error.description));
+        if (error instanceof LibvirtError) await this.#mayHaveEnded(error, signal);
         if (this.#failure !== undefined) throw this.#failure;
         // Whether it happened is not known; of a question it does not matter.
         if (!CbtError.is(error, 'ERR_CBT_CONNECTION_LOST') || !ONLY_ASKS.test(command)) throw error;
         await libvirt.ended;
       }
     }
+  }
+
+  /** Where libvirt lost the monitor in the middle of a command it tells that QEMU is gone a while later only. */
+  async #mayHaveEnded({ virErr, description }: LibvirtError, givenUp: AbortSignal): Promise<void> {
+    if (virErr === VIR_ERR.OPERATION_INVALID) this.#end(ended(this.name, description));
+    if (virErr !== VIR_ERR.INTERNAL_ERROR && virErr !== VIR_ERR.SYSTEM_ERROR) return;
+    const told = new AbortController();
+    const callOff = onEnded(this, () => told.abort());
+    const signal = AbortSignal.any([told.signal, givenUp]);
+    await delay(TOLD_MS, undefined, { signal }).catch(() => undefined);
+    callOff();
   }
 
   /** Hears what happens from now on; false where it is not the run that it was: it may have stopped before we listened. */

@@ -4,8 +4,10 @@ import type { XdrReader } from './xdr.js';
 
 /** Numbers of libvirt's errors (virterror.h) that something is decided by. */
 export const VIR_ERR = {
+  INTERNAL_ERROR: 1,
   NO_SUPPORT: 3,
   OPERATION_DENIED: 29,
+  SYSTEM_ERROR: 38,
   RPC: 39,
   NO_DOMAIN: 42,
   AUTH_FAILED: 45,
