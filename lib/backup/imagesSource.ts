@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { invalidArgument } from '../core/errors.js';
 import { type Checks, checkOptions, flag, listOf, names, oneOf, text } from '../core/options.js';
+import { diskPath } from '../host/diskFiles.js';
 import type { OpenDiskOptions } from '../host/open.js';
 import { openVm } from '../host/openVm.js';
 import type { BackupSource } from './source.js';
@@ -37,7 +38,10 @@ const IMAGES_SOURCE: Checks<ImagesSourceOptions> = {
 export function imagesSource(paths: readonly string[], options: ImagesSourceOptions = {}): BackupSource {
   names(paths, 'images');
   checkOptions('imagesSource', options, IMAGES_SOURCE);
-  const images = paths.map((path) => resolve(path));
+  const { format } = options;
+  const known = (path: string): string =>
+    format === undefined || format === 'parallels' ? diskPath(path) : path;
+  const images = paths.map((path) => known(resolve(path)));
   if (new Set(images).size !== images.length)
     throw invalidArgument('images', images.join(', '), 'every image once');
   // At each call anew: which names are one file can change.

@@ -68,7 +68,7 @@ export async function ontoDisks(choosing: Choosing, images: readonly OntoImage[]
   for (const image of images) {
     const found = await onFile(image.image, 'looking', () => stat(image.image));
     if (!found.isFile() && !found.isBlockDevice())
-      throw invalidArgument('onto', image.image, 'an image file or a block device');
+      throw invalidArgument('onto', image.image, 'a qcow2 or raw image file, or a block device');
     const identity = await fileIdentity(image.image);
     if (ofFolder.has(identity))
       throw invalidArgument('onto', image.image, `no file of the backup in ${folder.path}`);

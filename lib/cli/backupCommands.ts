@@ -209,7 +209,7 @@ Examples:
 function source(command: Command, description: string): Command {
   return command
     .description(description)
-    .argument('[image...]', 'images that no VM uses')
+    .argument('[image...]', 'images that no VM uses: qcow2, raw, a Parallels .hds file or .hdd folder')
     .option(
       '--vm <vm>',
       'a VM: its QMP socket, libvirt:<uri>#<domain>, or its name or UUID in the host file, instead of images',

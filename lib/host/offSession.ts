@@ -16,8 +16,8 @@ import type { EndSessionOptions, Session, SessionDisk } from '../core/session.js
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { DiskOutcome, TrackingOutcome } from '../core/tracking.js';
 import { checkEnd } from '../core/vmOptions.js';
-import type { WriteWatch } from '../linux/writeWatch.js';
 import { openData } from './data.js';
+import type { DiskWatch } from './diskWatch.js';
 import type { ImageTracking } from './imageTracking.js';
 import { callingIt, type OffDisk, openOffDisk } from './offDisk.js';
 import { findOffDisk } from './offNames.js';
@@ -27,7 +27,7 @@ import { Proof, requireUnwritten } from './unwritten.js';
 export interface HeldDisk {
   readonly off: OffDisk;
   readonly told: SessionDisk;
-  readonly by: { instant: Instant } | { watch: WriteWatch };
+  readonly by: { instant: Instant } | { watch: DiskWatch };
 }
 
 export interface OffSessionParts {

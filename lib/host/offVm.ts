@@ -20,6 +20,7 @@ import type {
   VmFacts,
 } from '../core/vm.js';
 import { checkBegin, checkDisks, checkStart } from '../core/vmOptions.js';
+import { filesOfDisk } from './diskFiles.js';
 import { imageFiles } from './imageName.js';
 import { ImageTracking } from './imageTracking.js';
 import { calledBy, callingIt, type OffDisk, openOffDisk, trackable } from './offDisk.js';
@@ -63,8 +64,8 @@ export class OffVm implements Vm {
 
   /** Throws `BUSY` where a QEMU has one of the images for writing: then the VM runs, and only its monitor is not there. */
   async requireOff(socket: string): Promise<void> {
-    for (const { disk, path } of this.#disks.filter(({ refusal }) => refusal === undefined))
-      await callingIt(disk, path, () => requireNoHolder(path, 'read')).catch((error: unknown) => {
+    for (const { disk, path, known } of this.#disks.filter(({ refusal }) => refusal === undefined))
+      await callingIt(disk, path, () => requireNoWriter(path, known.format)).catch((error: unknown) => {
         // One that is not there, or that cannot be looked at, is told when it is asked.
         if (error instanceof CbtError && error.reason !== 'BUSY') return;
         const what = `${path} is open for writing, and nobody answers at ${socket}: a VM whose monitor is elsewhere is not off`;
@@ -274,6 +275,10 @@ export class OffVm implements Vm {
   #requireOpen(): void {
     if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `the VM of ${this.key} is closed`);
   }
+}
+
+async function requireNoWriter(path: string, format: string | undefined): Promise<void> {
+  for (const file of await filesOfDisk(path, format)) await requireNoHolder(file, 'read');
 }
 
 /** They are opened alike: one VM has one word about its images. */

@@ -2,7 +2,7 @@
 import type { CbtError, Problem } from '../core/errors.js';
 import type { SessionDisk } from '../core/session.js';
 import type { FullDisk } from '../core/tracking.js';
-import { WriteWatch } from '../linux/writeWatch.js';
+import { watchDisk } from './diskWatch.js';
 import { type OffDisk, openOffDisk } from './offDisk.js';
 import type { HeldDisk } from './offSession.js';
 
@@ -45,5 +45,5 @@ export async function watchImage(
     without === null
       ? { disk, sizeBytes, verdict: 'unknown', ...(onlyLook && epoch !== null && { epoch }) }
       : { disk, sizeBytes, verdict: 'full', ...without };
-  return { off, told, by: { watch: await WriteWatch.begin(off.path) } };
+  return { off, told, by: { watch: await watchDisk(off) } };
 }

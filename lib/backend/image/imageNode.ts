@@ -6,9 +6,12 @@ import { CbtError } from '../../core/errors.js';
 import { resolveDataFile } from './backing/backingName.js';
 import { corrupt, faultError, unsupported } from './faults.js';
 import { foreignNode, isForeign } from './foreign/foreignNode.js';
+import { listedSteps } from './listedSteps.js';
 import { type FileNode, fileNode, type ImageNode } from './node.js';
 import { OpenFiles } from './openFiles.js';
-import { below, requireTold, type StackFile, StackWalk, type Step, stepTo } from './walkStack.js';
+import { requireAlone } from './parallels/diskFiles.js';
+import { findFolder } from './place.js';
+import { below, requireTold, type StackFile, StackWalk, stepTo } from './walkStack.js';
 import { UNWATCHED } from './writerGuard.js';
 
 export type { ImageNode } from './node.js';
@@ -24,16 +27,21 @@ export interface ImageNodeOptions {
 
 /** Throws where a file of the stack cannot be read, or may not be followed; what QEMU itself would refuse is for it to say. */
 export async function imageNode(path: string, options: ImageNodeOptions = {}): Promise<ImageNode> {
-  const { format = null, withoutBacking = false } = options;
+  const { format = null, withoutBacking = false, signal } = options;
   const files = new OpenFiles();
   try {
     if (format !== null && isForeign(format)) return await foreignNode(path, format, files, withoutBacking);
     const nodes: ImageNode[] = [];
     const walk = new StackWalk({ ...options, files }, UNWATCHED);
-    for (let step: Step | null = stepTo({ path, format }); step !== null; ) {
+    const folder = await findFolder(path, format);
+    const steps = folder === null ? [stepTo({ path, format })] : (await listedSteps(folder, signal)).steps;
+    for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
       const file = await walk.open(step.find());
+      if (folder === null && file.format === 'parallels') await requireAlone(file.path, signal);
       nodes.push(await nodeOf(file, files));
-      step = withoutBacking ? null : below(file);
+      if (withoutBacking) break;
+      const named = below(file);
+      if (named !== null) steps.unshift(named);
     }
     const [lowest, ...above] = nodes.reverse();
     if (lowest === undefined) throw new CbtError('ERR_CBT_INTERNAL', `${path} has no layer`);

@@ -29,7 +29,7 @@ export interface PlaceOptions {
 /** Fails early where the file on top cannot be found or opened; it is left open in `files`. */
 export async function findPlace(path: string, files: OpenFiles, options: PlaceOptions): Promise<DiskPlace> {
   const { format, trust = false, signal } = options;
-  const folder = await findFolder(path, format);
+  const folder = await findFolder(path, format ?? null);
   if (folder !== null) {
     const [top] = (await findDiskFiles(folder, signal)).images;
     await files.open(top.path);
@@ -42,11 +42,11 @@ export async function findPlace(path: string, files: OpenFiles, options: PlaceOp
 }
 
 /** The folder is the disk, also where its descriptor is named: taken for an image, that would be a raw disk that never changed. */
-async function findFolder(path: string, format: ImageFormat | undefined): Promise<string | null> {
-  if (format !== undefined && format !== 'parallels') return null;
+export async function findFolder(path: string, format: string | null): Promise<string | null> {
+  if (format !== null && format !== 'parallels') return null;
   if (await is(path, 'folder'))
     return format === 'parallels' || (await is(join(path, DESCRIPTOR), 'file')) ? path : null;
-  return format === undefined && basename(path) === DESCRIPTOR ? dirname(path) : null;
+  return format === null && basename(path) === DESCRIPTOR ? dirname(path) : null;
 }
 
 async function is(path: string, kind: 'folder' | 'file'): Promise<boolean> {

@@ -7,7 +7,8 @@ import { currentChain, readCatalogue } from '../../core/chain.js';
 import { CbtError } from '../../core/errors.js';
 import { findHiddenPart } from '../../core/layeredChain.js';
 import { type ImageLayer, rawLayer, unreadableLayer } from './layer.js';
-import { type DiskFiles, type DiskImage, findDiskFiles } from './parallels/diskFiles.js';
+import { listedSteps } from './listedSteps.js';
+import type { DiskFiles } from './parallels/diskFiles.js';
 import { checkDiskSize, readParallels } from './parallels/readParallels.js';
 import type { DiskPlace } from './place.js';
 import { readQcow2Layer } from './qcow2/qcow2Layer.js';
@@ -53,10 +54,7 @@ interface Beginning {
 /** The descriptor is read again for every question: a snapshot taken meanwhile has put another image on top. */
 async function findSteps(place: DiskPlace, signal?: AbortSignal): Promise<Beginning> {
   if (place.kind === 'file') return { listed: null, steps: [stepTo(place)] };
-  const listed = await findDiskFiles(place.folder, signal);
-  const step = ({ path, raw }: DiskImage): Step => stepTo({ path, format: raw ? 'raw' : 'parallels' });
-  const [top, ...lower] = listed.images;
-  return { listed, steps: [step(top), ...lower.map(step)] };
+  return listedSteps(place.folder, signal);
 }
 
 async function readLayer(

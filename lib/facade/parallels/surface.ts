@@ -30,8 +30,7 @@ export const surface: readonly SurfaceEntry[] = [
   {
     name: 'PrlDisk_OpenDisk_Local',
     status: 'partial',
-    reason:
-      'Parallels images are read-only; a .hdd with snapshots is refused: QEMU reads the data of one image',
+    reason: 'Parallels images are read-only',
   },
   { name: 'PrlDisk_Read', status: 'full' },
   { name: 'PrlDisk_SwitchToState', status: 'absent', reason: 'the SDK has it unimplemented too' },

@@ -107,6 +107,20 @@ describe('names of disks', () => {
       await disk.read(areas[0]!.offset, bytes);
     }
   });
+  test('the data of a .hdd with a snapshot is that of all its images', async () => {
+    const [top, root] = ['{5fbaabe3-6958-40ff-92a7-860e329aab41}', '{11111111-0000-4000-8000-000000000000}'];
+    const folder = writeHdd(path('d.hdd'), {
+      images: [
+        { guid: top, file: 'top.hds', parent: root },
+        { guid: root, file: 'root.hds' },
+      ],
+    });
+    const files = { 'top.hds': [2], 'root.hds': [1, 2] };
+    for (const [file, allocated] of Object.entries(files)) writeHds(path(`d.hdd/${file}`), { allocated });
+    await using disk = await prl.openPrlDisk(folder);
+    for (const { offset, length } of await disk.getChangesMap())
+      await disk.read(offset, Buffer.alloc(length));
+  });
   test('what looks like a name of something else is a file, and is not there', async () => {
     await expect(prl.openPrlDisk('qmp:/run/a.qmp#d')).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_ARG' });
     await expect(prl.openPrlDisk('')).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_ARG' });

@@ -11,7 +11,10 @@ import { restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { verifyAgainst } from '../../../lib/backup/verifyAgainst.js';
 import type { ProgressEvent } from '../../../lib/core/progress.js';
+import { openData } from '../../../lib/host/data.js';
+import { TOP_GUID, writeHdd } from '../../helpers/parallelsBuilder.js';
 import { makeTemporaryFolder, qemuImg, qemuIo, type TemporaryFolder } from '../../helpers/qemuTools.js';
+import { refusalOf } from '../../helpers/refusal.js';
 
 let folder: TemporaryFolder;
 let image: string;
@@ -64,6 +67,40 @@ describe('a backup of an image at rest', () => {
       }
     }
   });
+
+  test.each(['d.hdd', 'd.hdd/DiskDescriptor.xml'])(
+    'of Parallels, %s, is that of all its files',
+    async (name) => {
+      const ROOT = '{11111111-0000-4000-8000-000000000000}';
+      const hdd = writeHdd(join(folder.path, 'd.hdd'), {
+        clusterSectors: 2048,
+        diskSectors: (8 << 20) / 512,
+        images: [
+          { guid: TOP_GUID, file: 'top.hds', parent: ROOT },
+          { guid: ROOT, file: 'root.hds' },
+        ],
+      });
+      const expected = Buffer.alloc(8 << 20);
+      for (const [file, byte, at] of [
+        ['root.hds', 1, 1],
+        ['root.hds', 2, 3],
+        ['top.hds', 3, 3],
+      ] as const) {
+        const path = join(hdd, file);
+        if (byte !== 2) await qemuImg('create', '-q', '-f', 'parallels', path, '8M');
+        await qemuIo(['-f', 'parallels', path], `write -P ${byte} ${at}M 64k`);
+        // A cluster of an image above hides the whole of the one below.
+        expected.fill(0, at << 20, (at + 1) << 20).fill(byte, at << 20, (at << 20) + 65_536);
+      }
+      const { disks } = await backup(imagesSource([join(folder.path, name)]), { to });
+      expect(disks).toMatchObject([{ verdict: 'full', reason: 'FORMAT', changedBytes: 2 << 20 }]);
+      expect((await content(join(to, 'd-000001.qcow2'))).equals(expected)).toBe(true);
+      const bare = await refusalOf(
+        openData({ kind: 'qemu-nbd', file: join(hdd, 'top.hds'), readOnly: true }),
+      );
+      expect(bare).toMatchObject({ code: 'ERR_CBT_UNSUPPORTED' });
+    },
+  );
 
   test('tells how far each kind of work is, up to the end; a callback that throws ends none of them', async () => {
     await write('write -P 1 0 1M', 'write -P 2 8M 300k');

@@ -3,12 +3,12 @@
  * SDK's library detects them; anything else is not recognised.
  */
 import { stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { CbtError } from '../../../core/errors.js';
 import { parseUuid } from '../../../core/pointInTime.js';
 import { type DataTarget, openData, openExportMap } from '../../../host/data.js';
+import { diskPath } from '../../../host/diskFiles.js';
 import { openDisk as openImageMaps } from '../../../host/open.js';
-import { parallelsImages } from '../../../host/parallelsImages.js';
 import { closeAll } from '../../closeAll.js';
 import { PRL_DISK_READ, PRL_DISK_WRITE } from '../constants/flags.js';
 import {
@@ -16,7 +16,6 @@ import {
   PRL_ERR_DISK_OPERATION_NOT_ALLOWED,
   PRL_ERR_FAILURE,
   PRL_ERR_NO_DATA,
-  PRL_ERR_UNIMPLEMENTED,
 } from '../constants/results.js';
 import { invalid, PrlError, toPrlError } from '../errors.js';
 import { runtime } from '../runtime.js';
@@ -114,7 +113,7 @@ async function openLocal(path: string, flags: number, trust: boolean): Promise<O
   await stat(absolute).catch((thrown: unknown) => {
     throw unrecognised(path, thrown);
   });
-  const maps = await openImageMaps(diskOf(absolute), { trust }).catch((thrown: unknown) => {
+  const maps = await openImageMaps(diskPath(absolute), { trust }).catch((thrown: unknown) => {
     const unreachable = thrown instanceof CbtError && thrown.code === 'ERR_CBT_BACKEND_UNAVAILABLE';
     throw unreachable ? toPrlError(thrown, PRL_ERR_DISK_FILE_OPEN_ERROR) : unrecognised(path, thrown);
   });
@@ -125,7 +124,7 @@ async function openLocal(path: string, flags: number, trust: boolean): Promise<O
       // QEMU 7.2 drops the bitmaps of such an image as soon as it opens it for writing, and leaves the file damaged.
       throw new PrlError(PRL_ERR_DISK_OPERATION_NOT_ALLOWED, `${path}: Parallels images are only read`);
     }
-    const image = format === 'parallels' ? await imageOf(path, diskOf(absolute)) : { file: absolute, trust };
+    const image = format === 'parallels' ? { file: diskPath(absolute), format } : { file: absolute, trust };
     const data = await openData({ kind: 'qemu-nbd', ...image, readOnly: !writable });
     return {
       name: path,
@@ -142,23 +141,6 @@ async function openLocal(path: string, flags: number, trust: boolean): Promise<O
     await maps.close();
     throw toPrlError(thrown);
   }
-}
-
-/** A descriptor stands for the folder that it is in. */
-function diskOf(path: string): string {
-  return basename(path) === 'DiskDescriptor.xml' ? dirname(path) : path;
-}
-
-/** The file that holds the data of a Parallels disk, as its descriptor names it. */
-async function imageOf(name: string, path: string): Promise<{ file: string; format: 'parallels' | 'raw' }> {
-  const images = await parallelsImages(path);
-  const [image] = images;
-  if (image !== undefined && images.length === 1)
-    return { file: image.path, format: image.raw ? 'raw' : 'parallels' };
-  throw new PrlError(
-    PRL_ERR_UNIMPLEMENTED,
-    `${name} has ${images.length} images, one on another: QEMU reads the data of one`,
-  );
 }
 
 function unrecognised(path: string, why: unknown): PrlError {

@@ -1,0 +1,36 @@
+/** Notices that somebody writes to an image at rest that keeps no point in time: to any file that it is made of. */
+import { WriteWatch } from '../linux/writeWatch.js';
+import { filesOfDisk } from './diskFiles.js';
+import { callingIt, type OffDisk } from './offDisk.js';
+
+export interface DiskWatch {
+  /** Throws `BUSY` when anything was written since it began. */
+  requireUnwritten(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function watchDisk({ path, known }: OffDisk, signal?: AbortSignal): Promise<DiskWatch> {
+  const watches: DiskWatch[] = [];
+  const close = async (): Promise<void> => {
+    for (const watch of watches) await watch.close();
+  };
+  const files = await filesOfDisk(path, known.format, signal);
+  try {
+    for (const file of files) {
+      const watch = await callingIt(path, file, () => WriteWatch.begin(file));
+      watches.push({
+        requireUnwritten: () => callingIt(path, file, () => watch.requireUnwritten()),
+        close: () => watch.close(),
+      });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    requireUnwritten: async () => {
+      for (const watch of watches) await watch.requireUnwritten();
+    },
+    close,
+  };
+}
