@@ -113,7 +113,7 @@ function use(name, installed, env, areas, kernel) {
   const doctor = run(command, ['doctor'], options).split('\n')[0];
   if (!kernel.test(doctor)) fail(name, `expected ${kernel}, doctor said ${doctor}`);
   const { pits } = JSON.parse(run(command, ['pits', image, '--json'], options));
-  if (pits.length !== 1 || pits[0].uuid !== PIT) fail(name, `pits said ${JSON.stringify(pits)}`);
+  if (pits.length !== 1 || pits[0].pit !== PIT) fail(name, `pits said ${JSON.stringify(pits)}`);
   const changes = JSON.parse(run(command, ['changes', image, '--from', PIT, '--json'], options));
   if (JSON.stringify(changes.areas) !== JSON.stringify(areas)) fail(name, 'changes gave another map');
   const file = join(project, 'ask.mjs');

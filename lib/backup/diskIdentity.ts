@@ -15,8 +15,8 @@ export async function identify(
   return { disk: disk.disk, image, sizeBytes, epoch, past, points: pits.map(pointOf) };
 }
 
-function pointOf({ uuid, seq, changeId }: ChainPoint): ChainPoint {
-  return { uuid, seq, changeId };
+function pointOf({ pit, sequence, changeId }: ChainPoint): ChainPoint {
+  return { pit, sequence, changeId };
 }
 
 /** The points in time that stand in a disk's chain. */

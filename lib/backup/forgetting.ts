@@ -100,7 +100,7 @@ export async function forgetPoints(
     try {
       const { epoch = found.epoch, sequence = null, pit } = entry;
       const point = found.points.find(
-        ({ uuid, seq }) => uuid === pit && (sequence === null || seq === sequence),
+        (one) => one.pit === pit && (sequence === null || one.sequence === sequence),
       );
       // In another history it is gone with its own.
       if (point !== undefined && found.epoch === epoch)

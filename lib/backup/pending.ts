@@ -111,7 +111,7 @@ export async function undoPoints(
     for (const { disk, image, points, error } of facts.disks) {
       if (error !== undefined) continue;
       try {
-        if (points.some(({ uuid }) => uuid === run.pit)) await source.undo(disk, run.pit, signal);
+        if (points.some((one) => one.pit === run.pit)) await source.undo(disk, run.pit, signal);
         done.add(disk);
         if (image !== null) done.add(image);
       } catch (thrown) {

@@ -132,7 +132,7 @@ async function planDisk(
     identity,
     series,
     key: ownKey ?? wanted ?? makeKey(as ?? disk.disk, used),
-    sequence: identity.points.find(({ uuid }) => uuid === pit)?.seq ?? null,
+    sequence: identity.points.find((one) => one.pit === pit)?.sequence ?? null,
     changedBytes,
   };
 }

@@ -115,7 +115,7 @@ export function stands({ run, disk: layer }: Layer, disk: Pick<DiskIdentity, 'ep
   // Two disks of one history in one run: which of them the disk is cannot be told.
   if (run.disks.filter(({ epoch }) => epoch === layer.epoch).length > 1) return false;
   const sequence = layer.sequence ?? null;
-  return disk.points.some(({ uuid, seq }) => uuid === run.pit && (sequence === null || sequence === seq));
+  return disk.points.some((one) => one.pit === run.pit && (sequence === null || one.sequence === sequence));
 }
 
 function placeOf(places: ReadonlyMap<string, Place>, { disk }: DiskIdentity): Place {

@@ -4,7 +4,7 @@ import type { CbtError, CbtReason } from '../core/errors.js';
 import type { ChangesOptions, PitInfo } from '../core/trackedDisk.js';
 
 /** A point in time that stands in a disk's chain. */
-export type ChainPoint = Pick<PitInfo, 'uuid' | 'seq' | 'changeId'>;
+export type ChainPoint = Pick<PitInfo, 'pit' | 'sequence' | 'changeId'>;
 
 /** What tells which disk it is, through renames, restarts and losses. */
 export interface DiskIdentity {

@@ -11,8 +11,8 @@ const bytes = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const error = z.custom<CbtError>((value) => value instanceof CbtError, 'a CbtError');
 
 const point = z.object({
-  uuid,
-  seq: z.number().int().positive().max(Number.MAX_SAFE_INTEGER),
+  pit: uuid,
+  sequence: z.number().int().positive().max(Number.MAX_SAFE_INTEGER),
   changeId: text,
 });
 const points = z.array(point);

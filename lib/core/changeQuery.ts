@@ -236,7 +236,7 @@ function find(state: DiskState, catalogue: Catalogue, point: Point): Found {
   }
   const theirs =
     point.kind === 'pit'
-      ? catalogue.foreign.filter(({ pit }) => pit === point.uuid)
+      ? catalogue.foreign.filter(({ pit }) => pit === point.pit)
       : named(point.kind === 'name' ? point.name : undefined);
   return pick(state, catalogue, ours, theirs, describePoint(point));
 }
@@ -284,7 +284,7 @@ const byPit = new WeakMap<Catalogue, ReadonlyMap<string, readonly Place[]>>();
 
 /** All segments that a point may be: of one that has a PIT, those with it. */
 function candidates(catalogue: Catalogue, point: Point): readonly Place[] {
-  const pit = point.kind === 'pit' ? point.uuid : point.kind === 'instant' ? point.pit : null;
+  const pit = point.kind === 'pit' ? point.pit : point.kind === 'instant' ? point.pit : null;
   if (pit === null) return placesOf(catalogue);
   const places = byPit.get(catalogue) ?? groupByPit(placesOf(catalogue));
   byPit.set(catalogue, places);

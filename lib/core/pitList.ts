@@ -6,9 +6,9 @@ import type { Problem } from './errors.js';
 /** A point in time of the current chain. */
 export interface PitInfo {
   /** UUID of the point in time. */
-  uuid: string;
+  pit: string;
   /** Sequence number in its epoch, from 1. */
-  seq: number;
+  sequence: number;
   changeId: string;
   granularityBytes: number;
   /** True for the newest: its segment takes the writes. */
@@ -21,7 +21,7 @@ export interface PitInfo {
 export interface ForeignInfo {
   name: string;
   /** The point in time that the name spells, null when it is no UUID. */
-  uuid: string | null;
+  pit: string | null;
   layer: string;
   granularityBytes: number;
   recording: boolean;
@@ -48,7 +48,7 @@ export interface PitList {
 export function listForeign(state: DiskState, catalogue: Catalogue): ForeignInfo[] {
   return catalogue.foreign.map(({ info, pit, layer }) => ({
     name: info.name,
-    uuid: pit,
+    pit,
     layer: state.layers[layer]?.label ?? '',
     granularityBytes: info.granularityBytes,
     recording: info.recording,

@@ -11,7 +11,7 @@ export type Point =
   /** `*`: before anything was written; "what holds data". */
   | { kind: 'allocated' }
   /** A point in time, ours or a foreign bitmap whose name is that UUID. */
-  | { kind: 'pit'; uuid: string }
+  | { kind: 'pit'; pit: string }
   /** A point in time by the epoch and sequence number of its segment, and the first 32 bits of its PIT. */
   | ({ kind: 'changeId' } & ChangeId)
   /** A point in time of one history by all that it is. */
@@ -39,7 +39,7 @@ export function fitsSegment(point: Point, segment: SegmentName, name: string): b
     case 'allocated':
       return false;
     case 'pit':
-      return pit === point.uuid;
+      return pit === point.pit;
     case 'changeId':
       return namesInstant(point, { epoch, sequence, pit });
     case 'instant':
@@ -55,7 +55,7 @@ export function describePoint(point: Point): string {
     case 'allocated':
       return '*';
     case 'pit':
-      return `PIT ${point.uuid}`;
+      return `PIT ${point.pit}`;
     case 'changeId':
       return `sequence ${point.sequence} of epoch ${point.epoch}`;
     case 'instant':
@@ -85,7 +85,7 @@ function parseText(argument: string, text: string): Point {
   const changeId = parseChangeId(text);
   if (changeId !== null) return { kind: 'changeId', ...changeId };
   const uuid = parseUuid(text);
-  if (uuid !== null) return { kind: 'pit', uuid };
+  if (uuid !== null) return { kind: 'pit', pit: uuid };
   const bytes = new TextEncoder().encode(text).length;
   if (bytes === 0 || bytes > MAX_NAME_BYTES) {
     throw invalidArgument(argument, text, expected);

@@ -40,7 +40,7 @@ export type AskChanges = (
  * ```ts
  * await using disk = await openDisk('/vm/disk.qcow2');
  * const { pits } = await disk.pits();
- * for (const { uuid } of pits) console.log(uuid);
+ * for (const { pit } of pits) console.log(pit);
  * ```
  */
 export class TrackedDisk {
@@ -113,8 +113,8 @@ export class TrackedDisk {
       const listSegments = async (bitmapRanges: BitmapReader): Promise<void> => {
         for (const segment of chain?.segments ?? []) {
           pits.push({
-            uuid: segment.pit,
-            seq: segment.first,
+            pit: segment.pit,
+            sequence: segment.first,
             changeId: formatChangeId({ epoch: segment.epoch, sequence: segment.first, pit: segment.pit }),
             granularityBytes: segment.info.granularityBytes,
             recording: segment.info.recording,
@@ -150,7 +150,7 @@ export class TrackedDisk {
     return this.#asked('changes', options, async ({ signal }) => {
       const [from, to] = this.#ends(options);
       if (from.kind === 'allocated') {
-        const pit = to?.kind === 'pit' ? to.uuid : to?.kind === 'instant' ? to.pit : null;
+        const pit = to?.kind === 'pit' ? to.pit : to?.kind === 'instant' ? to.pit : null;
         if (to !== null && (pit === null || pit !== this.#instant))
           throw invalidArgument(
             'to',

@@ -239,7 +239,7 @@ async function replacedIn(lease: Lease, signal: AbortSignal | undefined): Promis
   for (const { disk, now } of found) {
     const { epoch } = disk;
     const isThere = found.some(
-      (one) => one.now?.epoch === epoch && one.now?.pits.some(({ uuid }) => uuid === lease.session),
+      (one) => one.now?.epoch === epoch && one.now?.pits.some((one) => one.pit === lease.session),
     );
     if (now === null || isThere) continue;
     const isOther = now.epoch !== null && now.epoch !== epoch;

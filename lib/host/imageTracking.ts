@@ -263,7 +263,7 @@ export class ImageTracking {
     const images: ImageToOpen[] = [];
     for (const [index, path] of this.#paths.entries()) {
       const pits = await requireQcow2(path, known);
-      if (!pits.some(({ uuid }) => uuid === takes?.pit)) free.push(path);
+      if (!pits.some((one) => one.pit === takes?.pit)) free.push(path);
       // A name that cannot be taken for leftovers of a live session; the path is what the caller sees.
       images.push({ path, nodeName: `image${index}`, node: await imageNode(path, known) });
     }
@@ -373,7 +373,7 @@ async function findKept(path: string, pit: string, options: OpenDiskOptions): Pr
     await using disk = await openImageDisk(path, options);
     const { pits, epoch } = await disk.pits({ signal: options.signal });
     // Somebody may have taken another one since: this one answers all the same.
-    const kept = pits.find(({ uuid }) => uuid === pit);
+    const kept = pits.find((one) => one.pit === pit);
     if (kept !== undefined && epoch !== null) return { disk: path, epoch, changeId: kept.changeId };
     const message = `PIT ${pit} is not on this disk`;
     return {

@@ -353,7 +353,7 @@ async function findPoint(off: OffDisk, pit: string, signal: AbortSignal | undefi
   try {
     await using opened = await openOffDisk(off, signal);
     const { sizeBytes, epoch, pits } = await opened.pits({ signal });
-    const point = pits.find(({ uuid }) => uuid === pit);
+    const point = pits.find((one) => one.pit === pit);
     if (point !== undefined && epoch !== null)
       return { disk, sizeBytes, epoch, changeId: point.changeId, verdict: 'unknown' };
     const message = `PIT ${pit} is not on ${disk}`;

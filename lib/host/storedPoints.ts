@@ -22,8 +22,8 @@ export async function readPoints(path: string, signal?: AbortSignal): Promise<Pi
 /** Whether somebody may come to build on the point: it is the newest of a chain that is whole, or on one that may be whole again. */
 export async function mayBeNewest(path: string, pit: string, signal?: AbortSignal): Promise<boolean> {
   const { state, pits, problems } = await readPoints(path, signal);
-  if (state === 'recording') return pits.at(-1)?.uuid === pit;
-  return pits.some(({ uuid }) => uuid === pit) && mayReturn(problems[0]?.reason);
+  if (state === 'recording') return pits.at(-1)?.pit === pit;
+  return pits.some((one) => one.pit === pit) && mayReturn(problems[0]?.reason);
 }
 
 /** The history of each image that can be read and has one; what is wrong with another is said when it is its turn. */
@@ -89,7 +89,7 @@ const PAUSE_MS = 100;
 async function undoOn(path: string, pit: string): Promise<PointLeft[]> {
   try {
     const { state, pits } = await readPoints(path);
-    const buried = state === 'recording' && pits.slice(0, -1).some(({ uuid }) => uuid === pit);
+    const buried = state === 'recording' && pits.slice(0, -1).some((one) => one.pit === pit);
     if (!buried && !(await mayBeNewest(path, pit))) return [];
     return pointLeftAfter(
       (await changeImage(path, (target) => (buried ? undo : rollback)(target, { pit }))).disks,

@@ -133,7 +133,7 @@ async function tracking(
     await using disk = await open();
     const { state, pits, sizeBytes } = await disk.pits({ signal, count: false });
     const last = pits.at(-1);
-    const newest = last === undefined ? null : { pit: last.uuid, changeId: last.changeId };
+    const newest = last === undefined ? null : { pit: last.pit, changeId: last.changeId };
     return { tracking: state, newest, error: null, sizeBytes };
   } catch (thrown) {
     return { ...UNKNOWN, error: coded(thrown) };

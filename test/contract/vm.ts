@@ -31,7 +31,7 @@ export type MakeVm = () => Promise<VmSubject>;
 /** UUIDs of the points in time of a disk, oldest first. */
 export async function pitsOf(vm: Vm, disk: string): Promise<string[]> {
   await using opened = await vm.openDisk(disk);
-  return (await opened.pits()).pits.map(({ uuid }) => uuid);
+  return (await opened.pits()).pits.map(({ pit }) => pit);
 }
 
 export interface VmMaker {

@@ -107,6 +107,6 @@ test(`${SESSIONS} sessions leave nothing and cost nothing`, async () => {
     const { pits } = await disk.pits();
     await disk.close();
     const [oldest] = pits;
-    if (pits.length > 3 && oldest !== undefined) await vm.forget(oldest.uuid);
+    if (pits.length > 3 && oldest !== undefined) await vm.forget(oldest.pit);
   }
 });

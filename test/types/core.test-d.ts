@@ -88,7 +88,7 @@ error.code = 'ERR_CBT_TIMEOUT';
 // Points: what a text may mean, told apart by `kind`.
 expectTypeOf(parsePoint).parameters.toEqualTypeOf<[argument: string, given: string | Instant]>();
 expectTypeOf<Point['kind']>().toEqualTypeOf<'allocated' | 'pit' | 'changeId' | 'instant' | 'name'>();
-expectTypeOf<Extract<Point, { kind: 'pit' }>['uuid']>().toEqualTypeOf<string>();
+expectTypeOf<Extract<Point, { kind: 'pit' }>['pit']>().toEqualTypeOf<string>();
 expectTypeOf<Extract<Point, { kind: 'changeId' }>['sequence']>().toEqualTypeOf<number>();
 
 // Questions and answers.

@@ -68,9 +68,9 @@ export class ArraySource implements BackupSource {
 
   async forget(name: string, point: string): Promise<void> {
     const volume = this.#find(name);
-    const found = pointsOf(volume).find(({ uuid, changeId }) => uuid === point || changeId === point);
+    const found = pointsOf(volume).find(({ pit, changeId }) => pit === point || changeId === point);
     if (found === undefined) throw unknown(name, point);
-    volume.remove(found.uuid);
+    volume.remove(found.pit);
   }
 
   async undo(name: string, pit: string): Promise<void> {
@@ -137,8 +137,8 @@ function describe(volume: Volume): FoundDisk {
 
 function pointsOf(volume: Volume): ChainPoint[] {
   return volume.snapshots.map(({ id, number }) => ({
-    uuid: id,
-    seq: number,
+    pit: id,
+    sequence: number,
     changeId: changeIdOf(volume, number),
   }));
 }

@@ -167,7 +167,7 @@ class Run {
           (one) => one !== disk && one.epoch !== null && one.epoch === disk.epoch,
         );
         const choice = await chooseObjectBase(held, disk, { points, twin: twin?.disk ?? null, full, signal });
-        const sequence = points.find(({ uuid }) => uuid === session.pit)?.seq ?? null;
+        const sequence = points.find((one) => one.pit === session.pit)?.sequence ?? null;
         plans.push({
           ...choice,
           disk,

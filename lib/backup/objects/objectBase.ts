@@ -59,6 +59,6 @@ function layerOf(run: ObjectRun, { epoch }: SourceDisk, points: readonly ChainPo
   const same = run.manifest.disks.filter((one) => one.epoch !== null && one.epoch === epoch);
   const [disk, another] = same;
   if (disk === undefined || another !== undefined) return null;
-  const stands = points.some(({ uuid, seq }) => uuid === run.manifest.pit && seq === disk.sequence);
+  const stands = points.some((one) => one.pit === run.manifest.pit && one.sequence === disk.sequence);
   return stands ? { run, disk } : null;
 }

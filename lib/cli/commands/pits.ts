@@ -25,9 +25,9 @@ export async function pits(io: CliIo, disk: string, flags: PitsFlags): Promise<v
     return takenAt === undefined ? bitmap : { ...bitmap, checkpoint: { takenAt, parent } };
   });
   if (!flags.json) return await write(io.stdout, describePits({ ...list, foreign }, runs));
-  const pits = list.pits.map((pit) => ({
-    ...pit,
-    ...(runs !== null && (runs.get(pit.uuid) ?? { run: null, takenAt: null })),
+  const pits = list.pits.map((point) => ({
+    ...point,
+    ...(runs !== null && (runs.get(point.pit) ?? { run: null, takenAt: null })),
   }));
   await writeJson(io, { ...list, pits, foreign });
 }
@@ -62,8 +62,8 @@ function describePits(list: PitList & { foreign: Foreign[] }, runs: Runs | null)
   const lines = [`${printable(list.disk)}: ${formatBytes(list.sizeBytes)}, ${STATE[list.state]}`];
   if (list.epoch !== null) lines.push(`epoch ${list.epoch}`);
   if (list.pits.length > 0) {
-    const taken = (uuid: string): string[] => {
-      const found = runs?.get(uuid);
+    const taken = (pit: string): string[] => {
+      const found = runs?.get(pit);
       if (runs === null) return [];
       return found === undefined ? ['-', '-'] : [localTime(found.takenAt), String(found.run)];
     };
@@ -74,12 +74,12 @@ function describePits(list: PitList & { foreign: Foreign[] }, runs: Runs | null)
       'granularity',
       'changed until the next',
     ];
-    const rows = list.pits.map((pit) => [
-      String(pit.seq),
-      pit.uuid,
-      ...taken(pit.uuid),
-      formatBytes(pit.granularityBytes),
-      `${pit.changedBytes === null ? 'not readable' : formatBytes(pit.changedBytes)}${pit.recording ? '  recording' : ''}`,
+    const rows = list.pits.map((point) => [
+      String(point.sequence),
+      point.pit,
+      ...taken(point.pit),
+      formatBytes(point.granularityBytes),
+      `${point.changedBytes === null ? 'not readable' : formatBytes(point.changedBytes)}${point.recording ? '  recording' : ''}`,
     ]);
     lines.push('', ...columns(head, rows, new Set(['seq', 'run', 'granularity'])));
   }

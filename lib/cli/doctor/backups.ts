@@ -92,7 +92,7 @@ export function findingsAgainst({ list, newest: check }: Against, pits: PitList)
     const message = `the next backup into ${folder} is full: the history that run ${newest.run} is of has ended`;
     return [{ level: 'problem', message }];
   }
-  const has = new Set(pits.pits.map(({ uuid }) => uuid));
+  const has = new Set(pits.pits.map(({ pit }) => pit));
   const problemOf = ({ run, disks }: ListedRun): string | null => {
     const listed = disks.find(isOwn);
     const whole = check.disks.find(({ series }) => series === listed?.series);

@@ -14,7 +14,7 @@ export interface DiskFacts {
   capacityInBytes: number;
   /** Its history; null where it is not tracked. */
   epoch: string | null;
-  newest: { uuid: string; changeId: string } | undefined;
+  newest: { pit: string; changeId: string } | undefined;
 }
 
 /** Every disk that takes part; one that cannot be read is a fault. */

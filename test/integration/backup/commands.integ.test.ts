@@ -60,7 +60,7 @@ test('a running VM: estimate, backup, verify against it, prune its chain, restor
       waiting: [],
     });
     const pits = await json('pits', `qmp:${daemon.process.file('qmp.sock')}#a`);
-    expect(pits.pits.map(({ uuid }: { uuid: string }) => uuid)).not.toContain(first.pit);
+    expect(pits.pits.map(({ pit }: { pit: string }) => pit)).not.toContain(first.pit);
     expect((await backup()).disks).toMatchObject([{ verdict: 'incremental', base: { run: 2 } }]);
 
     // Back into the disk itself, over what it held in the meantime.

@@ -139,7 +139,7 @@ describe('backup', () => {
         expect((await verify({ from: to })).problems).toEqual([]);
         await using disk = await openDisk(image, { format: 'qcow2' });
         const known = (await BackupFolder.read(to)).runs.map(({ pit }) => pit);
-        for (const { uuid } of (await disk.pits()).pits) expect(known).toContain(uuid);
+        for (const { pit } of (await disk.pits()).pits) expect(known).toContain(pit);
       },
       { every, from: first(code, every) },
     );

@@ -43,7 +43,7 @@ const only = async (...args: Parameters<typeof take>) => {
 };
 const points = async (): Promise<string[]> => {
   await using disk = await openDisk(image);
-  return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  return (await disk.pits()).pits.map(({ pit }) => pit);
 };
 const names = async (): Promise<string[]> => (await readdir(to)).sort();
 async function content(file: string): Promise<Buffer> {

@@ -127,7 +127,7 @@ describe('a listing', () => {
     const { run: number, pit } = await backup(imagesSource([image]), { to });
     const [listed] = (await listRuns({ from: to })).runs;
     const { stdout } = await cli('pits', image, '--from', to, '--json');
-    expect(JSON.parse(stdout).pits).toMatchObject([{ uuid: pit, run: number, takenAt: listed?.startedAt }]);
+    expect(JSON.parse(stdout).pits).toMatchObject([{ pit, run: number, takenAt: listed?.startedAt }]);
     expect((await cli('pits', image, '--from', to)).stdout).toMatch(/taken +run .*\n +1 .*:\d\d +1 /);
     const other = join(folder.path, 'others');
     await makeLayerFolder(other, [{ sizeBytes: KIB64, cells: [1] }]);

@@ -41,7 +41,7 @@ async function run(...paths: string[]): Promise<void> {
 }
 const points = async (path: string): Promise<string[]> => {
   await using disk = await openDisk(path);
-  return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  return (await disk.pits()).pits.map(({ pit }) => pit);
 };
 const runs = async (): Promise<number[]> =>
   (await BackupFolder.read(to)).runs.map(({ run: number }) => number);

@@ -33,7 +33,7 @@ async function content(file: string): Promise<Buffer> {
 }
 const points = async (path: string): Promise<string[]> => {
   await using disk = await openDisk(path);
-  return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  return (await disk.pits()).pits.map(({ pit }) => pit);
 };
 
 describe('files of others', () => {

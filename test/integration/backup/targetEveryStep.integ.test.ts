@@ -102,7 +102,7 @@ function run(to: BackupTarget, signal?: AbortSignal): Promise<BackupToTargetResu
 /** Points of the disk; none where it is not tracked. */
 async function points(): Promise<string[]> {
   await using disk = await vm.openDisk('a');
-  return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  return (await disk.pits()).pits.map(({ pit }) => pit);
 }
 
 test.each([...OF_REQUESTS, ...OF_FILES])('$kind, $to', async ({ to, faults, every, at }) => {

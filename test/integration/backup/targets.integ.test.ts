@@ -66,7 +66,7 @@ const pits = async (): Promise<string[][]> =>
   Promise.all(
     DISKS.map(async (name) => {
       await using disk = await vm.openDisk(name);
-      return (await disk.pits()).pits.map(({ uuid }) => uuid);
+      return (await disk.pits()).pits.map(({ pit }) => pit);
     }),
   );
 

@@ -182,8 +182,8 @@ describe('doctor of backups', () => {
       return `${code} ${stdout}`;
     };
     expect(await said()).toMatch(/^0 [\s\S]*the next backup into .* builds on run 3/);
-    const pits = JSON.parse((await cli('pits', image, '--json')).stdout).pits as { uuid: string }[];
-    expect((await cli('forget', image, '--point', pits[2]?.uuid ?? '')).code).toBe(0);
+    const pits = JSON.parse((await cli('pits', image, '--json')).stdout).pits as { pit: string }[];
+    expect((await cli('forget', image, '--point', pits[2]?.pit ?? '')).code).toBe(0);
     expect(await said()).toMatch(/^0 [\s\S]*\[UNKNOWN_PIT\] run 3 of .* builds on run 2 instead/);
     expect((await cli('reset', image)).code).toBe(0);
     expect(await said()).toMatch(
@@ -195,8 +195,8 @@ describe('doctor of backups', () => {
   test('a disk that lost every point that its folder knows', async () => {
     await rm(to, { recursive: true });
     await backup(imagesSource([image]), { to });
-    const pits = JSON.parse((await cli('pits', image, '--json')).stdout).pits as { uuid: string }[];
-    expect((await cli('forget', image, '--point', pits.at(-1)?.uuid ?? '')).code).toBe(0);
+    const pits = JSON.parse((await cli('pits', image, '--json')).stdout).pits as { pit: string }[];
+    expect((await cli('forget', image, '--point', pits.at(-1)?.pit ?? '')).code).toBe(0);
     const { code, stdout } = await cli('doctor', image, '--from', to);
     expect(code).toBe(3);
     expect(stdout).toMatch(/PROBLEM \[UNKNOWN_PIT\] run 1 of .*: the next backup is full/);

@@ -71,8 +71,8 @@ describe('a chain of points in time on an image at rest', () => {
     expect(await areas(a)).toEqual([granule(1), granule(3), granule(5)]);
     expect(await areas(a, a)).toEqual([]);
     // The other spellings of the same points.
-    const { pits } = (await json('pits', disk)) as unknown as { pits: { uuid: string; changeId: string }[] };
-    expect(pits.map((p) => p.uuid)).toEqual([a, b, c]);
+    const { pits } = (await json('pits', disk)) as unknown as { pits: { pit: string; changeId: string }[] };
+    expect(pits.map((p) => p.pit)).toEqual([a, b, c]);
     expect(await areas(`{${b.toUpperCase()}}`, pits[2]!.changeId)).toEqual([granule(3), granule(5)]);
   });
 
@@ -167,9 +167,9 @@ describe('a chain of points in time on an image at rest', () => {
     // A name that spells a UUID is a point in time, in any spelling of it.
     const byUuid = await cli('changes', disk, '--from', '11111111222233334444555555555555', '--jsonl');
     expect(byUuid.stdout).toBe('{"start":458752,"length":65536}\n');
-    const { pits } = (await json('pits', disk)) as unknown as { pits: { uuid: string }[] };
+    const { pits } = (await json('pits', disk)) as unknown as { pits: { pit: string }[] };
     // Theirs records on: what changed since the later point counts too, and that is said.
-    const between = await cli('changes', disk, '--from', 'theirs', '--to', pits[0]!.uuid, '--jsonl');
+    const between = await cli('changes', disk, '--from', 'theirs', '--to', pits[0]!.pit, '--jsonl');
     expect(between.stdout).toBe('{"start":458752,"length":65536}\n');
     expect(between.stderr).toContain('counts as changed too');
     const { stdout: ended } = await cli('disable', disk);
@@ -185,7 +185,7 @@ describe('several images', () => {
     const { pit, disks } = await json('enable', disk, other);
     expect((disks as unknown as { disk: string }[]).map((d) => d.disk)).toEqual([disk, other]);
     const lists = await Promise.all([disk, other].map((path) => json('pits', path)));
-    expect(lists.map((l) => (l['pits'] as { uuid: string }[])[0]!.uuid)).toEqual([pit, pit]);
+    expect(lists.map((l) => (l['pits'] as { pit: string }[])[0]!.pit)).toEqual([pit, pit]);
 
     const third = join(folder.path, 'third.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', third, '32M');

@@ -81,7 +81,7 @@ describe('a VM that is held', () => {
     await using disk = await openDisk(`qmp:${socket}#d`, { nbdSocket: daemon.nbdPath });
     const { pits } = await disk.pits();
     expect(pits).toHaveLength(1);
-    expect(await (await disk.changes({ from: pits[0]!.uuid })).ranges()).toHaveLength(0);
+    expect(await (await disk.changes({ from: pits[0]!.pit })).ranges()).toHaveLength(0);
 
     expect(await vix.VixDiskLib_EndAccess(params, 'vendor')).toBe(vix.VIX_OK);
     const backup = await vm.beginBackup();

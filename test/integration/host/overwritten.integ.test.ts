@@ -109,7 +109,7 @@ describe('while its QEMU runs', () => {
     // What QEMU stores when it closes the image is none of the session's.
     await daemon.process.terminate();
     await using after = await openDisk(image);
-    expect((await after.pits()).pits.map(({ uuid }) => uuid)).not.toContain(session.pit);
+    expect((await after.pits()).pits.map(({ pit }) => pit)).not.toContain(session.pit);
   });
 
   test('a session that was rolled back leaves nothing of it to build on', async () => {

@@ -66,7 +66,7 @@ class Place {
 
   async points(): Promise<string[]> {
     await using disk = await openDisk(this.image);
-    return (await disk.pits()).pits.map(({ uuid }) => uuid);
+    return (await disk.pits()).pits.map(({ pit }) => pit);
   }
 }
 
@@ -115,7 +115,7 @@ test('of a running VM: the session that comes next does not stand on it, however
       const session = await vm.begin(place.options);
       expect(session.disks).toMatchObject([{ verdict: 'incremental' }]);
       await using disk = await vm.openDisk('disk');
-      expect((await disk.pits()).pits.map(({ uuid }) => uuid)).not.toContain(pit);
+      expect((await disk.pits()).pits.map(({ pit }) => pit)).not.toContain(pit);
       await session.rollback();
     });
     expect(await readdir(place.scratch)).toEqual([]);

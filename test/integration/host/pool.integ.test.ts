@@ -103,7 +103,7 @@ test('after a restart what a dead process left is ended, and what is somebody’
   ]);
   await next.use('a', async (open) => {
     await using disk = await open.openDisk('a');
-    expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toEqual([from]);
+    expect((await disk.pits()).pits.map(({ pit }) => pit)).toEqual([from]);
   });
   // One that outlives its process is nobody's to end.
   const detached = { detached: true, allowUnwatchedScratch: true, scratch: { folder: folder.path } };

@@ -162,18 +162,18 @@ async function requireCovered(
     const { pits, state } = await disk.pits();
     if (lost && state === 'lost') continue;
     expect(state, name).toBe(pits.length === 0 ? 'untracked' : 'recording');
-    expect(pits.map(({ uuid }) => uuid)).toEqual(expect.arrayContaining([...stays]));
-    for (const { uuid } of pits) {
-      const pages = pagesSince.get(uuid);
+    expect(pits.map(({ pit }) => pit)).toEqual(expect.arrayContaining([...stays]));
+    for (const { pit } of pits) {
+      const pages = pagesSince.get(pit);
       if (pages === undefined) {
-        expect(error, `nobody knows ${uuid} on ${name}`).toMatchObject({ details: { pointStays: uuid } });
+        expect(error, `nobody knows ${pit} on ${name}`).toMatchObject({ details: { pointStays: pit } });
         continue;
       }
-      const ranges = await (await disk.changes({ from: uuid })).ranges();
+      const ranges = await (await disk.changes({ from: pit })).ranges();
       for (const page of pages) {
         const at = page * PAGE;
         const covered = ranges.some((start, i) => i % 2 === 0 && start <= at && at < start + ranges[i + 1]!);
-        expect(covered, `page ${page} since ${uuid} on ${name}`).toBe(true);
+        expect(covered, `page ${page} since ${pit} on ${name}`).toBe(true);
       }
     }
   }

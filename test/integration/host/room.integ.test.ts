@@ -174,7 +174,7 @@ describe('with the room taken by somebody else after it was looked at', () => {
         if (error !== null)
           expect([before, 'lost', 'untracked']).toContain(state === 'recording' ? after : state);
         // What still answers has every write.
-        if (state === 'recording' && pits[0].uuid === points.first)
+        if (state === 'recording' && pits[0].pit === points.first)
           expect(await areasSince(image, points.first)).toEqual([
             [MIB, 65536],
             [2 * MIB, 65536],

@@ -60,7 +60,7 @@ class Life {
       this.incrementals += 1;
       const before = this.taken.find((t) => t.pit === outcome.base)!;
       if (chosen !== undefined) expect(outcome.base).toBe(chosen.pit);
-      const changed = this.disk.answer(planChanges(state, { kind: 'pit', uuid: before.pit }, null));
+      const changed = this.disk.answer(planChanges(state, { kind: 'pit', pit: before.pit }, null));
       const missed = contents.findIndex(
         (content, block) => content !== (before.contents[block] ?? 0) && !changed.has(block),
       );

@@ -9,7 +9,7 @@ import { ChangeMap } from '../../../lib/host/ranges.js';
 const PIT = '11111111-1111-4111-8111-111111111111';
 const EPOCH = '22222222-2222-4222-8222-222222222222';
 const SIZE = 1 << 20;
-const point = { uuid: PIT, seq: 1, changeId: 'x' };
+const point = { pit: PIT, sequence: 1, changeId: 'x' };
 const map = (sizeBytes = SIZE, start = 0): Promise<ChangeMap> =>
   ChangeMap.from(Float64Array.of(0, 512), { disk: 'a', sizeBytes }, { start });
 
@@ -89,7 +89,7 @@ test.each<[string, object, RegExp]>([
   ['a disk twice', { disks: [found, found] }, /a is there twice/],
   ['a size that is no number', { disks: [{ ...found, sizeBytes: '5' }] }, /disks\.0\.sizeBytes/],
   ['a history that is no UUID', { disks: [{ ...found, epoch: 'X' }] }, /disks\.0\.epoch/],
-  ['a point without a number', { disks: [{ ...found, points: [{ uuid: PIT }] }] }, /points\.0/],
+  ['a point without a number', { disks: [{ ...found, points: [{ pit: PIT }] }] }, /points\.0/],
   ['an error that is none of ours', { disks: [{ ...found, error: new Error('x') }] }, /disks\.0\.error/],
 ])('facts with %s are refused', async (_, facts, words) => {
   await expect(checkedSource(source({ facts })).facts(undefined)).rejects.toMatchObject(protocol(words));
@@ -137,7 +137,7 @@ describe('of a disk', () => {
     await expect(changed.changes(PIT, {})).rejects.toMatchObject(protocol(/ChangeMap.from/));
   });
   test('points that are none are refused', async () => {
-    const changed = await first({ points: async () => [{ uuid: 'x' }] as never });
+    const changed = await first({ points: async () => [{ pit: 'x' }] as never });
     await expect(changed.points(undefined)).rejects.toMatchObject(protocol(/points of a/));
   });
   test('data without a size is refused, and closed', async () => {

@@ -33,7 +33,7 @@ function ask({ place = {}, standing = [], ...more }: Asked = {}): ReturnType<typ
     folder: null,
     place: { series: null, by: 'history', twin: null, joins: null, ...place },
     epoch: EPOCH,
-    points: standing.map((seq) => ({ uuid: pitOf(seq), seq, changeId: '' })),
+    points: standing.map((sequence) => ({ pit: pitOf(sequence), sequence, changeId: '' })),
     lost: null,
     full: false,
     changes: async (from) => mapSince(from),

@@ -370,9 +370,9 @@ describe('an instant', () => {
 
   test('a PIT that another disk has too is no proof: the same question of that disk is refused', () => {
     const other = flatDisk([segment(1, { epoch: OLD_EPOCH, pit: pit(2), recording: true })]);
-    expect(planChanges(other, { kind: 'pit', uuid: pit(2) }, null).bitmaps).toHaveLength(1);
+    expect(planChanges(other, { kind: 'pit', pit: pit(2) }, null).bitmaps).toHaveLength(1);
     expect(refusal(() => ask(other, instant)).reason).toBe('OTHER_EPOCH');
-    const own = { kind: 'pit', uuid: pit(2) } as const;
+    const own = { kind: 'pit', pit: pit(2) } as const;
     const to = { kind: 'instant', ...instant } as const;
     expect(refusal(() => planChanges(other, own, to)).reason).toBe('OTHER_EPOCH');
   });

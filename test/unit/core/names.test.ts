@@ -259,8 +259,8 @@ describe('changeId', () => {
 describe('point', () => {
   test.each<[string, ReturnType<typeof parsePoint>]>([
     ['*', { kind: 'allocated' }],
-    [UUID, { kind: 'pit', uuid: UUID }],
-    [`{${UUID.toUpperCase()}}`, { kind: 'pit', uuid: UUID }],
+    [UUID, { kind: 'pit', pit: UUID }],
+    [`{${UUID.toUpperCase()}}`, { kind: 'pit', pit: UUID }],
     [changeIdOf(4), { kind: 'changeId', epoch: EPOCH, sequence: 4, check: 4 }],
     ['bitmap 0', { kind: 'name', name: 'bitmap 0' }],
     ['checkpoint:nightly', { kind: 'name', name: 'checkpoint:nightly', checkpoint: 'nightly' }],

@@ -199,12 +199,12 @@ describe('the list of points', () => {
       bitmap('x', { inconsistent: true }),
     ]);
     const list = await open(state, three).disk.pits();
-    const entry = (seq: number, changedBytes: number) => ({
-      uuid: pit(seq),
-      seq,
-      changeId: changeIdOf(seq),
+    const entry = (sequence: number, changedBytes: number) => ({
+      pit: pit(sequence),
+      sequence,
+      changeId: changeIdOf(sequence),
       granularityBytes: KIB64,
-      recording: seq === 3,
+      recording: sequence === 3,
       changedBytes,
     });
     expect(list).toEqual({
@@ -216,7 +216,7 @@ describe('the list of points', () => {
       foreign: [
         {
           name: `{${pit(9)}}`,
-          uuid: pit(9),
+          pit: pit(9),
           layer: 'disk.qcow2',
           granularityBytes: KIB64,
           recording: true,
@@ -224,7 +224,7 @@ describe('the list of points', () => {
         },
         {
           name: 'x',
-          uuid: null,
+          pit: null,
           layer: 'disk.qcow2',
           granularityBytes: KIB64,
           recording: false,
@@ -238,8 +238,8 @@ describe('the list of points', () => {
 
   test('every changeId that it tells is answered', async () => {
     const { disk } = open(flatDisk([segment(2, { last: 5 }), segment(6, { recording: true })]));
-    for (const { changeId, uuid } of (await disk.pits()).pits) {
-      expect((await disk.changes({ from: changeId })).from).toBe(uuid);
+    for (const one of (await disk.pits()).pits) {
+      expect((await disk.changes({ from: one.changeId })).from).toBe(one.pit);
     }
   });
 
@@ -280,7 +280,7 @@ describe('the list of points', () => {
     for (const state of states) {
       const { disk } = open(state);
       const list = await disk.pits();
-      const answers = await disk.changes({ from: list.pits[0]!.uuid }).then(
+      const answers = await disk.changes({ from: list.pits[0]!.pit }).then(
         () => true,
         () => false,
       );

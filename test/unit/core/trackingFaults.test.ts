@@ -54,7 +54,7 @@ class ModelVm implements TrackingTarget {
     const model = this.models[disk]!;
     const before = this.backups.get(pit)![disk]!;
     const state = { ...model.state(), live: true };
-    const changed = model.answer(planChanges(state, { kind: 'pit', uuid: pit }, null));
+    const changed = model.answer(planChanges(state, { kind: 'pit', pit }, null));
     for (const [block, content] of model.contents().entries())
       if (content !== before[block]) expect([...changed], `block ${block} since ${pit}`).toContain(block);
   }
@@ -111,12 +111,12 @@ const OPERATIONS: readonly {
   },
   {
     name: 'forget the oldest',
-    body: ({ vm, first }) => forget(vm, { point: { kind: 'pit', uuid: first } }),
+    body: ({ vm, first }) => forget(vm, { point: { kind: 'pit', pit: first } }),
     removes: ({ first }) => [first],
   },
   {
     name: 'forget the newest',
-    body: ({ vm, second }) => forget(vm, { point: { kind: 'pit', uuid: second } }),
+    body: ({ vm, second }) => forget(vm, { point: { kind: 'pit', pit: second } }),
     removes: ({ second }) => [second],
   },
   {

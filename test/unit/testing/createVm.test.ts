@@ -158,7 +158,7 @@ describe('faults', () => {
     });
     await using disk = await connected.openDisk('vda');
     expect(await refusalOf(connected.openDisk('vdb'))).toBeCbtError('ERR_CBT_BACKEND_UNAVAILABLE', 'BUSY');
-    expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toEqual([first]);
+    expect((await disk.pits()).pits.map(({ pit }) => pit)).toEqual([first]);
     vm.fault({ call: 'commit', happens: 'crash' });
     const session = await connected.begin();
     expect(await refusalOf(session.commit())).toBeCbtError('ERR_CBT_CONNECTION_LOST');

@@ -136,12 +136,12 @@ async function questionsOf(
 ): Promise<Question[]> {
   if (from === undefined && to === undefined) return [...ofChain(list.pits), ...ofOthers(list)];
   const { from: first, to: last } = await disk.changes({
-    from: from ?? list.pits[0]?.uuid ?? '*',
+    from: from ?? list.pits[0]?.pit ?? '*',
     to,
     signal,
   });
-  const start = list.pits.findIndex(({ uuid }) => uuid === first);
-  const end = last === null ? list.pits.length : list.pits.findIndex(({ uuid }) => uuid === last);
+  const start = list.pits.findIndex((one) => one.pit === first);
+  const end = last === null ? list.pits.length : list.pits.findIndex((one) => one.pit === last);
   if (start >= 0 && end > start) return ofChain(list.pits.slice(start, end + 1), last === null);
   // A bitmap of somebody else, what holds data: nothing lies between.
   const until = last === null ? NOW : { short: 'later', long: last };
@@ -150,9 +150,9 @@ async function questionsOf(
 }
 
 function ofChain(pits: PitList['pits'], upToNow = true): Question[] {
-  const points: { label: Label; point?: string }[] = pits.map(({ seq, uuid }) => ({
-    label: { short: `#${seq}`, long: uuid },
-    point: uuid,
+  const points: { label: Label; point?: string }[] = pits.map(({ sequence, pit }) => ({
+    label: { short: `#${sequence}`, long: pit },
+    point: pit,
   }));
   if (upToNow && points.length > 0) points.push({ label: NOW });
   const skipped = points.length - 1 - MAX_INTERVALS;
@@ -165,8 +165,8 @@ function ofChain(pits: PitList['pits'], upToNow = true): Question[] {
 
 /** Bitmaps of others answer "since then" and nothing else; of very many the last ones are asked. */
 function ofOthers({ disk, foreign }: PitList): Question[] {
-  return foreign.slice(-MAX_INTERVALS).map(({ name, uuid }) => {
-    const from = uuid ?? name;
+  return foreign.slice(-MAX_INTERVALS).map(({ name, pit }) => {
+    const from = pit ?? name;
     return {
       from: { short: 'bitmap', long: name, named: true },
       to: NOW,

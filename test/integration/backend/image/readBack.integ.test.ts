@@ -43,7 +43,7 @@ const realDaemon = (): void => {
 };
 const points = async (image: string): Promise<string[]> => {
   await using opened = await openDisk(image);
-  return (await opened.pits()).pits.map(({ uuid }) => uuid);
+  return (await opened.pits()).pits.map(({ pit }) => pit);
 };
 /** A program that knows no bitmaps wrote to the image: the flag that vouches for them is off. */
 const writeWithoutBitmaps = async (image: string): Promise<void> => {

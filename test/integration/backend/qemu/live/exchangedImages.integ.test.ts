@@ -83,7 +83,7 @@ test('a session whose image has moved since is over when its point was rolled ba
     await run('moved', async (vm) => {
       const session = await vm.begin(options);
       await using disk = await vm.openDisk('a');
-      expect((await disk.pits()).pits.map(({ uuid }) => uuid)).not.toContain(pit);
+      expect((await disk.pits()).pits.map(({ pit }) => pit)).not.toContain(pit);
       expect(await readdir(scratch)).toHaveLength(1);
       await session.commit();
     });

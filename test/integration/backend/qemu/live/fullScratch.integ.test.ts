@@ -44,7 +44,7 @@ async function pitsAfterwards(): Promise<string[]> {
   await using disk = await openDisk(image);
   const { pits, state } = await disk.pits();
   expect(state).toBe('recording');
-  return pits.map(({ uuid }) => uuid);
+  return pits.map(({ pit }) => pit);
 }
 
 describe.each(['overlay', 'fleece'])('a session in %s mode on a full file system', (mode) => {

@@ -329,8 +329,8 @@ export class History {
       expect(missing, this.log.join(', ')).toBeNull();
       const { pits, epoch } = await disk.pits();
       // QEMU counts a last granule whole although the disk ends within it.
-      const listed = pits.map(({ uuid, changeId, changedBytes }) => [
-        uuid,
+      const listed = pits.map(({ pit, changeId, changedBytes }) => [
+        pit,
         changeId,
         Math.ceil(changedBytes! / BLOCK),
       ]);

@@ -156,7 +156,7 @@ describe.each(['fleece', 'overlay'] as const)('sessions under a writing guest, %
     const disk = await next.openDisk('a');
     const map = await disk.changes({ from: first.pit });
     expect(Array.from(await map.ranges())).toEqual([1, 4, 5, 6, 8].flatMap((mib) => [mib * 2 ** 20, 65_536]));
-    expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toEqual([first.pit, next.pit]);
+    expect((await disk.pits()).pits.map(({ pit }) => pit)).toEqual([first.pit, next.pit]);
     await next.commit();
   });
 });

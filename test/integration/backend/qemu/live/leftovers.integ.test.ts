@@ -89,7 +89,7 @@ describe('QEMU killed in a session in overlay mode', () => {
     expect(filledWith(await content(), 2, 2)).toBe(true);
     expect(await folders()).toEqual([]);
     await using disk = await openDisk(image);
-    expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toEqual([first.pit]);
+    expect((await disk.pits()).pits.map(({ pit }) => pit)).toEqual([first.pit]);
     expect(Array.from(await (await disk.changes({ from: first.pit })).ranges())).toEqual([MiB, 2 * MiB]);
     await startVm();
   });
@@ -148,7 +148,7 @@ describe('QEMU killed in a session in overlay mode', () => {
     expect(await folders()).toHaveLength(1);
     expect(filledWith(await content(), 5, 63)).toBe(true);
     await using disk = await openDisk(image);
-    expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toContain(session.pit);
+    expect((await disk.pits()).pits.map(({ pit }) => pit)).toContain(session.pit);
     await disk.close();
     // Joined by a person: nothing is left to lose.
     const [name = ''] = await folders();

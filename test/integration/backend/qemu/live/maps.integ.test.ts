@@ -101,7 +101,7 @@ describe('a disk of a running QEMU', () => {
       const data = await ranges(disk, { from: '*' });
       expect(data).toEqual([65536, (1 << 20) - 65536, 4 << 20, 128 << 10, 8 << 20, 65536]);
       const list = await disk.pits();
-      expect(list.pits.map(({ uuid, changedBytes }) => [uuid, changedBytes])).toEqual([
+      expect(list.pits.map(({ pit, changedBytes }) => [pit, changedBytes])).toEqual([
         [one, 128 << 10],
         [two, 3 << 16],
       ]);

@@ -28,7 +28,7 @@ afterEach(async () => {
 
 const points = async (name: string): Promise<string[]> => {
   await using disk = await vm.openDisk(name);
-  return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  return (await disk.pits()).pits.map(({ pit }) => pit);
 };
 
 test.each(['enable', 'reset'] as const)('%s cancelled at every command', async (what) => {

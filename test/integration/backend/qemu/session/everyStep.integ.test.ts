@@ -76,7 +76,7 @@ class World {
 
 async function points(): Promise<string[]> {
   await using disk = await vm.openDisk('a');
-  return (await disk.pits()).pits.map(({ uuid }) => uuid);
+  return (await disk.pits()).pits.map(({ pit }) => pit);
 }
 
 /** Every point that stands is known, and answers with all that was written since; one that is known by its failure only may stand too. */

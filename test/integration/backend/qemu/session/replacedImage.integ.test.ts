@@ -137,7 +137,7 @@ describe.each(others)('%s', (_, put) => {
     expect(await folders()).toEqual([]);
     await using disk = await openDisk(image);
     const { pits } = await disk.pits();
-    expect(pits.map(({ uuid }) => uuid)).toEqual([first]);
+    expect(pits.map(({ pit }) => pit)).toEqual([first]);
     expect(open).not.toBe(first);
   });
 });
@@ -225,7 +225,7 @@ test('the one gone, the other under its name, an older copy under that one’s: 
 
   const pitsOf = async (path: string): Promise<string[]> => {
     await using disk = await openDisk(run(path));
-    return (await disk.pits()).pits.map(({ uuid }) => uuid);
+    return (await disk.pits()).pits.map(({ pit }) => pit);
   };
   await cli('doctor', run('c'), '--fix');
   expect(await folders()).toHaveLength(1);

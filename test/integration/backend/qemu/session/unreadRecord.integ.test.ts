@@ -53,7 +53,7 @@ test('a session that breaks meanwhile is rolled back when it can be read', async
   await show();
   await session.rollback();
   await using disk = await vm.openDisk('a');
-  expect((await disk.pits()).pits.map(({ uuid }) => uuid)).toEqual([pit]);
+  expect((await disk.pits()).pits.map(({ pit }) => pit)).toEqual([pit]);
   expect((await readdir(folder.path)).filter((one) => one.startsWith('cbt-'))).toEqual([]);
 });
 
