@@ -19,7 +19,12 @@ import {
 } from '../backend/qemu/session/leftFolders.js';
 import { noteOverlay, noteReturning, readOverlayRecord } from '../backend/qemu/session/overlayRecord.js';
 import { holdingLost } from '../backend/qemu/session/owner.js';
-import { OVERLAY_FILE, removeFolder, SCRATCH_FILE } from '../backend/qemu/session/teardown.js';
+import {
+  hasFilesOfQemu,
+  OVERLAY_FILE,
+  removeFolder,
+  SCRATCH_FILE,
+} from '../backend/qemu/session/teardown.js';
 import { acquireConnection, releaseConnection } from '../backend/qemu/vmConnection.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
@@ -105,8 +110,14 @@ async function examine(left: LeftFolder, signal: AbortSignal | undefined): Promi
   if (stranded === null) {
     const message = `${session} was never ended: its QEMU is gone`;
     const replaced = await replacedIn(lease, signal);
-    if (replaced.length > 0 && replaced.length === lease.disks.length)
-      return { problem: false, message, advice: describeAwaited(replaced, folder), mend: null };
+    if (replaced.length > 0 && replaced.length === lease.disks.length) {
+      const advice = describeAwaited(replaced, folder);
+      if (!(await hasFilesOfQemu(folder))) return { problem: false, message, advice, mend: null };
+      const tidying = mending('remove its scratch files; its record stays', (signal) =>
+        alone(left, () => clear(left, signal)),
+      );
+      return { problem: true, message, advice, mend: tidying };
+    }
     return {
       problem: true,
       message,

@@ -164,7 +164,8 @@ export async function reckon(world: World, { runs = true } = {}): Promise<void> 
     if (!world.pruning) for (const run of world.runs) await expectStored(world, run);
     for (const run of world.pruning ? world.runs : [world.pick(world.runs)]) await restore(world, run);
   }
-  expect(await leftBehind(world), 'left behind').toEqual([]);
+  const remains = await leftBehind(world);
+  expect(remains, `left behind: ${remains.join(' ')}`).toEqual([]);
   expectNoWarnings();
 }
 

@@ -90,7 +90,7 @@ describe('prune', () => {
 });
 
 describe('backup', () => {
-  const EVERY = { ENOSPC: 8, EIO: 60, EACCES: 20 };
+  const EVERY = { ENOSPC: 8, EIO: 60, EACCES: 14 };
   let contents: { first: Buffer; now: Buffer };
 
   const contentOf = async (file: string): Promise<Buffer> => {

@@ -44,6 +44,11 @@ export const OVERLAY_FILE = /^overlay-\d+\.qcow2$/;
 /** How far bringing an overlay back came; it goes with it. */
 const OVERLAY_RECORD = /^overlay-\d+\.json$/;
 
+/** Whether there are files of a session that only its QEMU had a use for. */
+export async function hasFilesOfQemu(folder: string): Promise<boolean> {
+  return (await readdir(folder).catch((): string[] => [])).some((name) => OWN_FILES.test(name));
+}
+
 /**
  * Removes the session's files and, when nothing else is in it, its folder. An overlay holds what the guest wrote: it goes
  * only where the caller knows that its image has it all; one that stays keeps the lease beside it, which says whose it is.
