@@ -2,6 +2,7 @@
  * One client's use of the library: how often it is initialised, the handles it was given, what it was told last, and who its VMs are.
  * Nothing of it is another client's.
  */
+import type { CallOptions } from '../../core/callOptions.js';
 import type { VmEntry } from '../../host/hostVm.js';
 import { ClientState } from '../clientState.js';
 import { closeAll } from '../closeAll.js';
@@ -9,6 +10,7 @@ import { HandleNumbers, HandleTable } from '../handleTable.js';
 import type { Ref } from '../ref.js';
 import { PRL_ERR_API_WASNT_INITIALIZED, type PRL_RESULT } from './constants/results.js';
 import { invalid, PrlError, toPrlError } from './errors.js';
+import { closeInTime } from './inTime.js';
 import { EventHandlers } from './objects/eventHandlers.js';
 
 /** What stands behind a handle. */
@@ -92,12 +94,15 @@ export class Runtime implements AsyncDisposable {
   /**
    * Ends its use: every object that has a handle is closed, open backups are rolled back. All are closed also where closing one fails;
    * the first failure is thrown.
+   * @param options Signal and deadline; the closing goes on where only the waiting for it ends.
    * @throws The first failure of closing; everything is closed all the same.
    */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#initialised = 0;
-    await this.#closeAll();
+  async close(options?: CallOptions): Promise<void> {
+    await closeInTime('close', options, async () => {
+      this.#closed = true;
+      this.#initialised = 0;
+      await this.#closeAll();
+    });
   }
 
   /** Closes it. */

@@ -17,7 +17,7 @@ import { take } from '../runtime.js';
  * ```
  */
 export function PrlSrv_GetVmConfig(server: PRL_HANDLE, search: string | null, _flags = 0): PRL_HANDLE {
-  return Job.start({ operation: PJOC_SRV_GET_VM_CONFIG, of: server }, async () => [
-    await take('server', server, LocalServer).findVm(requireText('search', search)),
+  return Job.start({ operation: PJOC_SRV_GET_VM_CONFIG, of: server }, async (signal) => [
+    await take('server', server, LocalServer).findVm(requireText('search', search), { signal }),
   ]);
 }

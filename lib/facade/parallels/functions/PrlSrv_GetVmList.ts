@@ -14,7 +14,7 @@ import { take } from '../runtime.js';
  * ```
  */
 export function PrlSrv_GetVmList(server: PRL_HANDLE): PRL_HANDLE {
-  return Job.start({ operation: PJOC_SRV_GET_VM_LIST, of: server }, () =>
-    take('server', server, LocalServer).vms(),
+  return Job.start({ operation: PJOC_SRV_GET_VM_LIST, of: server }, (signal) =>
+    take('server', server, LocalServer).vms({ signal }),
   );
 }

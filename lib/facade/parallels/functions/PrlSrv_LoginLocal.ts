@@ -25,8 +25,8 @@ export function PrlSrv_LoginLocal(
   _port = 0,
   _security = 0,
 ): PRL_HANDLE {
-  return Job.start({ operation: PJOC_SRV_LOGIN_LOCAL, of: server }, async () => {
-    await take('server', server, LocalServer).login();
+  return Job.start({ operation: PJOC_SRV_LOGIN_LOCAL, of: server }, async (signal) => {
+    await take('server', server, LocalServer).login({ signal });
     return [new LoginResponse()];
   });
 }

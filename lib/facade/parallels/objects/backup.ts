@@ -1,8 +1,12 @@
 /** A backup of a VM: all its disks at one instant, until it is committed or rolled back. */
+import type { CallOptions } from '../../../core/callOptions.js';
+import { CbtError } from '../../../core/errors.js';
 import { escapeXml } from '../../../core/escapeXml.js';
 import type { Session } from '../../../core/session.js';
+import { untilAborted } from '../../../core/untilAborted.js';
 import type { Vm } from '../../../core/vm.js';
 import { closeAll } from '../../closeAll.js';
+import { requireUint32 } from '../arguments.js';
 import { PHT_BACKUP } from '../constants/handleTypes.js';
 import {
   PRL_ERR_BACKUP_BACKUP_NOT_FOUND,
@@ -10,6 +14,7 @@ import {
   PRL_ERR_FAILURE,
 } from '../constants/results.js';
 import { invalid, PrlError, toPrlError } from '../errors.js';
+import { closeInTime, inTime } from '../inTime.js';
 import type { PrlObject } from '../runtime.js';
 import { Disk } from './disk.js';
 import { openMap } from './openedDisk.js';
@@ -81,75 +86,82 @@ export class Backup implements PrlObject, AsyncDisposable {
   /**
    * A disk as it was at the instant, read-only.
    * @param index From 0, below `disksCount`.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_ARG past the last disk,
    * PRL_ERR_BACKUP_BACKUP_NOT_FOUND after the end, and why a disk was not begun.
    */
-  async getDisk(index: number): Promise<Disk> {
+  async getDisk(index: number, options?: CallOptions): Promise<Disk> {
+    return inTime('getDisk', options, (own) => this.#getDisk(index, own), PRL_ERR_FAILURE);
+  }
+
+  async #getDisk(index: number, opening: CallOptions): Promise<Disk> {
     this.#requireOpen();
-    const entry = this.#session.disks[index];
+    const entry = this.#session.disks[requireUint32('index', index)];
     if (entry === undefined) throw invalid('index', `below ${this.disksCount}, the number of disks`);
     if (entry.error !== undefined) throw toPrlError(entry.error, PRL_ERR_FAILURE);
-    try {
-      const maps = await this.#session.openDisk(entry.disk);
-      const data = await this.#session.openData(entry.disk).catch(async (thrown: unknown) => {
-        await maps.close();
-        throw thrown;
-      });
-      const disk: Disk = new Disk(
-        {
-          name: entry.unsafeExportUri ?? entry.disk,
-          history: entry.epoch ?? null,
-          data,
-          local: false,
-          ownGranularity: false,
-          changes: async (from, to) => openMap(await maps.changes({ from, to })),
-          allocated: async () => openMap(await maps.allocated()),
-          check: () => this.#session.check(entry.disk),
-          close: () => closeAll(maps, data),
-        },
-        0,
-        () => this.#disks.delete(disk),
-      );
-      this.#disks.add(disk);
-      // The backup may have ended while the disk was being opened.
-      if (this.#ending !== null) await disk.close();
-      this.#requireOpen();
-      return disk;
-    } catch (thrown) {
-      throw toPrlError(thrown, PRL_ERR_FAILURE);
-    }
+    const maps = await this.#session.openDisk(entry.disk, opening);
+    const data = await this.#session.openData(entry.disk, opening).catch(async (thrown: unknown) => {
+      await maps.close();
+      throw thrown;
+    });
+    const disk: Disk = new Disk(
+      {
+        name: entry.unsafeExportUri ?? entry.disk,
+        history: entry.epoch ?? null,
+        data,
+        local: false,
+        ownGranularity: false,
+        changes: async (from, to, _spelled, own) => openMap(await maps.changes({ from, to, ...own })),
+        allocated: async (own) => openMap(await maps.allocated(own)),
+        check: (own) => this.#session.check(entry.disk, own),
+        close: () => closeAll(maps, data),
+      },
+      0,
+      () => this.#disks.delete(disk),
+    );
+    this.#disks.add(disk);
+    // The backup may have ended while the disk was being opened.
+    if (this.#ending !== null) await disk.close();
+    this.#requireOpen();
+    return disk;
   }
 
   /**
-   * Ends the backup; its point in time stays, when it keeps one.
+   * Ends the backup; its point in time stays, when it keeps one. Called off, or late, it is finished by asking again.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_BACKUP_BACKUP_NOT_FOUND where it has ended,
    * PRL_ERR_BACKUP_INTERNAL_ERROR where it broke, and it is rolled back then.
    */
-  async commit(): Promise<void> {
-    await this.#end(async () => {
-      const { disks } = this.#keepsPoint ? await this.#session.commit() : await this.#session.rollback();
+  async commit(options?: CallOptions): Promise<void> {
+    await this.#end('commit', options, async (own) => {
+      const { disks } = await this.#session[this.#keepsPoint ? 'commit' : 'rollback'](own);
       const failed = disks.find(({ error }) => error !== undefined)?.error;
       if (failed !== undefined) throw failed;
     });
   }
 
   /**
-   * Ends the backup as if it had never begun.
+   * Ends the backup as if it had never begun. Called off, or late, it is finished by asking again.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_BACKUP_BACKUP_NOT_FOUND where it has ended.
    */
-  async rollback(): Promise<void> {
-    await this.#end(async () => {
-      await this.#session.rollback();
+  async rollback(options?: CallOptions): Promise<void> {
+    await this.#end('rollback', options, async (own) => {
+      await this.#session.rollback(own);
     });
   }
 
   /**
-   * Rolls back what is still open; waits for an end that is under way.
+   * Rolls back what is still open; waits for an end that is under way. Goes on where only the waiting for it ends.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it where rolling back failed.
    */
-  async close(): Promise<void> {
-    if (this.#ending === null) await this.rollback();
-    else await Promise.allSettled([this.#ending]);
+  async close(options?: CallOptions): Promise<void> {
+    await closeInTime('close', options, async () => {
+      if (this.#ending !== null) await Promise.allSettled([this.#ending]);
+      // None, or one that was called off.
+      if (this.#ending === null) await this.rollback();
+    });
   }
 
   /** Closes it. */
@@ -161,22 +173,34 @@ export class Backup implements PrlObject, AsyncDisposable {
     if (this.#ending !== null) throw new PrlError(PRL_ERR_BACKUP_BACKUP_NOT_FOUND, 'the backup has ended');
   }
 
-  async #end(work: () => Promise<void>): Promise<void> {
-    this.#requireOpen();
-    this.#ending = this.#finish(work);
-    await this.#ending;
+  async #end(
+    what: string,
+    options: CallOptions | undefined,
+    work: (own: CallOptions) => Promise<void>,
+  ): Promise<void> {
+    const ended = async (own: CallOptions): Promise<void> => {
+      this.#requireOpen();
+      this.#ending = this.#finish(own, work);
+      await this.#ending;
+    };
+    await inTime(what, options, ended, PRL_ERR_BACKUP_INTERNAL_ERROR);
   }
 
-  async #finish(work: () => Promise<void>): Promise<void> {
+  async #finish(own: CallOptions, work: (own: CallOptions) => Promise<void>): Promise<void> {
     try {
       // A connection that closes badly is no reason to leave the guest with an open session.
-      await Promise.allSettled([...this.#disks].map((disk) => disk.close()));
-      await work();
+      const closed = Promise.allSettled([...this.#disks].map((disk) => disk.close()));
+      await untilAborted(closed, own.signal, 'closing the disks');
+      await work(own);
     } catch (thrown) {
-      throw toPrlError(thrown, PRL_ERR_BACKUP_INTERNAL_ERROR);
+      // It is still there, for another end.
+      if (CbtError.is(thrown, 'ERR_CBT_ABORTED')) this.#ending = null;
+      throw thrown;
     } finally {
-      this.#onEnd();
-      await this.#vm.close();
+      if (this.#ending !== null) {
+        this.#onEnd();
+        await this.#vm.close();
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 /** A disk: its bytes, its facts, and maps of what changed on it. Offsets and sizes in bytes; the C calls count sectors. */
+import type { CallOptions } from '../../../core/callOptions.js';
 import { parseUuid } from '../../../core/pointInTime.js';
+import { requireCount } from '../arguments.js';
 import { PHT_VIRTUAL_DISK } from '../constants/handleTypes.js';
 import {
   PRL_ERR_DISK_DISK_NOT_OPENED,
@@ -12,7 +14,8 @@ import {
   PRL_ERR_UNINITIALIZED,
   type PRL_RESULT,
 } from '../constants/results.js';
-import { PrlError, toPrlError } from '../errors.js';
+import { invalid, PrlError } from '../errors.js';
+import { closeInTime, inTime } from '../inTime.js';
 import type { PrlObject } from '../runtime.js';
 import { DiskMap } from './diskMap.js';
 import { MAP_GRANULARITY_BYTES, type OpenedDisk, type OpenMap } from './openedDisk.js';
@@ -66,11 +69,18 @@ export class Disk implements PrlObject, AsyncDisposable {
    * whole granules. Any other read past the end is PRL_ERR_DISK_READ_OUT_DISK.
    * @param offset Bytes from the start.
    * @param target Is filled.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: past the end, closed, or what the storage said.
    */
-  async read(offset: number, target: Uint8Array): Promise<void> {
+  async read(offset: number, target: Uint8Array, options?: CallOptions): Promise<void> {
+    const failure = this.#failure(PRL_ERR_FILE_READ_ERROR);
+    await inTime('read', options, (own) => this.#read(offset, target, own), failure);
+  }
+
+  async #read(offset: number, target: Uint8Array, own: CallOptions): Promise<void> {
     this.#requireOpen();
-    const at = offset + this.#shiftBytes;
+    requireBytes('target', target);
+    const at = requireCount('offset', offset) + this.#shiftBytes;
     const { sizeBytes } = this.info;
     const end = at + target.length;
     const granuleEnd = Math.ceil(sizeBytes / MAP_GRANULARITY_BYTES) * MAP_GRANULARITY_BYTES;
@@ -79,13 +89,9 @@ export class Disk implements PrlObject, AsyncDisposable {
       throw new PrlError(this.#failure(PRL_ERR_DISK_READ_OUT_DISK), what);
     }
     const inside = Math.min(end, sizeBytes) - at;
-    try {
-      if (inside > 0)
-        await this.#source.data.readRanges(Float64Array.of(at, inside), { into: target.subarray(0, inside) });
-      await this.#source.check();
-    } catch (thrown) {
-      throw toPrlError(thrown, this.#failure(PRL_ERR_FILE_READ_ERROR));
-    }
+    const into = target.subarray(0, Math.max(0, inside));
+    if (inside > 0) await this.#source.data.readRanges(Float64Array.of(at, inside), { ...own, into });
+    await this.#source.check(own);
     target.fill(0, Math.max(0, inside));
   }
 
@@ -94,11 +100,18 @@ export class Disk implements PrlObject, AsyncDisposable {
    * PRL_ERR_DISK_READ_OUT_DISK past its end; of an NBD disk both are PRL_ERR_FAILURE. On stable storage after {@link flush}.
    * @param offset Bytes from the start.
    * @param bytes What is written.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: past the end, closed, open for reading, or what the storage said.
    */
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
+  async write(offset: number, bytes: Uint8Array, options?: CallOptions): Promise<void> {
+    const failure = this.#failure(PRL_ERR_FILE_WRITE_ERROR);
+    await inTime('write', options, (own) => this.#write(offset, bytes, own), failure);
+  }
+
+  async #write(offset: number, bytes: Uint8Array, own: CallOptions): Promise<void> {
     this.#requireOpen();
-    const at = offset + this.#shiftBytes;
+    requireBytes('bytes', bytes);
+    const at = requireCount('offset', offset) + this.#shiftBytes;
     const { sizeBytes, readOnly } = this.info;
     if (readOnly) {
       const what = `${this.#source.name} is open for reading only`;
@@ -108,24 +121,20 @@ export class Disk implements PrlObject, AsyncDisposable {
       const what = `bytes ${at} to ${at + bytes.length} pass the end of the disk at ${sizeBytes}`;
       throw new PrlError(this.#failure(PRL_ERR_DISK_READ_OUT_DISK), what);
     }
-    try {
-      await this.#source.data.write(at, bytes);
-    } catch (thrown) {
-      throw toPrlError(thrown, this.#failure(PRL_ERR_FILE_WRITE_ERROR));
-    }
+    await this.#source.data.write(at, bytes, own);
   }
 
   /**
    * Everything written is on stable storage afterwards.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it where it is not known that the data is safe.
    */
-  async flush(): Promise<void> {
-    this.#requireOpen();
-    try {
-      if (!this.info.readOnly) await this.#source.data.flush();
-    } catch (thrown) {
-      throw toPrlError(thrown, this.#failure(PRL_ERR_FILE_WRITE_ERROR));
-    }
+  async flush(options?: CallOptions): Promise<void> {
+    const work = async (own: CallOptions): Promise<void> => {
+      this.#requireOpen();
+      if (!this.info.readOnly) await this.#source.data.flush(own);
+    };
+    await inTime('flush', options, work, this.#failure(PRL_ERR_FILE_WRITE_ERROR));
   }
 
   /** True when reads and writes must be whole sectors. */
@@ -138,36 +147,41 @@ export class Disk implements PrlObject, AsyncDisposable {
    * doubt about the point in time is PRL_ERR_NO_DATA: make a full backup.
    * @param pit1 UUID of the earlier point; null for what is allocated.
    * @param pit2 UUID of the later point; null for the state that the disk shows.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_NO_DATA where it is not known what changed: take a full
    * backup.
    */
-  async getChangesMap(pit1: string | null = null, pit2: string | null = null): Promise<DiskMap> {
+  async getChangesMap(
+    pit1: string | null = null,
+    pit2: string | null = null,
+    options?: CallOptions,
+  ): Promise<DiskMap> {
+    const failure = pit1 === null ? PRL_ERR_FAILURE : PRL_ERR_NO_DATA;
+    return inTime('getChangesMap', options, (own) => this.#changesMap(pit1, pit2, own), failure);
+  }
+
+  async #changesMap(pit1: string | null, pit2: string | null, own: CallOptions): Promise<DiskMap> {
     this.#requireOpen(PRL_ERR_UNINITIALIZED);
-    try {
-      if (pit1 === null) {
-        if (pit2 !== null)
-          throw new PrlError(PRL_ERR_NO_DATA, 'what holds data is told of the disk as it is');
-        return await this.#toMap(await this.#source.allocated());
-      }
-      const open = await this.#source.changes(
-        pointOf('pit1', pit1),
-        pit2 === null ? undefined : pointOf('pit2', pit2),
-        pit1,
-      );
-      return await this.#toMap(open, this.#source.ownGranularity);
-    } catch (thrown) {
-      throw toPrlError(thrown, pit1 === null ? PRL_ERR_FAILURE : PRL_ERR_NO_DATA);
+    if (pit1 === null) {
+      if (pit2 !== null) throw new PrlError(PRL_ERR_NO_DATA, 'what holds data is told of the disk as it is');
+      return await this.#toMap(await this.#source.allocated(own), own);
     }
+    const to = pit2 === null ? undefined : pointOf('pit2', pit2);
+    const open = await this.#source.changes(pointOf('pit1', pit1), to, pit1, own);
+    return await this.#toMap(open, own, this.#source.ownGranularity);
   }
 
   /**
-   * Closes it, once, however often it is called.
+   * Closes it, once, however often it is called; goes on where only the waiting for it ends.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it where closing failed.
    */
-  async close(): Promise<void> {
-    this.#closing ??= this.#source.close();
-    this.#onClose?.();
-    await this.#closing;
+  async close(options?: CallOptions): Promise<void> {
+    await closeInTime('close', options, async () => {
+      this.#closing ??= this.#source.close();
+      this.#onClose?.();
+      await this.#closing;
+    });
   }
 
   /** Closes it. */
@@ -175,12 +189,12 @@ export class Disk implements PrlObject, AsyncDisposable {
     await this.close();
   }
 
-  async #toMap({ map, close }: OpenMap, ownGranularity = false): Promise<DiskMap> {
+  async #toMap({ map, close }: OpenMap, own: CallOptions, ownGranularity = false): Promise<DiskMap> {
     try {
       const granularityBytes = ownGranularity ? map.granularityBytes : MAP_GRANULARITY_BYTES;
       DiskMap.requireCountable(map.sizeBytes, granularityBytes);
-      const bits = await map.bits(granularityBytes);
-      await this.#source.check();
+      const bits = await map.bits(granularityBytes, own);
+      await this.#source.check(own);
       return new DiskMap(bits, granularityBytes, map.sizeBytes);
     } finally {
       await close();
@@ -197,6 +211,10 @@ export class Disk implements PrlObject, AsyncDisposable {
   #failure(local: PRL_RESULT): PRL_RESULT {
     return this.#source.local ? local : PRL_ERR_FAILURE;
   }
+}
+
+function requireBytes(argument: string, bytes: unknown): void {
+  if (!(bytes instanceof Uint8Array)) throw invalid(argument, 'a Buffer or Uint8Array');
 }
 
 /** A UUID in any spelling, or the exact name of a bitmap; what the core would take for something else is unknown here. */

@@ -1,7 +1,9 @@
 /** A map of a disk: one bit for each granule, taken whole when it is made and never changed after. */
+import type { CallOptions } from '../../../core/callOptions.js';
 import { PHT_VIRTUAL_DISK_MAP } from '../constants/handleTypes.js';
 import { PRL_ERR_OUT_OF_MEMORY } from '../constants/results.js';
 import { PrlError } from '../errors.js';
+import { closeInTime } from '../inTime.js';
 import type { PrlObject } from '../runtime.js';
 
 /** Counts of the SDK are 32 bits wide. */
@@ -123,9 +125,11 @@ export class DiskMap implements PrlObject {
 
   /**
    * A map holds nothing that could be closed.
+   * @param options Signal and deadline.
    * @returns At once: a map holds nothing.
    */
-  async close(): Promise<void> {
+  async close(options?: CallOptions): Promise<void> {
     // Its memory goes with it; nothing is held elsewhere.
+    await closeInTime('close', options, async () => undefined);
   }
 }

@@ -9,12 +9,14 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { CallOptions } from '../../../core/callOptions.js';
 import { CbtError } from '../../../core/errors.js';
 import { HOST_VARIABLE, HostFileError } from '../../../host/hostFile.js';
 import { passedVmsSchema } from '../../../host/hostSchema.js';
 import type { HostVm, VmEntry } from '../../../host/hostVm.js';
 import { Inventory, type InventoryOptions } from '../../../host/inventory.js';
 import { searchUuid } from '../../../host/uuidSearch.js';
+import { requireText } from '../arguments.js';
 import { PHT_SERVER } from '../constants/handleTypes.js';
 import {
   PRL_ERR_FILE_NOT_FOUND,
@@ -22,6 +24,7 @@ import {
   PRL_ERR_VM_UUID_NOT_FOUND,
 } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
+import { closeInTime, inTime } from '../inTime.js';
 import { type PrlObject, runtime } from '../runtime.js';
 import { OpenBackups } from './openBackups.js';
 import { PrlVm } from './virtualMachine.js';
@@ -57,39 +60,48 @@ export class LocalServer implements PrlObject, AsyncDisposable {
 
   /**
    * Reads who the VMs are; again where one is logged in already, whose backups go on.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_FILE_NOT_FOUND where nobody says which VMs there are,
    * PRL_ERR_INVALID_PARAM for a bad file.
    */
-  async login(): Promise<void> {
-    const inventory = await readInventory();
+  async login(options?: CallOptions): Promise<void> {
+    const inventory = await inTime('login', options, readInventory);
     this.#login = { inventory, backups: this.#login?.backups ?? new OpenBackups() };
   }
 
   /**
    * The VMs, in the order of the file, or by name.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_PARAM before a login.
    */
-  async vms(): Promise<PrlVm[]> {
-    const { inventory, backups } = this.#loggedIn();
-    return (await inventory.vms()).map((host) => new PrlVm(host, backups));
+  async vms(options?: CallOptions): Promise<PrlVm[]> {
+    return inTime('vms', options, async (own) => {
+      const { inventory, backups } = this.#loggedIn();
+      return (await inventory.vms(own)).map((host) => new PrlVm(host, backups));
+    });
   }
 
   /**
    * A VM by its name, or else by its number (`vm-7`) or its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused.
    * @param name Name, `vm-<number>` or UUID.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_VM_UUID_NOT_FOUND where there is none,
    * PRL_ERR_INVALID_PARAM where it fits two.
    */
-  async findVm(name: string): Promise<PrlVm> {
+  async findVm(name: string, options?: CallOptions): Promise<PrlVm> {
+    return inTime('findVm', options, (own) => this.#findVm(requireText('name', name), own));
+  }
+
+  async #findVm(name: string, own: CallOptions): Promise<PrlVm> {
     const { inventory, backups } = this.#loggedIn();
-    const hosts = await inventory.vms();
+    const hosts = await inventory.vms(own);
     const one = (found: readonly HostVm[]) => new PrlVm(only(name, found), backups);
     const named = (wanted: string | undefined) => hosts.filter((host) => host.name === wanted);
     const byName = named(name);
     if (byName.length > 0) return one(byName);
-    const numbered = named((await inventory.numbered(name, hosts))?.name);
+    const numbered = named((await inventory.numbered(name, hosts, own))?.name);
     if (numbered.length > 0) return one(numbered);
-    const { found, silent } = await searchUuid(name, hosts, (host) => host.uuid());
+    const { found, silent } = await searchUuid(name, hosts, (host) => host.uuid(own));
     if (found.length > 0) return one(found);
     const known = hosts.map((host) => host.name).join(', ') || 'none';
     const why = silent.map(
@@ -100,21 +112,29 @@ export class LocalServer implements PrlObject, AsyncDisposable {
   }
 
   /**
-   * Ends the session; backups that are still open are rolled back.
+   * Ends the session; backups that are still open are rolled back. Goes on where only the waiting for it ends.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it where rolling back an open backup failed.
    */
-  async logoff(): Promise<void> {
-    const login = this.#login;
-    this.#login = null;
-    await login?.backups.end();
+  async logoff(options?: CallOptions): Promise<void> {
+    await this.#logoff('logoff', options);
   }
 
   /**
    * Logs off.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it where rolling back an open backup failed.
    */
-  async close(): Promise<void> {
-    await this.logoff();
+  async close(options?: CallOptions): Promise<void> {
+    await this.#logoff('close', options);
+  }
+
+  async #logoff(what: string, options: CallOptions | undefined): Promise<void> {
+    await closeInTime(what, options, async () => {
+      const login = this.#login;
+      this.#login = null;
+      await login?.backups.end();
+    });
   }
 
   #loggedIn() {
@@ -135,12 +155,12 @@ function only(name: string, [first, ...others]: readonly HostVm[]): HostVm {
   throw new PrlError(PRL_ERR_INVALID_PARAM, message);
 }
 
-async function readInventory(): Promise<Inventory> {
+async function readInventory(own: CallOptions): Promise<Inventory> {
   const source = runtime().vms ?? process.env['QEMU_CBT_VMS'];
   try {
     const inventory = new Inventory(await told(source));
-    await inventory.vms();
-    if (source !== undefined || (await inventory.file()) !== null) return inventory;
+    await inventory.vms(own);
+    if (source !== undefined || (await inventory.file(own)) !== null) return inventory;
   } catch (thrown) {
     if (!(thrown instanceof CbtError)) throw thrown;
     throw toPrlError(

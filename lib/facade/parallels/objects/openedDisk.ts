@@ -1,4 +1,5 @@
 /** What a disk handle stands on: its bytes and its maps, wherever they come from. */
+import type { CallOptions } from '../../../core/callOptions.js';
 import type { ChangeMap } from '../../../core/changeMap.js';
 import type { DiskData } from '../../../core/diskData.js';
 
@@ -20,10 +21,10 @@ export interface OpenedDisk {
   /** Where reads and writes go wrong the way a local file's do; else the way an NBD server's do. */
   readonly local: boolean;
   /** What changed since a point in time, up to a later one or to what the handle shows. `spelled`: `from` as the caller wrote it. */
-  changes(from: string, to: string | undefined, spelled: string): Promise<OpenMap>;
-  allocated(): Promise<OpenMap>;
+  changes(from: string, to: string | undefined, spelled: string, own: CallOptions): Promise<OpenMap>;
+  allocated(own: CallOptions): Promise<OpenMap>;
   /** Throws when what was read is not what the handle stands for. */
-  check(): Promise<void>;
+  check(own: CallOptions): Promise<void>;
   /** Maps of changes are told at the granularity of the bitmap itself, as for a Parallels image, not at 64 KiB. */
   readonly ownGranularity: boolean;
   close(): Promise<void>;

@@ -1,24 +1,32 @@
 /** A VM of the local server: who it is, and where its backups begin. */
 import { randomUUID } from 'node:crypto';
+import type { CallOptions } from '../../../core/callOptions.js';
 import { escapeXml } from '../../../core/escapeXml.js';
+import { abortSignal, type Checks, flag, milliseconds } from '../../../core/options.js';
 import { parseUuid } from '../../../core/pointInTime.js';
 import type { HostVm } from '../../../host/hostVm.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
-import { PrlError, toPrlError } from '../errors.js';
+import { PrlError } from '../errors.js';
+import { closeInTime, inTime, requireOptions } from '../inTime.js';
 import type { PrlObject } from '../runtime.js';
 import { Backup } from './backup.js';
 import type { OpenBackups } from './openBackups.js';
 
 /** What `PrlVm_BeginBackup` says by its flags. */
-export interface BeginBackupOptions {
+export interface BeginBackupOptions extends CallOptions {
   /** Keep a new point in time, which a later backup can ask changes since (PBMBF_CREATE_MAP). */
-  createMap?: boolean;
+  createMap?: boolean | undefined;
   /** Fail where the guest's file systems cannot be frozen (PBMBF_FSSYNC); else freezing is tried where there is an agent. */
-  fsSync?: boolean;
-  /** Ends the beginning, which is undone then. */
-  signal?: AbortSignal;
+  fsSync?: boolean | undefined;
 }
+
+const BEGIN: Checks<BeginBackupOptions> = {
+  createMap: flag,
+  fsSync: flag,
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+};
 
 /**
  * A VM of the local server, running or off. It is connected to for each call.
@@ -49,18 +57,20 @@ export class PrlVm implements PrlObject {
 
   /**
    * Its number on this machine, the same for every program and for ever; `vm-<number>` finds it.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it where the record of the VM cannot be read.
    */
-  async id(): Promise<number> {
-    return this.#host.id();
+  async id(options?: CallOptions): Promise<number> {
+    return inTime('id', options, (own) => this.#host.id(own));
   }
 
   /**
    * RFC 4122 text, lower case; from the configuration, else from QEMU's `-uuid`.
+   * @param options Signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_INVALID_PARAM where it has none.
    */
-  async uuid(): Promise<string> {
-    const uuid = await this.#host.uuid();
+  async uuid(options?: CallOptions): Promise<string> {
+    const uuid = await inTime('uuid', options, (own) => this.#host.uuid(own));
     if (uuid !== null) return uuid;
     throw new PrlError(
       PRL_ERR_INVALID_PARAM,
@@ -79,28 +89,32 @@ export class PrlVm implements PrlObject {
   }
 
   /**
-   * Fixes all disks at one instant and keeps it readable until the backup ends.
-   * @param options What kind of backup.
+   * Fixes all disks at one instant and keeps it readable until the backup ends. Called off, or late, the beginning is undone.
+   * @param options What kind of backup; signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM.
    */
   async beginBackup(options: BeginBackupOptions = {}): Promise<Backup> {
-    return this.#open.begin((signal) => this.#begin({ ...options, signal }), options.signal);
+    requireOptions('beginBackup', options, BEGIN);
+    const { signal, timeoutMs, ...kind } = options;
+    const begin = (own: CallOptions): Promise<Backup> =>
+      this.#open.begin((either) => this.#begin({ ...kind, signal: either }), own.signal);
+    return inTime('beginBackup', { signal, timeoutMs }, begin, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
   }
 
   /**
    * A VM holds nothing that could be closed.
+   * @param options Signal and deadline.
    * @returns At once: it holds nothing.
    */
-  async close(): Promise<void> {
+  async close(options?: CallOptions): Promise<void> {
     // Connections are made for each call.
+    await closeInTime('close', options, async () => undefined);
   }
 
   async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
     const { quiesce, entry } = this.#host;
     const { agent, disks, scratch, allowUnwatchedScratch } = entry;
-    const vm = await this.#host.connect({ signal }).catch((thrown: unknown) => {
-      throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
-    });
+    const vm = await this.#host.connect({ signal });
     try {
       // The file systems of a VM that is off are as quiet as they get.
       if (fsSync && quiesce === null && vm.running)
@@ -124,7 +138,7 @@ export class PrlVm implements PrlObject {
       return backup;
     } catch (thrown) {
       await vm.close();
-      throw toPrlError(thrown, PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED);
+      throw thrown;
     }
   }
 }
