@@ -91,7 +91,6 @@ async function runOnce(source: BackupSource, options: BackupOptions): Promise<Ba
   const session = await begin(source, pending, signal);
   const made = new Set<string>();
   try {
-    warnings.push(...session.warnings);
     const ofOneDisk = async (disk: string, error: unknown): Promise<FailedDisk> => {
       throwIfAborted(signal);
       if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
@@ -109,7 +108,7 @@ async function runOnce(source: BackupSource, options: BackupOptions): Promise<Ba
     const layers = await keepSound(work, copied.layers, await session.check(), failed);
     throwIfAborted(signal);
     if (layers.length === 0) {
-      warnings.push(...(await undo(folder, session, made, pending)));
+      warnings.push(...(await undo(folder, session, made, pending)), ...session.warnings);
       return { run: null, pit: null, disks: failed, warnings };
     }
     await publish(folder, {
@@ -134,7 +133,7 @@ async function runOnce(source: BackupSource, options: BackupOptions): Promise<Ba
         message: error.message,
       })),
     });
-    warnings.push(...(await commit(session, layers)));
+    warnings.push(...(await commit(session, layers)), ...session.warnings);
     await pending.clear();
     return { run, pit, disks: [...layers, ...failed], warnings };
   } catch (error) {

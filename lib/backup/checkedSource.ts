@@ -78,7 +78,9 @@ async function checkedSession(
     pit: session.pit,
     disks: session.disks.map((disk) => new CheckedDisk(disk)),
     failed: [...session.failed, ...lost.map(({ disk }) => ({ disk, error: notInSession(disk) }))],
-    warnings: session.warnings,
+    get warnings() {
+      return session.warnings;
+    },
     check: async () => checkFailed('check', await session.check()),
     commit: async (kept) => checkFailed('commit', await session.commit(kept)),
     rollback: async () => checkFailed('rollback', await session.rollback()),

@@ -58,7 +58,12 @@ export function imagesSource(paths: readonly string[], options: ImagesSourceOpti
     async begin(pit, signal, only) {
       const { of, warnings } = await source();
       const session = await of.begin(pit, signal, only);
-      return { ...session, warnings: [...warnings, ...session.warnings] };
+      return {
+        ...session,
+        get warnings() {
+          return [...warnings, ...session.warnings];
+        },
+      };
     },
   };
 }

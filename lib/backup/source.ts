@@ -127,6 +127,7 @@ export interface SourceSession {
   pit: string;
   disks: readonly SourceDisk[];
   failed: readonly FailedDisk[];
+  /** What whoever looks after backups should know; more may come with {@link commit} and {@link rollback}. */
   warnings: readonly string[];
   /**
    * The disks of which something was read that is not the session's instant. Throws when that holds for all of them.

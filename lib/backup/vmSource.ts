@@ -95,12 +95,17 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     if (disk.error !== undefined) failed.push({ disk: disk.disk, error: disk.error });
     else disks.push(diskOf(session, disk));
   }
+  const warnings = [...session.warnings];
+  const noted = <T extends { disks: readonly unknown[]; warnings?: readonly string[] }>(outcome: T): T => {
+    warnings.push(...(outcome.warnings ?? []));
+    return outcome;
+  };
   let ended = false;
   return {
     pit: session.pit,
     disks,
     failed,
-    warnings: session.warnings,
+    warnings,
     async check() {
       const wrong = await ofEach(disks, async ({ disk }): Promise<FailedDisk[]> => {
         try {
@@ -114,14 +119,14 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
       return wrong.flat();
     },
     async commit(kept) {
-      const outcome = await outcomeOf(session.commit());
+      const outcome = noted(await outcomeOf(session.commit()));
       ended = true;
       const errors = errorsOf(outcome.disks).filter(({ disk }) => kept.includes(disk));
       const others = disks.filter(({ disk }) => !kept.includes(disk)).map(({ disk }) => disk);
       // Nothing of these disks was kept: without a run their point would only take room.
       for (const disk of others) {
         try {
-          errors.push(...stays(await outcomeOf(vm.undo(session.pit, { disks: [disk] }))));
+          errors.push(...stays(noted(await outcomeOf(vm.undo(session.pit, { disks: [disk] })))));
         } catch (error) {
           if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL') throw error;
           errors.push({ disk, error });
@@ -132,7 +137,7 @@ function sessionOf(vm: Vm, session: Session): SourceSession {
     async rollback() {
       if (ended) return [];
       ended = true;
-      return stays(await outcomeOf(session.rollback()));
+      return stays(noted(await outcomeOf(session.rollback())));
     },
   };
 }

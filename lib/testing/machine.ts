@@ -145,12 +145,18 @@ export class MachineTarget implements TrackingTarget {
   async apply(changes: readonly DiskChange[], signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal);
     this.#machine.requireRunning();
-    const found = changes.map(({ disk, actions }) => ({ disk: this.#machine.find(disk), actions }));
+    const found = changes.map(({ disk, actions }) => ({ disk: this.#chosen(disk), actions }));
     for (const { disk, actions } of found) disk.requireActions(actions);
     // Without a turn in between: one instant.
     for (const { disk, actions } of found) disk.apply(actions);
     for (const disk of this.#disks)
       this.instants.set(disk.name, { content: disk.content(), sizeBytes: disk.sizeBytes });
+  }
+
+  #chosen(name: string): MemoryDisk {
+    const found = this.#disks.find((disk) => disk.name === name);
+    if (found !== undefined) return found;
+    throw new CbtError('ERR_CBT_INTERNAL', `${name} is none of the disks of this call`, { disk: name });
   }
 }
 

@@ -10,6 +10,7 @@ import { checkByteCount, type Ranges } from '../core/rangePage.js';
 export const BLOCK_BYTES = 65_536;
 /** QEMU's choice for images of clusters of that size. */
 const DEFAULT_GRANULARITY = 65_536;
+const MAX_NAME_BYTES = 1023;
 
 interface Bitmap {
   granularityBytes: number;
@@ -134,19 +135,29 @@ export class MemoryDisk {
     return { disk: this.name, sizeBytes: this.#sizeBytes, live, layers };
   }
 
-  /** All of them, or none and an error. */
+  /** What QEMU would refuse of them, before any is carried out. */
   requireActions(actions: readonly BitmapAction[]): void {
     const names = new Set(this.#bitmaps.keys());
+    // What is removed goes at the end of a transaction: until then its name is taken.
+    const removed = new Set<string>();
+    const require = (name: string): void => {
+      if (!names.has(name) || removed.has(name)) throw refused(this.name, `there is no bitmap ${name}`);
+    };
     for (const action of actions) {
       if (action.kind === 'add') {
         if (names.has(action.name)) throw refused(this.name, `there is a bitmap ${action.name} already`);
+        this.#requireForm(action.name, action.granularityBytes ?? DEFAULT_GRANULARITY);
         names.add(action.name);
-        continue;
+      } else if (action.kind === 'merge') {
+        const { target, sources, below = [] } = action;
+        if (sources.length + below.length === 0)
+          throw refused(this.name, `merge into bitmap ${target} names no source`);
+        for (const name of [target, ...sources]) require(name);
+        for (const { layer, name } of below) this.#layerBelow(layer).#bitmap(name);
+      } else {
+        require(action.name);
+        if (action.kind === 'remove') removed.add(action.name);
       }
-      const needed = action.kind === 'merge' ? [action.target, ...action.sources] : [action.name];
-      const missing = needed.find((name) => !names.has(name));
-      if (missing !== undefined) throw refused(this.name, `there is no bitmap ${missing}`);
-      if (action.kind === 'remove') names.delete(action.name);
     }
   }
 
@@ -194,6 +205,18 @@ export class MemoryDisk {
         bitmap.inconsistent = true;
         bitmap.recording = false;
       }
+  }
+
+  #requireForm(name: string, granularityBytes: number): void {
+    const bytes = Buffer.byteLength(name);
+    if (bytes < 1 || bytes > MAX_NAME_BYTES)
+      throw refused(this.name, `a bitmap's name has ${bytes} bytes, of 1 to ${MAX_NAME_BYTES}`);
+    const power = Math.log2(granularityBytes);
+    if (!Number.isInteger(power) || granularityBytes < 512 || granularityBytes > 2 ** 31)
+      throw refused(
+        this.name,
+        `a granularity of ${granularityBytes} bytes is no power of two from 512 to 2^31`,
+      );
   }
 
   #layerBelow(index: number): MemoryDisk {

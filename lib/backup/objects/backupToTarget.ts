@@ -118,7 +118,6 @@ class Run {
     const session = await this.#source.begin(randomUUID(), signal);
     try {
       const { pit } = session;
-      this.#warnings.push(...session.warnings);
       const failed = [...session.failed];
       const plans = await this.#plan(held, session, failed);
       const copied = await this.#copyAll(session, plans, failed);
@@ -130,6 +129,7 @@ class Run {
       throwIfAborted(signal);
       if (sound.length === 0) {
         await this.#undo(session);
+        this.#warnings.push(...session.warnings);
         return { run: null, pit: null, disks: [], failed, warnings: this.#warnings };
       }
       const key = runKey(startedAt, pit, held.keys);
@@ -147,6 +147,7 @@ class Run {
         })),
       });
       await this.#commit(session, sound);
+      this.#warnings.push(...session.warnings);
       return { run: key, pit, disks: sound, failed, warnings: this.#warnings };
     } catch (error) {
       await this.#undo(session).catch((second: unknown) => {

@@ -141,7 +141,7 @@ test.each([...OF_REQUESTS, ...OF_FILES])('$kind, $to', async ({ to, faults, ever
       return { base: String(pit), before: await points() };
     },
     (_, signal) => run(target, signal),
-    async ({ world, failed, result, error }) => {
+    async ({ world, failed, result, error, what }) => {
       if (error !== undefined) expect(error).toBeInstanceOf(CbtError);
       for (const one of result?.failed ?? []) expect(one.error).toBeInstanceOf(CbtError);
       const isDone = result !== undefined && result.run !== null && result.failed.length === 0;
@@ -156,7 +156,10 @@ test.each([...OF_REQUESTS, ...OF_FILES])('$kind, $to', async ({ to, faults, ever
         expect(after.filter((pit) => !world.before.includes(pit) && pit !== stays)).toEqual([]);
         expect(after).toContain(world.base);
       }
-      expect(await readdir(scratch.path)).toEqual([]);
+      // A session's files that could not be removed are told of, and go with the next one.
+      const left = await readdir(scratch.path);
+      const told = [...(result?.warnings ?? []), String(error)].join('\n');
+      for (const name of left) expect(`${told}\n${what}`).toContain(name);
       expect((await openFilesBelow(folder.path)).filter((name) => name.includes('/to/'))).toEqual([]);
       await requireSound();
 
@@ -164,6 +167,7 @@ test.each([...OF_REQUESTS, ...OF_FILES])('$kind, $to', async ({ to, faults, ever
       expect(next.failed).toEqual([]);
       expect(next.disks).toMatchObject([{ verdict: 'incremental' }]);
       held.set(String(next.pit), writes);
+      expect(await readdir(scratch.path)).toEqual([]);
       await requireSound();
     },
     ALL ? {} : { every, from: 1 + at },

@@ -6,6 +6,7 @@
 
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import { isMissing, onFile } from '../../../linux/fileFault.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import { removeExports } from '../own/exports.js';
 import { type ParsedId, parseId } from '../own/ids.js';
@@ -59,14 +60,28 @@ export async function removeFolder(
   { overlays, record = false }: { overlays: boolean; record?: boolean },
 ): Promise<void> {
   await removeSocketElsewhere(folder);
-  const names = await readdir(folder).catch(() => []);
+  const names = await filesOf(folder);
   const kept = names.some((name) => OVERLAY_FILE.test(name)) && !overlays;
   for (const name of names)
     if (OWN_FILES.test(name) || (overlays && (OVERLAY_FILE.test(name) || OVERLAY_RECORD.test(name))))
-      await rm(path.join(folder, name), { force: true });
+      await removeFile(path.join(folder, name));
   if (kept || record) return;
   // Last the lock: whoever finds the record finds who looks after it.
-  await rm(path.join(folder, LEASE_NAME), { force: true });
-  await rm(path.join(folder, OWNER_NAME), { force: true });
+  await removeFile(path.join(folder, LEASE_NAME));
+  await removeFile(path.join(folder, OWNER_NAME));
   await rmdir(folder).catch(() => undefined);
+}
+
+/** Of one that cannot be looked at nothing is removed: an overlay may be in it, which the record leads to. */
+async function filesOf(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    return onFile(folder, 'listing', () => Promise.reject(error));
+  }
+}
+
+function removeFile(file: string): Promise<void> {
+  return onFile(file, 'removing', () => rm(file, { force: true }));
 }
