@@ -60,6 +60,8 @@ export class FakeLibvirt {
   /** Calls of this name get no answer. */
   hold: keyof typeof PROCEDURES | null = null;
   held = 0;
+  /** How long each answer takes. */
+  answerMs = 0;
   /** File systems of its guests that are frozen; null: no guest has an agent. */
   frozen: number | null = 0;
   /** How many a guest has. */
@@ -357,6 +359,7 @@ class Client {
     }
     const head = { program, procedure, kind: KINDS.reply, serial };
     try {
+      if (this.fake.answerMs > 0) await delay(this.fake.answerMs);
       const reply = await this.fake.answer(procedure, program, new XdrReader(body, 'call'), this);
       this.send({ ...head, status: STATUS.ok }, reply);
     } catch (error) {

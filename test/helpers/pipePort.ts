@@ -4,7 +4,6 @@
  *
  *   PipePort ── [length][JSON] ──→ PipeOwner ── QMP ──→ QEMU
  */
-import { chmod } from 'node:fs/promises';
 import net from 'node:net';
 import { PlainHost } from '../../lib/backend/qemu/plainHost.js';
 import { EventHub, EventStream, firstEvent } from '../../lib/backend/qemu/qmp/eventHub.js';
@@ -116,7 +115,7 @@ export class OwnedHost extends PlainHost {
   }
 
   override async own(folder: string): Promise<void> {
-    await chmod(folder, 0o700);
+    await super.own(folder);
     this.owned.push(folder);
   }
 

@@ -31,19 +31,22 @@ export class DomainWay implements WayToQemu {
     return within(what, options, (own) => untilAborted(identity, own?.signal, what));
   }
 
-  async connect({ timeoutMs, signal, commandTimeoutMs }: QmpOptions = {}): Promise<QmpPort> {
-    const found = await findDomain(this.address, { timeoutMs, signal });
-    try {
-      if (found.domain.id < 0) throw domainIsOff(this.address);
-      return await DomainMonitor.open(
-        { found, name: this.address, commandTimeoutMs },
-        (port) => DomainHost.ofDomain(found, port, { timeoutMs, signal }),
-        { timeoutMs, signal },
-      );
-    } catch (error) {
-      await found.libvirt.close();
-      throw error;
-    }
+  connect({ commandTimeoutMs, ...options }: QmpOptions = {}): Promise<QmpPort> {
+    return within(`connecting to ${this.address}`, options, async (own) => {
+      const { timeoutMs, signal } = own ?? {};
+      const found = await findDomain(this.address, { timeoutMs, signal });
+      try {
+        if (found.domain.id < 0) throw domainIsOff(this.address);
+        return await DomainMonitor.open(
+          { found, name: this.address, commandTimeoutMs },
+          (port) => DomainHost.ofDomain(found, port, { timeoutMs, signal }),
+          { timeoutMs, signal },
+        );
+      } catch (error) {
+        await found.libvirt.close();
+        throw error;
+      }
+    });
   }
 
   /** By libvirt, which has the agent. */

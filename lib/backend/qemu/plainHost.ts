@@ -71,7 +71,7 @@ export class PlainHost implements QemuHost {
   }
 
   async freeBytes(folder: string): Promise<number> {
-    const { bavail, bsize } = await statfs(folder);
+    const { bavail, bsize } = await onFile(folder, 'asking for its free space', () => statfs(folder));
     return bavail * bsize;
   }
 

@@ -31,8 +31,10 @@ export class SocketWay implements WayToQemu {
   /** The port knows where its QEMU runs. */
   async connect(options: QmpOptions = {}): Promise<QmpClient> {
     const { timeoutMs, signal } = options;
+    const startedAt = Date.now();
+    const left = (): number | undefined => timeoutMs && Math.max(1, timeoutMs - (Date.now() - startedAt));
     const host = (port: QmpPort): Promise<SocketHost> =>
-      SocketHost.behind(this.address, port, { timeoutMs, signal });
+      SocketHost.behind(this.address, port, { timeoutMs: left(), signal });
     return QmpClient.connect(this.address, { ...options, host });
   }
 
@@ -91,7 +93,7 @@ export class SocketHost extends PlainHost {
     const place = await placeOf(this.socket);
     if (place !== null && (await seesTheSame(place, folder)) === false) {
       const parent = path.dirname(folder);
-      await rmdir(folder);
+      await rmdir(folder).catch(() => undefined);
       throw new CbtError(
         'ERR_CBT_BACKEND_UNAVAILABLE',
         `QEMU (process ${place.pid}) has other files at ${parent} than this command has, as in a container: name a folder that both have under the same path (--scratch)`,
