@@ -5,6 +5,13 @@ export type { BackupOptions, DiskPlan } from './backupOptions.js';
 export type { CheckMapOptions, CheckMapResult, ReadableDisk } from './checkMap.js';
 export { checkMap } from './checkMap.js';
 export type { Verdict } from './chooseBase.js';
+export type {
+  CopiedRun,
+  CopyFolderOptions,
+  CopyFolderResult,
+  CopyProblem,
+} from './copying/copyFolder.js';
+export { copyFolder } from './copying/copyFolder.js';
 export type { DiskEstimate, EstimateOptions, EstimateOutcome } from './estimate.js';
 export { estimate } from './estimate.js';
 export type { DamagedRun, Layer } from './folder.js';

@@ -28,6 +28,8 @@ export interface WritingOptions {
   create?: boolean;
   /** It takes away what is there, so that nobody may be reading. */
   takesAway?: boolean;
+  /** Whether it goes on with what this one left: its files stay, and are told as before. None unless given. */
+  goesOn?: (left: PendingRun) => boolean;
 }
 
 /** Takes the folder's lock; it is given back with the returned object. */
@@ -44,7 +46,7 @@ export async function openForWriting(path: string, options: WritingOptions = {})
     if (alone === null) await finishMergeAlone(absolute);
     else await finishMerge(absolute);
     const warnings: string[] = [];
-    const pending = await tidy(await BackupFolder.read(absolute), warnings);
+    const pending = await tidy(await BackupFolder.read(absolute), warnings, options.goesOn);
     const folder = await BackupFolder.read(absolute);
     for (const { error } of folder.damaged) warnings.push(error.message);
     return { folder, pending, warnings, [Symbol.asyncDispose]: release };
@@ -69,7 +71,11 @@ async function finishMergeAlone(folder: string): Promise<void> {
  * Removes what interrupted runs said that they would make and did not finish. Whatever else is there belongs to somebody, to
  * a damaged run, or to one whose manifest was moved away, and stays.
  */
-async function tidy(folder: BackupFolder, warnings: string[]): Promise<PendingRun[]> {
+async function tidy(
+  folder: BackupFolder,
+  warnings: string[],
+  goesOn: WritingOptions['goesOn'] = () => false,
+): Promise<PendingRun[]> {
   const ours = folder.mark !== null || folder.runs.length > 0;
   const found = await readPending(folder.path);
   if (found === null && !ours)
@@ -83,7 +89,12 @@ async function tidy(folder: BackupFolder, warnings: string[]): Promise<PendingRu
       `${PENDING_NAME} is damaged: a point in time of an interrupted run may be left on its images`,
     );
   if (!ours) return [];
-  const pending = await removePendingFiles(folder, found ?? []);
+  const left = found ?? [];
+  const kept = left.filter(goesOn);
+  const undone = await removePendingFiles(
+    folder,
+    left.filter((one) => !kept.includes(one)),
+  );
   // What a merge made that was never recorded.
   const listed = new Set(
     folder.runs.flatMap(({ disks }) => disks.flatMap(({ file, sums }) => [file, sums.file])),
@@ -99,7 +110,7 @@ async function tidy(folder: BackupFolder, warnings: string[]): Promise<PendingRu
   });
   for (const name of parts) await removeFile(join(folder.path, name));
   if (parts.length > 0) await syncFolder(folder.path);
-  return pending;
+  return [...undone, ...kept];
 }
 
 const OWN_FILES: readonly string[] = [PENDING_NAME, LOCK_NAME, MERGE_NAME, MARK_NAME, 'forgotten.json'];

@@ -1,6 +1,7 @@
 /** Declares the backup commands: of a running VM or of images that no VM uses, into a folder of plain qcow2 files. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from './context.js';
+import { addCopy } from './copyCommand.js';
 import { formatOption, TRUST } from './formatOptions.js';
 import { addKeepFlags } from './keepFlags.js';
 import { addList } from './listCommand.js';
@@ -187,6 +188,7 @@ Examples:
     });
 
   addList(program, context);
+  addCopy(program, context);
 
   const prune = source(program.command('prune'), 'forget runs by rules, merging what later ones need');
   addKeepFlags(prune.requiredOption('--from <folder>', 'the backup folder'))

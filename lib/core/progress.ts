@@ -9,7 +9,7 @@ import { warnOfCallback } from './failedCallback.js';
 export type ProgressPhase =
   /** Reading a change map; its bytes are those of the disk. */
   | 'map'
-  /** Reading what a backup run copies. */
+  /** Reading what a backup run, or a copy of a folder, copies. */
   | 'copy'
   /** Reading stored layers for a restore. */
   | 'restore'

@@ -8,11 +8,11 @@ import { CbtError } from '../core/errors.js';
 
 /** Opens it to read. System errors come as they are; `ERR_CBT_CORRUPT_IMAGE` for what is no regular file. */
 export async function openRegularFile(path: string): Promise<FileHandle> {
-  requireRegular(path, await lstat(path));
+  requireRegularFile(path, await lstat(path));
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     // Another may have taken its place in between.
-    requireRegular(path, await file.stat());
+    requireRegularFile(path, await file.stat());
     return file;
   } catch (error) {
     await file.close();
@@ -20,7 +20,7 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
   }
 }
 
-function requireRegular(path: string, info: Stats): void {
+export function requireRegularFile(path: string, info: Stats): void {
   if (info.isFile()) return;
   throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} is ${kindOf(info)}, expected a regular file`, {
     details: { path },

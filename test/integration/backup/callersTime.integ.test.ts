@@ -20,8 +20,16 @@ import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/tempora
 
 const { backup, estimate, verify, verifyAgainst, prune, restore, restoreRun, restoreOnto, listRuns } =
   program;
-const { checkNewest, backupToTarget, restoreFromTarget, verifyTarget, checkMap, vmSource, httpTarget } =
-  program;
+const {
+  checkNewest,
+  copyFolder,
+  backupToTarget,
+  restoreFromTarget,
+  verifyTarget,
+  checkMap,
+  vmSource,
+  httpTarget,
+} = program;
 
 /** They make something, and wait for nobody. */
 const AT_ONCE = [
@@ -70,6 +78,7 @@ const local: Record<string, (own: CallOptions) => Promise<unknown>> = {
   verify: (own) => verify({ from, ...own }),
   restoreRun: (own) => restoreRun({ from, toFolder: join(folder.path, 'restored'), ...own }),
   restoreOnto: (own) => restoreOnto({ from, onto: [{ image: join(folder.path, 'out.qcow2') }], ...own }),
+  copyFolder: (own) => copyFolder({ from, to: join(folder.path, 'copied'), ...own }),
   listRuns: (own) => listRuns({ from, ...own }),
   checkNewest: (own) => checkNewest({ from, maxAgeMs: 60_000, ...own }),
 };
