@@ -13,7 +13,7 @@ const alone = readdirSync(join(import.meta.dirname, 'test'), { recursive: true, 
 
 const common = {
   globalSetup: 'test/helpers/stateFolder.ts',
-  setupFiles: ['test/helpers/seed.ts'],
+  setupFiles: ['test/helpers/seed.ts', 'test/helpers/bytesAreCompared.ts'],
   // For what hangs, not for what is slow: most tests take a second, the longest a minute, and a busy machine takes five times that.
   testTimeout: 300_000,
   hookTimeout: 300_000,
