@@ -86,7 +86,7 @@ const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), p
  * sound.
  * @example
  * ```ts
- * await restore({ from: '/backup/web', disk: 'drive0', to: '/vm/restored.qcow2' });
+ * await restore({ from: '/backup/web', disk: 'drive0', to: '/restored/drive0.qcow2' });
  * ```
  */
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {

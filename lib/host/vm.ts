@@ -60,7 +60,7 @@ export const connectChecks: Checks<ConnectVmOptions> = {
  * @example
  * ```ts
  * await using vm = await connectVm('/run/vms/web.qmp');
- * const { disks } = await vm.enable();
+ * for (const { disk, trackable } of await vm.disks()) console.log(disk, trackable);
  * ```
  */
 export async function connectVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {

@@ -39,7 +39,7 @@ const RESTORE: Checks<RestoreFromTargetOptions> = {
  * @throws `CbtError`, and what the target throws.
  * @example
  * ```ts
- * await restoreFromTarget({ from: folderTarget('/backup/objects'), to: '/vm/restored.qcow2' });
+ * await restoreFromTarget({ from: folderTarget('/backup/objects'), to: '/restored/drive0.qcow2' });
  * ```
  */
 export async function restoreFromTarget(options: RestoreFromTargetOptions): Promise<RestoreFromTargetResult> {

@@ -16,7 +16,8 @@ export interface LocalizableMessage {
  * ```ts
  * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
  * try {
- *   await vm?.CreateSnapshot_Task('nightly', '', false, true).wait();
+ *   const snapshot = await vm?.CreateSnapshot_Task('nightly', '', false, true).wait();
+ *   await snapshot?.RemoveSnapshot_Task(false).wait();
  * } catch (fault) {
  *   if (fault instanceof SnapshotFault) console.error(fault.msg, fault.faultMessage);
  *   else throw fault;

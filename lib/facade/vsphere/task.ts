@@ -63,6 +63,7 @@ export interface TaskSubject {
  * const task = vm?.CreateSnapshot_Task('nightly', '', false, false);
  * const snapshot = await task?.wait();
  * console.log(task?.info.state);
+ * await snapshot?.RemoveSnapshot_Task(false).wait();
  * ```
  */
 export class Task<T> extends ManagedObject {

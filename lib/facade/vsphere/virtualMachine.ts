@@ -49,9 +49,10 @@ type Work<T> = (signal: AbortSignal) => Promise<T>;
  * @example
  * ```ts
  * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
- * await vm?.CreateSnapshot_Task('nightly', '', false, false).wait();
+ * const snapshot = await vm?.CreateSnapshot_Task('nightly', '', false, false).wait();
  * await vm?.refresh();
  * for (const device of vm?.config.hardware.device ?? []) if (device instanceof VirtualDisk) console.log(device.backing.changeId);
+ * await snapshot?.RemoveSnapshot_Task(false).wait();
  * ```
  */
 export class VirtualMachine extends ManagedObject {

@@ -18,6 +18,15 @@ describe('VixDiskLib_SpaceNeededForClone', () => {
     expect(space.value).toBeLessThan(1 << 20);
   });
 
+  test('is told of a disk that is open for writing', async () => {
+    const handle = await open(await makeImage('w.qcow2', 64 << 20), 0);
+    const space = ref<number>();
+    expect(
+      await vix.VixDiskLib_SpaceNeededForClone(handle, vix.VIXDISKLIB_DISK_MONOLITHIC_SPARSE, space),
+    ).toBe(vix.VIX_OK);
+    expect(space.value).toBeLessThan(1 << 20);
+  });
+
   test.each([
     ['a.qcow2', false],
     ['b.raw', true],

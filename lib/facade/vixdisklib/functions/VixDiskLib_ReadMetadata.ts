@@ -17,9 +17,9 @@ import { readMetadata } from '../objects/metadata.js';
  * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
  * @example
  * ```ts
- * const length = ref<number>();
+ * await VixDiskLib_WriteMetadata(handle, 'backup', 'monday');
  * const value = new Uint8Array(256);
- * const code = await VixDiskLib_ReadMetadata(handle, 'uuid', value, value.length, length);
+ * const code = await VixDiskLib_ReadMetadata(handle, 'backup', value, value.length, null);
  * ```
  */
 export async function VixDiskLib_ReadMetadata(

@@ -10,7 +10,7 @@ import { renameImage } from '../objects/image.js';
  * @returns VIX_OK, or the code of what went wrong; {@link VixDiskLib_GetErrorText} has the reason.
  * @example
  * ```ts
- * const code = await VixDiskLib_Rename('/vm/disk.qcow2', '/vm/old.qcow2');
+ * const code = await VixDiskLib_Rename('/vm/disk.qcow2', '/vm/renamed.qcow2');
  * ```
  */
 export async function VixDiskLib_Rename(

@@ -141,9 +141,9 @@ export async function spaceForClone(file: string, diskType: number): Promise<num
   const { sizeBytes, flat } = await readImageInfo(file);
   // What QEMU can measure is qcow2 and raw; a VMDK needs about as much as a qcow2.
   if (FLAT.includes(diskType) || (diskType === v.VIXDISKLIB_DISK_UNKNOWN && flat)) return sizeBytes;
-  const text = await qemuImg(['measure', '--output=json', '-O', 'qcow2', await nameOf(file)], {
-    signal: library().signal,
-  });
+  // It is open here, perhaps for writing; what is told is an estimate either way.
+  const ask = ['measure', '--force-share', '--output=json', '-O', 'qcow2', await nameOf(file)];
+  const text = await qemuImg(ask, { signal: library().signal });
   return measureSchema.parse(JSON.parse(text)).required;
 }
 
