@@ -1,6 +1,7 @@
 /** The library: a disk, its points in time, and what changed between them. */
 
 export type { AreaKinds } from './core/areaKinds.js';
+export { changeId } from './core/changeId.js';
 export type { BatchOptions, ChangedRange, ChangeMapFacts, ChangeMapSelection } from './core/changeMap.js';
 export type { DiffOptions, DiffPiece } from './core/diff.js';
 export { Diff } from './core/diff.js';
@@ -28,8 +29,10 @@ export type {
   Problem,
 } from './core/errors.js';
 export { CbtError } from './core/errors.js';
+export type { BitmapName, ChangeId, DiskName, Epoch, PointId, PointName } from './core/ids.js';
 export type { MapContent, OwnMapFacts } from './core/ownMap.js';
 export type { Instant } from './core/pointInTime.js';
+export { pointId } from './core/pointInTime.js';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './core/progress.js';
 export type {
   AlignOptions,

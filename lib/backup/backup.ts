@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import type { PointId } from '../core/ids.js';
 import { checkOptions } from '../core/options.js';
 import { Progress } from '../core/progress.js';
 import { BACKUP, type BackupOptions } from './backupOptions.js';
@@ -36,7 +37,7 @@ export type DiskResult = (DiskRun & { error?: undefined }) | FailedDisk;
 export interface BackupResult {
   /** Null when every disk failed: then nothing was kept. */
   run: number | null;
-  pit: string | null;
+  pit: PointId | null;
   disks: DiskResult[];
   warnings: string[];
 }

@@ -2,6 +2,7 @@
 
 import type { CallOptions } from '../core/callOptions.js';
 import type { ChangeMap } from '../core/changeMap.js';
+import type { DiskName } from '../core/ids.js';
 import { type Checks, callback, flag, integer, limitOf, required, text } from '../core/options.js';
 import type { OnProgress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
@@ -31,7 +32,7 @@ export interface BackupOptions extends ClaimOptions, CallOptions {
 
 /** What is going to be done with a disk, told before it is. */
 export type DiskPlan = Verdict & {
-  disk: string;
+  disk: DiskName;
   changedBytes: number;
   /** What is going to be copied; can be read until the disk's copying ends. */
   map: ChangeMap;

@@ -1,6 +1,7 @@
 /** Boot test: a run’s disks, on overlays that are thrown away, are started as a machine without network, to see whether it comes up. */
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { DiskName, PointId } from '../core/ids.js';
 import { type BootOptions, type BootResult, bootMachine } from '../host/bootMachine.js';
 import { makeMarkedFolder } from '../linux/markedFolder.js';
 import { instantRestore } from './instantRestore.js';
@@ -18,8 +19,8 @@ export interface BootTestOptions extends Selection, Omit<BootOptions, 'images'> 
 /** How it went, of which run. */
 export interface BootTestResult extends BootResult {
   run: number;
-  pit: string;
-  disks: string[];
+  pit: PointId;
+  disks: DiskName[];
 }
 
 /** Nothing of the folder is changed, and nothing of the machine is left. */

@@ -2,6 +2,7 @@
 
 import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import type { DiskName } from '../core/ids.js';
 import { type Checks, checkOptions, flag, required, text } from '../core/options.js';
 import { within } from '../core/within.js';
 import { checkedSource } from './checkedSource.js';
@@ -14,7 +15,7 @@ import type { BackupSource, DiskIdentity, FailedDisk } from './source.js';
 
 /** What a backup of a disk would be now. `changedBytes` is what the map tells; a copy is widened to clusters of 64 KiB. */
 export type DiskEstimate = Verdict & {
-  disk: string;
+  disk: DiskName;
   sizeBytes: number;
   /** The run it would build on; null for a full one. */
   base: { run: number; pit: string } | null;

@@ -5,6 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 import { qemuImg } from '../host/imageTool.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
 import { onFile } from './fileFault.js';
@@ -30,7 +31,7 @@ export interface InstantRestoreOptions extends Selection {
 
 /** An overlay that a VM can start from. */
 export interface InstantDisk {
-  disk: string;
+  disk: DiskName;
   image: string;
   sizeBytes: number;
   /** The file of the backup that it stands on. */
@@ -40,7 +41,7 @@ export interface InstantDisk {
 /** What stands over the run. */
 export interface InstantRun {
   run: number;
-  pit: string;
+  pit: PointId;
   disks: InstantDisk[];
 }
 

@@ -3,6 +3,7 @@
  * that have one. A day is one of this machine's calendar (`TZ`), as the administrator counts them.
  */
 import { invalidArgument } from '../core/errors.js';
+import type { PointId } from '../core/ids.js';
 import { type Checks, integer, listOf, text } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 
@@ -32,7 +33,7 @@ export interface DatedRun {
   run: number;
   /** ISO 8601. */
   startedAt: string;
-  pit?: string | undefined;
+  pit?: PointId | undefined;
 }
 
 const DAY_MS = 86_400_000;

@@ -6,6 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import type { DiskName, Epoch } from '../core/ids.js';
 import { flag, listOf, oneOf, required, shape, text } from '../core/options.js';
 import { openImageDisk } from '../host/openFile.js';
 import { requireNoHolder } from '../host/unused.js';
@@ -21,7 +22,7 @@ export interface OntoImage {
   /** Path of the image or block device. */
   image: string;
   /** The disk’s name in the run, or in the folder’s files; told by the image’s history or path unless given. */
-  disk?: string | undefined;
+  disk?: DiskName | undefined;
   /** What the disk is called, for where the folder does not know the image and `force` overwrites it all the same. */
   otherwise?: string | undefined;
   /** Format of the image; told from its bytes unless given. Bytes are a guess: what such a file names is not opened. */
@@ -141,7 +142,7 @@ function chosenDisk(
 function byHistory(
   folder: BackupFolder,
   run: Manifest,
-  epoch: string | null,
+  epoch: Epoch | null,
 ): { disk: DiskRun | null } | null {
   const layers = placeOfHistory(folder, epoch).series?.layers ?? [];
   const series = new Set(layers.map(({ disk }) => folder.seriesOf(disk)));

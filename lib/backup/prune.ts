@@ -5,6 +5,7 @@
 
 import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 import { type Checks, callback, checkOptions, flag, required, shape, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { isNoSpace } from '../linux/freeSpace.js';
@@ -51,8 +52,8 @@ export interface PruneOptions extends CallOptions {
 /** What became, or would become, of a layer. */
 export interface PrunedLayer {
   run: number;
-  pit: string;
-  disk: string;
+  pit: PointId;
+  disk: DiskName;
   /** `kept`: it has to stay, `because`. */
   action: 'removed' | 'merged' | 'kept';
   because?: string;

@@ -1,5 +1,6 @@
 /** Opening a folder to read from it, and finding what is asked for in it. */
 import { CbtError, invalidArgument } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 import { parseUuid } from '../core/pointInTime.js';
 import { BackupFolder, type Layer } from './folder.js';
 import { lockFolder, READERS_NAME } from './lock.js';
@@ -32,9 +33,9 @@ export type Unheld = (folder: string) => void;
 /** Which disk, at which run. */
 export interface Selection {
   /** UUID of the run's point in time, or the run's number; the newest that has the disk unless given, where all of them are one owner's. */
-  pit?: string | undefined;
+  pit?: PointId | undefined;
   /** Name of a disk as the manifest has it, or its name in the folder's files; may be left out where there is one. */
-  disk?: string | undefined;
+  disk?: DiskName | undefined;
 }
 
 /** The layers of the one disk that is meant, the full one first; which VM's, where several have one of its name, the point in time says. */

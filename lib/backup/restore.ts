@@ -6,6 +6,7 @@
 import type { CallOptions } from '../core/callOptions.js';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 import {
   anything,
   type Checks,
@@ -52,9 +53,9 @@ export interface RestoreOptions extends Selection, RestoreToOptions {
 
 /** What was restored. */
 export interface RestoreResult {
-  disk: string;
+  disk: DiskName;
   run: number;
-  pit: string;
+  pit: PointId;
   sizeBytes: number;
   /** Bytes of data that were written; the rest are zeros. */
   writtenBytes: number;
@@ -133,7 +134,7 @@ export type WriteDiskOptions = Pick<
 
 /** The disk that is written. */
 export interface StoredDisk {
-  disk: string;
+  disk: DiskName;
   sizeBytes: number;
   /** Bytes that are stored of it, for whoever is told how far it is. */
   totalBytes: number;

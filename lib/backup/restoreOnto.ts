@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path';
 import { CbtError, type CbtReason, retold, throwIfAborted } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 import { type Checks, callback, checkOptions, flag, listOf, required, text } from '../core/options.js';
 import type { PitList } from '../core/pitList.js';
 import { type OnProgress, Progress } from '../core/progress.js';
@@ -31,7 +32,7 @@ export interface RestoreOntoOptions {
   /** Images that no VM uses, qcow2 or raw, or block devices. */
   onto: readonly OntoImage[];
   /** UUID of the run’s point in time, or the run’s number; the newest unless given. */
-  pit?: string | undefined;
+  pit?: PointId | undefined;
   /** Overwrite images of which the folder does not know that they are these disks, and those below overlays. */
   force?: boolean | undefined;
   /** URIs of libvirts whose domains may need the images as they are: for an overlay above one, or for saved RAM (`BUSY`). */
@@ -50,7 +51,7 @@ export interface RestoreOntoOptions {
 /** What became of an image. Sizes in bytes. */
 export type RestoredOnto =
   | {
-      disk: string;
+      disk: DiskName;
       image: string;
       sizeBytes: number;
       /** How what may differ was found: by the image’s chain since run `base`, or by comparing all data, and why. */
@@ -71,7 +72,7 @@ export type RestoredOnto =
 /** What was restored. */
 export interface RestoreOntoResult {
   run: number;
-  pit: string;
+  pit: PointId;
   disks: RestoredOnto[];
 }
 

@@ -2,6 +2,7 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import type { PointId } from '../core/ids.js';
 import { type Checks, callback, checkOptions, flag, oneOf, required, text } from '../core/options.js';
 import { logger } from '../watch/logger.js';
 import { isMissing, onFile } from './fileFault.js';
@@ -28,7 +29,7 @@ export type RestoredDisk =
 /** What was restored. */
 export interface RestoreRunResult {
   run: number;
-  pit: string;
+  pit: PointId;
   disks: RestoredDisk[];
   /** Disks of the VM that failed in that run, so that it has nothing of them. */
   missing: Manifest['failed'];

@@ -3,6 +3,7 @@
  * Headers are checked before; of the data only what `verify` says: a client reads here and there, and sums are of whole pieces.
  */
 import { CbtError } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 import { type ServedAt, withServedStacks } from '../host/servedStacks.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStackFiles, placeOf } from './layerFiles.js';
@@ -21,7 +22,7 @@ export interface ShowRunOptions extends Selection {
 
 /** A disk that is shown. */
 export interface ShownDisk {
-  disk: string;
+  disk: DiskName;
   /** Its name in the folder’s files, and that of its export. */
   key: string;
   sizeBytes: number;
@@ -31,7 +32,7 @@ export interface ShownDisk {
 /** A run that is shown. */
 export interface ShownRun {
   run: number;
-  pit: string;
+  pit: PointId;
   disks: ShownDisk[];
 }
 

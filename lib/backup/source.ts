@@ -1,6 +1,7 @@
 /** Where a backup reads from: the disks of a VM, running or off, at one instant. */
 import type { ChangeMap, ChangeMapSelection } from '../core/changeMap.js';
 import type { CbtError, CbtReason } from '../core/errors.js';
+import type { ChangeId, DiskName, Epoch, PointId, PointName } from '../core/ids.js';
 import type { ChangesOptions, PitInfo } from '../core/trackedDisk.js';
 
 /** A point in time that stands in a disk's chain. */
@@ -9,15 +10,15 @@ export type ChainPoint = Pick<PitInfo, 'pit' | 'sequence' | 'changeId'>;
 /** What tells which disk it is, through renames, restarts and losses. */
 export interface DiskIdentity {
   /** What it is called. */
-  disk: string;
+  disk: DiskName;
   /** Path of its image, where it is a file of this machine. */
   image: string | null;
   /** 0 where it cannot be told. */
   sizeBytes: number;
   /** Its history; null where nothing keeps points in time. */
-  epoch: string | null;
+  epoch: Epoch | null;
   /** The history that it had and that counts for nothing any more: it tells whose disk this is, and nothing is built on it. */
-  past?: string | null;
+  past?: Epoch | null;
   /** The points in time that stand in it. */
   points: readonly ChainPoint[];
 }
@@ -82,11 +83,11 @@ export interface SourceQuestions {
 
 /** A disk at the session's instant. */
 export interface SourceDisk {
-  disk: string;
+  disk: DiskName;
   sizeBytes: number;
   /** Null where nothing keeps points in time. */
-  epoch: string | null;
-  changeId: string | null;
+  epoch: Epoch | null;
+  changeId: ChangeId | null;
   /** Why no older point can answer; null where one may. */
   lost: { reason: CbtReason | null; message: string } | null;
   /**
@@ -118,13 +119,13 @@ export interface SourceDisk {
 
 /** A disk that could not be backed up, and why. */
 export interface FailedDisk {
-  disk: string;
+  disk: DiskName;
   error: CbtError;
 }
 
 /** All disks at one instant, until `commit` or `rollback`. */
 export interface SourceSession {
-  pit: string;
+  pit: PointId;
   disks: readonly SourceDisk[];
   failed: readonly FailedDisk[];
   /** What whoever looks after backups should know; more may come with {@link commit} and {@link rollback}. */
@@ -174,7 +175,7 @@ export interface BackupSource {
    * @param signal Ends it.
    * @throws What your source throws is the failure of that disk, or of the run.
    */
-  openDisk(disk: string, signal: AbortSignal | undefined): Promise<SourceQuestions>;
+  openDisk(disk: DiskName, signal: AbortSignal | undefined): Promise<SourceQuestions>;
   /**
    * Takes the point in time `pit` (a UUID) on all disks; those that failed are in the session's `failed`.
    * @param pit UUID of the point in time.
@@ -182,7 +183,7 @@ export interface BackupSource {
    * @param options What else is wanted; each option says what holds without it.
    * @throws What your source throws is the failure of that disk, or of the run.
    */
-  begin(pit: string, signal: AbortSignal | undefined, options?: BeginSourceOptions): Promise<SourceSession>;
+  begin(pit: PointId, signal: AbortSignal | undefined, options?: BeginSourceOptions): Promise<SourceSession>;
   /**
    * Takes a point in time (PIT UUID or changeId) off a disk; all other points answer as before.
    * @param disk The disk.
@@ -190,7 +191,7 @@ export interface BackupSource {
    * @param signal Ends it.
    * @throws What your source throws is the failure of that disk, or of the run.
    */
-  forget(disk: string, point: string, signal: AbortSignal | undefined): Promise<void>;
+  forget(disk: DiskName, point: PointName, signal: AbortSignal | undefined): Promise<void>;
   /**
    * The same of a point that nobody has a backup of: tracking ends with it where it is the only one.
    * @param disk The disk.
@@ -198,5 +199,5 @@ export interface BackupSource {
    * @param signal Ends it.
    * @throws What your source throws is the failure of that disk, or of the run.
    */
-  undo(disk: string, pit: string, signal: AbortSignal | undefined): Promise<void>;
+  undo(disk: DiskName, pit: PointId, signal: AbortSignal | undefined): Promise<void>;
 }

@@ -5,6 +5,7 @@
 
 import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
+import type { DiskName } from '../core/ids.js';
 import { type Checks, callback, checkOptions, oneOf, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type Logger, logger } from '../watch/logger.js';
@@ -34,7 +35,7 @@ export interface VerifyOptions extends CallOptions {
 /** Something that is not as its run wrote it; `disk` null where it is the whole run, `run` 0 where it is the folder's mark. */
 export interface VerifyProblem {
   run: number;
-  disk: string | null;
+  disk: DiskName | null;
   file: string;
   error: CbtError;
 }
@@ -42,7 +43,7 @@ export interface VerifyProblem {
 /** Something about a layer that is sound all the same, such as clusters that are taken and not used. */
 export interface VerifyNote {
   run: number;
-  disk: string;
+  disk: DiskName;
   file: string;
   message: string;
 }

@@ -1,5 +1,6 @@
 /** The disks of a VM, running or off, as a backup source: one session, one instant. */
 import { CbtError } from '../core/errors.js';
+import type { DiskName } from '../core/ids.js';
 import { ofEach } from '../core/ofEach.js';
 import { type Checks, checkOptions } from '../core/options.js';
 import { outcomeOf } from '../core/outcome.js';
@@ -15,7 +16,7 @@ import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } f
 /** What the run's session is begun with. */
 export interface VmSourceOptions {
   /** Names of disks; every disk that can be tracked unless given. */
-  disks?: readonly string[] | undefined;
+  disks?: readonly DiskName[] | undefined;
   quiesce?: QuiesceOptions | undefined;
   scratch?: ScratchOptions | undefined;
   /** Unix socket of an NBD server that runs in this QEMU already. */

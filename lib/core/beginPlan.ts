@@ -8,16 +8,17 @@ import { formatChangeId } from './changeId.js';
 import { planChanges } from './changeQuery.js';
 import type { DiskState } from './diskSource.js';
 import { CbtError, type CbtReason, type DiskFailure, losesChain, trackingLost } from './errors.js';
+import type { ChangeId, DiskName, Epoch, PointId, PointName } from './ids.js';
 import type { Point } from './point.js';
 
-export type TrackedState = { disk: string; state: DiskState } | { disk: string; error: CbtError };
+export type TrackedState = { disk: DiskName; state: DiskState } | { disk: DiskName; error: CbtError };
 
 /** A disk to which it was done. */
 export interface DiskDone {
-  disk: string;
+  disk: DiskName;
   /** Its history, and the point in time that records from here on; absent where it is not tracked any more. */
-  epoch?: string;
-  changeId?: string;
+  epoch?: Epoch;
+  changeId?: ChangeId;
   error?: undefined;
   trackingEnded?: undefined;
 }
@@ -42,7 +43,7 @@ interface DiskBegun extends DiskDone {
 export interface IncrementalDisk extends DiskBegun {
   verdict: 'incremental';
   /** The point in time that it starts from. */
-  base: string;
+  base: PointName;
   reason?: undefined;
   message?: undefined;
 }
@@ -87,7 +88,7 @@ export type DrawUuid = () => string;
 
 export interface BeginRequest {
   /** UUID of the new point in time. */
-  pit: string;
+  pit: PointId;
   /** The point an incremental starts from; each disk's newest unless given. */
   base?: Point | undefined;
   /** All disks of the step with their histories, where some of them are begun by themselves. */
@@ -199,7 +200,7 @@ export function planBegin(
 
 function planNext(
   state: DiskState,
-  pit: string,
+  pit: PointId,
   drawUuid: DrawUuid,
   given: CbtError | null,
 ): { plan: PitPlan; lost: CbtError | null } {

@@ -7,6 +7,7 @@ import { type AreaKinds, splitByKind } from './areaKinds.js';
 import type { BitmapKernel } from './bitmapKernel.js';
 import type { CallOptions } from './callOptions.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import type { DiskName, PointName } from './ids.js';
 import { checkCount, checkStart, holdLast, joinPending } from './mapParts.js';
 import { type ChangeMapSelection, selectionChecks } from './mapSelection.js';
 import { abortSignal, anything, type Checks, checkCall, checkOptions, milliseconds } from './options.js';
@@ -31,15 +32,15 @@ export type { ChangedRange } from './rangePage.js';
 
 /** What a map is about. Sizes in bytes. */
 export interface ChangeMapFacts {
-  disk: string;
+  disk: DiskName;
   /** Size of the disk at the later end of the map; no range passes it. */
   sizeBytes: number;
   /** Coarsest granularity of what the map was read from; ranges start and end on it, but for growth and overlays. */
   granularityBytes: number;
   /** The earlier point, `*` in an allocated map. */
-  from: string;
+  from: PointName;
   /** The later point, null for the disk as it is now. */
-  to: string | null;
+  to: PointName | null;
   /** What limits a right answer, for people; empty as a rule. */
   warnings: readonly string[];
 }
@@ -69,11 +70,11 @@ const BIT_CHUNK_BYTES = 1 << 20;
  * ```
  */
 export class ChangeMap implements ChangeMapFacts {
-  readonly disk: string;
+  readonly disk: DiskName;
   readonly sizeBytes: number;
   readonly granularityBytes: number;
-  readonly from: string;
-  readonly to: string | null;
+  readonly from: PointName;
+  readonly to: PointName | null;
   readonly warnings: readonly string[];
   readonly #pager: RangePager;
   readonly #kernel: BitmapKernel;

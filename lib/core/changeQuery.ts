@@ -24,6 +24,7 @@ import {
 import type { BitmapInfo, BitmapRef, DiskState, LayerState } from './diskSource.js';
 import type { Problem } from './errors.js';
 import { CbtError, trackingLost } from './errors.js';
+import type { PointName } from './ids.js';
 import { describePoint, fitsSegment, type Point } from './point.js';
 import { isUnreadableSegmentName } from './segmentName.js';
 import { checkNothingDropped } from './sizeHistory.js';
@@ -40,9 +41,9 @@ export interface ChangePlan {
   /** How many layers above the bitmaps must be added with all that they hold; 0 for none. */
   overlayLayers: number;
   /** The earlier point: PIT UUID, or the bitmap's name where it is no UUID. */
-  from: string;
+  from: PointName;
   /** The later point, null for now. */
-  to: string | null;
+  to: PointName | null;
   /** What the caller should know about a right but limited answer. */
   warnings: readonly string[];
 }

@@ -7,6 +7,7 @@ import type { CallOptions } from './callOptions.js';
 import { type DiffPlace, formatToken, offsetOf } from './diffToken.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError, throwIfAborted } from './errors.js';
+import type { DiskName, PointId, PointName } from './ids.js';
 import { onAbort } from './onAbort.js';
 import {
   abortSignal,
@@ -25,7 +26,7 @@ import { withinEach } from './withinEach.js';
 /** From where, and how, a disk's changes are read. */
 export interface DiffOptions {
   /** The point that the earlier backup has (PIT UUID, changeId, bitmap name or instant); `*` for all that holds data. */
-  from: string | Instant;
+  from: PointName | Instant;
   /** Goes on behind the piece that carried this token: same session, disk and `from`, also after a restart of the program. */
   resume?: string | undefined;
   /** Largest piece of data, 512 bytes to 32 MiB, a multiple of 512; 256 KiB unless given. */
@@ -54,13 +55,13 @@ export type DiffPiece = {
 
 /** What is read through; the session that the caller holds. */
 export interface DiffSource {
-  readonly pit: string;
+  readonly pit: PointId;
   readonly disks: readonly { readonly disk: string; readonly changeId?: string | undefined }[];
   readonly broken: CbtError | null;
   readonly signal: AbortSignal;
-  openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk>;
-  openData(disk: string, options?: OpenDataOptions): Promise<DiskData>;
-  check(disk?: string, options?: CallOptions): Promise<void>;
+  openDisk(disk: DiskName, options?: CallOptions): Promise<TrackedDisk>;
+  openData(disk: DiskName, options?: OpenDataOptions): Promise<DiskData>;
+  check(disk?: DiskName, options?: CallOptions): Promise<void>;
 }
 
 const OPTIONS: Checks<DiffOptions> = {
@@ -83,7 +84,7 @@ const OPTIONS: Checks<DiffOptions> = {
  * ```
  */
 export class Diff implements AsyncIterable<DiffPiece> {
-  readonly disk: string;
+  readonly disk: DiskName;
   readonly #session: DiffSource;
   readonly #options: DiffOptions;
 

@@ -1,5 +1,6 @@
 /** What a disk is asked, and how the options of it are checked. */
 import type { CallOptions } from './callOptions.js';
+import type { PointName } from './ids.js';
 import { type ChangeMapSelection, selectionChecks } from './mapSelection.js';
 import { abortSignal, anything, type Checks, flag, milliseconds } from './options.js';
 import type { Instant } from './pointInTime.js';
@@ -10,9 +11,9 @@ export interface ChangesOptions extends ChangeMapSelection {
    * The earlier point: PIT UUID, changeId, exact bitmap name, or `*` for all that holds data. An instant answers only on the
    * disk whose history it belongs to.
    */
-  from: string | Instant;
+  from: PointName | Instant;
   /** The later point; left out: the disk as it is now, or, for a disk of a session, the session's instant. */
-  to?: string | Instant | undefined;
+  to?: PointName | Instant | undefined;
   /** Be ready to tell data from zeros (`ChangeMap.kinds`); only up to what can be read: now, or a session's instant. */
   kinds?: boolean | undefined;
 }

@@ -3,6 +3,7 @@
  * sees and judges nothing; whether a chain may answer is decided in `chain.ts` and `changeQuery.ts` alone.
  */
 import type { CbtError, Problem } from './errors.js';
+import type { DiskName } from './ids.js';
 import type { RangePager } from './rangePage.js';
 
 /** One dirty bitmap as its backend shows it. */
@@ -45,7 +46,7 @@ export interface LayerState {
 /** A disk at one moment. */
 export interface DiskState {
   /** The disk as the caller named it. */
-  disk: string;
+  disk: DiskName;
   /** Size of the top layer. */
   sizeBytes: number;
   live: boolean;
@@ -67,7 +68,7 @@ export type BitmapReader = (
 ) => Promise<RangePager>;
 
 export interface DiskSource {
-  readonly disk: string;
+  readonly disk: DiskName;
   /** Reads the state afresh; never cached across calls. Throws when the disk must not be trusted at all (`BUSY`). */
   state(signal?: AbortSignal): Promise<DiskState>;
   /**

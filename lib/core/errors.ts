@@ -12,6 +12,7 @@ import {
   REASONS,
   recoveryOf,
 } from './errorCodes.js';
+import type { DiskName } from './ids.js';
 
 export type { CbtErrorCode, CbtReason, CbtRecovery } from './errorCodes.js';
 
@@ -23,7 +24,7 @@ export interface CbtErrorOptions {
   /** Why the chain was lost; absent when the failure has nothing to do with the chain. */
   reason?: CbtReason;
   /** The disk it is about, as the caller named it. */
-  disk?: string;
+  disk?: DiskName;
   details?: CbtErrorDetails;
   cause?: unknown;
   /** Every disk of a call that did nothing, each with its error. */
@@ -32,7 +33,7 @@ export interface CbtErrorOptions {
 
 /** A disk to which nothing was done, and why. */
 export interface DiskFailure {
-  disk: string;
+  disk: DiskName;
   error: CbtError;
 }
 
@@ -48,7 +49,7 @@ export interface CbtErrorJson {
   name: 'CbtError';
   code: CbtErrorCode;
   reason?: CbtReason;
-  disk?: string;
+  disk?: DiskName;
   /** Follows from code and reason; `fromJSON` does not read it. */
   recovery: CbtRecovery;
   message: string;
@@ -88,7 +89,7 @@ export class CbtError extends Error {
   declare readonly name: 'CbtError';
   readonly code: CbtErrorCode;
   declare readonly reason?: CbtReason;
-  declare readonly disk?: string;
+  declare readonly disk?: DiskName;
   readonly details: CbtErrorDetails;
   /** Where a call on several disks did nothing: every disk of it, each with its error; `ERR_CBT_NOT_DONE` where others are to blame. */
   declare readonly disks?: readonly DiskFailure[];

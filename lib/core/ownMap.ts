@@ -4,6 +4,7 @@
  */
 import type { BitmapKernel } from './bitmapKernel.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import type { DiskName, PointName } from './ids.js';
 import { anything, type Checks, checkOptions, listOf, required, text } from './options.js';
 import { emptyPager, fixedPager } from './pagers.js';
 import { rangesFrom, requireWithin } from './rangeAlgebra.js';
@@ -25,15 +26,15 @@ export type MapContent = Ranges | Iterable<ChangedRange> | RangePager;
 /** What a map of one's own is about. */
 export interface OwnMapFacts {
   /** What the disk is called, in messages too. */
-  disk: string;
+  disk: DiskName;
   /** Size of the disk at the later end of the map; a range past it is refused. */
   sizeBytes: number;
   /** The coarsest unit of what it was made from, a power of two from 512 to 2 GiB; 512 unless given. */
   granularityBytes?: number | undefined;
   /** The earlier point; `*` (what holds data) unless given. */
-  from?: string | undefined;
+  from?: PointName | undefined;
   /** The later point; the disk as it is now unless given. */
-  to?: string | undefined;
+  to?: PointName | undefined;
   /** What limits a right answer, for people. */
   warnings?: readonly string[] | undefined;
   /** Where the disk holds data, for `kinds()`. */

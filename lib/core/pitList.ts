@@ -2,14 +2,15 @@
 import { type Catalogue, currentChain, findLoss } from './chain.js';
 import type { DiskState } from './diskSource.js';
 import type { Problem } from './errors.js';
+import type { BitmapName, ChangeId, DiskName, Epoch, PointId } from './ids.js';
 
 /** A point in time of the current chain. */
 export interface PitInfo {
   /** UUID of the point in time. */
-  pit: string;
+  pit: PointId;
   /** Sequence number in its epoch, from 1. */
   sequence: number;
-  changeId: string;
+  changeId: ChangeId;
   granularityBytes: number;
   /** True for the newest: its segment takes the writes. */
   recording: boolean;
@@ -19,9 +20,9 @@ export interface PitInfo {
 
 /** A bitmap that is not ours, as it lies in the image; it is never changed, and may be asked by its name. */
 export interface ForeignInfo {
-  name: string;
+  name: BitmapName;
   /** The point in time that the name spells, null when it is no UUID. */
-  pit: string | null;
+  pit: PointId | null;
   layer: string;
   granularityBytes: number;
   recording: boolean;
@@ -33,9 +34,9 @@ export type TrackingState = 'untracked' | 'recording' | 'overlay' | 'lost';
 
 /** The points in time of a disk, and what stands beside or against them. */
 export interface PitList {
-  disk: string;
+  disk: DiskName;
   sizeBytes: number;
-  epoch: string | null;
+  epoch: Epoch | null;
   state: TrackingState;
   /** Oldest first. */
   pits: PitInfo[];

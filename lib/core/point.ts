@@ -2,7 +2,7 @@
  * What a caller may give where a point in time is asked for: a PIT UUID, a changeId, an exact bitmap name, or `*`; a program
  * also the instant itself, which fits one disk's history alone.
  */
-import { type ChangeId, namesInstant, parseChangeId } from './changeId.js';
+import { type ChangeIdParts, namesInstant, parseChangeId } from './changeId.js';
 import { invalidArgument } from './errors.js';
 import { type Instant, parseUuid } from './pointInTime.js';
 import { MAX_SEQUENCE, type SegmentName } from './segmentName.js';
@@ -13,7 +13,7 @@ export type Point =
   /** A point in time, ours or a foreign bitmap whose name is that UUID. */
   | { kind: 'pit'; pit: string }
   /** A point in time by the epoch and sequence number of its segment, and the first 32 bits of its PIT. */
-  | ({ kind: 'changeId' } & ChangeId)
+  | ({ kind: 'changeId' } & ChangeIdParts)
   /** A point in time of one history by all that it is. */
   | ({ kind: 'instant' } & Instant)
   /** A bitmap by its exact name; `checkpoint`: the one that is meant where none has that name. */

@@ -3,6 +3,7 @@
  * (the Virtuozzo SDK writes braces, .hds images and QEMU bitmaps loaded from them are bare, VMware has its own form).
  */
 import { invalidArgument } from './errors.js';
+import type { Epoch, PointId } from './ids.js';
 
 /**
  * An instant of one disk: all three together. A PIT alone is shared by every disk on which it was taken, and by copies of
@@ -10,11 +11,11 @@ import { invalidArgument } from './errors.js';
  */
 export interface Instant {
   /** The disk's history, RFC 4122 text, lower case. */
-  epoch: string;
+  epoch: Epoch;
   /** Number of the segment that starts at the point in time, from 1. */
   sequence: number;
   /** UUID of the point in time, RFC 4122 text, lower case. */
-  pit: string;
+  pit: PointId;
 }
 
 /** 32 hex digits, dashes as in RFC 4122 or none at all, one pair of braces or none. */
@@ -33,4 +34,18 @@ export function requireUuid(argument: string, text: string): string {
   const uuid = typeof text === 'string' ? parseUuid(text) : null;
   if (uuid === null) throw invalidArgument(argument, text, 'a UUID other than the null one');
   return uuid;
+}
+
+/**
+ * A point in time from a text that was kept elsewhere. Calls take the text as well; with this, one that is none is found where it is read.
+ * @param text Its UUID: with or without braces and dashes, in any case.
+ * @returns The same, as the library writes it.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a text that is no UUID, a changeId among them, and for the null UUID.
+ * @example
+ * ```ts
+ * const pit = pointId('{E4F2EED0-37FE-4539-B50B-85D2E7FD235F}');
+ * ```
+ */
+export function pointId(text: string): PointId {
+  return requireUuid('text', text);
 }

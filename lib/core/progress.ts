@@ -4,6 +4,7 @@
  */
 
 import { warnOfCallback } from './failedCallback.js';
+import type { DiskName } from './ids.js';
 
 /** What kind of work an event is about. */
 export type ProgressPhase =
@@ -26,7 +27,7 @@ export type ProgressPhase =
 export interface ProgressEvent {
   readonly phase: ProgressPhase;
   /** The disk whose bytes were done last. */
-  readonly disk: string;
+  readonly disk: DiskName;
   /** Bytes done of all disks of the call, 0 or more; a map that is read again starts again. */
   readonly doneBytes: number;
   /** Bytes there are to do of all disks of the call, at least `doneBytes`. It grows where more turns up. */

@@ -6,6 +6,7 @@ import type { CallOptions } from './callOptions.js';
 import type { Diff, DiffOptions } from './diff.js';
 import type { DiskData, OpenDataOptions } from './diskData.js';
 import { CbtError, losesChain } from './errors.js';
+import type { DiskName, PointId } from './ids.js';
 import type { OnProgress } from './progress.js';
 import type { TrackedDisk } from './trackedDisk.js';
 import type { BeginOutcome, TrackingOutcome } from './tracking.js';
@@ -30,7 +31,7 @@ export type SessionDisk = BeginOutcome & {
 /** What a session tells about itself. */
 export interface SessionFacts {
   /** UUID of its point in time, which is the session's id. */
-  readonly pit: string;
+  readonly pit: PointId;
   /** `off`: nothing keeps it but that nobody writes to the images; that nobody did is what `check` tells. */
   readonly mode: SessionMode | 'off';
   readonly disks: readonly SessionDisk[];
@@ -46,7 +47,7 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * @param options Signal and deadline.
    * @throws `CbtError` for a disk that is not in the session or was not begun, and a session that broke.
    */
-  openDisk(disk: string, options?: CallOptions): Promise<TrackedDisk>;
+  openDisk(disk: DiskName, options?: CallOptions): Promise<TrackedDisk>;
   /**
    * What a backup of the disk has to copy since an older point: changed bytes, zeros told apart, in order and in pieces, with `check`
    * done at the end. Nothing is read before it is iterated.
@@ -54,7 +55,7 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * @param options From which point, and how it is read.
    * @returns What is iterated; it throws there.
    */
-  diff(disk: string, options: DiffOptions): Diff;
+  diff(disk: DiskName, options: DiffOptions): Diff;
   /**
    * The disk's bytes at the instant, read-only; needs the libnbd addon. A stream of it, and `forEachPiece`, end with a `check` of their own,
    * and `close` asks for whatever was read besides: it throws where that is not the instant's. To be closed before the session ends. While
@@ -63,7 +64,7 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * @param options What else is wanted; each option says what holds without it.
    * @throws `CbtError` for a disk that is not in the session or was not begun, and a session that broke.
    */
-  openData(disk: string, options?: OpenDataOptions): Promise<DiskData>;
+  openData(disk: DiskName, options?: OpenDataOptions): Promise<DiskData>;
   /**
    * Throws when what is read is no longer the session's instant. Whoever reads data calls it after reading and before
    * trusting: a broken session goes on serving bytes, but of another moment. Of one disk where it is named: one that is taken
@@ -72,7 +73,7 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * @param options Signal and deadline.
    * @throws `CbtError`: what was read since the last check must be discarded.
    */
-  check(disk?: string, options?: CallOptions): Promise<void>;
+  check(disk?: DiskName, options?: CallOptions): Promise<void>;
   /** Why the session as a whole broke; null while it is good. */
   readonly broken: CbtError | null;
   /**

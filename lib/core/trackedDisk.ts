@@ -15,6 +15,7 @@ import { CHANGES, type ChangesOptions, PITS, type PitsOptions } from './diskQues
 import type { BitmapReader, DiskSource, DiskState } from './diskSource.js';
 import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
+import type { DiskName, Epoch } from './ids.js';
 import { selectionChecks } from './mapSelection.js';
 import { checkCall, checkOptions } from './options.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
@@ -63,7 +64,7 @@ export class TrackedDisk {
   }
 
   /** The disk as the caller named it. */
-  get disk(): string {
+  get disk(): DiskName {
     return this.#source.disk;
   }
 
@@ -82,8 +83,8 @@ export class TrackedDisk {
     format: string;
     sizeBytes: number;
     problem: Problem | null;
-    epoch: string | null;
-    past: string | null;
+    epoch: Epoch | null;
+    past: Epoch | null;
   }> {
     checkCall('topLayer', options);
     return this.#asked('topLayer', options, async ({ signal }) => {

@@ -18,6 +18,7 @@ import { currentChain, readCatalogue } from './chain.js';
 import { type PitPlan, planDisable, planEnable, planForget, planReset, planRollback } from './chainPlan.js';
 import type { DiskState } from './diskSource.js';
 import { CbtError, invalidArgument } from './errors.js';
+import type { PointId } from './ids.js';
 import { describePoint, fitsSegment, type Point } from './point.js';
 import { requireUuid } from './pointInTime.js';
 import { checkGranularity } from './rangePage.js';
@@ -40,7 +41,7 @@ export type {
 /** What became of a change to points in time, disk by disk. A disk with an `error` is as it was before, unless `trackingEnded`. */
 export interface TrackingOutcome {
   /** The point in time that was taken, or acted upon; null when nothing was done. */
-  pit: string | null;
+  pit: PointId | null;
   disks: DiskOutcome[];
   /** Some disks have an error. Where all have, the call throws, with `disks`. */
   partial?: true;
@@ -53,7 +54,7 @@ type Planner = (state: DiskState) => { pit: string | null; plan: PitPlan };
 
 export interface StartOptions {
   /** UUID of the first point in time, the same on every disk. */
-  pit: string;
+  pit: PointId;
   /** Draws an epoch for each disk. */
   drawUuid: DrawUuid;
   /** Bytes per bit; QEMU's choice unless given. */

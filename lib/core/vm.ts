@@ -3,6 +3,7 @@
  * is off. The wiring makes one from a QMP socket, or from the images of its disks.
  */
 import type { CallOptions } from './callOptions.js';
+import type { DiskName, PointId, PointName } from './ids.js';
 import type { Instant } from './pointInTime.js';
 import type { Session, SessionMode } from './session.js';
 import type { TrackedDisk } from './trackedDisk.js';
@@ -13,7 +14,7 @@ export type { CallOptions } from './callOptions.js';
 /** One disk of the VM, trackable or not. */
 export interface VmDiskInfo {
   /** The name that finds exactly this disk and, where its owner named it, outlives restarts; results use it. */
-  disk: string;
+  disk: DiskName;
   /** Node that holds the image; absent where no medium is inserted. */
   node?: string;
   /** Id of the block backend (-drive id). */
@@ -57,16 +58,16 @@ export interface VmFacts {
 /** How tracking starts, or starts anew. */
 export interface StartVmOptions extends CallOptions {
   /** Names of disks; every disk that can be tracked unless given. */
-  disks?: readonly string[] | undefined;
+  disks?: readonly DiskName[] | undefined;
   /** UUID of the point in time; drawn unless given. */
-  pit?: string | undefined;
+  pit?: PointId | undefined;
   /** Bytes per bit, a power of two from 512 to 2 GiB; QEMU's choice unless given. */
   granularityBytes?: number | undefined;
 }
 
 /** Which disks of the VM; all that can be tracked unless given. */
 export interface DisksOptions extends CallOptions {
-  disks?: readonly string[] | undefined;
+  disks?: readonly DiskName[] | undefined;
 }
 
 /** Freezing the guest's file systems around the instant, through QEMU's guest agent. They are thawed on every way out. */
@@ -93,10 +94,10 @@ export interface ScratchOptions {
 /** What a session is of, and how it is kept. */
 export interface BeginVmOptions extends CallOptions {
   /** UUID of the new point in time, which is the session's id; drawn unless given. */
-  pit?: string | undefined;
+  pit?: PointId | undefined;
   /** The point that incremental backups start from; each disk's newest unless given. */
-  base?: string | Instant | undefined;
-  disks?: readonly string[] | undefined;
+  base?: PointName | Instant | undefined;
+  disks?: readonly DiskName[] | undefined;
   /** How the instant is kept readable; 'fleece' unless given. */
   mode?: SessionMode | undefined;
   quiesce?: QuiesceOptions | undefined;
@@ -148,7 +149,7 @@ export interface Vm extends AsyncDisposable {
    * @param options Signal and deadline.
    * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a name that is no disk, or fits two.
    */
-  openDisk(name: string, options?: CallOptions): Promise<TrackedDisk>;
+  openDisk(name: DiskName, options?: CallOptions): Promise<TrackedDisk>;
   /**
    * Start tracking, a first point in time at one instant on all disks. Refused as a whole when one disk refuses.
    * @param options What else is wanted; each option says what holds without it.
@@ -173,7 +174,7 @@ export interface Vm extends AsyncDisposable {
    * @param options Which disks, signal and deadline.
    * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
    */
-  forget(point: string | Instant, options?: DisksOptions): Promise<TrackingOutcome>;
+  forget(point: PointName | Instant, options?: DisksOptions): Promise<TrackingOutcome>;
   /**
    * Takes a point in time that nobody has a backup of off its disks: the newest is rolled back, and tracking with it where it is
    * the only one; any other is forgotten. Each disk by itself.
@@ -181,7 +182,7 @@ export interface Vm extends AsyncDisposable {
    * @param options Which disks, signal and deadline.
    * @throws `CbtError` where nothing was done; with what became of each disk in `disks` where it is about several.
    */
-  undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome>;
+  undo(pit: PointId, options?: DisksOptions): Promise<TrackingOutcome>;
   /**
    * Take a point in time on all disks at one instant and keep it readable until the session ends, with `commit` or `rollback`. On a
    * running VM it ends also, rolled back, with this process, unless it is `detached`. Off, the point in time stays then
@@ -197,7 +198,7 @@ export interface Vm extends AsyncDisposable {
    * @param options Signal and deadline.
    * @throws `CbtError` where there is no such session.
    */
-  resume(pit: string, options?: CallOptions): Promise<Session>;
+  resume(pit: PointId, options?: CallOptions): Promise<Session>;
   /**
    * Runs a QMP command, for what the library has no call for: the monitor serves one client at a time, and that is this connection.
    * Gives what QEMU returned, unchecked; its refusal is an error whose `details` have QEMU's class and words. Whatever starts with `cbt` in

@@ -3,6 +3,7 @@ import { LIBVIRT_PREFIX, parseDomainAddress } from '../backend/libvirt/domainNam
 import { parseLibvirtUri } from '../backend/libvirt/libvirtUri.js';
 import { inCallersTime } from '../core/callersTime.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import type { DiskName } from '../core/ids.js';
 import { checkCall } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 import { timeLeft } from '../core/timeLeft.js';
@@ -38,7 +39,7 @@ export interface VmEntry {
    */
   images?: Readonly<Record<string, string>> | undefined;
   /** Names of disks that take part; all that can be tracked unless given. */
-  disks?: readonly string[] | undefined;
+  disks?: readonly DiskName[] | undefined;
   /** Folder for what the guest overwrites while a backup or snapshot exists. */
   scratch?: string | undefined;
   /** Accept a scratch folder that may be too small for all that the guest can overwrite meanwhile. */

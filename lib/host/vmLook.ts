@@ -1,6 +1,7 @@
 /** How a VM of the inventory is now: running, off or silent, its disks and what is known of their points in time. Only looks. */
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
 import { CbtError } from '../core/errors.js';
+import type { DiskName } from '../core/ids.js';
 import type { TrackedDisk, TrackingState } from '../core/trackedDisk.js';
 import type { Vm } from '../core/vm.js';
 import { type HostVm, idText } from './hostVm.js';
@@ -10,7 +11,7 @@ export type VmPower = 'running' | 'off' | 'silent' | 'unserved';
 
 /** A disk as it was seen. */
 export interface SeenDisk {
-  disk: string;
+  disk: DiskName;
   sizeBytes: number | null;
   /** Path or URI of the image. */
   file: string | null;

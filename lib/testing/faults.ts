@@ -4,6 +4,7 @@
  */
 import { CODES, REASONS } from '../core/errorCodes.js';
 import { CbtError, type CbtErrorCode, type CbtReason } from '../core/errors.js';
+import type { DiskName } from '../core/ids.js';
 import {
   type Checks,
   checkOptions,
@@ -44,7 +45,7 @@ export interface FaultRule {
   /** Which call meets it. */
   call: FaultCall;
   /** Only of this disk, where the call is of one. */
-  disk?: string | undefined;
+  disk?: DiskName | undefined;
   /** Lets so many of these calls go by first; 0 unless given. */
   after?: number | undefined;
   /** How often; once unless given. */

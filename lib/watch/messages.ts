@@ -3,6 +3,7 @@
  * disk, no reply of QEMU and nothing secret is ever in a message.
  */
 import type { CbtError } from '../core/errors.js';
+import type { DiskName, PointId } from '../core/ids.js';
 
 /** The channels: Node's tracing channels (`diagnostics_channel`), each `tracing:<name>:start`, `end`, `asyncStart`, `asyncEnd` and `error`. */
 export type WatchChannel = 'qemu-cbt:qmp' | 'qemu-cbt:session' | 'qemu-cbt:stream' | 'qemu-cbt:backup';
@@ -14,9 +15,9 @@ export interface WatchMessage {
   /** The VM, as `Vm.key` has it. */
   readonly vm: string | null;
   /** The disk, where the operation is of one. */
-  readonly disk: string | null;
+  readonly disk: DiskName | null;
   /** The point in time that it is about. */
-  readonly pit: string | null;
+  readonly pit: PointId | null;
   /** The session that it belongs to; its id is its point in time. */
   readonly session: string | null;
   /** From the start to the end, in milliseconds; null before the end. */
@@ -34,7 +35,7 @@ export interface QmpMessage extends WatchMessage {
 /** A message of `qemu-cbt:session`: a call on a VM or a session, or `broken`, which is only ever an error. */
 export interface SessionMessage extends WatchMessage {
   /** Names of the disks that it is of; null for all, and until it is known. */
-  disks: readonly string[] | null;
+  disks: readonly DiskName[] | null;
 }
 
 /** A message of `qemu-cbt:stream`: bytes or maps by NBD. */

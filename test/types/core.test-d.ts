@@ -16,6 +16,7 @@ import {
   type CbtReason,
   trackingLost,
 } from '../../lib/core/errors.js';
+import type { DiskName, Epoch, PointName } from '../../lib/core/ids.js';
 import { type Point, parsePoint } from '../../lib/core/point.js';
 import type { Instant } from '../../lib/core/pointInTime.js';
 import type { RangePage, RangePager, Ranges } from '../../lib/core/rangePage.js';
@@ -65,7 +66,7 @@ expectTypeOf(error).toExtend<Error>();
 expectTypeOf(error.name).toEqualTypeOf<'CbtError'>();
 expectTypeOf(error.code).toEqualTypeOf<CbtErrorCode>();
 expectTypeOf(error.reason).toEqualTypeOf<CbtReason | undefined>();
-expectTypeOf(error.disk).toEqualTypeOf<string | undefined>();
+expectTypeOf(error.disk).toEqualTypeOf<DiskName | undefined>();
 expectTypeOf(error.details).toEqualTypeOf<CbtErrorDetails>();
 expectTypeOf(error.recovery).toEqualTypeOf<'full' | 'retry' | 'reconnect' | 'fix' | 'report' | 'none'>();
 declare const caught: unknown;
@@ -98,8 +99,8 @@ expectTypeOf(disk.changes).returns.resolves.toEqualTypeOf<ChangeMap>();
 expectTypeOf(disk.allocated).returns.resolves.toEqualTypeOf<ChangeMap>();
 expectTypeOf(disk.pits).returns.resolves.toEqualTypeOf<PitList>();
 expectTypeOf(disk).toExtend<AsyncDisposable>();
-expectTypeOf<ChangesOptions['from']>().toEqualTypeOf<string | Instant>();
-expectTypeOf<ChangesOptions['to']>().toEqualTypeOf<string | Instant | undefined>();
+expectTypeOf<ChangesOptions['from']>().toEqualTypeOf<PointName | Instant>();
+expectTypeOf<ChangesOptions['to']>().toEqualTypeOf<PointName | Instant | undefined>();
 expectTypeOf<ChangesOptions['start']>().toEqualTypeOf<number | undefined>();
 expectTypeOf<ChangesOptions['max']>().toEqualTypeOf<number | undefined>();
 expectTypeOf<ChangesOptions['signal']>().toEqualTypeOf<AbortSignal | undefined>();
@@ -120,14 +121,14 @@ expectTypeOf(map.page).returns.resolves.toEqualTypeOf<RangePage>();
 expectTypeOf(map.batches).returns.toExtend<AsyncIterable<Ranges>>();
 expectTypeOf(map.bitBatches).returns.toExtend<AsyncIterable<Uint8Array>>();
 expectTypeOf(map.changedBytes).returns.resolves.toEqualTypeOf<number>();
-expectTypeOf(map.to).toEqualTypeOf<string | null>();
+expectTypeOf(map.to).toEqualTypeOf<PointName | null>();
 // @ts-expect-error a map is an answer, and stays as given
 map.sizeBytes = 0;
 // @ts-expect-error so do its warnings
 map.warnings.push('x');
 
 expectTypeOf<TrackingState>().toEqualTypeOf<'untracked' | 'recording' | 'overlay' | 'lost'>();
-expectTypeOf<PitList['epoch']>().toEqualTypeOf<string | null>();
+expectTypeOf<PitList['epoch']>().toEqualTypeOf<Epoch | null>();
 expectTypeOf<PitList['problems']>().toEqualTypeOf<Problem[]>();
 expectTypeOf<Problem['reason']>().toEqualTypeOf<CbtReason>();
 // A sum that could not be read is null, never zero.
@@ -137,7 +138,7 @@ expectTypeOf<ForeignBitmap['pit']>().toEqualTypeOf<string | null>();
 // Plans.
 expectTypeOf<BitmapAction['kind']>().toEqualTypeOf<'add' | 'disable' | 'merge' | 'remove'>();
 expectTypeOf<PitPlan['recording']>().toBeNullable();
-expectTypeOf<ChangePlan['to']>().toEqualTypeOf<string | null>();
+expectTypeOf<ChangePlan['to']>().toEqualTypeOf<PointName | null>();
 expectTypeOf<Segment['info']>().toEqualTypeOf<BitmapInfo>();
 declare const plan: PitPlan;
 // @ts-expect-error the order of a plan is its safety
@@ -151,7 +152,7 @@ expectTypeOf<BeginOutcome['reason']>().toEqualTypeOf<CbtReason | undefined>();
 declare const begun: BeginOutcome;
 switch (begun.verdict) {
   case 'incremental':
-    expectTypeOf(begun.base).toEqualTypeOf<string>();
+    expectTypeOf(begun.base).toEqualTypeOf<PointName>();
     break;
   case 'full':
     expectTypeOf(begun.message).toEqualTypeOf<string>();

@@ -4,6 +4,7 @@
  */
 import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
+import type { DiskName } from '../../core/ids.js';
 import { type Checks, checkOptions, flag, integer, listOf, required, text } from '../../core/options.js';
 import { within } from '../../core/within.js';
 import type { BackupFolder, Layer } from '../folder.js';
@@ -23,7 +24,7 @@ export interface CheckNewestOptions extends CallOptions {
   /** The most that may have gone by since the newest good run of each disk began, in milliseconds. */
   maxAgeMs: number;
   /** Names of the disks that have to be there, as the manifests or the folder’s files have them; all of the folder unless given. */
-  disks?: readonly string[] | undefined;
+  disks?: readonly DiskName[] | undefined;
   /** Name or UUID of the VM, in a folder of several owners; all of them unless given. */
   vm?: string | undefined;
   /** Also not good: a newest run that is full because the chain was lost, and a later run in which the disk failed. */

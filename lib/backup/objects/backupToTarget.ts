@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
+import type { PointId } from '../../core/ids.js';
 import { type Checks, callback, checkOptions, flag, integer, limitOf, required } from '../../core/options.js';
 import { type OnProgress, Progress } from '../../core/progress.js';
 import { type Logger, logger } from '../../watch/logger.js';
@@ -42,7 +43,7 @@ export interface BackupToTargetResult {
   /** Key of the run's manifest; null when no disk could be backed up: then there is no run. */
   run: string | null;
   /** UUID of its point in time. */
-  pit: string | null;
+  pit: PointId | null;
   disks: ObjectDisk[];
   failed: FailedDisk[];
   warnings: string[];

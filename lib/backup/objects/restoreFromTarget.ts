@@ -1,4 +1,5 @@
 /** Restores a disk of a run that a target holds: to a file, a block device or an NBD export. */
+import type { DiskName, PointId } from '../../core/ids.js';
 import { type Checks, checkOptions, required, text } from '../../core/options.js';
 import { RESTORE_TO, type RestoreToOptions, writeDisk } from '../restore.js';
 import { type BackupTarget, target } from '../target.js';
@@ -10,17 +11,17 @@ import { ObjectRuns } from './objectRuns.js';
 export interface RestoreFromTargetOptions extends RestoreToOptions {
   from: BackupTarget;
   /** PIT UUID of the run, or the key of its manifest; the newest that has the disk unless given. */
-  pit?: string | undefined;
+  pit?: PointId | undefined;
   /** Name of the disk; may be left out where there is one. */
-  disk?: string | undefined;
+  disk?: DiskName | undefined;
 }
 
 /** What was restored. */
 export interface RestoreFromTargetResult {
-  disk: string;
+  disk: DiskName;
   /** Key of the run's manifest. */
   run: string;
-  pit: string;
+  pit: PointId;
   sizeBytes: number;
   /** Bytes of data that were written; the rest are zeros. */
   writtenBytes: number;

@@ -1,6 +1,7 @@
 /** Is what a target holds sound: every manifest, every link, every stored byte. Goes on after a problem, so that all are told. */
 import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../../core/errors.js';
+import type { DiskName } from '../../core/ids.js';
 import { type Checks, callback, checkOptions, required } from '../../core/options.js';
 import { type OnProgress, Progress } from '../../core/progress.js';
 import { type Logger, logger } from '../../watch/logger.js';
@@ -24,7 +25,7 @@ export interface VerifyTargetOptions extends CallOptions {
 export interface TargetProblem {
   /** Key of the run's manifest. */
   run: string;
-  disk: string | null;
+  disk: DiskName | null;
   error: CbtError;
 }
 

@@ -2,9 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatChangeId, instantOf, namesInstant, parseChangeId } from '../../../lib/core/changeId.js';
+import {
+  changeId,
+  formatChangeId,
+  instantOf,
+  namesInstant,
+  parseChangeId,
+} from '../../../lib/core/changeId.js';
 import { parsePoint } from '../../../lib/core/point.js';
-import { parseUuid, requireUuid } from '../../../lib/core/pointInTime.js';
+import { parseUuid, pointId, requireUuid } from '../../../lib/core/pointInTime.js';
 import {
   formatSegmentName,
   isUnreadableSegmentName,
@@ -60,6 +66,30 @@ describe('PIT UUID', () => {
     for (const bad of [undefined, null, 5, {}, [UUID]]) {
       expect(refusal(() => requireUuid('pit', bad as string)).code).toBe('ERR_CBT_INVALID_ARGUMENT');
     }
+  });
+});
+
+describe('ids from texts that were kept elsewhere', () => {
+  const written = changeIdOf(3);
+
+  test('are the same as the library writes them', () => {
+    expect(pointId(`{${UUID.toUpperCase()}}`)).toBe(UUID);
+    for (const text of [written, written.toUpperCase(), written.replaceAll(' ', '')])
+      expect(changeId(text)).toBe(written);
+    expect(changeId('52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/81')).toMatch(/\/81$/);
+  });
+
+  test('of another kind are refused where they are read', () => {
+    for (const [read, bad] of [
+      [pointId, written],
+      [pointId, '*'],
+      [pointId, ''],
+      [pointId, undefined as unknown as string],
+      [changeId, UUID],
+      [changeId, '*'],
+      [changeId, 5 as unknown as string],
+    ] as const)
+      expect(refusal(() => read(bad)).code).toBe('ERR_CBT_INVALID_ARGUMENT');
   });
 });
 

@@ -5,6 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PointName } from '../../../../../lib/core/ids.js';
 import type { SessionMode } from '../../../../../lib/core/session.js';
 import type { Vm } from '../../../../../lib/core/vm.js';
 import { connectVm } from '../../../../../lib/host/vm.js';
@@ -55,7 +56,7 @@ async function killEverywhere(guest: Guest, mode: SessionMode): Promise<number> 
   });
   let kills = 0;
   const since: number[] = [];
-  let base = from;
+  let base: PointName = from;
   for (let commands = 1; ; commands += EVERY) {
     const mebibyte = kills % 48;
     await guest.write(mebibyte);
