@@ -57,9 +57,9 @@ export interface DiskDataInfo {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
   /** Writes must be multiples of it, at multiples of it; 1 unless it says so. */
-  readonly minBlockBytes?: number;
+  readonly minBlockBytes?: number | undefined;
   /** Whether {@link DiskData.zero} works; it does unless it says so. */
-  readonly canZero?: boolean;
+  readonly canZero?: boolean | undefined;
 }
 
 /**

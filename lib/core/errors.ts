@@ -22,13 +22,13 @@ export type CbtErrorDetails = Readonly<Record<string, string | number | boolean 
 /** What an error says beside code and message. */
 export interface CbtErrorOptions {
   /** Why the chain was lost; absent when the failure has nothing to do with the chain. */
-  reason?: CbtReason;
+  reason?: CbtReason | undefined;
   /** The disk it is about, as the caller named it. */
-  disk?: DiskName;
-  details?: CbtErrorDetails;
+  disk?: DiskName | undefined;
+  details?: CbtErrorDetails | undefined;
   cause?: unknown;
   /** Every disk of a call that did nothing, each with its error. */
-  disks?: readonly DiskFailure[];
+  disks?: readonly DiskFailure[] | undefined;
 }
 
 /** A disk to which nothing was done, and why. */

@@ -27,7 +27,7 @@ export interface OtelSpan {
    * @param status As OpenTelemetry’s.
    * @returns As OpenTelemetry’s.
    */
-  setStatus(status: { code: number; message?: string }): unknown;
+  setStatus(status: { code: number; message?: string | undefined }): unknown;
   /**
    * Ends it.
    * @returns As OpenTelemetry’s.
@@ -93,7 +93,10 @@ export interface OtelMeter {
    * @param options As OpenTelemetry’s.
    * @returns As OpenTelemetry’s.
    */
-  createHistogram(name: string, options?: { unit?: string; description?: string }): OtelHistogram;
+  createHistogram(
+    name: string,
+    options?: { unit?: string | undefined; description?: string | undefined },
+  ): OtelHistogram;
 }
 
 /** What is used of the API of metrics. */

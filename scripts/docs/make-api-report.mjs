@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { strictOptions } from './options.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const target = join(root, 'docs/api-report.txt');
@@ -16,7 +17,14 @@ const entries = Object.entries(exports).filter(([, to]) => to.types !== undefine
 const fileOf = (to) => join(root, to.types);
 const program = ts.createProgram(
   entries.map(([, to]) => fileOf(to)),
-  { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, noEmit: true, types: [] },
+  {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    noEmit: true,
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+  },
 );
 const checker = program.getTypeChecker();
 const printer = ts.createPrinter({ removeComments: true });
@@ -82,7 +90,14 @@ const report = [
 const text = `${report.join('\n')}\n`;
 
 const twice = ambiguous();
-if (twice.length > 0) {
+const strict = strictOptions(
+  checker,
+  surfaces.flatMap(({ exported }) => exported.map(meaning)),
+);
+if (strict.length > 0) {
+  console.error(`options that may be left out and not be undefined: add | undefined\n${strict.join('\n')}`);
+  process.exitCode = 1;
+} else if (twice.length > 0) {
   console.error(`names that mean two things: rename one of each\n${twice.join('\n')}`);
   process.exitCode = 1;
 } else if (!process.argv.includes('--check')) {

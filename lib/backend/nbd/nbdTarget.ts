@@ -10,10 +10,16 @@ export type { NbdTls } from './nbdTls.js';
 
 /** A disk's bytes as somebody exports them: by socket, by host and port (10809 unless given) or by URI. */
 export type NbdExport =
-  | { kind: 'unix'; path: string; exportName?: string; tls?: NbdTls }
-  | { kind: 'tcp'; host: string; port?: number; exportName?: string; tls?: NbdTls }
+  | { kind: 'unix'; path: string; exportName?: string | undefined; tls?: NbdTls | undefined }
+  | {
+      kind: 'tcp';
+      host: string;
+      port?: number | undefined;
+      exportName?: string | undefined;
+      tls?: NbdTls | undefined;
+    }
   /** nbd://, nbds://, nbd+unix:// or nbds+unix://; TLS files and secrets are not taken from the URI. */
-  | { kind: 'uri'; uri: string; tls?: NbdTls };
+  | { kind: 'uri'; uri: string; tls?: NbdTls | undefined };
 
 /** Where a disk's bytes are: an export, or an image for a qemu-nbd of our own, which ends with the connection. */
 export type NbdTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdNode);

@@ -18,7 +18,7 @@ export type NbdTls =
       /** Folder with `ca-cert.pem`, without which nothing connects, and `client-cert.pem` and `client-key.pem` where the server wants to see them. */
       certificates: string;
       /** Whether the server must prove its name; only `false` turns it off. */
-      verifyPeer?: boolean;
+      verifyPeer?: boolean | undefined;
     }
   | {
       kind: 'psk';

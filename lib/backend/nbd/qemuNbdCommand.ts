@@ -17,21 +17,21 @@ export interface QemuNbdImage extends QemuNbdOffer {
   /** Whether formats that only the bytes tell are believed, and what such files name is opened. */
   trust?: boolean | undefined;
   /** Leaves what lies below out: what this layer has not got reads as zeros. */
-  withoutBacking?: boolean;
+  withoutBacking?: boolean | undefined;
 }
 
 /** What a qemu-nbd of our own offers of an image. */
 export interface QemuNbdOffer {
   /** Served read-only unless `false`. */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /** Dirty bitmaps to offer as contexts `qemu:dirty-bitmap:NAME`; frozen ones only when the image is writable. */
-  bitmaps?: readonly string[];
+  bitmaps?: readonly string[] | undefined;
   /** Offers the context `qemu:allocation-depth`. */
-  allocationDepth?: boolean;
+  allocationDepth?: boolean | undefined;
   /** Others may connect beside us; it ends when the last has left. */
-  shared?: boolean;
+  shared?: boolean | undefined;
   /** qemu-nbd's path; else the environment variable QEMU_NBD, else from PATH. */
-  program?: string;
+  program?: string | undefined;
 }
 
 /** An image as QEMU is told it, every file by its driver and path. */

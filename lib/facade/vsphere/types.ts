@@ -107,13 +107,13 @@ export interface DiskChangeInfo {
 /** What `ReconfigVM_Task` changes: change tracking, also as `ctkEnabled` in `extraConfig`. Anything else is refused. */
 export interface VirtualMachineConfigSpec {
   /** Whether changes are tracked, or are to be. */
-  changeTrackingEnabled?: boolean;
+  changeTrackingEnabled?: boolean | undefined;
   /** Options, `ctkEnabled` among them. */
-  extraConfig?: OptionValue[];
+  extraConfig?: OptionValue[] | undefined;
 }
 
 /** How the guest's file systems are frozen for a snapshot. */
 export interface VirtualMachineGuestQuiesceSpec {
   /** Minutes, 5 to 240; 15 unless given. */
-  timeout?: number;
+  timeout?: number | undefined;
 }
