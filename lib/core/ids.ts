@@ -5,23 +5,20 @@
  */
 declare const kind: unique symbol;
 
-/** A text that is known to be of a kind, or of one of several; a plain one fits each. */
-type TextOf<Kind extends string> = string & { readonly [kind]?: Kind };
-
 /** A point in time (`pit`): its UUID, RFC 4122 text, lower case; the id of the session that took it too. */
-export type PointId = TextOf<'PointId'>;
+export type PointId = string & { readonly [kind]?: 'PointId' };
 
 /** The unbroken history of a disk (`epoch`): a UUID, RFC 4122 text, lower case. */
-export type Epoch = TextOf<'Epoch'>;
+export type Epoch = string & { readonly [kind]?: 'Epoch' };
 
 /** A point in time of one history (`changeId`) in VMware's form: the epoch, a slash, a number. */
-export type ChangeId = TextOf<'ChangeId'>;
+export type ChangeId = string & { readonly [kind]?: 'ChangeId' };
 
 /** A bitmap, by its exact name. */
-export type BitmapName = TextOf<'BitmapName'>;
+export type BitmapName = string & { readonly [kind]?: 'BitmapName' };
 
 /** Whatever names a point in time in a question: PIT, changeId, exact name of a bitmap, `checkpoint:<name>` of libvirt's; `*` as the earlier one. */
-export type PointName = TextOf<'PointId' | 'ChangeId' | 'BitmapName'>;
+export type PointName = string & { readonly [kind]?: 'PointId' | 'ChangeId' | 'BitmapName' };
 
 /** What a disk is called, in calls and answers; of an image that is nobody's, its path. */
-export type DiskName = TextOf<'DiskName'>;
+export type DiskName = string & { readonly [kind]?: 'DiskName' };
