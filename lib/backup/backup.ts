@@ -37,8 +37,11 @@ export type DiskResult = (DiskRun & { error?: undefined }) | FailedDisk;
 export interface BackupResult {
   /** Null when every disk failed: then nothing was kept. */
   run: number | null;
+  /** UUID of its point in time; null where nothing was kept. */
   pit: PointId | null;
+  /** Every disk, those that failed included. */
   disks: DiskResult[];
+  /** What whoever looks after backups should know. */
   warnings: string[];
 }
 

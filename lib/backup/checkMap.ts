@@ -13,6 +13,7 @@ import { readWhole } from './readInto.js';
 
 /** What is asked of a state of a disk; any `DiskData` will do. */
 export interface ReadableDisk {
+  /** Size of the disk. */
   readonly info: { readonly sizeBytes: number };
   /**
    * `length` bytes from `offset` on.
@@ -30,6 +31,7 @@ export interface CheckMapOptions extends CallOptions {
   before: ReadableDisk;
   /** The disk at its later point. */
   after: ReadableDisk;
+  /** What may differ between the two. */
   map: ChangeMap;
   /** Told as bytes outside the map are compared. */
   onBytes?: ((bytes: number) => void) | undefined;
@@ -43,6 +45,7 @@ export interface CheckMapResult {
   mappedBytes: number;
   /** Stretches outside the map that differ, in clusters of 64 KiB; at most 1000 of them are listed. */
   differences: { offset: number; length: number }[];
+  /** Bytes of all such stretches, also of those that are not listed. */
   differentBytes: number;
 }
 

@@ -14,7 +14,9 @@ import { MAX_RUN, manifestName, PART, parseLayerName, parseManifestName } from '
 
 /** A disk's layer in a run. */
 export interface Layer {
+  /** Manifest of the run that it is of. */
   run: Manifest;
+  /** What the run says of the disk. */
   disk: DiskRun;
 }
 
@@ -34,16 +36,19 @@ export class BackupFolder {
   readonly #byNumber: ReadonlyMap<number, Manifest>;
 
   private constructor(
+    /** Absolute. */
     readonly path: string,
     /** Every name in the folder, as it was read. */
     readonly names: readonly string[],
     /** Oldest first; those of a merge under way as they will be. */
     readonly runs: readonly Manifest[],
+    /** Runs whose manifest cannot be believed. */
     readonly damaged: readonly DamagedRun[],
     /** The merge that is under way, or was interrupted. */
     readonly merge: MergeJournal | null,
     /** Whose folder it is; null where it says nothing, or nothing that can be believed (`markError`). */
     readonly mark: Mark | null = null,
+    /** Why its mark cannot be believed; null where it can, or there is none. */
     readonly markError: CbtError | null = null,
   ) {
     this.#byNumber = new Map(runs.map((run) => [run.run, run]));

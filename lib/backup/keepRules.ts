@@ -30,9 +30,11 @@ export interface KeepRules {
 
 /** What the rules need to know of a run. */
 export interface DatedRun {
+  /** Its number. */
   run: number;
   /** ISO 8601. */
   startedAt: string;
+  /** UUID of its point in time. */
   pit?: PointId | undefined;
 }
 

@@ -7,8 +7,11 @@ import { manifestName } from './names.js';
 
 /** A run whose manifest cannot be believed. */
 export interface DamagedRun {
+  /** Its number. */
   run: number;
+  /** Name of its manifest. */
   file: string;
+  /** What is wrong with it. */
   error: CbtError;
 }
 

@@ -25,13 +25,17 @@ export type JournalText = z.infer<typeof journalSchema>;
 
 /** What the record of a merge says, in parts. */
 export interface MergeJournal {
+  /** Which disk, across its names. */
   key: string;
   /** Numbers of the two runs. */
   below: number;
+  /** Number of the run that stays. */
   above: number;
   /** The upper run's disk as it was, and as it will be. */
   before: DiskRun;
+  /** The upper run's disk as it will be. */
   after: DiskRun;
+  /** Manifest of the upper run as it will be. */
   newAbove: Manifest;
   /** Null when the lower run held this disk only. */
   newBelow: Manifest | null;

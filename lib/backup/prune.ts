@@ -38,6 +38,7 @@ import { openForWriting } from './writing.js';
 export interface PruneOptions extends CallOptions {
   /** Folder of the backup. */
   from: string;
+  /** Which runs stay. */
   rules: KeepRules;
   /** Only say what would be done. */
   dryRun?: boolean | undefined;
@@ -51,11 +52,15 @@ export interface PruneOptions extends CallOptions {
 
 /** What became, or would become, of a layer. */
 export interface PrunedLayer {
+  /** Number of its run. */
   run: number;
+  /** UUID of its point in time. */
   pit: PointId;
+  /** Name of the disk. */
   disk: DiskName;
   /** `kept`: it has to stay, `because`. */
   action: 'removed' | 'merged' | 'kept';
+  /** Why it stays, where it does. */
   because?: string;
   /** The run it was merged into. */
   into?: number;
@@ -63,11 +68,15 @@ export interface PrunedLayer {
 
 /** What a prune did, or with `dryRun` would do. */
 export interface PruneResult {
+  /** Numbers of the runs that are still there. */
   kept: number[];
+  /** What became of each layer that no rule keeps. */
   layers: PrunedLayer[];
   /** Points in time that were forgotten on the disks, and those that still wait for it. */
   forgotten: ForgottenPoint[];
+  /** Points in time that still wait to be forgotten. */
   waiting: ForgottenPoint[];
+  /** What whoever looks after backups should know. */
   warnings: string[];
 }
 

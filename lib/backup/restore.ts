@@ -53,9 +53,13 @@ export interface RestoreOptions extends Selection, RestoreToOptions {
 
 /** What was restored. */
 export interface RestoreResult {
+  /** Name of the disk. */
   disk: DiskName;
+  /** Number of the run. */
   run: number;
+  /** UUID of the run's point in time. */
   pit: PointId;
+  /** Size of the disk. */
   sizeBytes: number;
   /** Bytes of data that were written; the rest are zeros. */
   writtenBytes: number;

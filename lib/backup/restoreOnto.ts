@@ -39,6 +39,7 @@ export interface RestoreOntoOptions {
   libvirts?: readonly string[] | undefined;
   /** Folders that sessions on the VM were given for their files: an overlay that waits there keeps the restore away (`BUSY`). */
   scratchPlaces?: readonly string[] | undefined;
+  /** Fires: it ends with `ERR_CBT_ABORTED`. */
   signal?: AbortSignal | undefined;
   /** Milliseconds for all of it; no limit unless given. */
   timeoutMs?: number | undefined;
@@ -71,8 +72,11 @@ export type RestoredOnto =
 
 /** What was restored. */
 export interface RestoreOntoResult {
+  /** Number of the run. */
   run: number;
+  /** UUID of the run's point in time. */
   pit: PointId;
+  /** Every disk that was asked for. */
   disks: RestoredOnto[];
 }
 

@@ -28,8 +28,11 @@ export type RestoredDisk =
 
 /** What was restored. */
 export interface RestoreRunResult {
+  /** Number of the run. */
   run: number;
+  /** UUID of the run's point in time. */
   pit: PointId;
+  /** Every disk that the run has. */
   disks: RestoredDisk[];
   /** Disks of the VM that failed in that run, so that it has nothing of them. */
   missing: Manifest['failed'];

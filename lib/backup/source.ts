@@ -25,14 +25,17 @@ export interface DiskIdentity {
 
 /** A disk, or why it cannot be looked at. */
 export interface FoundDisk extends DiskIdentity {
+  /** Why it cannot be backed up; absent where it can. */
   error?: CbtError;
 }
 
 /** Where a run comes from, as it is before the run. */
 export interface SourceFacts {
+  /** Whether it is a running VM or images at rest. */
   kind: 'vm' | 'images';
   /** Of the VM; null where it has none, and for images. */
   name: string | null;
+  /** Of the VM; null where it has none, and for images. */
   uuid: string | null;
   /** What the VM is made from (`VmFacts.definition`), up to 1 MiB: kept with the run. */
   definition?: string | undefined;
@@ -44,6 +47,7 @@ export interface SourceFacts {
 
 /** The bytes of a disk at an instant. Any `DiskData` will do, and whatever reads. */
 export interface SourceData {
+  /** Size of the disk. */
   readonly info: { readonly sizeBytes: number };
   /**
    * `length` bytes from `offset` on: all of them, or an error. The memory is the caller's for good.
@@ -83,10 +87,13 @@ export interface SourceQuestions {
 
 /** A disk at the session's instant. */
 export interface SourceDisk {
+  /** Its name, the same in every session. */
   disk: DiskName;
+  /** Its size at the instant. */
   sizeBytes: number;
   /** Null where nothing keeps points in time. */
   epoch: Epoch | null;
+  /** Name of the session's point in time in the disk's history; null where nothing keeps points in time. */
   changeId: ChangeId | null;
   /** Why no older point can answer; null where one may. */
   lost: { reason: CbtReason | null; message: string } | null;
@@ -119,14 +126,19 @@ export interface SourceDisk {
 
 /** A disk that could not be backed up, and why. */
 export interface FailedDisk {
+  /** Its name. */
   disk: DiskName;
+  /** Why. */
   error: CbtError;
 }
 
 /** All disks at one instant, until `commit` or `rollback`. */
 export interface SourceSession {
+  /** UUID of its point in time. */
   pit: PointId;
+  /** Those that were begun. */
   disks: readonly SourceDisk[];
+  /** Those that were not, and why. */
   failed: readonly FailedDisk[];
   /** What whoever looks after backups should know; more may come with {@link commit} and {@link rollback}. */
   warnings: readonly string[];

@@ -19,7 +19,9 @@ export interface TargetWrite extends TargetCall {
 
 /** Which part of an object is read; all of it unless given. */
 export interface TargetRead extends TargetCall {
+  /** Bytes from the start; 0 unless given. */
   offset?: number | undefined;
+  /** Bytes; to the end unless given. */
   length?: number | undefined;
 }
 

@@ -34,26 +34,37 @@ export interface VerifyOptions extends CallOptions {
 
 /** Something that is not as its run wrote it; `disk` null where it is the whole run, `run` 0 where it is the folder's mark. */
 export interface VerifyProblem {
+  /** Number of the run. */
   run: number;
+  /** Name of the disk; null where it concerns the run. */
   disk: DiskName | null;
+  /** Name of the file. */
   file: string;
+  /** What is wrong. */
   error: CbtError;
 }
 
 /** Something about a layer that is sound all the same, such as clusters that are taken and not used. */
 export interface VerifyNote {
+  /** Number of the run. */
   run: number;
+  /** Name of the disk. */
   disk: DiskName;
+  /** Name of the file. */
   file: string;
+  /** What is untidy, in words. */
   message: string;
 }
 
 /** What was looked at, and every problem found. */
 export interface VerifyResult {
+  /** How many runs there are. */
   runs: number;
+  /** How many layers were read. */
   layers: number;
   /** Bytes of data that were read and compared with their sums. */
   checkedBytes: number;
+  /** What cannot be restored, and why. */
   problems: VerifyProblem[];
   /** What is untidy and loses nothing. */
   notes: VerifyNote[];

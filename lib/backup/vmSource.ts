@@ -17,7 +17,9 @@ import type { BackupSource, FailedDisk, FoundDisk, SourceDisk, SourceSession } f
 export interface VmSourceOptions {
   /** Names of disks; every disk that can be tracked unless given. */
   disks?: readonly DiskName[] | undefined;
+  /** Freezing the guest's file systems around the instant; not done unless given. */
   quiesce?: QuiesceOptions | undefined;
+  /** Where what the guest overwrites meanwhile is kept, and how much of it. */
   scratch?: ScratchOptions | undefined;
   /** Unix socket of an NBD server that runs in this QEMU already. */
   nbdSocket?: string | undefined;

@@ -13,6 +13,7 @@ import { checkProgress, type RangePage, type RangePager, type Ranges } from './r
 
 /** Areas in order, cut where their kind changes; neighbours may touch, but not when they are of one kind. */
 export interface AreaKinds {
+  /** Offsets and lengths in bytes, ascending. */
   ranges: Ranges;
   /** For each range: 1 when it reads as zeros, 0 when it holds data. */
   zero: Uint8Array;

@@ -15,11 +15,15 @@ export type TrackedState = { disk: DiskName; state: DiskState } | { disk: DiskNa
 
 /** A disk to which it was done. */
 export interface DiskDone {
+  /** Its name. */
   disk: DiskName;
   /** Its history, and the point in time that records from here on; absent where it is not tracked any more. */
   epoch?: Epoch;
+  /** Name of that point in the disk's history. */
   changeId?: ChangeId;
+  /** None: it is done. */
   error?: undefined;
+  /** None: it goes on. */
   trackingEnded?: undefined;
 }
 
@@ -27,7 +31,9 @@ export interface DiskDone {
 export interface DiskFailed extends DiskFailure {
   /** The point could only be taken off together with tracking, which has ended on this disk; `error` says why. */
   trackingEnded?: true;
+  /** None: it failed. */
   epoch?: undefined;
+  /** None: it failed. */
   changeId?: undefined;
 }
 
@@ -41,37 +47,51 @@ interface DiskBegun extends DiskDone {
 
 /** Only what changed since `base` has to be copied. */
 export interface IncrementalDisk extends DiskBegun {
+  /** Only what changed since `base` has to be copied. */
   verdict: 'incremental';
   /** The point in time that it starts from. */
   base: PointName;
+  /** None: nothing was lost. */
   reason?: undefined;
+  /** None: nothing was lost. */
   message?: undefined;
 }
 
 /** Everything has to be copied. */
 export interface FullDisk extends DiskBegun {
+  /** Everything has to be copied. */
   verdict: 'full';
   /** Why its older points cannot answer; absent where a full backup was asked for. */
   reason?: CbtReason;
   /** The same in words. */
   message: string;
+  /** None: everything is copied. */
   base?: undefined;
 }
 
 /** Nobody recorded what has to be copied (a session taken up again, or only looked at): ask for the changes from the base that you have. */
 export interface UntoldDisk extends DiskBegun {
+  /** It was taken up again, and what a backup has to copy was told when it was begun. */
   verdict: 'unknown';
+  /** None: nobody asked. */
   base?: undefined;
+  /** None: nobody asked. */
   reason?: undefined;
+  /** None: nobody asked. */
   message?: undefined;
 }
 
 /** A disk that takes no part. */
 export interface RefusedDisk extends DiskFailed {
+  /** It was not begun; `error` says why. */
   verdict: 'failed';
+  /** None: it was not begun. */
   sizeBytes?: undefined;
+  /** None: it was not begun. */
   base?: undefined;
+  /** None: `error` has it. */
   reason?: undefined;
+  /** None: `error` has it. */
   message?: undefined;
 }
 

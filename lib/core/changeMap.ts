@@ -32,6 +32,7 @@ export type { ChangedRange } from './rangePage.js';
 
 /** What a map is about. Sizes in bytes. */
 export interface ChangeMapFacts {
+  /** Name of the disk. */
   disk: DiskName;
   /** Size of the disk at the later end of the map; no range passes it. */
   sizeBytes: number;
@@ -70,6 +71,7 @@ const BIT_CHUNK_BYTES = 1 << 20;
  * ```
  */
 export class ChangeMap implements ChangeMapFacts {
+  /** Name of the disk. */
   readonly disk: DiskName;
   readonly sizeBytes: number;
   readonly granularityBytes: number;

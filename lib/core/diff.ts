@@ -33,6 +33,7 @@ export interface DiffOptions {
   chunkBytes?: number | undefined;
   /** Most bytes read ahead of the reader; 32 MiB unless given. */
   queueBytes?: number | undefined;
+  /** Fires: the reading ends with `ERR_CBT_ABORTED`. */
   signal?: AbortSignal | undefined;
   /** Milliseconds for each piece, from asking for it to having it; no limit on the whole unless given. */
   timeoutMs?: number | undefined;
@@ -84,6 +85,7 @@ const OPTIONS: Checks<DiffOptions> = {
  * ```
  */
 export class Diff implements AsyncIterable<DiffPiece> {
+  /** Name of the disk, as it was asked for. */
   readonly disk: DiskName;
   readonly #session: DiffSource;
   readonly #options: DiffOptions;

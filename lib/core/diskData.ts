@@ -17,6 +17,7 @@ export interface OpenDataOptions extends CallOptions {
   contexts?: readonly string[] | undefined;
   /** Sockets to the server, 1 to 16; as many as it shares the export with, so 1 where it does not say that it can. */
   connections?: number | undefined;
+  /** Milliseconds for connecting; 10 000 unless given. */
   connectTimeoutMs?: number | undefined;
   /** Ends the connection when requests wait and the server says nothing for so long; 0 for never. */
   requestTimeoutMs?: number | undefined;
@@ -42,19 +43,25 @@ export interface DiskDataWriteOptions extends DiskDataCallOptions {
 
 /** Bytes of the disk at an offset. */
 export interface DiskPiece {
+  /** Bytes from the start of the disk. */
   offset: number;
+  /** What is there. */
   data: Uint8Array;
 }
 
 /** A piece whose memory is used again when the work on it is done: `data` throws then, and a Buffer that was kept is empty. */
 export interface LentPiece {
+  /** Bytes from the start of the disk. */
   readonly offset: number;
+  /** What is there, lent until the promise of the work is done. */
   readonly data: Buffer;
 }
 
 /** What an open disk is, and can do. */
 export interface DiskDataInfo {
+  /** Size of the disk. */
   readonly sizeBytes: number;
+  /** Whether it is open for reading only. */
   readonly readOnly: boolean;
   /** Writes must be multiples of it, at multiples of it; 1 unless it says so. */
   readonly minBlockBytes?: number | undefined;
@@ -67,6 +74,7 @@ export interface DiskDataInfo {
  * target; what lies outside the disk is `ERR_CBT_INVALID_ARGUMENT`.
  */
 export interface DiskData extends AsyncDisposable {
+  /** Size of the disk, and what can be done with it. */
   readonly info: DiskDataInfo;
   /**
    * `length` bytes from `offset` on, all of them or an error.

@@ -25,7 +25,9 @@ export interface CbtErrorOptions {
   reason?: CbtReason | undefined;
   /** The disk it is about, as the caller named it. */
   disk?: DiskName | undefined;
+  /** Facts beside the message; none unless given. */
   details?: CbtErrorDetails | undefined;
+  /** What was thrown inside. */
   cause?: unknown;
   /** Every disk of a call that did nothing, each with its error. */
   disks?: readonly DiskFailure[] | undefined;
@@ -33,7 +35,9 @@ export interface CbtErrorOptions {
 
 /** A disk to which nothing was done, and why. */
 export interface DiskFailure {
+  /** Its name. */
   disk: DiskName;
+  /** Why. */
   error: CbtError;
 }
 
@@ -46,13 +50,19 @@ export type CbtErrorOf<C extends CbtErrorCode> = C extends unknown
 
 /** An error as JSON carries it: to other processes, to workers, into logs. No stack. */
 export interface CbtErrorJson {
+  /** Tells it from other errors. */
   name: 'CbtError';
+  /** What went wrong. */
   code: CbtErrorCode;
+  /** Why a chain is not whole. */
   reason?: CbtReason;
+  /** The disk it is about. */
   disk?: DiskName;
   /** Follows from code and reason; `fromJSON` does not read it. */
   recovery: CbtRecovery;
+  /** The same in words. */
   message: string;
+  /** Facts beside the message, for programs. */
   details: CbtErrorDetails;
   /** Every disk of a call that did nothing. */
   disks?: { disk: string; error: CbtErrorJson }[];
@@ -62,9 +72,11 @@ export interface CbtErrorJson {
 
 /** An error that is not ours, as JSON carries it. */
 export interface CauseJson {
+  /** Name of its class. */
   name: string;
   /** As the system or Node names it (`ENOENT`), where it has one. */
   code?: string;
+  /** What it said. */
   message: string;
 }
 
@@ -87,9 +99,13 @@ const MAX_CAUSES = 8;
  */
 export class CbtError extends Error {
   declare readonly name: 'CbtError';
+  /** What went wrong. */
   readonly code: CbtErrorCode;
+  /** Why a chain is not whole; absent where the failure has nothing to do with one. */
   declare readonly reason?: CbtReason;
+  /** The disk it is about; absent where it is about none, or several. */
   declare readonly disk?: DiskName;
+  /** Facts beside the message, for programs. */
   readonly details: CbtErrorDetails;
   /** Where a call on several disks did nothing: every disk of it, each with its error; `ERR_CBT_NOT_DONE` where others are to blame. */
   declare readonly disks?: readonly DiskFailure[];
@@ -315,6 +331,8 @@ function describe(value: unknown): string {
 
 /** Why a chain, or a layer, cannot answer: the reason code, and the same in words. */
 export interface Problem {
+  /** Why a chain is not whole. */
   reason: CbtReason;
+  /** The same in words. */
   message: string;
 }

@@ -10,7 +10,9 @@ export interface PitInfo {
   pit: PointId;
   /** Sequence number in its epoch, from 1. */
   sequence: number;
+  /** Its name in the disk's history. */
   changeId: ChangeId;
+  /** Bytes per bit of its segment. */
   granularityBytes: number;
   /** True for the newest: its segment takes the writes. */
   recording: boolean;
@@ -20,12 +22,17 @@ export interface PitInfo {
 
 /** A bitmap that is not ours, as it lies in the image; it is never changed, and may be asked by its name. */
 export interface ForeignInfo {
+  /** Its name. */
   name: BitmapName;
   /** The point in time that the name spells, null when it is no UUID. */
   pit: PointId | null;
+  /** The image that it is in. */
   layer: string;
+  /** Bytes per bit. */
   granularityBytes: number;
+  /** Whether writes are recorded in it. */
   recording: boolean;
+  /** Whether QEMU ended without storing it, so that it tells nothing. */
   inconsistent: boolean;
 }
 
@@ -34,13 +41,19 @@ export type TrackingState = 'untracked' | 'recording' | 'overlay' | 'lost';
 
 /** The points in time of a disk, and what stands beside or against them. */
 export interface PitList {
+  /** Name of the disk. */
   disk: DiskName;
+  /** Size of the disk. */
   sizeBytes: number;
+  /** The disk's history; null where it is not tracked. */
   epoch: Epoch | null;
+  /** Whether writes are recorded. */
   state: TrackingState;
   /** Oldest first. */
   pits: PitInfo[];
+  /** Bitmaps that are nobody's points in time. */
   foreign: ForeignInfo[];
+  /** Why points cannot answer. */
   problems: Problem[];
   /** Facts about the layers worth knowing that change no answer. */
   notes: string[];

@@ -25,6 +25,7 @@ export type ProgressPhase =
 
 /** How far long work is. A new frozen object every time. */
 export interface ProgressEvent {
+  /** What is being done. */
   readonly phase: ProgressPhase;
   /** The disk whose bytes were done last. */
   readonly disk: DiskName;

@@ -25,17 +25,23 @@ export interface ChangedRange {
 
 /** The part of a set that is asked for. Bytes; `0 <= startBytes <= endBytes <= 2^53 - 1`. */
 export interface Window {
+  /** Where it begins. */
   startBytes: number;
+  /** Where it ends. */
   endBytes: number;
   /** At most this many ranges, at least 1; `Infinity` for all. */
   maxRanges: number;
+  /** Fires: the asking ends. */
   signal?: AbortSignal | undefined;
 }
 
 /** A complete answer for `[startBytes, nextBytes)`; ranges are clipped to it. */
 export interface RangePage {
+  /** Offsets and lengths in bytes, ascending. */
   ranges: Ranges;
+  /** From where it is complete. */
   startBytes: number;
+  /** Up to where it is complete, and where the next page begins. */
   nextBytes: number;
 }
 

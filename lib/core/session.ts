@@ -34,6 +34,7 @@ export interface SessionFacts {
   readonly pit: PointId;
   /** `off`: nothing keeps it but that nobody writes to the images; that nobody did is what `check` tells. */
   readonly mode: SessionMode | 'off';
+  /** Every disk that was asked for, those that were not begun included. */
   readonly disks: readonly SessionDisk[];
   /** What the caller should know although the session is good (a guest that could not be frozen, say). */
   readonly warnings: readonly string[];

@@ -42,6 +42,7 @@ export type {
 export interface TrackingOutcome {
   /** The point in time that was taken, or acted upon; null when nothing was done. */
   pit: PointId | null;
+  /** Every disk that was asked for, each with what became of it. */
   disks: DiskOutcome[];
   /** Some disks have an error. Where all have, the call throws, with `disks`. */
   partial?: true;

@@ -27,11 +27,13 @@ export interface VmDiskInfo {
   filename?: string;
   /** Paths or URIs of the images below it, the nearest first; absent where there is none. */
   backing?: readonly string[];
+  /** Size of the disk; absent where no medium is inserted. */
   sizeBytes?: number;
   /** Format as QEMU names it. */
   format?: string;
   /** Whether points in time survive a clean stop of QEMU. */
   persistent?: boolean;
+  /** Whether points in time can be taken of it. */
   trackable: boolean;
   /** Why it cannot be tracked. */
   why?: string;
@@ -67,6 +69,7 @@ export interface StartVmOptions extends CallOptions {
 
 /** Which disks of the VM; all that can be tracked unless given. */
 export interface DisksOptions extends CallOptions {
+  /** Names of disks; every disk that can be tracked unless given. */
   disks?: readonly DiskName[] | undefined;
 }
 
@@ -97,10 +100,13 @@ export interface BeginVmOptions extends CallOptions {
   pit?: PointId | undefined;
   /** The point that incremental backups start from; each disk's newest unless given. */
   base?: PointName | Instant | undefined;
+  /** Names of disks; every disk that can be tracked unless given. */
   disks?: readonly DiskName[] | undefined;
   /** How the instant is kept readable; 'fleece' unless given. */
   mode?: SessionMode | undefined;
+  /** Freezing the guest's file systems around the instant; not done unless given. */
   quiesce?: QuiesceOptions | undefined;
+  /** Where what the guest overwrites is kept, and how much of it. */
   scratch?: ScratchOptions | undefined;
   /** Unix socket of an NBD server that runs in this QEMU already; one of the session's own unless given. */
   nbdSocket?: string | undefined;

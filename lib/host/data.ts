@@ -54,6 +54,7 @@ async function described(target: DataTarget, signal: AbortSignal | undefined): P
 
 /** A map of an export, and the connection that it is read through. */
 export interface ExportMap {
+  /** What changed, or holds data. */
   map: ChangeMap;
   /**
    * Ends the connection.

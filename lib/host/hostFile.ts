@@ -44,6 +44,7 @@ export class HostFileError extends CbtError {
 export interface HostFile {
   /** Absolute path. */
   path: string;
+  /** What it says, checked. */
   says: HostDescription;
 }
 

@@ -15,8 +15,11 @@ export type VmState = 'idle' | 'connecting' | 'connected' | 'lost' | 'waiting' |
 
 /** A change of state; `error` says why it is lost, or why connecting failed. */
 export interface VmStateEvent {
+  /** Its name. */
   readonly vm: string;
+  /** What it is now. */
   readonly state: VmState;
+  /** Why, where something went wrong; else null. */
   readonly error: CbtError | null;
   /** `waiting`: milliseconds until it is tried again. */
   readonly delayMs: number | null;

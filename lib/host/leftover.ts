@@ -7,6 +7,7 @@ import type { CallOptions } from '../core/callOptions.js';
 export interface Leftover {
   /** False for what is still somebody's, told only so that it is known. */
   problem: boolean;
+  /** What was found, in words. */
   message: string;
   /** What a person can do about it. */
   advice?: string;

@@ -45,6 +45,7 @@ export interface PoolLimits {
 export interface PoolOptions {
   /** By the names that the pool calls them. */
   vms: Readonly<Record<string, PooledVm>>;
+  /** How many are used at a time; none unless given. */
   limits?: PoolLimits | undefined;
   /** Told of every change of a VM's state. One that throws ends nothing, and is warned of. */
   onState?: ((event: VmStateEvent) => void) | undefined;

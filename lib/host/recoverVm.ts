@@ -8,6 +8,7 @@ import { wayTo } from './ways.js';
 
 /** A session that was found: ended now, or somebody's. */
 export interface FoundSession {
+  /** UUID of its point in time. */
   session: string;
   /** `kept`: a detached one, or one of a process that lives or cannot be seen; taken up with `vm.resume`. */
   became: 'ended' | 'kept';

@@ -54,9 +54,13 @@ export interface BackupMessage extends WatchMessage {
 
 /** Of each channel its messages. */
 export interface WatchMessages {
+  /** Of commands to QEMU. */
   'qemu-cbt:qmp': QmpMessage;
+  /** Of calls on VMs and sessions. */
   'qemu-cbt:session': SessionMessage;
+  /** Of readings of a disk's bytes. */
   'qemu-cbt:stream': StreamMessage;
+  /** Of backups, restores and what else the backup program does. */
   'qemu-cbt:backup': BackupMessage;
 }
 

@@ -1,7 +1,6 @@
 /**
  * TypeDoc’s plugin for what it does not ask for itself: words for every parameter of every public call, what the call answers or throws,
- * and an example for every function and every class that has calls;
- * for most subpaths words for every member of a type, too.
+ * an example for every function and every class that has calls, and words for every member of a type.
  */
 import { ReflectionKind as Kind } from 'typedoc';
 
@@ -18,9 +17,6 @@ function lackingAt(signature, needsExample) {
   if (needsExample && !tags.includes('@example')) lacking.push('@example');
   return lacking;
 }
-
-/** Subpaths where every member of a type has words too. */
-const TOLD = ['facade/parallels', 'facade/vixdisklib', 'facade/vsphere', 'otel', 'testing'];
 
 /** Properties without words; what a class has from another, or has otherwise than it, has them there. */
 function untold(reflection) {
@@ -63,8 +59,7 @@ export function load(app) {
       for (const reflection of module.children ?? []) {
         for (const [one, lacking] of lackingIn(reflection))
           app.logger.warn(`${one.getFullName()} lacks ${lacking.join(', ')}`);
-        if (TOLD.includes(module.name))
-          for (const one of untold(reflection)) app.logger.warn(`${one.getFullName()} has no words`);
+        for (const one of untold(reflection)) app.logger.warn(`${one.getFullName()} has no words`);
       }
   });
 }

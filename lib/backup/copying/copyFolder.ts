@@ -46,7 +46,9 @@ export interface CopyFolderOptions extends CallOptions {
 
 /** A run that was copied. */
 export interface CopiedRun {
+  /** Its number. */
   run: number;
+  /** UUID of its point in time. */
   pit: string;
   /** Names of its disks that were copied. */
   disks: string[];
@@ -54,7 +56,9 @@ export interface CopiedRun {
 
 /** What a copy did. */
 export interface CopyFolderResult {
+  /** Absolute path of the folder that was copied. */
   from: string;
+  /** Absolute path of the copy. */
   to: string;
   /** Oldest first. */
   copied: CopiedRun[];
@@ -62,7 +66,9 @@ export interface CopyFolderResult {
   runs: number[];
   /** Bytes of the files of what was copied. */
   copiedBytes: number;
+  /** What could not be copied, or is damaged. */
   problems: CopyProblem[];
+  /** What whoever looks after backups should know. */
   warnings: string[];
 }
 

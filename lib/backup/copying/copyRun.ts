@@ -9,9 +9,13 @@ import type { PlannedRun } from './copyPlan.js';
 
 /** What could not be copied, as it is damaged here; `disk` null where that is the whole run. */
 export interface CopyProblem {
+  /** Number of the run. */
   run: number;
+  /** Name of the disk; null where it concerns the run. */
   disk: string | null;
+  /** Name of the file. */
   file: string;
+  /** What is wrong. */
   error: CbtError;
 }
 

@@ -23,6 +23,7 @@ import { ObjectRuns } from './objectRuns.js';
 
 /** Where to, and how. */
 export interface BackupToTargetOptions extends CallOptions {
+  /** Where the run is kept. */
   to: BackupTarget;
   /** Copy everything, also where an incremental backup is possible. */
   full?: boolean | undefined;
@@ -44,8 +45,11 @@ export interface BackupToTargetResult {
   run: string | null;
   /** UUID of its point in time. */
   pit: PointId | null;
+  /** Those that are in the run. */
   disks: ObjectDisk[];
+  /** Those that are not, and why. */
   failed: FailedDisk[];
+  /** What whoever looks after backups should know. */
   warnings: string[];
 }
 

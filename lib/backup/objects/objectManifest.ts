@@ -60,7 +60,9 @@ export type ObjectManifest = z.infer<typeof objectManifestSchema>;
 
 /** A run, with the key of its manifest: keys are in the order of the runs. */
 export interface ObjectRun {
+  /** Key of its manifest. */
   key: string;
+  /** What it says. */
   manifest: ObjectManifest;
 }
 

@@ -9,6 +9,7 @@ import { ObjectRuns } from './objectRuns.js';
 
 /** Which disk at which point, and where it goes. */
 export interface RestoreFromTargetOptions extends RestoreToOptions {
+  /** Where the runs are. */
   from: BackupTarget;
   /** PIT UUID of the run, or the key of its manifest; the newest that has the disk unless given. */
   pit?: PointId | undefined;
@@ -18,10 +19,13 @@ export interface RestoreFromTargetOptions extends RestoreToOptions {
 
 /** What was restored. */
 export interface RestoreFromTargetResult {
+  /** Name of the disk. */
   disk: DiskName;
   /** Key of the run's manifest. */
   run: string;
+  /** UUID of the run's point in time. */
   pit: PointId;
+  /** Size of the disk. */
   sizeBytes: number;
   /** Bytes of data that were written; the rest are zeros. */
   writtenBytes: number;

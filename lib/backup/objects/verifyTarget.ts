@@ -14,6 +14,7 @@ import { ObjectRuns } from './objectRuns.js';
 
 /** What is looked at. */
 export interface VerifyTargetOptions extends CallOptions {
+  /** Where the runs are. */
   from: BackupTarget;
   /** Told as bytes are read, of all disks. */
   onProgress?: OnProgress | undefined;
@@ -25,7 +26,9 @@ export interface VerifyTargetOptions extends CallOptions {
 export interface TargetProblem {
   /** Key of the run's manifest. */
   run: string;
+  /** Name of the disk; null where it concerns the run. */
   disk: DiskName | null;
+  /** What is wrong. */
   error: CbtError;
 }
 
@@ -35,6 +38,7 @@ export interface VerifyTargetResult {
   runs: ObjectRun[];
   /** Bytes of data that were read and compared with their sums. */
   checkedBytes: number;
+  /** What cannot be restored, and why. */
   problems: TargetProblem[];
   /** Objects that no run names: what a run that was killed left, or one that is under way just now. */
   unlisted: string[];
