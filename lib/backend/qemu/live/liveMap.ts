@@ -11,6 +11,7 @@ import type { NbdWanted } from '../../nbd/nbdAddon.js';
 import { NbdConnection } from '../../nbd/nbdConnection.js';
 import { removeExport } from '../own/exports.js';
 import { ignoreGone } from '../own/jobs.js';
+import { endUse } from '../own/queryIds.js';
 import type { BitmapName } from '../qmp/arguments.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -35,10 +36,9 @@ export class LiveMap {
     asked: { bitmaps: readonly BitmapName[]; sizeBytes: number; granularityBytes: number },
     signal?: AbortSignal,
   ): Promise<LiveMap> {
-    const id = await server.drawId();
     const { bitmaps, sizeBytes, granularityBytes } = asked;
     // The commands are not cancelled half-way: what there is must be known, to be removed.
-    return serve(client, server, id, signal, async () => {
+    return serve(client, server, signal, async (id) => {
       await qmp(client, 'blockdev-add', { driver: 'null-co', 'node-name': id, size: sizeBytes });
       const map = { node: id, name: MAP_BITMAP };
       // QEMU drains the guest's I/O once before a transaction: no write is half in the bitmaps.
@@ -66,8 +66,7 @@ export class LiveMap {
     own: boolean,
     signal?: AbortSignal,
   ): Promise<LiveMap> {
-    const id = await server.drawId();
-    return serve(client, server, id, signal, async () => {
+    return serve(client, server, signal, async (id) => {
       const depth = own ? { 'allocation-depth': true } : {};
       await qmp(client, 'block-export-add', {
         type: 'nbd',
@@ -105,24 +104,28 @@ export class LiveMap {
 async function serve(
   client: QmpPort,
   server: QueryServer,
-  id: string,
   signal: AbortSignal | undefined,
-  add: () => Promise<{ context: string; wanted: NbdWanted }>,
+  add: (id: string) => Promise<{ context: string; wanted: NbdWanted }>,
 ): Promise<LiveMap> {
-  const { socket: path, leave } = await server.join();
+  const id = await server.drawId();
+  const seat = await server.join().catch((error: unknown) => {
+    endUse(id);
+    throw error;
+  });
   const remove = async (): Promise<void> => {
     try {
-      // With the connection to QEMU gone there is nothing to be done; the next process clears it.
+      // With the connection to QEMU gone there is nothing to be done; whoever asks next clears it.
       if (!client.open) return;
       await removeExport(client, id);
       await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': id }));
     } finally {
-      await leave();
+      endUse(id);
+      await seat.leave();
     }
   };
   try {
-    const { context, wanted } = await add();
-    const target = { kind: 'unix', path, exportName: id } as const;
+    const { context, wanted } = await add(id);
+    const target = { kind: 'unix', path: seat.socket, exportName: id } as const;
     const connection = await NbdConnection.open(target, { contexts: [context], ...(signal && { signal }) });
     return new LiveMap(connection, context, wanted, remove);
   } catch (error) {

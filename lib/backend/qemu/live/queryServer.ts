@@ -9,7 +9,7 @@ import { readLease } from '../own/lease.js';
 import { clearLeftQueries, folderPrefix } from '../own/leftQueries.js';
 import { startServer } from '../own/nbdServer.js';
 import { makeOwnFolder } from '../own/ownFolder.js';
-import { makeQueryId } from '../own/queryIds.js';
+import { beginUse, endUse, makeQueryId } from '../own/queryIds.js';
 import { findSessions } from '../own/sessionParts.js';
 import { placeOfSocket, removeSocketElsewhere } from '../own/socketPlace.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -40,12 +40,14 @@ export class QueryServer {
     this.#place = place;
   }
 
-  /** A name for a node and its export that nothing else in this QEMU has. */
+  /** A name for a node and its export that nothing else in this QEMU has; the caller ends its use. */
   async drawId(): Promise<string> {
     drawn += 1;
     // Taken before the wait: another draw may come in between.
     const index = drawn;
-    return makeQueryId(await ownMark(), index);
+    const id = makeQueryId(await ownMark(), index);
+    beginUse(id, this.#client);
+    return id;
   }
 
   /** A server that runs at least until the seat is left, unless a session ends its own before. */
@@ -68,6 +70,7 @@ export class QueryServer {
     try {
       if (this.#client.open) await stopServer(this.#client);
     } finally {
+      endUse(own.folder);
       await removeSocketElsewhere(own.folder);
       await rm(own.folder, { recursive: true, force: true }).catch(() => undefined);
     }
@@ -87,11 +90,13 @@ export class QueryServer {
     await clearLeftQueries(this.#client);
     const place = this.#place ?? (await host.placeFor('fleece', []));
     const folder = await makeOwnFolder(host, place, await folderPrefix(host));
+    beginUse(folder, this.#client);
     try {
       const socket = await placeOfSocket(folder, host);
       await startServer(this.#client, socket);
       return { socket, folder, users: 0 };
     } catch (error) {
+      endUse(folder);
       await removeSocketElsewhere(folder);
       await rm(folder, { recursive: true, force: true });
       throw error;

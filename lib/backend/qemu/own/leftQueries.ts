@@ -1,4 +1,4 @@
-/** What questions left in a QEMU and beside it when the process that asked was killed. */
+/** What questions left in a QEMU and beside it when the process that asked was killed, or lost its connection. */
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import type { QmpPort } from '../qmp/qmpPort.js';
 import { removeExport, stopServer } from './exports.js';
 import { ignoreGone } from './jobs.js';
 import { isListening } from './nbdServer.js';
-import { askerOf } from './queryIds.js';
+import { askerOf, isInUse } from './queryIds.js';
 import { removeSocketElsewhere, socketElsewhere, socketInside } from './socketPlace.js';
 
 /** What questions left: in this QEMU, and in the folder for temporary files. */
@@ -22,7 +22,7 @@ export interface LeftQueries {
 }
 
 /**
- * What questions of processes that are gone left, or (`unknown`) of ones that cannot be seen from here: in another container, or
+ * What questions of processes that are gone left, and ours whose connection is lost; or (`unknown`) those of ones that cannot be seen from here: in another container, or
  * in one that was started anew.
  */
 export async function findLeftQueries(
@@ -35,9 +35,11 @@ export async function findLeftQueries(
     qmp(client, 'query-named-block-nodes', { flat: true }, options),
   ]);
   const states = new Map<string, string>();
+  const own = await ownMark();
   const isLeft = async (id: string): Promise<boolean> => {
     const asker = askerOf(id);
     if (asker === null) return false;
+    if (asker === own) return whose === 'dead' && !isInUse(id);
     const state = states.get(asker) ?? (await stateOf(asker));
     states.set(asker, state);
     return state === whose;
@@ -53,7 +55,8 @@ export async function findLeftQueries(
   const heard = (await listeningPaths()).map((socket) => path.dirname(socket));
   for (const folder of new Set([...there, ...heard])) {
     const [, asker = '', vm] = FOLDER_NAME.exec(path.basename(folder)) ?? [];
-    if ((vm !== hashOf(host.key) && vm !== hashOf(host.address)) || (await isRunning(asker))) continue;
+    if (vm !== hashOf(host.key) && vm !== hashOf(host.address)) continue;
+    if (asker === own ? isInUse(folder) : await isRunning(asker)) continue;
     if (!(await isAnothers(host, folder))) left.folders.push(folder);
   }
   return left;

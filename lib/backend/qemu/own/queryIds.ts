@@ -16,3 +16,20 @@ export function askerOf(id: string): string | null {
 export function makeQueryId(mark: string, index: number): string {
   return `${OWN_PREFIX}x-${mark}-${index % 1_000_000}`;
 }
+
+/** What this thread's questions have at the moment, of names and folders, by the connection that they are asked over. */
+const inUse = new Map<string, { readonly open: boolean }>();
+
+/** Until {@link endUse}, or until the connection is lost: with it nobody can take away what it stands for, and whoever comes next does. */
+export function beginUse(name: string, connection: { readonly open: boolean }): void {
+  inUse.set(name, connection);
+}
+
+export function endUse(name: string): void {
+  inUse.delete(name);
+}
+
+/** Whether a question of this thread's needs what has this name or path; all else that has our mark was left. */
+export function isInUse(name: string): boolean {
+  return inUse.get(name)?.open === true;
+}
