@@ -4,7 +4,8 @@
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CbtError, type CbtErrorDetails } from '../core/errors.js';
+import { CbtError, type CbtErrorDetails, invalidArgument } from '../core/errors.js';
+import { type Check, type Checks, checkOptions, flag, text } from '../core/options.js';
 import { isMissing, onFile } from './fileFault.js';
 import type { DiskRun, Manifest } from './manifest.js';
 import { type DamagedRun, readManifests } from './manifestFiles.js';
@@ -19,6 +20,12 @@ export interface Layer {
   /** What the run says of the disk. */
   disk: DiskRun;
 }
+
+const knownRuns: Check = (value, name) => {
+  if (!(value instanceof Map)) throw invalidArgument(name, value, 'manifests by the numbers of their runs');
+};
+
+const READ: Checks<NonNullable<Parameters<typeof BackupFolder.read>[1]>> = { create: flag, known: knownRuns };
 
 export type { DamagedRun } from './manifestFiles.js';
 
@@ -65,8 +72,10 @@ export class BackupFolder {
    */
   static async read(
     folder: string,
-    options: { create?: boolean; known?: ReadonlyMap<number, Manifest> } = {},
+    options: { create?: boolean | undefined; known?: ReadonlyMap<number, Manifest> | undefined } = {},
   ): Promise<BackupFolder> {
+    text(folder, 'folder');
+    checkOptions('BackupFolder.read', options, READ);
     const path = resolve(folder);
     if (options.create) await onFile(path, 'making', () => mkdir(path, { recursive: true, mode: 0o750 }));
     const names = await onFile(path, 'listing', () => readdir(path));

@@ -4,7 +4,7 @@
  */
 import { invalidArgument } from '../core/errors.js';
 import type { PointId } from '../core/ids.js';
-import { type Checks, integer, listOf, text } from '../core/options.js';
+import { type Check, type Checks, integer, listOf, shape, text } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 
 /**
@@ -63,6 +63,15 @@ export const KEEP_RULES: Checks<KeepRules> = {
   protect: listOf(text),
 };
 
+/** A manifest is one too. */
+const datedRun: Check = (value, name) => {
+  const { run, startedAt, pit } = (value ?? {}) as Partial<DatedRun>;
+  integer(0)(run, `${name}.run`);
+  if (typeof startedAt !== 'string' || Number.isNaN(Date.parse(startedAt)))
+    throw invalidArgument(`${name}.startedAt`, startedAt, 'a time, ISO 8601');
+  if (pit !== undefined) text(pit, `${name}.pit`);
+};
+
 /**
  * Numbers of the runs to keep, of one disk's or of any other list; the newest is always among them. Throws `ERR_CBT_INVALID_ARGUMENT` where no
  * rule counts, where one is no whole number of at least 1, and for a protected run that is not there.
@@ -75,6 +84,8 @@ export const KEEP_RULES: Checks<KeepRules> = {
  * ```
  */
 export function runsToKeep(runs: readonly DatedRun[], rules: KeepRules): Set<number> {
+  listOf(datedRun)(runs, 'runs');
+  shape<KeepRules>(KEEP_RULES)(rules, 'rules');
   return new Set(rulesThatKeep(runs, rules).keys());
 }
 

@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import type { DiskName, Epoch } from '../core/ids.js';
-import { flag, listOf, oneOf, required, shape, text } from '../core/options.js';
+import { flag, oneOf, required, shape, someOf, text } from '../core/options.js';
 import { openImageDisk } from '../host/openFile.js';
 import { requireNoHolder } from '../host/unused.js';
 import { fileIdentity } from '../linux/fileIdentity.js';
@@ -31,7 +31,7 @@ export interface OntoImage {
   trust?: boolean | undefined;
 }
 
-export const ONTO_IMAGES = listOf(
+export const ONTO_IMAGES = someOf(
   shape<OntoImage>({
     image: required(text),
     disk: text,

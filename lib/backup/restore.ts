@@ -7,18 +7,10 @@ import type { CallOptions } from '../core/callOptions.js';
 import type { DiskData } from '../core/diskData.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import type { DiskName, PointId } from '../core/ids.js';
-import {
-  anything,
-  type Checks,
-  callback,
-  checkOptions,
-  flag,
-  oneOf,
-  required,
-  text,
-} from '../core/options.js';
+import { type Checks, callback, checkOptions, flag, oneOf, required, text } from '../core/options.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type NbdTls, openData } from '../host/data.js';
+import { nbdTls } from '../host/dataTarget.js';
 import { type Logger, logger } from '../watch/logger.js';
 import { BlockTarget } from './blockTarget.js';
 import type { BackupFolder, Layer } from './folder.js';
@@ -71,8 +63,7 @@ const QUEUE_BYTES = 4 << 20;
 /** What is checked of them wherever a disk is restored from. */
 export const RESTORE_TO: Checks<RestoreToOptions> = {
   to: required(text),
-  // Looked at by whoever connects.
-  tls: anything,
+  tls: nbdTls,
   format: oneOf('raw', 'qcow2'),
   force: flag,
   onProgress: callback,

@@ -1,5 +1,6 @@
 /** The disks of a VM, running or off, as a backup source: one session, one instant. */
-import { CbtError } from '../core/errors.js';
+
+import { CbtError, invalidArgument } from '../core/errors.js';
 import type { DiskName } from '../core/ids.js';
 import { ofEach } from '../core/ofEach.js';
 import { type Checks, checkOptions } from '../core/options.js';
@@ -40,6 +41,7 @@ const VM_SOURCE: Checks<VmSourceOptions> = sessionChecks;
  * ```
  */
 export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
+  requireVm(vm);
   checkOptions('vmSource', options, VM_SOURCE);
   return {
     vm: vm.key,
@@ -68,6 +70,13 @@ export function vmSource(vm: Vm, options: VmSourceOptions = {}): BackupSource {
     forget: async (disk, point, signal) => throwFirst(await vm.forget(point, { disks: [disk], signal })),
     undo: async (disk, pit, signal) => throwFirst(await vm.undo(pit, { disks: [disk], signal })),
   };
+}
+
+/** Whatever has a VM's calls; a source has some of the same names, and no disks to list. */
+function requireVm(vm: unknown): void {
+  const { facts, disks, openDisk, begin, forget, undo } = (vm ?? {}) as Partial<Vm>;
+  if (![facts, disks, openDisk, begin, forget, undo].every((call) => typeof call === 'function'))
+    throw invalidArgument('vm', vm, 'a VM, as connectVm and openVm give them');
 }
 
 /** What the disks that were asked for are called in results; null where all are meant. */

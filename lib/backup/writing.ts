@@ -34,7 +34,7 @@ export interface WritingOptions {
 
 /** Takes the folder's lock; it is given back with the returned object. */
 export async function openForWriting(path: string, options: WritingOptions = {}): Promise<WritableFolder> {
-  const { path: absolute } = await BackupFolder.read(path, options);
+  const { path: absolute } = await BackupFolder.read(path, { create: options.create });
   const lock = await lockFolder(absolute);
   let alone: LockedFolder | null = null;
   const release = async (): Promise<void> => {

@@ -1,8 +1,8 @@
 /** The command line, declared once: commands, options, help with examples. Completion is made from the same tree. */
 import { Command, Option } from 'commander';
-import { invalidArgument } from '../core/errors.js';
 import { addBackup } from './backupCommands.js';
 import type { CliContext } from './context.js';
+import { checkFlagValues } from './flagValues.js';
 import { formatOption, TRUST } from './formatOptions.js';
 import { addHost } from './hostCommands.js';
 import { addLookInto } from './lookCommands.js';
@@ -57,16 +57,9 @@ Examples:
   qemu-cbt doctor disk.qcow2                        is everything in order?`,
     );
 
-  // An option whose variable was not set in a script would mean the current folder, or all disks.
   program.hook('preAction', (_, command) => {
     context.command = command;
-    for (const option of command.options) {
-      const value: unknown = command.getOptionValue(option.attributeName());
-      if (value === '' || (Array.isArray(value) && value.includes('')))
-        throw invalidArgument(option.long ?? option.flags, '', 'a value that is not empty');
-    }
-    for (const [index, value] of command.processedArgs.flat().entries())
-      if (value === '') throw invalidArgument(`argument ${index + 1}`, '', 'a value that is not empty');
+    checkFlagValues(command);
   });
 
   reading(program.command('pits'), 'list the points in time of a disk')

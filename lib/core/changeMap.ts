@@ -10,7 +10,7 @@ import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import type { DiskName, PointName } from './ids.js';
 import { checkCount, checkStart, holdLast, joinPending } from './mapParts.js';
 import { type ChangeMapSelection, selectionChecks } from './mapSelection.js';
-import { abortSignal, anything, type Checks, checkCall, checkOptions, milliseconds } from './options.js';
+import { abortSignal, type Checks, checkCall, checkOptions, count, milliseconds } from './options.js';
 import { type MapContent, type OwnMapFacts, ownMap } from './ownMap.js';
 import { Progress } from './progress.js';
 import { providedKernel } from './providedKernel.js';
@@ -52,7 +52,7 @@ export interface BatchOptions extends CallOptions {
   maxRanges?: number | undefined;
 }
 
-const BATCHES: Checks<BatchOptions> = { maxRanges: anything, signal: abortSignal, timeoutMs: milliseconds };
+const BATCHES: Checks<BatchOptions> = { maxRanges: count, signal: abortSignal, timeoutMs: milliseconds };
 
 /** Ranges in one batch of a stream: 1 MiB of pairs. */
 const BATCH_RANGES = 65_536;

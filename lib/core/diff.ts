@@ -69,7 +69,7 @@ const OPTIONS: Checks<DiffOptions> = {
   from: required(point),
   resume: text,
   chunkBytes: integer(512, 32 << 20),
-  queueBytes: integer(512),
+  queueBytes: integer(512, 1 << 30),
   signal: abortSignal,
   timeoutMs: milliseconds,
 };

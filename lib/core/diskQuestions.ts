@@ -2,7 +2,7 @@
 import type { CallOptions } from './callOptions.js';
 import type { PointName } from './ids.js';
 import { type ChangeMapSelection, selectionChecks } from './mapSelection.js';
-import { abortSignal, anything, type Checks, flag, milliseconds } from './options.js';
+import { abortSignal, type Checks, flag, milliseconds, point, required } from './options.js';
 import type { Instant } from './pointInTime.js';
 
 /** The two points between which changes are asked, and how they are read. */
@@ -25,10 +25,9 @@ export interface PitsOptions extends CallOptions {
 }
 
 export const PITS: Checks<PitsOptions> = { signal: abortSignal, timeoutMs: milliseconds, count: flag };
-// Points are told apart where they are read.
 export const CHANGES: Checks<ChangesOptions> = {
   ...selectionChecks,
-  from: anything,
-  to: anything,
+  from: required(point),
+  to: point,
   kinds: flag,
 };

@@ -1,5 +1,5 @@
 /** Which part of a map is asked for, and how the asking is followed and ended. */
-import { abortSignal, anything, type Checks, callback, milliseconds } from './options.js';
+import { abortSignal, byteCount, type Checks, callback, count, milliseconds } from './options.js';
 import type { OnProgress } from './progress.js';
 
 /** Which part of a map is read, and how it can be followed and stopped. */
@@ -18,9 +18,9 @@ export interface ChangeMapSelection {
 
 /** The checks of its options, for whoever takes them too. */
 export const selectionChecks: Checks<ChangeMapSelection> = {
-  // Looked at where the size is known.
-  start: anything,
-  max: anything,
+  // Whether it is in the disk is looked at where the size is known.
+  start: byteCount,
+  max: count,
   signal: abortSignal,
   timeoutMs: milliseconds,
   onProgress: callback,

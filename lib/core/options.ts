@@ -4,8 +4,9 @@
  */
 import type { CallOptions } from './callOptions.js';
 import { CbtError, invalidArgument, requireAbortSignal } from './errors.js';
-import { parseUuid } from './pointInTime.js';
-import { checkGranularity } from './rangePage.js';
+import { parsePoint } from './point.js';
+import { type Instant, parseUuid } from './pointInTime.js';
+import { checkByteCount, checkGranularity } from './rangePage.js';
 
 /** Throws `ERR_CBT_INVALID_ARGUMENT` about `name` where the value is not what it must be. */
 export type Check = (value: unknown, name: string) => void;
@@ -29,8 +30,8 @@ function checkFields<Options>(
   prefix: string,
   shown: unknown,
 ): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || shown === null)
-    throw invalidArgument(`options of ${what}`, shown, 'an object');
+  if (!isPlainObject(options) || shown === null)
+    throw invalidArgument(`options of ${what}`, shown, 'an object of options');
   const given = options as Record<string, unknown>;
   const known = new Map(Object.entries<Check | RequiredCheck>(checks));
   const unknown = Object.keys(given).find((name) => !known.has(name));
@@ -47,6 +48,13 @@ function checkFields<Options>(
   }
 }
 
+/** Of any realm. What has a class is something else in the options' place: a signal, a map, and would pass for no options at all. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** The option must be given. */
 export function required(check: Check): RequiredCheck {
   return { required: check };
@@ -56,10 +64,14 @@ export function required(check: Check): RequiredCheck {
 export const anything: Check = () => undefined;
 
 /** Not empty, and nothing in it that the system or JSON does not carry. */
-export const text: Check = (value, name) => {
-  if (typeof value !== 'string' || value === '' || /[\0\p{Cs}]/u.test(value))
-    throw invalidArgument(name, value, 'a text that is not empty');
-};
+export function textOf(expected: string): Check {
+  return (value, name) => {
+    if (typeof value !== 'string' || value === '' || /[\0\p{Cs}]/u.test(value))
+      throw invalidArgument(name, value, expected);
+  };
+}
+
+export const text = textOf('a text that is not empty');
 
 export const plainObject: Check = (value, name) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -80,8 +92,7 @@ export const uuid: Check = (value, name) => {
 
 /** A point in time: text, or an instant. */
 export const point: Check = (value, name) => {
-  if (typeof value === 'string' ? value === '' : typeof value !== 'object' || value === null)
-    throw invalidArgument(name, value, 'a PIT UUID, a changeId, the name of a bitmap, or an instant');
+  parsePoint(name, value as string | Instant);
 };
 
 /** At least one text. */
@@ -99,6 +110,15 @@ export const distinctNames: Check = (value, name) => {
     throw invalidArgument(`${name}[${twice}]`, (value as string[])[twice], 'a name that the list has once');
 };
 
+/** At least one of whatever passes. */
+export function someOf(check: Check): Check {
+  const list = listOf(check);
+  return (value, name) => {
+    list(value, name);
+    if ((value as unknown[]).length === 0) throw invalidArgument(name, 'an empty list', 'at least one');
+  };
+}
+
 /** A list of whatever passes; an empty one too. */
 export function listOf(check: Check): Check {
   return (value, name) => {
@@ -110,8 +130,8 @@ export function listOf(check: Check): Check {
 /** An object that has something for each name that the caller chose. */
 export function mapOf(check: Check): Check {
   return (value, name) => {
-    plainObject(value, name);
-    for (const [key, one] of Object.entries(value as object)) {
+    if (!isPlainObject(value)) throw invalidArgument(name, value, 'an object');
+    for (const [key, one] of Object.entries(value)) {
       text(key, `a name in ${name}`);
       check(one, `${name}[${JSON.stringify(key)}]`);
     }
@@ -136,6 +156,14 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check {
       );
   };
 }
+
+/** How many at most, `Infinity` for all of them. */
+export const count: Check = (value, name) => {
+  if (value !== Number.POSITIVE_INFINITY) integer(1)(value, name);
+};
+
+/** An offset into a disk, or the size of one. */
+export const byteCount: Check = (value, name) => checkByteCount(name, value as number);
 
 /** Bytes of a limit, `Infinity` for none. */
 export function limitOf(minBytes: number): Check {
@@ -167,7 +195,9 @@ export function shape<Options>(checks: Checks<Options>): Check {
 /** Bytes per bit of a bitmap. */
 export const granularity: Check = (value, name) => checkGranularity(name, value as number);
 
-/** The options of a call that can only be cancelled, or be late. */
+/** Of a call that can only be cancelled, or be late. */
+export const callChecks: Checks<CallOptions> = { signal: abortSignal, timeoutMs: milliseconds };
+
 export function checkCall(what: string, options: unknown): void {
-  checkOptions<CallOptions>(what, options, { signal: abortSignal, timeoutMs: milliseconds });
+  checkOptions(what, options, callChecks);
 }

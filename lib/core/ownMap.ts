@@ -5,13 +5,12 @@
 import type { BitmapKernel } from './bitmapKernel.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import type { DiskName, PointName } from './ids.js';
-import { anything, type Checks, checkOptions, listOf, required, text } from './options.js';
+import { anything, byteCount, type Checks, granularity, listOf, required, shape, text } from './options.js';
 import { emptyPager, fixedPager } from './pagers.js';
-import { rangesFrom, requireWithin } from './rangeAlgebra.js';
+import { isIterable, rangesFrom, requireWithin } from './rangeAlgebra.js';
 import {
   type ChangedRange,
   checkByteCount,
-  checkGranularity,
   checkProgress,
   checkRanges,
   type RangePage,
@@ -43,8 +42,8 @@ export interface OwnMapFacts {
 
 const FACTS: Checks<OwnMapFacts> = {
   disk: required(text),
-  sizeBytes: required(anything),
-  granularityBytes: anything,
+  sizeBytes: required(byteCount),
+  granularityBytes: granularity,
   from: text,
   to: text,
   warnings: listOf(text),
@@ -53,10 +52,8 @@ const FACTS: Checks<OwnMapFacts> = {
 
 /** What the constructor of a map takes. */
 export function ownMap(content: MapContent, given: OwnMapFacts, kernel: BitmapKernel) {
-  checkOptions('ChangeMap.from', given, FACTS);
+  shape<OwnMapFacts>(FACTS)(given, 'facts');
   const { disk, sizeBytes, granularityBytes = 512, from = '*', to = null, warnings = [] } = given;
-  checkByteCount('sizeBytes', sizeBytes);
-  checkGranularity('granularityBytes', granularityBytes);
   const pager = pagerOf('content', content, { disk, sizeBytes, kernel });
   const data =
     given.data === undefined ? undefined : pagerOf('data', given.data, { disk, sizeBytes, kernel });
@@ -76,8 +73,7 @@ function pagerOf(
     return ranges.length === 0 ? emptyPager : fixedPager(kernel, ranges);
   }
   if (isPager(content)) return checkedPager(content, `the ${argument} of ${disk}`);
-  if (typeof (content as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] !== 'function')
-    throw invalidArgument(argument, content, 'ranges, or a pager');
+  if (!isIterable(content)) throw invalidArgument(argument, content, 'ranges, or a pager');
   const ranges = rangesFrom(content, argument);
   requireWithin(ranges, sizeBytes, argument);
   return fixedPager(kernel, ranges);

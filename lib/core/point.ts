@@ -65,13 +65,17 @@ export function describePoint(point: Point): string {
   }
 }
 
-function readInstant(argument: string, { epoch, sequence, pit }: Instant): Point {
+function readInstant(argument: string, given: Instant): Point {
+  const { epoch, sequence, pit } = given;
   const [history, uuid] = [epoch, pit].map((text) => (typeof text === 'string' ? parseUuid(text) : null));
   const numbered = Number.isSafeInteger(sequence) && sequence >= 1 && sequence <= MAX_SEQUENCE;
   if (history && uuid && numbered) return { kind: 'instant', epoch: history, sequence, pit: uuid };
+  const shown = [epoch, sequence, pit].every((one) => ['string', 'number'].includes(typeof one))
+    ? `${epoch}/${sequence}/${pit}`
+    : given;
   throw invalidArgument(
     argument,
-    `${epoch}/${sequence}/${pit}`,
+    shown,
     `an epoch, a sequence number from 1 to ${MAX_SEQUENCE}, and a PIT UUID`,
   );
 }
@@ -79,7 +83,7 @@ function readInstant(argument: string, { epoch, sequence, pit }: Instant): Point
 function parseText(argument: string, text: string): Point {
   const expected = `a PIT UUID, a changeId, a bitmap name of 1 to ${MAX_NAME_BYTES} bytes, or *`;
   // A text has no more UTF-16 units than bytes of UTF-8, so a very long one is never encoded to learn that.
-  if (typeof text !== 'string' || text.length > MAX_NAME_BYTES)
+  if (typeof text !== 'string' || text.length > MAX_NAME_BYTES || /[\0\p{Cs}]/u.test(text))
     throw invalidArgument(argument, text, expected);
   if (text === '*') return { kind: 'allocated' };
   const changeId = parseChangeId(text);

@@ -5,7 +5,15 @@
 import type { BitmapKernel } from './bitmapKernel.js';
 import type { CallOptions } from './callOptions.js';
 import { invalidArgument } from './errors.js';
-import { abortSignal, anything, type Checks, checkOptions, milliseconds, required } from './options.js';
+import {
+  abortSignal,
+  byteCount,
+  type Checks,
+  checkOptions,
+  granularity,
+  milliseconds,
+  required,
+} from './options.js';
 import {
   type ChangedRange,
   checkByteCount,
@@ -118,8 +126,8 @@ const CLIP: Checks<ClipOptions> = { ...CALL, start: byteCount, end: byteCount };
 const ALIGN: Checks<AlignOptions> = { ...CALL, sizeBytes: byteCount };
 const BITS: Checks<BitsOptions> = {
   ...CALL,
-  granularityBytes: required(anything),
-  sizeBytes: required(anything),
+  granularityBytes: required(granularity),
+  sizeBytes: required(byteCount),
 };
 
 /** The algebra on a kernel, which is asked for at the first call that needs it. */
@@ -190,19 +198,27 @@ export function rangeAlgebra(kernel: () => Promise<BitmapKernel>): RangeAlgebra 
   };
 }
 
+/** A text is one too, and an empty one would be no range at all. */
+export function isIterable(value: unknown): boolean {
+  return (
+    typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function' &&
+    typeof value === 'object'
+  );
+}
+
 /** A list from ranges in any order, which may overlap and touch. */
 export function rangesFrom(ranges: Iterable<ChangedRange>, what = 'ranges'): Ranges {
-  if (typeof (ranges as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] !== 'function')
-    throw invalidArgument(what, ranges, 'an iterable of { offset, length }');
+  if (!isIterable(ranges)) throw invalidArgument(what, ranges, 'an iterable of { offset, length }');
   const list: ChangedRange[] = [];
   for (const range of ranges) {
     const { offset, length } = (range ?? {}) as Partial<ChangedRange>;
-    const end = (offset ?? Number.NaN) + (length ?? Number.NaN);
-    const exact = [offset, length, end].every((value) => Number.isSafeInteger(value) && Number(value) >= 0);
+    const numbers = typeof offset === 'number' && typeof length === 'number';
+    const values = numbers ? [offset, length, offset + length] : [Number.NaN];
+    const exact = values.every((value) => Number.isSafeInteger(value) && value >= 0);
     if (!exact || length === 0)
       throw invalidArgument(
         `${what}[${list.length}]`,
-        `${offset}+${length}`,
+        numbers ? `${offset}+${length}` : range,
         `an exact range of positive length that ends by ${MAX_DISK_BYTES}`,
       );
     list.push({ offset: Number(offset), length: Number(length) });
@@ -238,10 +254,6 @@ function checkBits(what: string, options: BitsOptions): void {
   checkOptions(what, options, BITS);
   checkGranularity('granularityBytes', options.granularityBytes);
   checkByteCount('sizeBytes', options.sizeBytes);
-}
-
-function byteCount(value: unknown, name: string): void {
-  checkByteCount(name, value as number);
 }
 
 function everywhere(signal: AbortSignal | undefined, endBytes = MAX_DISK_BYTES) {

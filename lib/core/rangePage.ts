@@ -108,8 +108,15 @@ export function rangeCount(ranges: Ranges): number {
   return ranges.length / 2;
 }
 
+/** The form alone: what is in it may be long. */
+export function requireFlat(argument: string, ranges: unknown): asserts ranges is Ranges {
+  if (!(ranges instanceof Float64Array))
+    throw invalidArgument(argument, ranges, 'a Float64Array of offsets and lengths');
+}
+
 /** Checks the promise that {@link Ranges} makes; for input from outside, O(n). */
 export function checkRanges(argument: string, ranges: Ranges): void {
+  requireFlat(argument, ranges);
   if (ranges.length % 2 !== 0)
     throw invalidArgument(argument, `${ranges.length} numbers`, 'pairs of offset and length');
   let previousEnd = -1;

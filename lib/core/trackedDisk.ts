@@ -17,7 +17,7 @@ import type { Problem } from './errors.js';
 import { CbtError, invalidArgument, throwIfAborted } from './errors.js';
 import type { DiskName, Epoch } from './ids.js';
 import { selectionChecks } from './mapSelection.js';
-import { checkCall, checkOptions } from './options.js';
+import { type Checks, callChecks, checkOptions } from './options.js';
 import { clipPager, emptyPager, fixedPager, unionPager } from './pagers.js';
 import { listForeign, type PitInfo, type PitList, trackingState } from './pitList.js';
 import { type Point, parsePoint } from './point.js';
@@ -86,8 +86,7 @@ export class TrackedDisk {
     epoch: Epoch | null;
     past: Epoch | null;
   }> {
-    checkCall('topLayer', options);
-    return this.#asked('topLayer', options, async ({ signal }) => {
+    return this.#asked('topLayer', options, callChecks, async ({ signal }) => {
       const state = await this.#state(signal);
       const { format, problem = null, voided = [] } = layerOf(state, 0);
       const epoch = currentChain(readCatalogue(state))?.epoch ?? null;
@@ -104,8 +103,7 @@ export class TrackedDisk {
    * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async pits(options?: PitsOptions): Promise<PitList> {
-    checkOptions('pits', options, PITS);
-    return this.#asked('pits', options, async ({ signal, count = true }) => {
+    return this.#asked('pits', options, PITS, async ({ signal, count = true }) => {
       const state = await this.#state(signal);
       const catalogue = readCatalogue(state);
       const chain = currentChain(catalogue);
@@ -147,8 +145,7 @@ export class TrackedDisk {
    * @throws `CbtError`: ERR_CBT_TRACKING_LOST or ERR_CBT_UNKNOWN_PIT with the reason where it is not known what changed: take a full backup.
    */
   async changes(options: ChangesOptions): Promise<ChangeMap> {
-    checkOptions('changes', options, CHANGES);
-    return this.#asked('changes', options, async ({ signal }) => {
+    return this.#asked('changes', options, CHANGES, async ({ signal }) => {
       const [from, to] = this.#ends(options);
       if (from.kind === 'allocated') {
         const pit = to?.kind === 'pit' ? to.pit : to?.kind === 'instant' ? to.pit : null;
@@ -172,7 +169,7 @@ export class TrackedDisk {
    * `work`, and what changed below it meanwhile is its failure at the end.
    */
   async onOneReading<T>(work: (ask: AskChanges) => Promise<T>, options?: CallOptions): Promise<T> {
-    return this.#asked('onOneReading', options, async ({ signal }) => {
+    return this.#asked('onOneReading', options, callChecks, async ({ signal }) => {
       const source = this.#source;
       if (source.onOneReading === undefined) return work((asked) => this.changes(asked));
       const state = await this.#state(signal);
@@ -243,8 +240,9 @@ export class TrackedDisk {
    * @throws `CbtError` where the disk, or what it is in, does not answer; nothing is answered short.
    */
   async allocated(options: ChangeMapSelection = {}): Promise<ChangeMap> {
-    checkOptions('allocated', options, selectionChecks);
-    return this.#asked('allocated', options, ({ signal }) => this.#allocated(options, signal));
+    return this.#asked('allocated', options, selectionChecks, ({ signal }) =>
+      this.#allocated(options, signal),
+    );
   }
 
   /**
@@ -376,9 +374,13 @@ export class TrackedDisk {
   #asked<Options extends CallOptions, T>(
     what: string,
     options: Options | undefined,
+    checks: Checks<Options>,
     work: (options: Partial<Options>) => Promise<T>,
   ): Promise<T> {
-    return this.#coded(() => within(what, options, (own) => work(own ?? {})));
+    return this.#coded(async () => {
+      checkOptions(what, options, checks);
+      return within(what, options, (own) => work(own ?? {}));
+    });
   }
 
   async #coded<T>(work: () => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@ import type { CallOptions } from '../core/callOptions.js';
 import { closing } from '../core/closing.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { throwIfAborted } from '../core/errors.js';
+import { checkCall, plainObject, text } from '../core/options.js';
 import type { EndSessionOptions, Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
@@ -52,7 +53,10 @@ export class BoundedVm extends PassedVm implements Vm {
     return new BoundedSession(await within('resume', options, (own) => this.vm.resume(pit, own)));
   }
 
-  qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
+  async qmp(command: string, args?: object, options?: CallOptions): Promise<unknown> {
+    text(command, 'command');
+    if (args !== undefined) plainObject(args, 'args');
+    checkCall('qmp', options);
     return within('qmp', options, (own) => this.vm.qmp(command, args, own));
   }
 
@@ -74,7 +78,8 @@ class BoundedSession extends PassedSession implements Session {
     return openBounded(options, (own) => this.session.openData(disk, own));
   }
 
-  check(disk?: string, options?: CallOptions): Promise<void> {
+  async check(disk?: string, options?: CallOptions): Promise<void> {
+    if (disk !== undefined) text(disk, 'disk');
     return within('check', options, (own) => this.session.check(disk, own));
   }
 

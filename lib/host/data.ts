@@ -1,24 +1,22 @@
 /** The wiring of disk data: from an export, or an image that no QEMU holds, to its bytes. */
-import type { NbdExport, NbdTarget } from '../backend/nbd/nbdTarget.js';
-import type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
-import { openBounded } from '../core/boundedData.js';
+import type { NbdTarget } from '../backend/nbd/nbdTarget.js';
+import { openBounded, openDataChecks } from '../core/boundedData.js';
 import type { CallOptions } from '../core/callOptions.js';
 import { ChangeMap } from '../core/changeMap.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
-import { invalidArgument } from '../core/errors.js';
+import { checkOptions, text } from '../core/options.js';
 import { loadKernel } from '../kernel/load.js';
+import { type DataTarget, requireTarget } from './dataTarget.js';
 import { requireRoomToWrite } from './roomForBitmaps.js';
 
 export type { NbdExport, NbdTls } from '../backend/nbd/nbdTarget.js';
 export type { QemuNbdImage } from '../backend/nbd/qemuNbdCommand.js';
-
-/** Where a disk's bytes are: an export, or an image file that no QEMU holds. */
-export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
+export type { DataTarget } from './dataTarget.js';
 
 /**
- * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`), or an image that no QEMU holds (`qemu-nbd`: a process of our
+ * Opens a disk's bytes: an NBD export (`unix`, `tcp`, `uri`, or its URI as a text), or an image that no QEMU holds (`qemu-nbd`: a process of our
  * own, which ends with the connection). Needs the libnbd addon; without it the error says what to install.
- * @param target An NBD export, or an image for qemu-nbd.
+ * @param target An NBD export, its URI, or an image for qemu-nbd.
  * @param options What else is wanted; each option says what holds without it.
  * @throws `CbtError` where it cannot be opened.
  * @example
@@ -27,10 +25,11 @@ export type DataTarget = NbdExport | ({ kind: 'qemu-nbd' } & QemuNbdImage);
  * const head = await data.read(0, 65_536);
  * ```
  */
-export async function openData(target: DataTarget, options?: OpenDataOptions): Promise<DiskData> {
+export async function openData(target: DataTarget | string, options?: OpenDataOptions): Promise<DiskData> {
+  const checked = requireTarget(target);
   return openBounded(options, async (own) => {
     const { NbdConnection } = await import('../backend/nbd/nbdConnection.js');
-    return NbdConnection.open(await described(target, own?.signal), own);
+    return NbdConnection.open(await described(checked, own?.signal), own);
   });
 }
 
@@ -44,13 +43,13 @@ export function serverOf(data: DiskData): string | null {
 async function described(target: DataTarget, signal: AbortSignal | undefined): Promise<NbdTarget> {
   if (target.kind !== 'qemu-nbd') return target;
   const { file, format, trust, withoutBacking, ...offer } = target;
-  if (typeof file !== 'string' || file === '' || file.includes('\0'))
-    throw invalidArgument('file', file, 'the path of an image');
   const { imageNode } = await import('./imageName.js');
   const node = await imageNode(file, { format, trust, withoutBacking, signal });
   if (offer.readOnly === false && node.driver === 'qcow2') await requireRoomToWrite(file, signal);
   return { ...offer, file, node };
 }
+
+const { contexts: _, ...EXPORT_MAP } = openDataChecks;
 
 /** A map of an export, and the connection that it is read through. */
 export interface ExportMap {
@@ -68,7 +67,7 @@ export interface ExportMap {
  * What an NBD export of anybody says of itself: a dirty bitmap by its name, or (`bitmap` null) what holds data. The export
  * must not change meanwhile. A bitmap that it does not offer is an error, never an empty map. The connection ends with
  * `close()`.
- * @param target The NBD export.
+ * @param target The NBD export, or its URI.
  * @param bitmap Name of the bitmap; null for what holds data.
  * @param options What else is wanted; each option says what holds without it.
  * @throws `CbtError` where the export has no such bitmap.
@@ -80,15 +79,18 @@ export interface ExportMap {
  * ```
  */
 export async function openExportMap(
-  target: DataTarget,
+  target: DataTarget | string,
   bitmap: string | null,
   options: Omit<OpenDataOptions, 'contexts'> = {},
 ): Promise<ExportMap> {
+  const { kind, ...at } = requireTarget(target);
+  if (bitmap !== null) text(bitmap, 'bitmap');
+  checkOptions('openExportMap', options, EXPORT_MAP);
   const context = bitmap === null ? 'base:allocation' : `qemu:dirty-bitmap:${bitmap}`;
   const kernel = await loadKernel();
   const data = await openData(target, { ...options, contexts: [context] });
   const facts = {
-    disk: target.kind === 'uri' ? target.uri : target.kind,
+    disk: 'uri' in at ? at.uri : kind,
     sizeBytes: data.info.sizeBytes,
     // An export does not tell; ranges are as fine as this at most.
     granularityBytes: 512,

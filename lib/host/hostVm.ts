@@ -4,7 +4,7 @@ import { parseLibvirtUri } from '../backend/libvirt/libvirtUri.js';
 import { inCallersTime } from '../core/callersTime.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import type { DiskName } from '../core/ids.js';
-import { checkCall } from '../core/options.js';
+import { type Check, callback, checkCall, checkOptions, text } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 import { timeLeft } from '../core/timeLeft.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
@@ -17,7 +17,7 @@ import { defaultStateFolder } from './lockedRecord.js';
 import { checkOpen, type OpenDiskOptions, ofVm } from './open.js';
 import { reachVmOrImages } from './openVm.js';
 import { RecordStore } from './recordStore.js';
-import type { ConnectVmOptions } from './vm.js';
+import { type ConnectVmOptions, connectChecks } from './vm.js';
 import { VmUnderHolds } from './vmUnderHolds.js';
 import { wayTo } from './ways.js';
 
@@ -169,6 +169,8 @@ export class HostVm {
    * @throws `CbtError`: the reason BUSY where somebody else changes or holds the VM; what `work` throws.
    */
   async changing<T>(task: string, work: () => Promise<T>, options?: CallOptions): Promise<T> {
+    text(task, 'task');
+    callback(work, 'work');
     return changing(await this.#whose('changing', options), task, work);
   }
 
@@ -181,6 +183,8 @@ export class HostVm {
    * @throws `CbtError`: BUSY where somebody else holds it.
    */
   async hold(who: string, client: Holds = this.#own, options?: CallOptions): Promise<void> {
+    text(who, 'who');
+    ofHolds(client, 'client');
     await client.hold(await this.#whose('hold', options), who);
   }
 
@@ -192,6 +196,8 @@ export class HostVm {
    * @returns Whether it was held.
    */
   async letGo(who: string, client: Holds = this.#own, options?: CallOptions): Promise<boolean> {
+    text(who, 'who');
+    ofHolds(client, 'client');
     return client.letGo(await this.#whose('letGo', options), who);
   }
 
@@ -207,6 +213,7 @@ export class HostVm {
    * @throws `CbtError` where it neither runs nor has images, or its monitor does not answer.
    */
   async connect(options: ConnectVmOptions = {}): Promise<Vm> {
+    checkOptions('connect', options, connectChecks);
     const left = timeLeft(options);
     const vm = await this.reach(options);
     try {
@@ -223,6 +230,7 @@ export class HostVm {
    * @throws `CbtError` where it cannot be reached.
    */
   async reach(options: ConnectVmOptions = {}): Promise<Vm> {
+    checkOptions('reach', options, connectChecks);
     const { nbdSocket, scratch, images, uuid } = this.entry;
     const left = timeLeft(options);
     const vm = await reachVmOrImages({
@@ -289,6 +297,10 @@ export class HostVm {
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', message, { details: { vm: this.name } });
   }
 }
+
+const ofHolds: Check = (value, name) => {
+  if (!(value instanceof Holds)) throw invalidArgument(name, value, 'what a client holds');
+};
 
 /** For what can be gone on without. */
 function codedOnly(thrown: unknown): null {

@@ -7,7 +7,7 @@ import { formatDomainAddress, LIBVIRT_PREFIX } from '../backend/libvirt/domainNa
 import { inCallersTime } from '../core/callersTime.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
 import { ofEach } from '../core/ofEach.js';
-import { anything, type Checks, checkOptions, text } from '../core/options.js';
+import { type Check, type Checks, checkOptions, listOf, plainObject, text } from '../core/options.js';
 import { timeLeft } from '../core/timeLeft.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import { untilAborted } from '../core/untilAborted.js';
@@ -21,7 +21,11 @@ import { searchUuid } from './uuidSearch.js';
 import { vmList } from './vmEntryChecks.js';
 import { wayTo } from './ways.js';
 
-const OPTIONS: Checks<InventoryOptions> = { file: text, env: anything, vms: vmList, stateFolder: text };
+const OPTIONS: Checks<InventoryOptions> = { file: text, env: plainObject, vms: vmList, stateFolder: text };
+
+const hostVm: Check = (value, name) => {
+  if (!(value instanceof HostVm)) throw invalidArgument(name, value, 'a VM of an inventory');
+};
 
 /** Wires that this version has. */
 const SERVED_WIRES: ReadonlySet<string> = new Set(['vim', 'metrics']);
@@ -105,6 +109,7 @@ export class Inventory {
    * @throws `CbtError` where it does not answer.
    */
   async domainsOf(uri: string, options?: CallOptions): Promise<readonly HostVm[]> {
+    if (uri !== '') text(uri, 'uri');
     const { stateFolder } = this.#options;
     const make = (entry: DomainEntry): HostVm => domainVm(entry, stateFolder);
     return inCallersTime('domainsOf', options, ({ signal }) => {
@@ -295,15 +300,18 @@ export class Inventory {
 
   /**
    * A VM by its number (`vm-7`); `vms`: as they were listed just now. In the order of the host file: VMs that have none yet get theirs so.
-   * @param text `vm-<number>`.
+   * @param number `vm-<number>`.
    * @param vms Those that are looked at; all unless given.
    * @param options Signal and deadline.
    * @returns The VM; null for what is no number of one.
    */
-  async numbered(text: string, vms?: readonly HostVm[], options?: CallOptions): Promise<HostVm | null> {
+  async numbered(number: string, vms?: readonly HostVm[], options?: CallOptions): Promise<HostVm | null> {
+    text(number, 'number');
+    if (vms !== undefined) listOf(hostVm)(vms, 'vms');
     return inCallersTime('numbered', options, async (own) => {
-      if (!/^vm-[1-9]\d*$/.test(text)) return null;
-      for (const vm of vms ?? (await this.#vms(own.signal))) if (idText(await vm.id(own)) === text) return vm;
+      if (!/^vm-[1-9]\d*$/.test(number)) return null;
+      for (const vm of vms ?? (await this.#vms(own.signal)))
+        if (idText(await vm.id(own)) === number) return vm;
       return null;
     });
   }

@@ -2,10 +2,10 @@
 import type { CallOptions } from '../core/callOptions.js';
 import { closing } from '../core/closing.js';
 import { warnOfCallback } from '../core/failedCallback.js';
-import { callback, checkCall } from '../core/options.js';
+import { type Checks, callback, checkCall, checkOptions, text } from '../core/options.js';
 import type { Vm } from '../core/vm.js';
 import { KeptVm, type VmState, type VmStateEvent } from './keptVm.js';
-import { checkOpenVm, type OpenVmOptions } from './openVm.js';
+import { keepChecks, type OpenVmOptions, requireWay } from './openVm.js';
 
 /** The VM that is kept, and who is told of it. */
 export interface KeepVmOptions extends Omit<OpenVmOptions, 'signal'> {
@@ -14,6 +14,8 @@ export interface KeepVmOptions extends Omit<OpenVmOptions, 'signal'> {
   /** Told of every change of its state. One that throws ends nothing, and is warned of. */
   onState?: ((event: VmStateEvent) => void) | undefined;
 }
+
+const KEEP: Checks<KeepVmOptions> = { ...keepChecks, as: text, onState: callback };
 
 /** A VM at hand. */
 export interface VmKeeper extends AsyncDisposable {
@@ -47,9 +49,9 @@ export interface VmKeeper extends AsyncDisposable {
  * ```
  */
 export function keepVm(options: KeepVmOptions): VmKeeper {
+  checkOptions('keepVm', options, KEEP);
+  requireWay(options);
   const { as, onState, ...open } = options;
-  if (onState !== undefined) callback(onState, 'onState');
-  checkOpenVm(open);
   const { qmp, images } = open;
   const name = as ?? qmp ?? Object.values(images ?? {})[0] ?? '';
   const kept = new KeptVm(name, open, (event) => {

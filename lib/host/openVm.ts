@@ -1,8 +1,18 @@
 /** The wiring of a VM, whether it runs or is off. */
 import { LIBVIRT_PREFIX } from '../backend/libvirt/domainName.js';
 import { isNobodyThere } from '../backend/qemu/wayToQemu.js';
-import { throwIfAborted } from '../core/errors.js';
-import { anything, type Checks, checkOptions, flag, oneOf, text, uuid } from '../core/options.js';
+import { invalidArgument, throwIfAborted } from '../core/errors.js';
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  flag,
+  listOf,
+  mapOf,
+  oneOf,
+  text,
+  uuid,
+} from '../core/options.js';
 import { timeLeft } from '../core/timeLeft.js';
 import type { CallOptions, Vm } from '../core/vm.js';
 import { within } from '../core/within.js';
@@ -31,15 +41,23 @@ export interface OpenVmOptions extends ConnectVmOptions {
   uuid?: string | undefined;
 }
 
-const OPEN: Checks<OpenVmOptions> = {
-  ...connectChecks,
+/** By names, or alone. */
+const imagePaths: Check = (value, name) => (Array.isArray(value) ? listOf(text) : mapOf(text))(value, name);
+
+const { signal, ...kept } = connectChecks;
+
+/** The checks of a VM that is kept at hand: no signal ends that. */
+export const keepChecks: Checks<Omit<OpenVmOptions, 'signal'>> = {
+  ...kept,
   qmp: text,
-  images: anything,
+  images: imagePaths,
   format: oneOf('qcow2', 'raw', 'parallels'),
   trust: flag,
   name: text,
   uuid,
 };
+
+const OPEN: Checks<OpenVmOptions> = { ...keepChecks, signal };
 
 /**
  * A VM as it is now: running, where somebody answers on its QMP socket, and off, where nobody listens there and its images are
@@ -61,9 +79,19 @@ export async function openVm(options: OpenVmOptions): Promise<Vm> {
   return qmp === undefined ? vm : underHolds(vm, qmp, left());
 }
 
-/** Checks what a VM is to be opened by, before anything is opened. */
-export function checkOpenVm(options: OpenVmOptions): void {
+function checkOpenVm(options: OpenVmOptions): void {
   checkOptions('openVm', options, OPEN);
+  requireWay(options);
+}
+
+/** Refuses a VM that nothing leads to. */
+export function requireWay({ qmp, images = {} }: OpenVmOptions, prefix = ''): void {
+  if (qmp !== undefined || Object.keys(images).length > 0) return;
+  throw invalidArgument(
+    `${prefix}qmp`,
+    qmp,
+    'a QMP socket or libvirt:<uri>#<domain>, where there are no images',
+  );
 }
 
 /** The same for who sees to holders himself: nothing is refused. */

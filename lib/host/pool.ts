@@ -4,13 +4,13 @@ import { closing } from '../core/closing.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { warnOfCallback } from '../core/failedCallback.js';
 import {
+  type Check,
   type Checks,
   callback,
   checkCall,
   checkOptions,
   integer,
   mapOf,
-  plainObject,
   required,
   shape,
   text,
@@ -19,7 +19,7 @@ import { timeLeft } from '../core/timeLeft.js';
 import type { Vm } from '../core/vm.js';
 import { within } from '../core/within.js';
 import { KeptVm, type VmState, type VmStateEvent } from './keptVm.js';
-import { checkOpenVm, type OpenVmOptions } from './openVm.js';
+import { keepChecks, type OpenVmOptions, requireWay } from './openVm.js';
 import { type Kinds, Places } from './places.js';
 import { type FoundSession, recoverVm } from './recoverVm.js';
 
@@ -59,8 +59,13 @@ export type Recovered = { vm: string } & (
 
 const LIMIT = integer(1);
 const LIMITS: Checks<PoolLimits> = { all: LIMIT, group: LIMIT, vm: LIMIT };
+const POOLED: Checks<PooledVm> = { ...keepChecks, group: text };
+const pooled: Check = (value, name) => {
+  shape<PooledVm>(POOLED)(value, name);
+  requireWay(value as PooledVm, `${name}.`);
+};
 const POOL: Checks<PoolOptions> = {
-  vms: required(mapOf(plainObject)),
+  vms: required(mapOf(pooled)),
   limits: shape<PoolLimits>(LIMITS),
   onState: callback,
 };
@@ -110,8 +115,6 @@ export class VmPool implements AsyncDisposable {
     };
     this.#vms = new Map(
       Object.entries(vms).map(([name, { group, ...open }]) => {
-        if (group !== undefined) text(group, `vms[${JSON.stringify(name)}].group`);
-        checkOpenVm(open);
         return [name, { kept: new KeptVm(name, open, tell), options: { ...open, group } }];
       }),
     );

@@ -1,5 +1,4 @@
 /** The wiring of a running QEMU: from its QMP socket, or its libvirt domain, to its disks, points in time and sessions. */
-import { invalidArgument } from '../core/errors.js';
 import {
   abortSignal,
   type Checks,
@@ -8,6 +7,7 @@ import {
   milliseconds,
   oneOf,
   text,
+  textOf,
 } from '../core/options.js';
 import { timeLeft } from '../core/timeLeft.js';
 import type { CallOptions, Vm } from '../core/vm.js';
@@ -64,8 +64,15 @@ export const connectChecks: Checks<ConnectVmOptions> = {
  * ```
  */
 export async function connectVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {
+  checkConnect(socket, options);
   const left = timeLeft(options);
   return underHolds(await reachVm(socket, options), socket, left());
+}
+
+/** Checks what is asked for, before anything is connected. */
+function checkConnect(socket: unknown, options: unknown): void {
+  textOf('the path of a QMP unix socket, or libvirt:<uri>#<domain>')(socket, 'socket');
+  checkOptions('connectVm', options, connectChecks);
 }
 
 /** The VM at this address, with its holders respected. */
@@ -81,10 +88,7 @@ export async function underHolds(vm: Vm, address: string, options: CallOptions):
 
 /** The same as {@link connectVm} for who sees to holders himself: nothing is refused. */
 export async function reachVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {
-  checkOptions('connectVm', options, connectChecks);
-  if (typeof socket !== 'string' || socket === '' || socket.includes('\0')) {
-    throw invalidArgument('socket', socket, 'the path of a QMP unix socket, or libvirt:<uri>#<domain>');
-  }
+  checkConnect(socket, options);
   const { signal, nbdSocket, scratch, timeoutMs, logger } = options;
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { acquireConnection } = await import('../backend/qemu/vmConnection.js');

@@ -5,6 +5,8 @@
  */
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
+import { point as checkPoint, uuid } from '../core/options.js';
+import type { Instant } from '../core/pointInTime.js';
 import { type EndSessionOptions, hasEnded, type Session } from '../core/session.js';
 import type { TrackedDisk } from '../core/trackedDisk.js';
 import type { TrackingOutcome } from '../core/tracking.js';
@@ -17,6 +19,7 @@ import type {
   VmDiskInfo,
   VmFacts,
 } from '../core/vm.js';
+import { checkBegin, checkDisks, checkEnd, checkStart } from '../core/vmOptions.js';
 import type { HoldStore } from './holdStore.js';
 import { beginChange, changing } from './holds.js';
 import { PassedSession, PassedVm } from './passed.js';
@@ -44,27 +47,36 @@ export class VmUnderHolds extends PassedVm implements Vm {
     return this.vm.openDisk(name, options);
   }
 
-  enable(options?: StartVmOptions): Promise<TrackingOutcome> {
+  // What is refused changes nothing: it is looked at before the change is told to others.
+  async enable(options?: StartVmOptions): Promise<TrackingOutcome> {
+    checkStart('enable', options);
     return this.#changing('enable', () => this.vm.enable(options));
   }
 
-  reset(options?: StartVmOptions): Promise<TrackingOutcome> {
+  async reset(options?: StartVmOptions): Promise<TrackingOutcome> {
+    checkStart('reset', options);
     return this.#changing('reset', () => this.vm.reset(options));
   }
 
-  disable(options?: DisksOptions): Promise<TrackingOutcome> {
+  async disable(options?: DisksOptions): Promise<TrackingOutcome> {
+    checkDisks('disable', options);
     return this.#changing('disable', () => this.vm.disable(options));
   }
 
-  forget(...asked: Parameters<Vm['forget']>): Promise<TrackingOutcome> {
-    return this.#changing('forget', () => this.vm.forget(...asked));
+  async forget(point: string | Instant, options?: DisksOptions): Promise<TrackingOutcome> {
+    checkPoint(point, 'point');
+    checkDisks('forget', options);
+    return this.#changing('forget', () => this.vm.forget(point, options));
   }
 
-  undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
+  async undo(pit: string, options?: DisksOptions): Promise<TrackingOutcome> {
+    uuid(pit, 'pit');
+    checkDisks('undo', options);
     return this.#changing('undo', () => this.vm.undo(pit, options));
   }
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {
+    checkBegin(options);
     const over = await this.#begin(options.detached ? 'begin' : 'a session');
     let session: Session;
     try {
@@ -132,11 +144,13 @@ class SessionUnderHolds extends PassedSession implements Session {
     return this.session.check(...asked);
   }
 
-  commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
+  async commit(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    checkEnd('commit', options);
     return this.#end(() => this.session.commit(options));
   }
 
-  rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
+  async rollback(options?: EndSessionOptions): Promise<TrackingOutcome> {
+    checkEnd('rollback', options);
     return this.#end(() => this.session.rollback(options));
   }
 

@@ -22,6 +22,8 @@ export class FakeQmpServer {
   private readonly commands: { command: FakeCommand; socket: net.Socket }[] = [];
   private waiting: (() => void)[] = [];
   connections = 0;
+  /** Commands that any client sent. */
+  received = 0;
 
   private constructor(
     readonly path: string,
@@ -105,6 +107,7 @@ export class FakeQmpServer {
       text += chunk;
       const lines = text.split('\n');
       text = lines.pop() ?? '';
+      this.received += lines.length;
       for (const line of lines) this.commands.push({ command: JSON.parse(line) as FakeCommand, socket });
       for (const wake of this.waiting.splice(0)) wake();
     });

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
-import { checkCall, plainObject, text } from '../../core/options.js';
+import { checkCall, text } from '../../core/options.js';
 import { settled } from '../../core/outcome.js';
 import { parsePoint } from '../../core/point.js';
 import { type Instant, requireUuid } from '../../core/pointInTime.js';
@@ -161,9 +161,6 @@ export class VmHandle implements Vm {
   }
 
   async qmp(command: string, args?: object, options: CallOptions = {}): Promise<unknown> {
-    text(command, 'command');
-    if (args !== undefined) plainObject(args, 'args');
-    checkCall('qmp', options);
     return this.#live().client.execute(command, args, { signal: options.signal });
   }
 

@@ -5,7 +5,7 @@
 import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../../core/errors.js';
 import type { DiskName } from '../../core/ids.js';
-import { type Checks, checkOptions, flag, integer, listOf, required, text } from '../../core/options.js';
+import { type Checks, checkOptions, flag, integer, names, required, text } from '../../core/options.js';
 import { within } from '../../core/within.js';
 import type { BackupFolder, Layer } from '../folder.js';
 import { checkLayerFiles } from '../layerFiles.js';
@@ -34,7 +34,7 @@ export interface CheckNewestOptions extends CallOptions {
 const CHECK: Checks<CheckNewestOptions> = {
   from: required(text),
   maxAgeMs: required(integer(1)),
-  disks: listOf(text),
+  disks: names,
   vm: text,
   strict: flag,
   ...CALL,

@@ -10,6 +10,7 @@ import type { CallOptions } from '../../../lib/core/callOptions.js';
 import { mending } from '../../../lib/host/leftover.js';
 import * as main from '../../../lib/index.js';
 import { eventually } from '../../helpers/eventually.js';
+import { methodsOf } from '../../helpers/methodsOf.js';
 import { qemuImg } from '../../helpers/qemuTools.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { listenSilently, type SilentServer } from '../../helpers/silent.js';
@@ -162,15 +163,6 @@ const AT_ONCE = [
     'ExportMap.close',
   ],
 ];
-
-/** Methods of an object and of what it is made from, as `Kind.method`. */
-function methodsOf(kind: string, object: object): string[] {
-  const found = new Set<string>();
-  for (let at = object; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at)))
-      if (typeof value === 'function' && name !== 'constructor') found.add(`${kind}.${name}`);
-  return [...found];
-}
 
 let before: string[];
 const everything = async (): Promise<string[]> =>

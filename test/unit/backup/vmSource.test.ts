@@ -16,7 +16,10 @@ function talkative(): Vm {
     commit: says('its folder stays'),
     rollback: says('its folder stays'),
   };
-  return { running: true, begin: async () => session } as unknown as Vm;
+  const calls = Object.fromEntries(
+    ['facts', 'disks', 'openDisk', 'forget', 'undo'].map((name) => [name, async () => undefined]),
+  );
+  return { running: true, ...calls, begin: async () => session } as unknown as Vm;
 }
 
 test.each(['commit', 'rollback'] as const)('what a session says at its end is told: %s', async (end) => {

@@ -20,6 +20,8 @@ import {
   uuid,
 } from '../../../lib/core/options.js';
 
+const PIT = '6f2b0d64-7d3a-4c0b-9a5f-0b3c5b1d2e3f';
+
 interface Options {
   folder: string;
   jobs?: number;
@@ -79,7 +81,12 @@ describe('each kind', () => {
   test.each([
     ['flag', flag, [true, false], ['no', 0, null]],
     ['uuid', uuid, ['{6F2B0D64-7D3A-4C0B-9A5F-0B3C5B1D2E3F}'], ['', '6f2b', 5]],
-    ['point', point, ['*', { epoch: 'e' }], ['', null, 7]],
+    [
+      'point',
+      point,
+      ['*', { epoch: PIT, sequence: 1, pit: PIT }],
+      ['', null, 7, [], {}, { epoch: PIT, sequence: 0, pit: PIT }, { epoch: Symbol('e') }, 'a\0'],
+    ],
     ['names', names, [['a', 'b']], ['a', [], ['a', ''], [5]]],
     ['oneOf', oneOf('a', 'b'), ['a'], ['c', 1, undefined]],
     ['milliseconds', milliseconds, [0.5, 2 ** 31 - 1], [0, -1, Number.NaN, Infinity, 2 ** 31, '5']],

@@ -22,7 +22,7 @@ import type { QmpPort } from '../qmp/qmpPort.js';
 
 /** What a session is called: its UUID, or the 16 digits of it that QEMU shows (with or without the … of messages). */
 export function requireTag(session: string): string {
-  const digits = /^([0-9a-f]{16})…?$/i.exec(session)?.[1];
+  const digits = typeof session === 'string' ? /^([0-9a-f]{16})…?$/i.exec(session)?.[1] : undefined;
   return digits?.toLowerCase() ?? tagOf(requireUuid('session', session));
 }
 
