@@ -142,7 +142,18 @@ const ending: Record<string, Call> = {
 
 /** Nothing is waited for; the rest is the library's own, or told by the tests of its own. */
 const AT_ONCE = [
-  ...['keepVm', 'createPool', 'CbtError', 'ChangeMap', 'Diff', 'Inventory', 'TrackedDisk', 'VmPool'],
+  ...[
+    'keepVm',
+    'createPool',
+    'CbtError',
+    'ChangeMap',
+    'Diff',
+    'Inventory',
+    'TrackedDisk',
+    'VmPool',
+    'pointId',
+    'changeId',
+  ],
   ...['VmPool.states', 'Inventory.passed', 'HostVm.become', 'HostVm.holders', 'ChangeMap.start'],
   ...[
     'HostVm.identity',

@@ -107,6 +107,11 @@ const rows: Record<string, () => Row> = {
       },
     },
   }),
+  copyFolder: () => ({
+    call: program.copyFolder,
+    options: { from: to(), to: join(folder.path, 'y') },
+    kinds: { ...RUN, all: flag },
+  }),
   listRuns: () => ({
     call: program.listRuns,
     options: { from: to() },

@@ -33,6 +33,7 @@ const socket = (): string => join(folder.path, 'nobody.sock');
 const target = () => ({ kind: 'unix', path: socket() }) as const;
 const image = (): string => join(folder.path, 'none.qcow2');
 
+const UUID = '6f2b0d64-7d3a-4c0b-9a5f-0b3c5b1d2e3f';
 const anyText = (value: unknown): boolean => typeof value === 'string' && (value === '' || text(value));
 const bytes = whole(0, main.MAX_DISK_BYTES);
 const CONNECT = {
@@ -66,6 +67,8 @@ const rows: Record<string, () => Row> = {
     args: { target: [target(), nothing], bitmap: ['b', (v) => v === null || text(v)] },
     kinds: OPEN_DATA,
   }),
+  pointId: () => ({ call: main.pointId, args: { text: [UUID, nothing] }, options: null }),
+  changeId: () => ({ call: main.changeId, args: { text: ['*', nothing] }, options: null }),
   findVmLeftovers: () => ({
     call: main.findVmLeftovers,
     args: { address: [socket(), text] },
