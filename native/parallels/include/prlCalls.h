@@ -37,6 +37,7 @@ PRL_RESULT PrlHandle_Free(PRL_HANDLE handle);
 PRL_RESULT PrlHandle_FromString(PRL_HANDLE hHandle, PRL_CONST_STR sXml);
 PRL_RESULT PrlHandle_GetType(PRL_HANDLE handle, PRL_HANDLE_TYPE_PTR type);
 PRL_RESULT PrlHandle_RegEventHandler(PRL_HANDLE hObj, PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR userData);
+PRL_RESULT PrlHandle_ToString(PRL_HANDLE hHandle, PRL_VOID_PTR_PTR ppXml);
 PRL_RESULT PrlHandle_UnregEventHandler(PRL_HANDLE hObj, PRL_EVENT_HANDLER_PTR handler, PRL_VOID_PTR userData);
 PRL_RESULT PrlHndlList_AddItem(PRL_HANDLE hHandlesList, PRL_HANDLE hItem);
 PRL_RESULT PrlHndlList_GetItem(PRL_HANDLE hHandlesList, PRL_UINT32 nItemIndex, PRL_HANDLE_PTR phItem);

@@ -13,6 +13,7 @@ extern "C" {
 
 typedef void PRL_VOID;
 typedef void *PRL_VOID_PTR;
+typedef void **PRL_VOID_PTR_PTR;
 typedef const void *PRL_CONST_VOID_PTR;
 typedef char *PRL_STR;
 typedef const char *PRL_CONST_STR;

@@ -131,8 +131,3 @@ CBT_API PRL_RESULT PrlApi_Deinit(void) {
   pthread_mutex_unlock(&life);
   return result;
 }
-
-/* No call here lends memory: what is freed with it came from elsewhere, and is not touched. */
-CBT_API PRL_RESULT PrlBuffer_Free(PRL_VOID_PTR buffer) {
-  return buffer == NULL ? PRL_ERR_INVALID_ARG : PRL_ERR_SUCCESS;
-}

@@ -50,6 +50,14 @@ const BY_HAND: Readonly<Record<string, Call>> = {
   PrlSrv_UnregEventHandler: registering(prl.PrlSrv_UnregEventHandler),
   PrlVm_RegEventHandler: registering(prl.PrlVm_RegEventHandler),
   PrlVm_UnregEventHandler: registering(prl.PrlVm_UnregEventHandler),
+  /** The text itself, which the library lends to the program. */
+  PrlHandle_ToString: ({ args }) => {
+    const of = handle(args);
+    const xml = args.flag('xml') ? ref<string>() : null;
+    args.end();
+    const code = prl.PrlHandle_ToString(of, xml);
+    return { code, values: [xml?.value === undefined ? null : Buffer.from(xml.value)] };
+  },
   PrlDisk_Read: async ({ args, readBuffer }) => {
     const disk = handle(args);
     const { start, bytes } = pieceOf(args);

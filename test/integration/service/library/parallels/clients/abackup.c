@@ -134,6 +134,10 @@ int main(int argc, char **argv) {
   }
   const char *folder = argv[3], *since = strcmp(argv[1], "full") == 0 ? NULL : argv[4];
   PRL_UINT32 disks = 0;
+  void *xml = NULL;
+  require(PrlHandle_ToString(backup, &xml), "text");
+  CHECK(strncmp(xml, "<BackupActivity><Uuid>{", 23) == 0 && strstr(xml, "<State>nbd+unix:") != NULL);
+  require(PrlBuffer_Free(xml), "its memory");
   require(PrlVmBackup_GetDisksCount(backup, &disks), "number of disks");
   for (PRL_UINT32 i = 0; i < disks; i++) {
     PRL_HANDLE disk;

@@ -68,6 +68,10 @@ static void texts(void) {
   OK(PrlStrList_GetItemsCount(list, &count));
   EQUALS(count, 1);
   CODE(PrlStrList_GetItemsCount(list, NULL), PRL_ERR_INVALID_ARG);
+  void *xml = &list;
+  CODE(PrlHandle_ToString(list, &xml), PRL_ERR_UNIMPLEMENTED);
+  CODE(PrlHandle_ToString(list, NULL), PRL_ERR_INVALID_ARG);
+  CHECK(xml == &list);
   OK(PrlStrList_GetItem(list, 0, NULL, &length));
   EQUALS(length, 5);
   char *exact = at_page_end(5), *less = at_page_end(4);
