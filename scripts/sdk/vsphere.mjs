@@ -119,7 +119,7 @@ function ofMethod(declarations, types, { name, inner, parameters, result }) {
     (type) => type.name === result.replace(/[?[\]]/g, '') && TYPES.get(type.name).kind === 'data',
   );
   if (answer !== undefined && answer.lacking.length > 0)
-    differences.push(`its ${answer.name} has ${answer.there} of ${answer.of} properties`);
+    differences.push(`its ${answer.name} has ${answer.there} of ${answer.of} properties (V13)`);
   return differences;
 }
 

@@ -94,7 +94,7 @@ export { Backup } from './objects/backup.js';
 export { Disk, type DiskInfo } from './objects/disk.js';
 export { type ChangedArea, DiskMap } from './objects/diskMap.js';
 export type { PRL_EVENT_HANDLER_PTR } from './objects/eventHandlers.js';
-export { configureLocalServer, LocalServer } from './objects/localServer.js';
+export { configureLocalServer, type FindPrlVmOptions, LocalServer } from './objects/localServer.js';
 export { configureDisks, type OpenPrlDiskOptions, openPrlDisk } from './objects/openDisk.js';
 export { type BeginBackupOptions, PrlVm } from './objects/virtualMachine.js';
 export { type PrlObject, Runtime, runWithRuntime } from './runtime.js';

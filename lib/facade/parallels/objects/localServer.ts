@@ -11,6 +11,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { CallOptions } from '../../../core/callOptions.js';
 import { CbtError } from '../../../core/errors.js';
+import { abortSignal, type Checks, milliseconds, oneOf } from '../../../core/options.js';
 import { HOST_VARIABLE, HostFileError } from '../../../host/hostFile.js';
 import { passedVmsSchema } from '../../../host/hostSchema.js';
 import type { HostVm, VmEntry } from '../../../host/hostVm.js';
@@ -24,7 +25,7 @@ import {
   PRL_ERR_VM_UUID_NOT_FOUND,
 } from '../constants/results.js';
 import { PrlError, toPrlError } from '../errors.js';
-import { closeInTime, inTime } from '../inTime.js';
+import { closeInTime, inTime, requireOptions } from '../inTime.js';
 import { type PrlObject, runtime } from '../runtime.js';
 import { OpenBackups } from './openBackups.js';
 import { PrlVm } from './virtualMachine.js';
@@ -43,6 +44,18 @@ const MAX_FILE_BYTES = 1 << 20;
 export function configureLocalServer(vms: string | readonly VmEntry[] | undefined): void {
   runtime().vms = vms;
 }
+
+/** How a VM is looked for. */
+export interface FindPrlVmOptions extends CallOptions {
+  /** By its name or number alone, or by its UUID alone; by either unless given. */
+  by?: 'name' | 'uuid' | undefined;
+}
+
+const FIND: Checks<FindPrlVmOptions> = {
+  by: oneOf('name', 'uuid'),
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+};
 
 /**
  * The server of `PrlSrv_LoginLocal`: finds the VMs of this machine. Logging off rolls open backups back.
@@ -84,24 +97,26 @@ export class LocalServer implements PrlObject, AsyncDisposable {
   /**
    * A VM by its name, or else by its number (`vm-7`) or its UUID. One that fits two VMs (two sockets of one name, a VM and its copy) is refused.
    * @param name Name, `vm-<number>` or UUID.
-   * @param options Signal and deadline.
+   * @param options By what it is looked for; signal and deadline.
    * @throws `PrlError`, whose `result` is the code that the SDK has for it: PRL_ERR_VM_UUID_NOT_FOUND where there is none,
    * PRL_ERR_INVALID_PARAM where it fits two.
    */
-  async findVm(name: string, options?: CallOptions): Promise<PrlVm> {
-    return inTime('findVm', options, (own) => this.#findVm(requireText('name', name), own));
+  async findVm(name: string, options: FindPrlVmOptions = {}): Promise<PrlVm> {
+    requireOptions('findVm', options, FIND);
+    const { by, signal, timeoutMs } = options;
+    return inTime('findVm', { signal, timeoutMs }, (own) => this.#findVm(requireText('name', name), by, own));
   }
 
-  async #findVm(name: string, own: CallOptions): Promise<PrlVm> {
+  async #findVm(name: string, by: FindPrlVmOptions['by'], own: CallOptions): Promise<PrlVm> {
     const { inventory, backups } = this.#loggedIn();
     const hosts = await inventory.vms(own);
     const one = (found: readonly HostVm[]) => new PrlVm(only(name, found), backups);
     const named = (wanted: string | undefined) => hosts.filter((host) => host.name === wanted);
-    const byName = named(name);
+    const byName = by === 'uuid' ? [] : named(name);
     if (byName.length > 0) return one(byName);
-    const numbered = named((await inventory.numbered(name, hosts, own))?.name);
+    const numbered = by === 'uuid' ? [] : named((await inventory.numbered(name, hosts, own))?.name);
     if (numbered.length > 0) return one(numbered);
-    const { found, silent } = await searchUuid(name, hosts, (host) => host.uuid(own));
+    const { found, silent } = await searchUuid(by === 'name' ? '' : name, hosts, (host) => host.uuid(own));
     if (found.length > 0) return one(found);
     const known = hosts.map((host) => host.name).join(', ') || 'none';
     const why = silent.map(
