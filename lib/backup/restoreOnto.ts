@@ -11,6 +11,7 @@ import type { PitList } from '../core/pitList.js';
 import { type OnProgress, Progress } from '../core/progress.js';
 import { type HeldImage, withHeldImage } from '../host/heldImage.js';
 import { requireNotNeeded } from '../host/neededAsIs.js';
+import { findRestoring, markRestoring, unmarkRestoring } from '../host/restoringMark.js';
 import { readPoints } from '../host/storedPoints.js';
 import { fileIdentity, requireEachFileOnce } from '../linux/fileIdentity.js';
 import { freeSpaceFor } from '../linux/freeSpace.js';
@@ -18,6 +19,7 @@ import { type Logger, logger } from '../watch/logger.js';
 import { ClusterSet } from './clusterSet.js';
 import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
+import type { Manifest } from './manifest.js';
 import { mayDiffer } from './mayDiffer.js';
 import { type ChosenOnto, ONTO_IMAGES, type OntoImage, ontoDisks } from './ontoDisks.js';
 import { CALL } from './options.js';
@@ -123,7 +125,7 @@ async function restoreAll(options: RestoreOntoOptions): Promise<RestoreOntoResul
   );
   // All of them are known before the first is written.
   const chosen = await ontoDisks({ folder, run, force, signal }, options.onto);
-  const work: Work = { folder, options, progress: new Progress('restore', onProgress), writing: false };
+  const work: Work = { folder, run, options, progress: new Progress('restore', onProgress), writing: false };
   const todo = chosen.map((one) => new Restoring(one));
   try {
     for (const one of todo)
@@ -134,10 +136,13 @@ async function restoreAll(options: RestoreOntoOptions): Promise<RestoreOntoResul
         if (one.written === null) return;
         const { newest, ...done } = one.written;
         const points = await pointsAfter(one.path, newest, signal);
+        await one.unmark();
         one.done = { disk: one.disk, image: one.path, ...done, points };
       });
   } catch (error) {
     throw inPart(error, todo);
+  } finally {
+    for (const one of todo) await one.letGo();
   }
   const restored = todo.map((one) => one.told());
   const [first] = restored;
@@ -147,6 +152,7 @@ async function restoreAll(options: RestoreOntoOptions): Promise<RestoreOntoResul
 
 interface Work {
   folder: BackupFolder;
+  run: Manifest;
   options: RestoreOntoOptions;
   progress: Progress;
   /** Whether all images are held and looked at. */
@@ -162,6 +168,8 @@ class Restoring {
   written: Written | null = null;
   done: RestoredOnto | null = null;
   error: CbtError | null = null;
+  /** Whether the mark at the image is of this restore alone. */
+  #mine = false;
 
   constructor(readonly chosen: ChosenOnto) {}
 
@@ -187,6 +195,28 @@ class Restoring {
       if (!(error instanceof CbtError) || error.code === 'ERR_CBT_INTERNAL' || !isItsOwn(error)) throw error;
       this.error = error.about(this.disk);
     }
+  }
+
+  /** From here on the image may be left in part; one that was left so by an earlier restore is marked already. */
+  async mark({ folder, run }: Work): Promise<void> {
+    const before = await findRestoring(this.path);
+    const marked = await markRestoring(this.path, {
+      from: folder.path,
+      run: run.run,
+      pit: run.pit,
+      disk: this.disk,
+    });
+    this.#mine = marked && before === null;
+  }
+
+  async unmark(): Promise<void> {
+    await unmarkRestoring(this.path);
+    this.#mine = false;
+  }
+
+  /** Nothing was written: the image is what it was. */
+  async letGo(): Promise<void> {
+    if (this.#mine && !this.begun) await unmarkRestoring(this.path).catch(() => undefined);
   }
 
   told(): RestoredOnto {
@@ -231,6 +261,7 @@ async function restoreHeld(
     work.writing = true;
     for (const { one, write } of ready)
       await one.attempt(options, async () => {
+        await one.mark(work);
         one.written = await write();
       });
     return;

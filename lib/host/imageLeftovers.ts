@@ -36,6 +36,7 @@ import { onFile } from '../linux/fileFault.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import { type Leftover, mending } from './leftover.js';
+import { findRestoring, howOn, inPart } from './restoringMark.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { mayBeNewest, readPoints } from './storedPoints.js';
 import { requireNoHolder } from './unused.js';
@@ -76,10 +77,19 @@ async function findBeside(
   const scratch = given === undefined ? [] : [given];
   const { theirs, unclear } = await findFoldersOf(images, scratch);
   const found: Leftover[] = [];
+  for (const image of images) found.push(...(await restoredInPart(image)));
   for (const left of theirs) found.push(await examine(left, signal));
   for (const left of unclear) found.push(await examineUnclear(left, signal));
   found.push(...(await findUnclearLeftovers(await placesAround(images, scratch))));
   return found;
+}
+
+/** An image that is not there is told by whoever opens it. */
+async function restoredInPart(image: string): Promise<Leftover[]> {
+  const restoring = await findRestoring(image);
+  if (restoring === null) return [];
+  const advice = howOn(restoring, image);
+  return [{ problem: true, message: `${image} ${inPart(restoring)}`, advice, mend: null }];
 }
 
 /** Nothing is done to a session whose images are not here: they may have its point in time. */

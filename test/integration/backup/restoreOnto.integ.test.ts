@@ -10,6 +10,8 @@ import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
 import { restore } from '../../../lib/backup/restore.js';
 import { restoreOnto } from '../../../lib/backup/restoreOnto.js';
+import { findImageLeftovers } from '../../../lib/host/imageLeftovers.js';
+import { findRestoring, unmarkRestoring } from '../../../lib/host/restoringMark.js';
 import { requireNoHolder } from '../../../lib/host/unused.js';
 import { cli } from '../../helpers/cli.js';
 import { eventually } from '../../helpers/eventually.js';
@@ -208,6 +210,21 @@ test('an image in use is BUSY and stays as it is; a VM of the host file that is 
   expect(one.stdout).toMatch(/data\.qcow2 is .*64 KiB of 4 MiB looked at/);
 });
 
+/** No run is begun on it, `doctor` names it; wanted as it is, its mark goes. */
+async function requireKnownInPart(): Promise<void> {
+  const refused = await refusalOf(run());
+  expect(refused).toMatchObject({ reason: 'BUSY' });
+  expect(refused.message).toContain(`--pit 1 --disk ${image} --onto ${image}`);
+  const [left] = await findImageLeftovers([image]);
+  expect(left).toMatchObject({ problem: true, mend: null });
+  expect(left?.message).toContain('restored in part');
+  // A copy of the file is another one.
+  await copyFile(image, `${image}.copy`);
+  await copyFile(`${image}.restoring`, `${image}.copy.restoring`);
+  expect(await findRestoring(`${image}.copy`)).toBeNull();
+  await unmarkRestoring(image);
+}
+
 test('called off or killed in the middle, the image tells the truth, and the same call ends the work', async () => {
   await io(`write -P 1 0 ${SIZE}`);
   await run();
@@ -223,8 +240,10 @@ test('called off or killed in the middle, the image tells the truth, and the sam
     expect(await new Doomed(program).work(order, 60_000)).toBe(false);
     // Our QEMU ends by itself, and stores what it recorded.
     await eventually(() => requireNoHolder(image, 'write'));
+    await requireKnownInPart();
     await requireTrueChain('incremental');
     expect((await onto({ pit: '1' })).disks).toMatchObject([{ by: 'changes' }]);
+    expect(await findRestoring(image)).toBeNull();
     expect(sumOf(await contentOf(image))).toBe(sumOf(Buffer.alloc(SIZE, 1)));
   } finally {
     await program.remove();
