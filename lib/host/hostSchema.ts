@@ -3,9 +3,11 @@
  * part names what it takes in words that end "…, expected …". What no version serves yet is part of it, so that a file can say it;
  * whoever uses such an entry is told.
  */
+
 import { z } from 'zod';
 import { parseUuid } from '../core/pointInTime.js';
 import { jobsSchema } from './jobSchema.js';
+import { LEAST_POINTS, MOST_POINTS } from './keepPoints.js';
 
 /** Control characters, halves of a character, and what turns the direction of text: none of it names anything. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
@@ -73,6 +75,15 @@ const vmShape = {
     .describe('Socket of an NBD server that this QEMU runs already.'),
   scratch: scratch.optional(),
   allowUnwatchedScratch: allowUnwatchedScratch.optional(),
+  keepPoints: z
+    .number('a whole number')
+    .int('a whole number')
+    .min(LEAST_POINTS, `at least ${LEAST_POINTS}`)
+    .max(MOST_POINTS, `at most ${MOST_POINTS}`)
+    .optional()
+    .describe(
+      'How many points in time stay on each disk when a program of the SDKs ends a backup; older ones are forgotten, whoever took them. All of them unless given.',
+    ),
 };
 
 function hasOneWay({ qmp, libvirt }: { qmp?: string | undefined; libvirt?: string | undefined }): boolean {

@@ -46,6 +46,11 @@ export interface VmEntry {
   allowUnwatchedScratch?: boolean | undefined;
   /** Socket of an NBD server that this QEMU runs already. */
   nbdSocket?: string | undefined;
+  /**
+   * How many points in time stay on each disk when a backup by the facades ends well, the older ones are forgotten, whoever took them; all of them
+   * unless given. At least 2.
+   */
+  keepPoints?: number | undefined;
 }
 
 /** A VM's number as every surface writes it, and `--vm` takes it. */

@@ -5,6 +5,7 @@ import {
   type Checks,
   distinctNames,
   flag,
+  integer,
   listOf,
   mapOf,
   required,
@@ -13,6 +14,7 @@ import {
   uuid,
 } from '../core/options.js';
 import type { VmEntry } from './hostVm.js';
+import { LEAST_POINTS, MOST_POINTS } from './keepPoints.js';
 
 const ENTRY: Checks<VmEntry> = {
   name: required(text),
@@ -25,6 +27,7 @@ const ENTRY: Checks<VmEntry> = {
   scratch: text,
   allowUnwatchedScratch: flag,
   nbdSocket: text,
+  keepPoints: integer(LEAST_POINTS, MOST_POINTS),
 };
 
 const entry: Check = (value, name) => {

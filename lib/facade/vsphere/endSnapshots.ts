@@ -3,6 +3,7 @@ import { CbtError, losesChain } from '../../core/errors.js';
 import { outcomeOf } from '../../core/outcome.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
+import { keepNewest } from '../../host/keepPoints.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { resumeSnapshot } from './content.js';
 import { SnapshotFault } from './faultClasses.js';
@@ -17,7 +18,8 @@ export async function endSnapshots(
     // A QEMU whose socket alone is gone has the images locked: it is not taken for one that is off, and its session not forgotten.
     await vm.withVm(async (connected) => {
       try {
-        await endSession(connected, snapshot);
+        const kept = await endSession(connected, snapshot);
+        await keepNewest(connected, kept, vm.entry.keepPoints);
       } catch (thrown) {
         const what = `snapshot ${snapshot.name} could not be ended in order`;
         throw new SnapshotFault(what, {}, thrown);
@@ -29,8 +31,8 @@ export async function endSnapshots(
   }
 }
 
-/** Returns only when QEMU holds nothing of it any more. */
-async function endSession(connected: Vm, snapshot: SnapshotRecord): Promise<void> {
+/** Returns only when QEMU holds nothing of it any more: the disks on which its point in time stays. */
+async function endSession(connected: Vm, snapshot: SnapshotRecord): Promise<readonly string[]> {
   const { tracked } = snapshot;
   try {
     const session = await resumeSnapshot(connected, snapshot);
@@ -39,15 +41,18 @@ async function endSession(connected: Vm, snapshot: SnapshotRecord): Promise<void
     if (unseen !== undefined) throw unseen;
     try {
       // A disk on which nothing of it is left is none to wait for.
-      await outcomeOf(tracked ? session.commit() : session.rollback());
+      const { disks } = await outcomeOf(tracked ? session.commit() : session.rollback());
+      return tracked ? disks.flatMap(({ disk, error }) => (error === undefined ? [disk] : [])) : [];
     } catch (thrown) {
       // Broken, or half-way rolled back by somebody: its point in time goes, and the next query with its changeId says so.
       const undone = thrown instanceof CbtError && thrown.details['ending'] === 'rollback';
       if (session.broken === null && !undone) throw thrown;
       await outcomeOf(session.rollback());
+      return [];
     }
   } catch (thrown) {
     // With a restart of QEMU, or by somebody else: there is only its name left to remove.
     if (!hasEnded(thrown)) throw thrown;
+    return [];
   }
 }

@@ -6,7 +6,7 @@ useLibrary();
 
 describe('PrlVmBackup_Commit', () => {
   test('keeps the point in time; without PBMBF_CREATE_MAP none is left', async () => {
-    const { daemon, vm } = await startVm();
+    const { daemon, vm } = await startVm({ keepPoints: 2 });
     await using _ = daemon;
     const pits = async (): Promise<number> => {
       await using machine = await connectVm(daemon.process.file('qmp.sock'));
@@ -20,5 +20,10 @@ describe('PrlVmBackup_Commit', () => {
     expect(await codeOf(prl.PrlVmBackup_Commit(unnamed))).toBe(0);
     expect(await pits()).toBe(1);
     expect(await codeOf(prl.PrlVmBackup_Commit(unnamed))).toBe(prl.PRL_ERR_BACKUP_BACKUP_NOT_FOUND);
+    // As many as its owner said.
+    for (const left of [2, 2]) {
+      expect(await codeOf(prl.PrlVmBackup_Commit(await beginBackup(vm)))).toBe(0);
+      expect(await pits()).toBe(left);
+    }
   });
 });

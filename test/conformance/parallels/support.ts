@@ -160,7 +160,9 @@ export async function expectTakenOff(
 }
 
 /** A running QEMU with one tracked disk `d`, and what the SDK needs to find it. */
-export async function startVm(): Promise<{ daemon: StorageDaemon; server: number; vm: number }> {
+export async function startVm(
+  entry: Partial<VmEntry> = {},
+): Promise<{ daemon: StorageDaemon; server: number; vm: number }> {
   const file = path('d.qcow2');
   await qemuImg('create', '-q', '-f', 'qcow2', file, String(64 * KIB64));
   const daemon = await StorageDaemon.start({ disks: [{ node: 'd', file }] });
@@ -173,6 +175,7 @@ export async function startVm(): Promise<{ daemon: StorageDaemon; server: number
       disks: ['d'],
       scratch: folder.path,
       nbdSocket: daemon.nbdPath,
+      ...entry,
     },
   ]);
   const server = ref<number>();

@@ -22,6 +22,15 @@ describe('RemoveSnapshot_Task', () => {
       [MIB, KIB64],
     ]);
   });
+  test('as many points stay as the owner of the VM says; an older changeId wants a full backup', async () => {
+    const { vm, key } = await startVm({ keepPoints: 2 });
+    await enable(vm);
+    const ids = [await pointInTime(vm), await pointInTime(vm), await pointInTime(vm)];
+    const { reference } = await snapshot(vm);
+    const ask = (id: string) => vm.QueryChangedDiskAreas(reference, key, 0, id);
+    expect((await faultOf(ask(ids[0]!))).name).toBe('FileFault');
+    for (const id of ids.slice(1)) expect((await ask(id)).changedArea ?? []).toEqual([]);
+  });
   test('a snapshot that is gone is ManagedObjectNotFound', async () => {
     const { vm } = await startVm();
     const { taken, reference } = await snapshot(vm);

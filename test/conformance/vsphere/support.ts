@@ -36,7 +36,12 @@ export interface TestVm {
 
 /** A running QEMU with a disk `d` of so many bytes, not tracked yet; gone when the test has ended. */
 export async function startVm(
-  options: ServiceOptions & { sizeBytes?: number; discard?: boolean; folder?: string } = {},
+  options: ServiceOptions & {
+    keepPoints?: number;
+    sizeBytes?: number;
+    discard?: boolean;
+    folder?: string;
+  } = {},
 ): Promise<TestVm> {
   const { sizeBytes = 64 * MIB, discard = false, ...service } = options;
   const folder: TemporaryFolder = await makeTemporaryFolder();
@@ -49,7 +54,7 @@ export async function startVm(
 /** QEMU on the disk of a folder that was used before: a restart of the VM. */
 export async function startOn(
   folder: string,
-  service: ServiceOptions = {},
+  { keepPoints, ...service }: ServiceOptions & { keepPoints?: number } = {},
   discard = false,
 ): Promise<TestVm> {
   const file = join(folder, 'd.qcow2');
@@ -65,6 +70,7 @@ export async function startOn(
       nbdSocket: daemon.nbdPath,
       allowUnwatchedScratch: true,
       disks: ['d'],
+      keepPoints,
     },
   ];
   const make = (): ServiceInstance => connect({ stateFolder: join(folder, 'state'), ...service, vms });

@@ -59,7 +59,7 @@ describe('what a host file says', () => {
     [
       'an unknown key, where it stands',
       'vms:\n  - name: web\n    qmpp: /x\n    qmp: /x',
-      '3:5 vms[0].qmpp is not known, expected one of: name, uuid, qmp, libvirt, images, agent, disks, nbdSocket, scratch, allowUnwatchedScratch',
+      '3:5 vms[0].qmpp is not known, expected one of: name, uuid, qmp, libvirt, images, agent, disks, nbdSocket, scratch, allowUnwatchedScratch, keepPoints',
     ],
     [
       'a key that names nothing',

@@ -5,6 +5,7 @@ import { escapeXml } from '../../../core/escapeXml.js';
 import type { Session } from '../../../core/session.js';
 import { untilAborted } from '../../../core/untilAborted.js';
 import type { Vm } from '../../../core/vm.js';
+import { keepNewest } from '../../../host/keepPoints.js';
 import { closeAll } from '../../closeAll.js';
 import { requireUint32 } from '../arguments.js';
 import { PHT_BACKUP } from '../constants/handleTypes.js';
@@ -38,15 +39,22 @@ export class Backup implements PrlObject, AsyncDisposable {
   readonly #vm: Vm;
   readonly #session: Session;
   readonly #keepsPoint: boolean;
+  readonly #keepPoints: number | undefined;
   readonly #onEnd: () => void;
   readonly #disks = new Set<Disk>();
   #ending: Promise<void> | null = null;
 
   /** @internal PrlVm.beginBackup makes them. */
-  constructor(vm: Vm, session: Session, keepsPoint: boolean, onEnd: () => void) {
+  constructor(
+    vm: Vm,
+    session: Session,
+    { keepsPoint, keepPoints }: { keepsPoint: boolean; keepPoints: number | undefined },
+    onEnd: () => void,
+  ) {
     this.#vm = vm;
     this.#session = session;
     this.#keepsPoint = keepsPoint;
+    this.#keepPoints = keepPoints;
     this.#onEnd = onEnd;
   }
 
@@ -137,6 +145,12 @@ export class Backup implements PrlObject, AsyncDisposable {
       const { disks } = await this.#session[this.#keepsPoint ? 'commit' : 'rollback'](own);
       const failed = disks.find(({ error }) => error !== undefined)?.error;
       if (failed !== undefined) throw failed;
+      if (this.#keepsPoint)
+        await keepNewest(
+          this.#vm,
+          disks.map(({ disk }) => disk),
+          this.#keepPoints,
+        );
     });
   }
 

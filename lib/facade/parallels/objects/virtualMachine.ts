@@ -113,7 +113,7 @@ export class PrlVm implements PrlObject {
 
   async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
     const { quiesce, entry } = this.#host;
-    const { agent, disks, scratch, allowUnwatchedScratch } = entry;
+    const { agent, disks, scratch, allowUnwatchedScratch, keepPoints } = entry;
     const vm = await this.#host.connect({ signal });
     try {
       // The file systems of a VM that is off are as quiet as they get.
@@ -134,7 +134,9 @@ export class PrlVm implements PrlObject {
           }),
         signal,
       });
-      const backup: Backup = new Backup(vm, session, createMap, () => this.#open.forget(backup));
+      const backup: Backup = new Backup(vm, session, { keepsPoint: createMap, keepPoints }, () =>
+        this.#open.forget(backup),
+      );
       return backup;
     } catch (thrown) {
       await vm.close();
