@@ -31,7 +31,10 @@ export function addBackup(program: Command, context: CliContext): void {
       'freeze the guest’s file systems for the instant (needs --agent, but of a libvirt domain)',
     )
     .option('--agent <socket>', 'unix socket of the guest agent')
-    .option('--scratch <folder>', 'where QEMU keeps what the guest overwrites meanwhile')
+    .option(
+      '--scratch <folder>',
+      'where QEMU keeps what the guest overwrites meanwhile (default: /tmp, or /var/tmp where that is memory or nearly full)',
+    )
     .option('--scratch-limit <bytes>', 'most bytes it may keep there (default: 80 % of what is free)')
     .option('--rate <bytes>', 'read at most so many bytes a second (K, M, G suffixes)')
     .option('--jobs <n>', 'disks copied at the same time (default: 2)')

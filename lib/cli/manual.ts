@@ -25,7 +25,10 @@ export const ENVIRONMENT: Terms = [
     'folder for records of VMs and their numbers (default: /var/lib/qemu-cbt for root, else ~/.local/state/qemu-cbt)',
   ],
   ['LIBVIRT_DEFAULT_URI', 'the libvirt that libvirt: without a URI means (default: qemu:///system)'],
-  ['TMPDIR', 'where sessions on running VMs put their files unless --scratch says'],
+  [
+    'TMPDIR',
+    'where sessions on running VMs put their files unless --scratch says; unset, /tmp, or /var/tmp where that is memory or has less than 1 GiB',
+  ],
   ['TZ', 'the time zone of the times that are shown'],
   [
     'QEMU_IMG, QEMU_NBD, QEMU_STORAGE_DAEMON, QEMU_CBT_FLOCK',

@@ -48,7 +48,10 @@ changes with \`qemu-cbt changes qmp:<socket>#<disk> --from <base> --session <id>
     .addOption(new Option('--mode <mode>', 'how the instant stays readable').choices(['fleece', 'overlay']))
     .option('--quiesce', 'freeze the guest’s file systems for the instant (needs --agent)')
     .option('--agent <socket>', 'unix socket of the guest agent')
-    .option('--scratch <folder>', 'where the session keeps what the guest overwrites')
+    .option(
+      '--scratch <folder>',
+      'where the session keeps what the guest overwrites (default: /tmp, or /var/tmp where that is memory or nearly full)',
+    )
     .option('--scratch-limit <bytes>', 'most bytes it may keep there (default: 80 % of what is free)')
     .option(
       '--scratch-unwatched',

@@ -88,7 +88,7 @@ export interface QuiesceOptions {
  * session breaks, never the guest.
  */
 export interface ScratchOptions {
-  /** Folder in which the session makes its own; that of the system for temporary files unless given. */
+  /** Folder in which the session makes its own; unless given that for temporary files, or /var/tmp where that is memory or nearly full and TMPDIR names none. */
   folder?: string | undefined;
   /** Bytes that all scratch files of the session may take together; 80 % of what is free unless given. */
   limitBytes?: number | undefined;

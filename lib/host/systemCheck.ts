@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { parseLibvirtUri } from '../backend/libvirt/libvirtUri.js';
 import { loadNbdAddon } from '../backend/nbd/nbdAddon.js';
@@ -12,6 +12,7 @@ import { CbtError, throwIfAborted } from '../core/errors.js';
 import { describeKernel, loadKernel } from '../kernel/load.js';
 import { fileSystemOf } from '../linux/fileSystem.js';
 import { freeSpaceIn } from '../linux/freeSpace.js';
+import { LEAST_SCRATCH_BYTES, scratchPlace } from '../linux/scratchPlace.js';
 import { defaultUri } from './diskName.js';
 import type { Inventory } from './inventory.js';
 import { addressesIn } from './libvirtVms.js';
@@ -32,7 +33,7 @@ export interface SystemFact {
 /** What is looked at beside the machine itself. */
 export interface SystemCheckOptions {
   inventory: Inventory;
-  /** Where sessions are given their files; that for temporary files unless given. */
+  /** Where sessions are given their files; as begin chooses unless given. */
   scratch?: string | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -40,7 +41,6 @@ export interface SystemCheckOptions {
 /** As `engines` in package.json has it. */
 const LEAST_NODE = [20, 17] as const;
 /** A session whose files have less room than this is hardly begun before it ends. */
-const LEAST_SCRATCH_BYTES = 1 << 30;
 
 /** Looks at everything; what is wrong with one thing hides no other. */
 export async function checkSystem(options: SystemCheckOptions): Promise<SystemFact[]> {
@@ -51,7 +51,7 @@ export async function checkSystem(options: SystemCheckOptions): Promise<SystemFa
     await ofAddon(),
     ofLibnbd(install),
     ...(await ofPrograms(install, options.signal)),
-    await ofScratch(options.scratch ?? tmpdir()),
+    await ofScratch(options.scratch ?? (await scratchPlace())),
     ...(await ofHostFile(options)),
     await ofLibvirt(options),
   ];

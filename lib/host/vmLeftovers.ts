@@ -4,8 +4,7 @@
  */
 
 import { lstat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { findPausedForSpace } from '../backend/qemu/graph/pausedForSpace.js';
 import type { Lease } from '../backend/qemu/own/lease.js';
 import { clearLeftQueries, findLeftQueries } from '../backend/qemu/own/leftQueries.js';
@@ -36,6 +35,7 @@ import { pointLeftAfter } from '../core/pointLeft.js';
 import { timeLeft } from '../core/timeLeft.js';
 import { within } from '../core/within.js';
 import { isMissing } from '../linux/fileFault.js';
+import { scratchPlaces } from '../linux/scratchPlace.js';
 import { type Leftover, mending } from './leftover.js';
 import { ofPaused } from './pausedVm.js';
 import { wayTo } from './ways.js';
@@ -124,9 +124,9 @@ async function endLost(client: QmpPort, lost: LeftFolder, signal: AbortSignal | 
   if (stays !== undefined) throw stays.why;
 }
 
-/** In the folder for temporary files, where sessions of every VM are: one that cannot be told may have nothing to do with what is asked about. */
+/** In a folder for temporary files, where sessions of every VM are: one that cannot be told may have nothing to do with what is asked about. */
 export function isAnybodys(folder: string): boolean {
-  return dirname(folder) === resolve(tmpdir());
+  return scratchPlaces().includes(dirname(folder));
 }
 
 /** Folders of sessions of which nothing else can be told. */

@@ -4,7 +4,6 @@
  */
 
 import { lstat, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { resolveBackingFile } from '../backend/image/backing/backingName.js';
 import { readOverlayHead } from '../backend/image/qcow2/overlayHead.js';
@@ -24,6 +23,7 @@ import {
 import { instantOf } from '../core/changeId.js';
 import { CbtError } from '../core/errors.js';
 import { isContentGone } from '../core/session.js';
+import { scratchPlaces } from '../linux/scratchPlace.js';
 import { realPathAsText } from '../linux/textPath.js';
 import { type ImageNode, imageNode, nameOfNode } from './imageName.js';
 import { qemuImg } from './imageTool.js';
@@ -159,7 +159,7 @@ export async function placesAround(
   scratch: readonly string[] = [],
 ): Promise<string[]> {
   const beside = (await Promise.all(images.map(truePath))).map(dirname);
-  return [...new Set([...beside, tmpdir(), ...scratch].map((place) => resolve(place)))];
+  return [...new Set([...beside, ...scratchPlaces(), ...scratch].map((place) => resolve(place)))];
 }
 
 /**

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { SessionMode } from '../../core/session.js';
 import { onFile } from '../../linux/fileFault.js';
+import { scratchPlace, scratchPlaces } from '../../linux/scratchPlace.js';
 import type { WaitOptions } from '../../linux/waiting.js';
 import type { FreezeOptions, FrozenResult } from './guest/frozenWork.js';
 import { thawLeft, withFrozenGuest } from './guest/guestFreeze.js';
@@ -47,11 +48,11 @@ export class PlainHost implements QemuHost {
   }
 
   /**
-   * Scratch files go to the system's folder for temporary files, overlays beside the first disk's image, because what the guest
+   * Scratch files go to the folder that the system has for such; of a QEMU that is confined to the one that its rules are written for. Overlays go beside the first disk's image, because what the guest
    * writes to them must outlive a restart of the machine.
    */
   async placeFor(mode: SessionMode, disks: readonly { readonly filename: string }[]): Promise<string> {
-    if (mode === 'fleece') return tmpdir();
+    if (mode === 'fleece') return this.confinedBy === null ? scratchPlace() : tmpdir();
     const image = disks[0]?.filename ?? '';
     const seen = image.startsWith('/') ? await stat(image).catch(() => null) : null;
     if (seen?.isFile()) return path.dirname(image);
@@ -63,7 +64,7 @@ export class PlainHost implements QemuHost {
   }
 
   async placesToSearch(_signal?: AbortSignal): Promise<string[]> {
-    return [tmpdir()];
+    return scratchPlaces();
   }
 
   async own(folder: string): Promise<void> {

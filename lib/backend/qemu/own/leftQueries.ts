@@ -50,8 +50,9 @@ export async function findLeftQueries(
   if (whose === 'unknown') return left;
   // A server whose asker is gone still listens in the asker's folder, whose name says for which VM; also when that was removed.
   const { host } = client;
-  const place = await host.placeFor('fleece', []);
-  const there = (await readdir(place).catch(() => [])).map((name) => path.join(place, name));
+  const there: string[] = [];
+  for (const place of await host.placesToSearch())
+    there.push(...(await readdir(place).catch(() => [])).map((name) => path.join(place, name)));
   const heard = (await listeningPaths()).map((socket) => path.dirname(socket));
   for (const folder of new Set([...there, ...heard])) {
     const [, asker = '', vm] = FOLDER_NAME.exec(path.basename(folder)) ?? [];
