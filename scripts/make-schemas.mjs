@@ -5,7 +5,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const { hostJsonSchema } = await import('../dist/host/hostSchema.js');
 const { listJsonSchema } = await import('../dist/backup/listing/listSchema.js');
-const schemas = { 'host.schema.json': hostJsonSchema(), 'list.schema.json': listJsonSchema() };
+const { outputJsonSchema } = await import('../dist/cli/outputs/outputs.js');
+const schemas = {
+  'host.schema.json': hostJsonSchema(),
+  'list.schema.json': listJsonSchema(),
+  'output.schema.json': outputJsonSchema(),
+};
 
 for (const [name, schema] of Object.entries(schemas)) {
   const file = new URL(`../docs/${name}`, import.meta.url);
