@@ -111,6 +111,7 @@ const rows: Record<string, () => Row> = {
           scratch: text,
           allowUnwatchedScratch: flag,
           nbdSocket: text,
+          keepPoints: whole(2, 10_000),
         },
       },
     },
