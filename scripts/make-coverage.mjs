@@ -72,7 +72,7 @@ for (const [name, file, what] of tables) {
     ? (await import(pathToFileURL(comparer).href)).compare(report.get(name))
     : null;
   const entries = surface.map((entry) => judged(entry, compared?.functions));
-  if (what === 'functions') entries.forEach(requireNumber);
+  entries.forEach(requireNumber);
   const count = (status) => entries.filter((entry) => entry.status === status).length;
   lines.push(
     `## ${name}`,

@@ -8,19 +8,20 @@ import { HANDLERS } from './handlers.js';
 /** Answered before there is a session. */
 const FREE = ['ServiceInstance.RetrieveServiceContent', 'SessionManager.Login'];
 const REASONS: Readonly<Record<string, string>> = {
-  'EventManager.CreateCollectorForEvents': 'there are no events: its pages are empty',
-  'EventManager.QueryEvents': 'there are no events: none',
-  'OptionManager.QueryOptions': 'there are no options: none',
-  'PerformanceManager.QueryAvailablePerfMetric': 'there are no figures: none',
-  'PerformanceManager.QueryPerf': 'there are no figures: none',
-  'PerformanceManager.QueryPerfCounter': 'there are no figures: none',
-  'PerformanceManager.QueryPerfProviderSummary': 'there are no figures: supports none',
-  'SearchIndex.FindAllByDnsName': 'VMs whose entry names the socket of a guest agent; not the host',
-  'SearchIndex.FindAllByIp': 'VMs whose entry names the socket of a guest agent; not the host',
-  'SearchIndex.FindByDnsName': 'VMs whose entry names the socket of a guest agent; not the host',
-  'SearchIndex.FindByIp': 'VMs whose entry names the socket of a guest agent; not the host',
-  'SessionManager.SetLocale': 'there is one language: accepted, and without effect',
-  'TaskManager.CreateCollectorForTasks': 'the filter is not looked at: all tasks of the last ten minutes',
+  'EventManager.CreateCollectorForEvents': 'there are no events: its pages are empty (V16)',
+  'EventManager.QueryEvents': 'there are no events: none (V16)',
+  'OptionManager.QueryOptions': 'there are no options: none (V16)',
+  'PerformanceManager.QueryAvailablePerfMetric': 'there are no figures: none (V16)',
+  'PerformanceManager.QueryPerf': 'there are no figures: none (V16)',
+  'PerformanceManager.QueryPerfCounter': 'there are no figures: none (V16)',
+  'PerformanceManager.QueryPerfProviderSummary': 'there are no figures: supports none (V16)',
+  'SearchIndex.FindAllByDnsName': 'VMs whose entry names the socket of a guest agent; not the host (V14)',
+  'SearchIndex.FindAllByIp': 'VMs whose entry names the socket of a guest agent; not the host (V14)',
+  'SearchIndex.FindByDnsName': 'VMs whose entry names the socket of a guest agent; not the host (V14)',
+  'SearchIndex.FindByIp': 'VMs whose entry names the socket of a guest agent; not the host (V14)',
+  'SessionManager.SetLocale': 'there is one language: accepted, and without effect (V16)',
+  'TaskManager.CreateCollectorForTasks':
+    'the filter is not looked at: all tasks of the last ten minutes (V16)',
 };
 
 /** How far the facade has it. */
@@ -33,7 +34,7 @@ function entryOf(name: string): SurfaceEntry {
   const reason = REASONS[name];
   if (reason !== undefined) return { name, status: 'partial', reason };
   if (FREE.includes(name)) return { name, status: 'full' };
-  if (HANDLERS[name] === undefined) return { name, status: 'absent', reason: 'NotSupported' };
+  if (HANDLERS[name] === undefined) return { name, status: 'absent', reason: 'NotSupported (V16)' };
   return ofFacade(name);
 }
 
