@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cliWith } from '../../helpers/cli.js';
 import { eventually } from '../../helpers/eventually.js';
+import { TOP_GUID, writeHdd } from '../../helpers/parallelsBuilder.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
@@ -23,6 +24,12 @@ beforeAll(async () => {
     await qemuImg('create', '-q', '-f', 'qcow2', at('vms', `${name}.qcow2`), '2M');
     await qemuIo(['-f', 'qcow2', at('vms', `${name}.qcow2`)], 'write -P 1 0 64k');
   }
+  const hdd = writeHdd(at('vms', 'legacy.hdd'), {
+    clusterSectors: 2048,
+    diskSectors: 4096,
+    images: [{ guid: TOP_GUID, file: 'root.hds' }],
+  });
+  await qemuImg('create', '-q', '-f', 'parallels', join(hdd, 'root.hds'), '2M');
   daemon = await StorageDaemon.start({ disks: [{ node: 'vda', file: at('vms', 'web.qcow2') }] });
 });
 afterAll(async () => {
