@@ -38,7 +38,7 @@ async function makeVms(folder) {
   const vms = [];
   for (let at = 0; at < VMS; at += 1) {
     if (at > 0) await copyFile(path(0), path(at));
-    vms.push({ name: `vm${at}`, qmp: join(folder, `${at}.qmp`), images: { vda: path(at) } });
+    vms.push({ name: `vm${at}`, qmpSocket: join(folder, `${at}.qmp`), images: { vda: path(at) } });
   }
   return vms;
 }

@@ -30,9 +30,9 @@ export async function vmwareCases(work, only = '') {
   try {
     const entry = {
       name: 'vm',
-      qmp: daemon.qmp,
+      qmpSocket: daemon.qmp,
       nbdSocket: daemon.nbd,
-      scratch: folder,
+      scratchFolder: folder,
       allowUnwatchedScratch: true,
     };
     const serviceOf = (disks) => connect({ stateFolder: join(folder, 'state'), vms: [{ ...entry, disks }] });

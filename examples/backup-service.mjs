@@ -1,7 +1,7 @@
 // A service that backs up many VMs, again and again, until SIGTERM; what happens is a JSON line each on stdout.
 //   node examples/backup-service.mjs <service.json>
 // service.json: { "folder": "/backups", "everyMs": 3600000, "giveUpMs": 1800000, "keep": 14,
-//                 "vms": { "web": { "qmp": "/run/web.qmp", "images": { "vda": "/images/web.qcow2" }, "group": "storage-1" } } }
+//                 "vms": { "web": { "address": "/run/web.qmp", "images": { "vda": "/images/web.qcow2" }, "group": "storage-1" } } }
 // It may be killed and started again, QEMUs may come and go, and a run that takes too long is called off: the next one goes on from the last good run.
 import { setMaxListeners } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';

@@ -4,7 +4,7 @@
  *
  *   node backup.js <vms.json> <vm> <folder>      one run: <folder>/<disk key>.raw and changeids.json
  *
- * vms.json: { "vms": [{ "name": "web", "qmp": "/run/vms/web.qmp" }], "stateFolder": "/var/lib/qemu-cbt" }
+ * vms.json: { "vms": [{ "name": "web", "qmpSocket": "/run/vms/web.qmp" }], "stateFolder": "/var/lib/qemu-cbt" }
  */
 import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -10,6 +10,7 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   bytesPerSecond: 'rate',
   disks: 'disk',
   maxAgeMs: 'check',
+  scratchFolder: 'scratch',
   'scratch.folder': 'scratch',
   'scratch.limitBytes': 'scratchLimit',
   'rules.last': 'keepLast',

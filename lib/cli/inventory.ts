@@ -39,10 +39,10 @@ export async function withHostFile<Flags extends VmFlags>(
   const said: VmFlags = {
     scratchPlaces,
     ...(entry.disks !== undefined && { disk: [...entry.disks] }),
-    ...(entry.scratch !== undefined && { scratch: entry.scratch }),
+    ...(entry.scratchFolder !== undefined && { scratch: entry.scratchFolder }),
     ...(entry.allowUnwatchedScratch !== undefined && { scratchUnwatched: entry.allowUnwatchedScratch }),
     ...(entry.nbdSocket !== undefined && { nbdSocket: entry.nbdSocket }),
-    ...(flags.quiesce && entry.agent !== undefined && { agent: entry.agent }),
+    ...(flags.quiesce && entry.agentSocket !== undefined && { agent: entry.agentSocket }),
     ...(entry.libvirt !== undefined && { ownAgent: true }),
   };
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));

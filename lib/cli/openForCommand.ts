@@ -19,7 +19,14 @@ export async function openForCommand(io: CliIo, disk: string, options: OpenOptio
   const { signal } = io;
   const opened =
     options.session === undefined
-      ? await inventoryOf(io).openDisk(disk, { format, trust, kernel, nbdSocket, scratch, signal })
+      ? await inventoryOf(io).openDisk(disk, {
+          format,
+          trust,
+          kernel,
+          nbdSocket,
+          scratchFolder: scratch,
+          signal,
+        })
       : await openInstant(io, disk, options.session, options);
   if (options.verbose) io.stderr.write(`kernel: ${opened.kernelPath}\n`);
   return opened;
@@ -36,7 +43,7 @@ async function openInstant(
   const found = await inventoryOf(io).findDisk(name, { signal });
   if ('path' in found)
     throw invalidArgument('disk', name, 'qmp:<QMP socket>#<disk>, or <vm>#<disk>, with --session');
-  const vm = await found.vm.connect({ kernel, nbdSocket, scratch, signal });
+  const vm = await found.vm.connect({ kernel, nbdSocket, scratchFolder: scratch, signal });
   try {
     return (await (await vm.resume(session, { signal })).openDisk(found.disk)).closeWith(vm);
   } catch (error) {

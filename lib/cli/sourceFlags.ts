@@ -86,7 +86,7 @@ export function openSource(
 ): Promise<Vm> {
   return host === null
     ? openVm({ images, ...formatOf(known), scratchPlaces })
-    : host.connect({ signal, nbdSocket, scratch, scratchPlaces });
+    : host.connect({ signal, nbdSocket, scratchFolder: scratch, scratchPlaces });
 }
 
 /** A QEMU that runs knows its images: nothing is left to say about them. */

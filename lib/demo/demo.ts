@@ -70,7 +70,7 @@ export class Demo {
           ...entryOf('web', web),
           disks: [DISK],
           nbdSocket: web.nbdSocket,
-          scratch: folder,
+          scratchFolder: folder,
           allowUnwatchedScratch: true,
         },
         entryOf('db', db),
@@ -110,7 +110,7 @@ async function end(web: DemoMachine, folder: string): Promise<void> {
 
 const entryOf = (name: string, { qmp, image }: DemoMachine): VmEntry => ({
   name,
-  qmp,
+  qmpSocket: qmp,
   images: { [DISK]: image },
 });
 

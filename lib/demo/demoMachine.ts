@@ -161,14 +161,14 @@ export class DemoMachine {
 
   /** Tracking of it begins anew, as by another program on this machine. */
   async newEpoch(): Promise<void> {
-    await using vm = await openVm({ qmp: this.qmp });
+    await using vm = await openVm({ address: this.qmp });
     await vm.reset({ disks: [DISK] });
   }
 
   async #told<T>(
     work: (command: (name: string, args?: object) => Promise<unknown>) => Promise<T>,
   ): Promise<T> {
-    await using vm = await openVm({ qmp: this.qmp });
+    await using vm = await openVm({ address: this.qmp });
     return await work((name, args) => vm.qmp(name, args));
   }
 

@@ -8,7 +8,10 @@ export type { GuestCard, GuestFacts } from '../backend/qemu/guest/guestFacts.js'
 const LIMIT_MS = 1500;
 
 /** Null where no agent is named, or none answers in time: nothing is known of the guest then. */
-export async function guestFactsOf({ agent }: VmEntry, signal?: AbortSignal): Promise<GuestFacts | null> {
-  if (agent === undefined) return null;
-  return readGuestFacts(agent, { timeoutMs: LIMIT_MS, signal }).catch(() => null);
+export async function guestFactsOf(
+  { agentSocket }: VmEntry,
+  signal?: AbortSignal,
+): Promise<GuestFacts | null> {
+  if (agentSocket === undefined) return null;
+  return readGuestFacts(agentSocket, { timeoutMs: LIMIT_MS, signal }).catch(() => null);
 }

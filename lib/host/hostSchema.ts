@@ -54,15 +54,15 @@ const vmShape = {
     .refine((value) => parseUuid(value) !== null, 'a UUID')
     .optional()
     .describe('Its -uuid; asked from QEMU unless given.'),
-  qmp: absolute('a QMP socket').optional().describe('QMP socket; either this or libvirt.'),
+  qmpSocket: absolute('a QMP socket').optional().describe('QMP socket; either this or libvirt.'),
   libvirt: text('<uri>#<domain>, such as qemu:///system#web', /^[^#]+#[^#]+$/)
     .optional()
-    .describe('The domain of a libvirt, <uri>#<domain>; either this or qmp.'),
+    .describe('The domain of a libvirt, <uri>#<domain>; either this or qmpSocket.'),
   images: z
     .record(diskName, absolute('a qcow2 image'), 'an image for each disk')
     .optional()
     .describe('The qcow2 image of each disk, by its name while the VM runs; for when it is off.'),
-  agent: absolute('the socket of a guest agent')
+  agentSocket: absolute('the socket of a guest agent')
     .optional()
     .describe('Socket of the guest agent, through which file systems are frozen.'),
   disks: z
@@ -73,7 +73,7 @@ const vmShape = {
   nbdSocket: absolute('the socket of an NBD server')
     .optional()
     .describe('Socket of an NBD server that this QEMU runs already.'),
-  scratch: scratch.optional(),
+  scratchFolder: scratch.optional(),
   allowUnwatchedScratch: allowUnwatchedScratch.optional(),
   keepPoints: z
     .number('a whole number')
@@ -86,18 +86,21 @@ const vmShape = {
     ),
 };
 
-function hasOneWay({ qmp, libvirt }: { qmp?: string | undefined; libvirt?: string | undefined }): boolean {
-  return (qmp === undefined) !== (libvirt === undefined);
+function hasOneWay({
+  qmpSocket,
+  libvirt,
+}: { [Way in 'qmpSocket' | 'libvirt']?: string | undefined }): boolean {
+  return (qmpSocket === undefined) !== (libvirt === undefined);
 }
 
-const vm = known('a VM: name, and qmp or libvirt', vmShape).refine(hasOneWay, {
-  path: ['qmp'],
+const vm = known('a VM: name, and qmpSocket or libvirt', vmShape).refine(hasOneWay, {
+  path: ['qmpSocket'],
   error: 'either this or libvirt, and not both',
 });
 
 /** One machine under two names would be backed up twice, and which one a name means would depend on their order. */
 function requireDifferent(vms: z.infer<typeof vm>[], context: z.RefinementCtx): void {
-  for (const key of ['name', 'uuid', 'qmp', 'libvirt'] as const) {
+  for (const key of ['name', 'uuid', 'qmpSocket', 'libvirt'] as const) {
     const seen = new Set<string>();
     for (const [index, entry] of vms.entries()) {
       const value = key === 'uuid' ? parseUuid(entry.uuid ?? '') : entry[key];
@@ -159,8 +162,8 @@ export const hostSchema = known('vms, libvirt, datastores, wires, jobs, defaults
     .optional()
     .describe('What qemu-cbt serve offers, and where.'),
   jobs: jobsSchema({ text, absolute, yesOrNo, vmName, known }).optional().describe('What qemu-cbt run does.'),
-  defaults: known('scratch, allowUnwatchedScratch', {
-    scratch: scratch.optional(),
+  defaults: known('scratchFolder, allowUnwatchedScratch', {
+    scratchFolder: scratch.optional(),
     allowUnwatchedScratch: allowUnwatchedScratch.optional(),
   })
     .optional()
@@ -188,14 +191,14 @@ export const passedVmsSchema = z.strictObject({
               error: ({ input }) => `${JSON.stringify(input)} is no UUID`,
             })
             .optional(),
-          qmp: asItIs.optional(),
-          agent: z.string().optional(),
+          qmpSocket: asItIs.optional(),
+          agentSocket: z.string().optional(),
           disks: z.array(asItIs).optional(),
           images: z.record(z.string(), asItIs).optional(),
-          scratch: z.string().optional(),
+          scratchFolder: z.string().optional(),
           nbdSocket: z.string().optional(),
         })
-        .refine(hasOneWay, { path: ['qmp'], error: 'has to be there, or libvirt, and not both' }),
+        .refine(hasOneWay, { path: ['qmpSocket'], error: 'has to be there, or libvirt, and not both' }),
     )
     .superRefine((vms, context) => {
       const names = vms.map(({ name }) => name);

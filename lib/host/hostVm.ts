@@ -27,21 +27,21 @@ export interface VmEntry {
   name: string;
   /** Its `-uuid`; asked from QEMU unless given. Where another VM answers on the socket, it is refused. */
   uuid?: string | undefined;
-  /** QMP socket, or `libvirt:<uri>#<domain>`; this, or `libvirt`. */
-  qmp?: string | undefined;
+  /** QMP socket; this, or `libvirt`. */
+  qmpSocket?: string | undefined;
   /** `<uri>#<domain>`. */
   libvirt?: string | undefined;
   /** Socket of the guest agent; file systems are frozen through it. */
-  agent?: string | undefined;
+  agentSocket?: string | undefined;
   /**
    * Path of the qcow2 image of each disk, by the name it has in `disks` of the running VM. With it the VM can be asked while it is
-   * off: it is off when nobody listens on `qmp`.
+   * off: it is off when nobody listens on `qmpSocket`.
    */
   images?: Readonly<Record<string, string>> | undefined;
   /** Names of disks that take part; all that can be tracked unless given. */
   disks?: readonly DiskName[] | undefined;
   /** Folder for what the guest overwrites while a backup or snapshot exists. */
-  scratch?: string | undefined;
+  scratchFolder?: string | undefined;
   /** Accept a scratch folder that may be too small for all that the guest can overwrite meanwhile. */
   allowUnwatchedScratch?: boolean | undefined;
   /** Socket of an NBD server that this QEMU runs already. */
@@ -136,14 +136,14 @@ export class HostVm {
   /** By what it is reached: the QMP socket, or `libvirt:<uri>#<domain>`. */
   get address(): string {
     if (!this.served) throw this.notServed;
-    const { qmp, libvirt } = this.entry;
-    return libvirt === undefined ? (qmp ?? '') : `${LIBVIRT_PREFIX}${libvirt}`;
+    const { qmpSocket, libvirt } = this.entry;
+    return libvirt === undefined ? (qmpSocket ?? '') : `${LIBVIRT_PREFIX}${libvirt}`;
   }
 
   /** Whether this version reaches it at all, running or off. */
   get served(): boolean {
-    const { qmp, libvirt } = this.entry;
-    return libvirt === undefined ? qmp !== undefined : isOfThisMachine(libvirt);
+    const { qmpSocket, libvirt } = this.entry;
+    return libvirt === undefined ? qmpSocket !== undefined : isOfThisMachine(libvirt);
   }
 
   /** Whether it stands for VMs that nothing is known of, because who runs them does not answer. */
@@ -153,16 +153,16 @@ export class HostVm {
 
   /** How its guest's file systems are frozen; null where no way is known. */
   get quiesce(): Pick<QuiesceOptions, 'agentSocket'> | null {
-    const { agent, libvirt } = this.entry;
-    if (agent !== undefined) return { agentSocket: agent };
+    const { agentSocket, libvirt } = this.entry;
+    if (agentSocket !== undefined) return { agentSocket };
     return libvirt === undefined ? null : {};
   }
 
   /** Why it does not. */
   get notServed(): CbtError {
-    const { qmp, libvirt } = this.entry;
+    const { qmpSocket, libvirt } = this.entry;
     return libvirt === undefined
-      ? invalidArgument('qmp', qmp, `the QMP socket of VM ${this.name}`)
+      ? invalidArgument('qmpSocket', qmpSocket, `the QMP socket of VM ${this.name}`)
       : notServed(`VM ${this.name}: libvirt ${libvirt}, which is on another machine,`);
   }
 
@@ -236,20 +236,20 @@ export class HostVm {
    */
   async reach(options: ConnectVmOptions = {}): Promise<Vm> {
     checkOptions('reach', options, connectChecks);
-    const { nbdSocket, scratch, images, uuid } = this.entry;
+    const { nbdSocket, scratchFolder: own, images, uuid } = this.entry;
     const left = timeLeft(options);
     const vm = await reachVmOrImages({
       ...options,
-      qmp: this.address,
+      address: this.address,
       images,
       // Never told from the bytes: a guest may write the header of an image into a raw disk.
       format: 'qcow2',
       name: this.name,
       uuid: parseUuid(uuid ?? '') ?? undefined,
       nbdSocket: options.nbdSocket ?? nbdSocket,
-      scratch: options.scratch ?? scratch,
+      scratchFolder: options.scratchFolder ?? own,
       // One that is given for this call is not where sessions before it were.
-      scratchPlaces: [...(options.scratchPlaces ?? []), ...(scratch === undefined ? [] : [scratch])],
+      scratchPlaces: [...(options.scratchPlaces ?? []), ...(own === undefined ? [] : [own])],
     });
     try {
       await this.#requireItself(vm, left());

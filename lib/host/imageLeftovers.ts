@@ -71,7 +71,7 @@ export async function findImageLeftovers(
 
 async function findBeside(
   images: readonly string[],
-  { scratch: given, signal }: LeftoverOptions,
+  { scratchFolder: given, signal }: LeftoverOptions,
 ): Promise<Leftover[]> {
   throwIfAborted(signal);
   const scratch = given === undefined ? [] : [given];

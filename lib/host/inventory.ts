@@ -55,7 +55,7 @@ interface Loaded {
  * The VMs of this machine. The host file is read when it is first needed, and again on `reload`. A VM is one object for as long as anybody has it.
  * @example
  * ```ts
- * const inventory = new Inventory({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] });
+ * const inventory = new Inventory({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] });
  * await using vm = await (await inventory.require('web')).connect();
  * ```
  */
@@ -134,8 +134,8 @@ export class Inventory {
    */
   async scratchPlaces(options?: CallOptions): Promise<string[]> {
     const { file, vms } = await inCallersTime('scratchPlaces', options, ({ signal }) => this.#load(signal));
-    const own = vms.map(({ entry }) => entry.scratch);
-    return [...new Set([file?.says.defaults?.scratch, ...own].filter((place) => place !== undefined))];
+    const own = vms.map(({ entry }) => entry.scratchFolder);
+    return [...new Set([file?.says.defaults?.scratchFolder, ...own].filter((place) => place !== undefined))];
   }
 
   /**
@@ -361,8 +361,8 @@ export class Inventory {
       const libvirt = address.slice(LIBVIRT_PREFIX.length);
       return domainVm({ name: formatDomainAddress(uri, domain), libvirt }, this.#options.stateFolder);
     }
-    const qmp = parsed.kind === 'path' ? parsed.path : parsed.socket;
-    return new HostVm({ name: qmp, qmp }, this.#options.stateFolder);
+    const qmpSocket = parsed.kind === 'path' ? parsed.path : parsed.socket;
+    return new HostVm({ name: qmpSocket, qmpSocket }, this.#options.stateFolder);
   }
 
   async #those(): Promise<string> {
@@ -377,8 +377,8 @@ export class Inventory {
   }
 }
 
-function addressOf({ entry: { qmp, libvirt } }: HostVm): string {
-  return String(qmp ?? libvirt);
+function addressOf({ entry: { qmpSocket, libvirt } }: HostVm): string {
+  return String(qmpSocket ?? libvirt);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -44,7 +44,7 @@ export interface VmKeeper extends AsyncDisposable {
  * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
  * @example
  * ```ts
- * await using keeper = keepVm({ name: 'web', qmp: '/run/vms/web.qmp' });
+ * await using keeper = keepVm({ name: 'web', address: '/run/vms/web.qmp' });
  * const disks = await keeper.use((vm) => vm.disks());
  * ```
  */
@@ -52,8 +52,8 @@ export function keepVm(options: KeepVmOptions): VmKeeper {
   checkOptions('keepVm', options, KEEP);
   requireWay(options);
   const { as, onState, ...open } = options;
-  const { qmp, images } = open;
-  const name = as ?? qmp ?? Object.values(images ?? {})[0] ?? '';
+  const { address, images } = open;
+  const name = as ?? address ?? Object.values(images ?? {})[0] ?? '';
   const kept = new KeptVm(name, open, (event) => {
     try {
       onState?.(event);

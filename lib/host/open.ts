@@ -45,17 +45,17 @@ async function openOfDomain(name: string, options: OpenDiskOptions): Promise<Tra
   const { uri, domain, disk } = parseDomainName(name);
   if (domain === '' || disk === '') throw invalidArgument('disk', name, 'libvirt:<uri>#<domain>#<disk>');
   const qmp = formatDomainAddress(uri, domain);
-  return ofVm(disk, options, (own) => openVm({ qmp, ...own }));
+  return ofVm(disk, options, (own) => openVm({ address: qmp, ...own }));
 }
 
 /** The disk of a VM that is closed with it. */
 export async function ofVm(
   disk: string,
-  { kernel, nbdSocket, scratch, ...call }: OpenDiskOptions,
+  { kernel, nbdSocket, scratchFolder, ...call }: OpenDiskOptions,
   connect: (options: ConnectVmOptions) => Promise<Vm>,
 ): Promise<TrackedDisk> {
   const left = timeLeft(call);
-  const vm = await connect({ ...left(), kernel, nbdSocket, scratch });
+  const vm = await connect({ ...left(), kernel, nbdSocket, scratchFolder });
   try {
     return (await vm.openDisk(disk, left())).closeWith(vm);
   } catch (error) {

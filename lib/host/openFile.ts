@@ -17,7 +17,7 @@ export interface OpenDiskOptions extends CallOptions {
   /** Live: unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
   nbdSocket?: string | undefined;
   /** Live: folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
-  scratch?: string | undefined;
+  scratchFolder?: string | undefined;
 }
 
 const OPEN: Checks<OpenDiskOptions> = {
@@ -25,7 +25,7 @@ const OPEN: Checks<OpenDiskOptions> = {
   trust: flag,
   kernel: oneOf('native', 'script', 'auto'),
   nbdSocket: text,
-  scratch: text,
+  scratchFolder: text,
   signal: abortSignal,
   timeoutMs: milliseconds,
 };

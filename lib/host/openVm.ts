@@ -25,7 +25,7 @@ import { WatchedVm } from './watchedVm.js';
 /** What a VM is reached by, running or off. */
 export interface OpenVmOptions extends ConnectVmOptions {
   /** QMP socket, or `libvirt:<uri>#<domain>`; none for images that are nobody's VM. */
-  qmp?: string | undefined;
+  address?: string | undefined;
   /**
    * Paths of its images for when it is off: by the names that the disks have while it runs, or alone, and then each disk is
    * called by its path. Each image once.
@@ -49,7 +49,7 @@ const { signal, ...kept } = connectChecks;
 /** The checks of a VM that is kept at hand: no signal ends that. */
 export const keepChecks: Checks<Omit<OpenVmOptions, 'signal'>> = {
   ...kept,
-  qmp: text,
+  address: text,
   images: imagePaths,
   format: oneOf('qcow2', 'raw', 'parallels'),
   trust: flag,
@@ -68,15 +68,15 @@ const OPEN: Checks<OpenVmOptions> = { ...keepChecks, signal };
  * @throws `CbtError` where it neither runs nor has images.
  * @example
  * ```ts
- * await using vm = await openVm({ name: 'web', qmp: '/run/vms/web.qmp', images: { drive0: '/vm/disk.qcow2' } });
+ * await using vm = await openVm({ name: 'web', address: '/run/vms/web.qmp', images: { drive0: '/vm/disk.qcow2' } });
  * ```
  */
 export async function openVm(options: OpenVmOptions): Promise<Vm> {
   checkOpenVm(options);
   const left = timeLeft(options);
   const vm = await reachVmOrImages(options);
-  const { qmp } = options;
-  return qmp === undefined ? vm : underHolds(vm, qmp, left());
+  const { address } = options;
+  return address === undefined ? vm : underHolds(vm, address, left());
 }
 
 function checkOpenVm(options: OpenVmOptions): void {
@@ -85,11 +85,11 @@ function checkOpenVm(options: OpenVmOptions): void {
 }
 
 /** Refuses a VM that nothing leads to. */
-export function requireWay({ qmp, images = {} }: OpenVmOptions, prefix = ''): void {
-  if (qmp !== undefined || Object.keys(images).length > 0) return;
+export function requireWay({ address, images = {} }: OpenVmOptions, prefix = ''): void {
+  if (address !== undefined || Object.keys(images).length > 0) return;
   throw invalidArgument(
-    `${prefix}qmp`,
-    qmp,
+    `${prefix}address`,
+    address,
     'a QMP socket or libvirt:<uri>#<domain>, where there are no images',
   );
 }
@@ -99,15 +99,15 @@ export async function reachVmOrImages(options: OpenVmOptions): Promise<Vm> {
   checkOpenVm(options);
   throwIfAborted(options.signal);
   const left = timeLeft(options);
-  const { qmp, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
-  if (qmp === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
+  const { address, images, name: _, uuid: __, format: ___, trust: ____, ...connect } = options;
+  if (address === undefined) return new WatchedVm(new BoundedVm(await openOff(options)), options.logger);
   try {
-    return await reachVm(qmp, connect);
+    return await reachVm(address, connect);
   } catch (error) {
-    if (!isNobodyThere(error) || (images === undefined && !isDomain(qmp))) throw error;
+    if (!isNobodyThere(error) || (images === undefined && !isDomain(address))) throw error;
   }
-  const off = images === undefined ? await openOffDomain(qmp, options, left()) : await openOff(options);
-  await off.requireOff(qmp);
+  const off = images === undefined ? await openOffDomain(address, options, left()) : await openOff(options);
+  await off.requireOff(address);
   return new WatchedVm(new BoundedVm(off), options.logger);
 }
 
@@ -116,8 +116,8 @@ function isDomain(address: string): boolean {
 }
 
 /** Where an overlay of the VM may wait. */
-function placesOf({ scratch, scratchPlaces = [] }: OpenVmOptions): readonly string[] {
-  return scratch === undefined ? scratchPlaces : [...scratchPlaces, scratch];
+function placesOf({ scratchFolder, scratchPlaces = [] }: OpenVmOptions): readonly string[] {
+  return scratchFolder === undefined ? scratchPlaces : [...scratchPlaces, scratchFolder];
 }
 
 /** A domain's images are those of its XML. */
@@ -130,12 +130,12 @@ async function openOffDomain(address: string, options: OpenVmOptions, left: Call
 }
 
 async function openOff(options: OpenVmOptions): Promise<OffVm> {
-  const { qmp, images = [], name = null, uuid: id = null, format, trust, kernel } = options;
+  const { address, images = [], name = null, uuid: id = null, format, trust, kernel } = options;
   const { OffVm } = await import('./offVm.js');
   const named = Array.isArray(images) ? images.map((path) => [path, path]) : Object.entries(images);
   const disks = named.map(([disk = '', path = '']) => ({ disk, path, known: { format, trust, kernel } }));
   return new OffVm(
-    { key: id?.toLowerCase() ?? qmp ?? disks[0]?.path ?? '', name, uuid: id },
+    { key: id?.toLowerCase() ?? address ?? disks[0]?.path ?? '', name, uuid: id },
     disks,
     placesOf(options),
   );

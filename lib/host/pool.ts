@@ -79,7 +79,7 @@ const FOR_EVER_MS = 2 ** 31 - 1;
  * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be.
  * @example
  * ```ts
- * await using pool = createPool({ vms: { web: { qmp: '/run/vms/web.qmp' } } });
+ * await using pool = createPool({ vms: { web: { address: '/run/vms/web.qmp' } } });
  * const left = await pool.recover();
  * ```
  */
@@ -91,7 +91,7 @@ export function createPool(options: PoolOptions): VmPool {
  * VMs at hand, each used in its turn.
  * @example
  * ```ts
- * await using pool = createPool({ vms: { web: { qmp: '/run/vms/web.qmp' } } });
+ * await using pool = createPool({ vms: { web: { address: '/run/vms/web.qmp' } } });
  * const disks = await pool.use('web', (vm) => vm.disks());
  * ```
  */
@@ -170,9 +170,9 @@ export class VmPool implements AsyncDisposable {
   async recover(options: CallOptions = {}): Promise<Recovered[]> {
     checkCall('recover', options);
     return within('recover', options, async (own = {}) => {
-      const look = async (name: string, { qmp, scratch }: PooledVm): Promise<Recovered> => {
+      const look = async (name: string, { address, scratchFolder }: PooledVm): Promise<Recovered> => {
         const ends = async ({ running }: Vm): Promise<FoundSession[]> =>
-          running && qmp !== undefined ? recoverVm(qmp, { scratch, signal: own.signal }) : [];
+          running && address !== undefined ? recoverVm(address, { scratchFolder, signal: own.signal }) : [];
         try {
           return { vm: name, sessions: await this.use(name, ends, own) };
         } catch (error) {

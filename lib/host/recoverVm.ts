@@ -16,7 +16,7 @@ export interface FoundSession {
 
 export async function recoverVm(
   address: string,
-  { scratch, signal }: { scratch?: string | undefined; signal?: AbortSignal | undefined },
+  { scratchFolder, signal }: { scratchFolder?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<FoundSession[]> {
   const connection = await acquireConnection(await wayTo(address), { signal });
   const { client } = connection;
@@ -29,7 +29,7 @@ export async function recoverVm(
       found.push({ session, became: ended ? 'ended' : 'kept' });
     }
     await clearLeftQueries(client, 'dead', { signal });
-    const places = await placesOfFiles(client, { folder: scratch }, { signal });
+    const places = await placesOfFiles(client, { folder: scratchFolder }, { signal });
     for (const lost of await findLostSessions(client, places, { signal })) {
       // Its overlay has what the guest wrote and the image lacks: a person decides.
       const stranded = strandedBecause(lost) !== null;

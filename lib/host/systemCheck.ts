@@ -151,9 +151,9 @@ async function ofHostFile({ inventory, signal }: SystemCheckOptions): Promise<Sy
     const facts: SystemFact[] = [
       { what: 'host file', level: 'ok', message: `${file.path}, ${vms.length} VMs` },
     ];
-    for (const { name, qmp } of vms) {
+    for (const { name, qmpSocket } of vms) {
       throwIfAborted(signal);
-      if (qmp !== undefined) facts.push(await ofSocket(`VM ${name}`, qmp));
+      if (qmpSocket !== undefined) facts.push(await ofSocket(`VM ${name}`, qmpSocket));
     }
     return facts;
   } catch (error) {

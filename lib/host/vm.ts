@@ -26,9 +26,9 @@ export interface ConnectVmOptions extends CallOptions {
   /** Unix socket of an NBD server that runs in this QEMU already; one is started while it is needed unless given. */
   nbdSocket?: string | undefined;
   /** Folder for the socket of that server; that of the system for temporary files unless given. QEMU must see it under the same path. */
-  scratch?: string | undefined;
+  scratchFolder?: string | undefined;
   /**
-   * Of a VM that is off: folders that sessions were given for their files while it ran, beside `scratch`. An overlay that waits there keeps changes
+   * Of a VM that is off: folders that sessions were given for their files while it ran, beside `scratchFolder`. An overlay that waits there keeps changes
    * away (`BUSY`), as one beside the images or in the folder for temporary files does.
    */
   scratchPlaces?: readonly string[] | undefined;
@@ -42,7 +42,7 @@ export interface ConnectVmOptions extends CallOptions {
 export const connectChecks: Checks<ConnectVmOptions> = {
   kernel: oneOf('native', 'script', 'auto'),
   nbdSocket: text,
-  scratch: text,
+  scratchFolder: text,
   scratchPlaces: listOf(text),
   timeoutMs: milliseconds,
   logger,
@@ -54,7 +54,7 @@ export const connectChecks: Checks<ConnectVmOptions> = {
  * domain of libvirt. A monitor serves one
  * client at a time: calls in one process share the connection, another process is told `ERR_CBT_TIMEOUT` with `BUSY`. Changes of a VM that
  * a program holds as it is (`VirtualMachine.hold`, `VixDiskLib_PrepareForAccess`) are refused with `BUSY`.
- * @param socket Path of QEMU’s QMP socket, or `libvirt:<uri>#<domain>`.
+ * @param address Path of QEMU’s QMP socket, or `libvirt:<uri>#<domain>`.
  * @param options What else is wanted; each option says what holds without it.
  * @throws `CbtError`: ERR_CBT_BACKEND_UNAVAILABLE where nobody answers, with BUSY where somebody else has its monitor.
  * @example
@@ -63,15 +63,15 @@ export const connectChecks: Checks<ConnectVmOptions> = {
  * for (const { disk, trackable } of await vm.disks()) console.log(disk, trackable);
  * ```
  */
-export async function connectVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {
-  checkConnect(socket, options);
+export async function connectVm(address: string, options: ConnectVmOptions = {}): Promise<Vm> {
+  checkConnect(address, options);
   const left = timeLeft(options);
-  return underHolds(await reachVm(socket, options), socket, left());
+  return underHolds(await reachVm(address, options), address, left());
 }
 
 /** Checks what is asked for, before anything is connected. */
-function checkConnect(socket: unknown, options: unknown): void {
-  textOf('the path of a QMP unix socket, or libvirt:<uri>#<domain>')(socket, 'socket');
+function checkConnect(address: unknown, options: unknown): void {
+  textOf('the path of a QMP unix socket, or libvirt:<uri>#<domain>')(address, 'address');
   checkOptions('connectVm', options, connectChecks);
 }
 
@@ -87,14 +87,14 @@ export async function underHolds(vm: Vm, address: string, options: CallOptions):
 }
 
 /** The same as {@link connectVm} for who sees to holders himself: nothing is refused. */
-export async function reachVm(socket: string, options: ConnectVmOptions = {}): Promise<Vm> {
-  checkConnect(socket, options);
-  const { signal, nbdSocket, scratch, timeoutMs, logger } = options;
+export async function reachVm(address: string, options: ConnectVmOptions = {}): Promise<Vm> {
+  checkConnect(address, options);
+  const { signal, nbdSocket, scratchFolder, timeoutMs, logger } = options;
   const kernel = await loadKernel({ kernel: options.kernel ?? 'auto' });
   const { acquireConnection } = await import('../backend/qemu/vmConnection.js');
   const { VmHandle } = await import('../backend/qemu/vmHandle.js');
-  const way = await wayTo(socket);
+  const way = await wayTo(address);
   const connection = await logging(logger, () => acquireConnection(way, { signal, timeoutMs }));
-  const vm = new VmHandle(connection, kernel, { nbdSocket, scratch });
+  const vm = new VmHandle(connection, kernel, { nbdSocket, scratch: scratchFolder });
   return new WatchedVm(new BoundedVm(vm), logger);
 }

@@ -75,27 +75,29 @@ async function ofImages({ entry }: HostVm, { power, disks }: SeenVm): Promise<Ch
 }
 
 async function ofScratch({ entry }: HostVm, { power }: SeenVm): Promise<CheckFinding[]> {
-  const { scratch, qmp = '' } = entry;
-  if (scratch === undefined) return [];
-  const info = await stat(scratch).catch(() => null);
-  if (info === null) return [problem(unreachable(`scratch: ${scratch} is not there`))];
-  if (!info.isDirectory()) return [problem(unreachable(`scratch: ${scratch} is no folder`))];
-  if (!(await mayWrite(scratch)))
-    return [problem(unreachable(`scratch: this user may not write to ${scratch}`))];
+  const { scratchFolder, qmpSocket = '' } = entry;
+  if (scratchFolder === undefined) return [];
+  const info = await stat(scratchFolder).catch(() => null);
+  if (info === null) return [problem(unreachable(`scratchFolder: ${scratchFolder} is not there`))];
+  if (!info.isDirectory()) return [problem(unreachable(`scratchFolder: ${scratchFolder} is no folder`))];
+  if (!(await mayWrite(scratchFolder)))
+    return [problem(unreachable(`scratchFolder: this user may not write to ${scratchFolder}`))];
   if (power !== 'running') return [];
   const { firstClosed, placeOf, seesTheSame } = await import('../backend/qemu/qemuPlace.js');
-  const place = await placeOf(qmp);
+  const place = await placeOf(qmpSocket);
   if (place === null) return [];
   const { pid, uid } = place;
-  if ((await seesTheSame(place, scratch)) === false)
+  if ((await seesTheSame(place, scratchFolder)) === false)
     return [
       problem(
-        unreachable(`scratch: QEMU (process ${pid}) has another folder at ${scratch}, as in a container`),
+        unreachable(
+          `scratchFolder: QEMU (process ${pid}) has another folder at ${scratchFolder}, as in a container`,
+        ),
       ),
     ];
-  const closed = await firstClosed(scratch, place);
+  const closed = await firstClosed(scratchFolder, place);
   if (closed === null) return [];
-  return [problem(unreachable(`scratch: QEMU runs as user ${uid}, which may not enter ${closed}`))];
+  return [problem(unreachable(`scratchFolder: QEMU runs as user ${uid}, which may not enter ${closed}`))];
 }
 
 async function ofNbd({ entry: { nbdSocket } }: HostVm, { power }: SeenVm): Promise<CheckFinding[]> {
@@ -103,11 +105,11 @@ async function ofNbd({ entry: { nbdSocket } }: HostVm, { power }: SeenVm): Promi
   return [problem(unreachable(`nbdSocket: ${nbdSocket} is not there`))];
 }
 
-async function ofAgent({ entry: { agent } }: HostVm, { signal }: LookOptions): Promise<CheckFinding[]> {
-  if (agent === undefined) return [];
+async function ofAgent({ entry: { agentSocket } }: HostVm, { signal }: LookOptions): Promise<CheckFinding[]> {
+  if (agentSocket === undefined) return [];
   const { GuestAgent } = await import('../backend/qemu/guest/guestAgent.js');
   try {
-    const connected = await GuestAgent.connect(agent, { signal, timeoutMs: AGENT_MS });
+    const connected = await GuestAgent.connect(agentSocket, { signal, timeoutMs: AGENT_MS });
     await connected.close();
     return [];
   } catch (error) {

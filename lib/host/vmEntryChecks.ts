@@ -19,12 +19,12 @@ import { LEAST_POINTS, MOST_POINTS } from './keepPoints.js';
 const ENTRY: Checks<VmEntry> = {
   name: required(text),
   uuid,
-  qmp: text,
+  qmpSocket: text,
   libvirt: text,
-  agent: text,
+  agentSocket: text,
   images: mapOf(text),
   disks: distinctNames,
-  scratch: text,
+  scratchFolder: text,
   allowUnwatchedScratch: flag,
   nbdSocket: text,
   keepPoints: integer(LEAST_POINTS, MOST_POINTS),
@@ -32,9 +32,9 @@ const ENTRY: Checks<VmEntry> = {
 
 const entry: Check = (value, name) => {
   shape<VmEntry>(ENTRY)(value, name);
-  const { qmp, libvirt } = value as VmEntry;
-  if ((qmp === undefined) === (libvirt === undefined))
-    throw invalidArgument(`${name}.qmp`, qmp, `the VM's QMP socket, or libvirt in its place`);
+  const { qmpSocket, libvirt } = value as VmEntry;
+  if ((qmpSocket === undefined) === (libvirt === undefined))
+    throw invalidArgument(`${name}.qmpSocket`, qmpSocket, `the VM's QMP socket, or libvirt in its place`);
 };
 
 /** A list of VMs; two may have one name, and are then not found by it. */

@@ -43,10 +43,14 @@ import { wayTo } from './ways.js';
 /** Where to look besides the VM itself. */
 export interface LeftoverOptions extends CallOptions {
   /** Folder given to sessions for their files, beside the usual ones. */
-  scratch?: string | undefined;
+  scratchFolder?: string | undefined;
 }
 
-const OPTIONS: Checks<LeftoverOptions> = { scratch: text, signal: abortSignal, timeoutMs: milliseconds };
+const OPTIONS: Checks<LeftoverOptions> = {
+  scratchFolder: text,
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+};
 
 /** Checks what is asked for, before anything is looked at. */
 export function checkLeftovers(what: string, options: unknown): void {
@@ -75,7 +79,7 @@ export async function findVmLeftovers(address: string, options: LeftoverOptions 
 async function findOn(
   address: string,
   client: QmpPort,
-  { scratch, signal }: LeftoverOptions,
+  { scratchFolder, signal }: LeftoverOptions,
 ): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const held of await findHeldSessions(client, { signal }))
@@ -85,7 +89,7 @@ async function findOn(
     const parts = [...exports, ...nodes, ...folders];
     if (parts.length > 0) found.push(ofQuestions(address, whose, parts));
   }
-  const places = await placesOfFiles(client, { folder: scratch }, { signal });
+  const places = await placesOfFiles(client, { folder: scratchFolder }, { signal });
   for (const lost of await findLostSessions(client, places, { signal })) {
     const stranded = strandedBecause(lost);
     const { lease, folder } = lost;

@@ -75,7 +75,7 @@ async function runningOf(twins: readonly string[]): Promise<VmSubject> {
     ...imagesOf(image),
     ...Object.fromEntries(twins.map((disk) => [disk, twin])),
   });
-  const vm = await openVm({ qmp: running.address });
+  const vm = await openVm({ address: running.address });
   return {
     vm,
     image,
@@ -105,7 +105,7 @@ export const twinsOfARunningDomain: MakeVm = () => runningOf(TWINS);
 async function offDomain(disks: readonly string[]): Promise<VmSubject> {
   const { folder, image } = await images(disks);
   const libvirt = await FakeLibvirt.start([domain(imagesOf(image, disks), null)]);
-  const vm = await openVm({ qmp: `libvirt:${libvirt.uri}#web` });
+  const vm = await openVm({ address: `libvirt:${libvirt.uri}#web` });
   return {
     vm,
     image,
@@ -157,7 +157,7 @@ export const domainData =
     await qemuImg('convert', '-f', 'raw', '-O', 'qcow2', raw, image);
     const off = running ? null : await FakeLibvirt.start([domain({ vda: image }, null)]);
     const on = running ? await startDomain({ vda: image }) : null;
-    const vm = await openVm({ qmp: on?.address ?? `libvirt:${off?.uri}#web` });
+    const vm = await openVm({ address: on?.address ?? `libvirt:${off?.uri}#web` });
     const session = await vm.begin({ scratch: { folder: folder.path } });
     return {
       open: () => session.openData('vda', { contexts: [ALLOCATION] }),

@@ -78,7 +78,7 @@ async function addTwins({ process: { control } }: StorageDaemon, folder: string)
 export const runningVm: MakeVm = () =>
   onDaemon(async (daemon, { image }) => ({
     vm: await openVm({
-      qmp: daemon.process.qmpPath,
+      address: daemon.process.qmpPath,
       nbdSocket: daemon.nbdPath,
       images: Object.fromEntries(DISKS.map((disk) => [disk, image(disk)])),
     }),
@@ -110,7 +110,7 @@ async function thatIsOff(more: readonly string[]): Promise<VmSubject> {
   const { folder, image } = await images();
   for (const disk of more) await qemuImg('create', '-q', '-f', 'qcow2', image(disk), String(DISK_BYTES));
   const vm = await openVm({
-    qmp: join(folder.path, 'gone.qmp'),
+    address: join(folder.path, 'gone.qmp'),
     images: Object.fromEntries([...DISKS, ...more].map((disk) => [disk, image(disk)])),
   });
   return {

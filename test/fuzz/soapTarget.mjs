@@ -70,7 +70,7 @@ export const soap = {
     '\0',
   ),
   prepare: (folder) => {
-    const vms = ['web', 'a/b%'].map((name) => ({ name, qmp: join(folder, 'nobody.qmp') }));
+    const vms = ['web', 'a/b%'].map((name) => ({ name, qmpSocket: join(folder, 'nobody.qmp') }));
     service = new VimService(connect({ vms, stateFolder: join(folder, 'state') }), {
       users: () => Promise.resolve([user]),
     });

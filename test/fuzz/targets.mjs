@@ -357,7 +357,7 @@ export const targets = {
   soap,
   hostFile: {
     dictionary: json(
-      'vms:\n  - name: a\n    qmp: /x\n',
+      'vms:\n  - name: a\n    qmpSocket: /x\n',
       'images: {vda: /x}\n',
       '&a ',
       '*a',

@@ -67,14 +67,14 @@ export class SnippetWorld implements AsyncDisposable {
     const daemon = await StorageDaemon.start({ disks, folder: at('qsd') });
     for (const name of ['run/vms/web.qmp', 'run/web.qmp', 'run/vm.qmp'])
       await symlink(daemon.process.qmpPath, at(name));
-    await using vm = await connectVm(daemon.process.qmpPath, { scratch: at('qsd') });
+    await using vm = await connectVm(daemon.process.qmpPath, { scratchFolder: at('qsd') });
     await vm.enable({ pit: POINTS[0] });
     await (await vm.begin({ pit: POINTS[1] })).commit();
     await backup(vmSource(vm), { to: at('backup/web') });
     await backupToTarget(vmSource(vm, { disks: ['drive0'] }), { to: folderTarget(at('backup/objects')) });
     for (const name of ['vm', 'backup', 'restored'])
       await cp(at(name), at(`pristine/${name}`), { recursive: true });
-    const host = `vms:\n  - { name: web, qmp: ${at('run/vms/web.qmp')}, uuid: ${POINTS[1]} }\n`;
+    const host = `vms:\n  - { name: web, qmpSocket: ${at('run/vms/web.qmp')}, uuid: ${POINTS[1]} }\n`;
     await writeFile(at('etc/qemu-cbt/host.yaml'), host);
     return new SnippetWorld(folder, daemon, nbd, await ObjectServer.start('s3'));
   }

@@ -83,7 +83,7 @@ async function findOnto(io: CliIo, name: string): Promise<{ vm: HostVm | null; d
   if (parsed.disk === '') {
     const vm = await inventory.find(name, call).catch(asOnto);
     // A plain name that is no VM’s is that of a file here: an image, where it is no socket.
-    const isImage = parsed.kind === 'vm' && vm?.entry.qmp === name && !(await isSocket(name));
+    const isImage = parsed.kind === 'vm' && vm?.entry.qmpSocket === name && !(await isSocket(name));
     return { vm: isImage ? null : vm, disk: undefined };
   }
   const found = await inventory.findDisk(name, call).catch(asOnto);

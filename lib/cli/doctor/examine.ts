@@ -62,7 +62,9 @@ async function examineImages(io: CliIo, name: string, flags: ExamineFlags): Prom
   const { signal } = io;
   if (await isBackupFolder(name)) return [await examineBackups(name, signal)];
   const { paths, unreadable } = await expandFolder(name);
-  const left = await leftoversOf(name, () => findImageLeftovers(paths, { scratch: flags.scratch, signal }));
+  const left = await leftoversOf(name, () =>
+    findImageLeftovers(paths, { scratchFolder: flags.scratch, signal }),
+  );
   const reports = left === null ? [] : [left];
   // Leaving one out would say that it is well.
   for (const bytes of unreadable) reports.push(failed(name, unreadableName(`an image in ${name}`, bytes)));
@@ -85,8 +87,8 @@ async function examineVm(
   const { signal } = io;
   const { kernel, nbdSocket, scratch } = flags;
   try {
-    await using vm = await openVm({ qmp: address, kernel, nbdSocket, scratch, signal });
-    const left = await leftoversOf(name, () => leftoversIn(vm, address, { scratch, signal }));
+    await using vm = await openVm({ address, kernel, nbdSocket, scratchFolder: scratch, signal });
+    const left = await leftoversOf(name, () => leftoversIn(vm, address, { scratchFolder: scratch, signal }));
     const reports: DiskReport[] = left === null ? [] : [left];
     for (const { disk, trackable, why } of await vm.disks({ signal })) {
       const label = `${name}#${disk}`;
@@ -144,7 +146,7 @@ async function resetOnVm(
   { kernel, nbdSocket, scratch }: ExamineFlags,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  await using vm = await openVm({ qmp: address, kernel, nbdSocket, scratch, signal });
+  await using vm = await openVm({ address, kernel, nbdSocket, scratchFolder: scratch, signal });
   return await vm.reset({ disks: [disk], signal });
 }
 

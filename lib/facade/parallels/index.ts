@@ -7,6 +7,7 @@
 export type { VmEntry } from '../../host/hostVm.js';
 export { type Ref, ref } from '../ref.js';
 export type { PrlBuffer } from './arguments.js';
+export type { PRL_APPLICATION_MODE, PRL_SECURITY_LEVEL } from './constants/enums.js';
 export * from './constants/flags.js';
 export * from './constants/generated/jobOperations.js';
 export * from './constants/handleTypes.js';

@@ -64,7 +64,7 @@ export interface VixDiskLibCreateParams {
   /** Of no effect. */
   hwVersion: number;
   /** Sectors. */
-  capacity: number;
+  capacity: number | bigint;
   /** Bytes. */
   logicalSectorSize?: number | undefined;
   /** Bytes. */

@@ -14,7 +14,7 @@ export interface LocalizableMessage {
  * `_type` is the name of its class, and so is `name`, but for faults that have a property of that name.
  * @example
  * ```ts
- * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * const vm = await connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] }).findVm('web');
  * try {
  *   const snapshot = await vm?.CreateSnapshot_Task('nightly', '', false, true).wait();
  *   await snapshot?.RemoveSnapshot_Task(false).wait();

@@ -14,7 +14,7 @@ import type { VirtualMachine } from './virtualMachine.js';
  * ManagedObjectNotFound.
  * @example
  * ```ts
- * const { searchIndex } = connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).content;
+ * const { searchIndex } = connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] }).content;
  * const vm = await searchIndex.FindByInventoryPath('ha-datacenter/vm/web');
  * ```
  */

@@ -75,7 +75,7 @@ const ABOUT: AboutInfo = {
  * The service: an inventory of one host. It holds no connection; each call makes its own.
  * @example
  * ```ts
- * const service = connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] });
+ * const service = connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] });
  * const vm = await service.findVm('web');
  * ```
  */
@@ -198,7 +198,7 @@ function checked<Options>(what: string, options: unknown, checks: Checks<Options
  * @throws A fault: InvalidArgument for an option that is not what it must be.
  * @example
  * ```ts
- * const service = connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] });
+ * const service = connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] });
  * ```
  */
 export function connect(options: ConnectOptions): ServiceInstance {

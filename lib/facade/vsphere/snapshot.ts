@@ -29,7 +29,7 @@ export interface SnapshotOwner {
  * A snapshot of a VM.
  * @example
  * ```ts
- * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * const vm = await connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] }).findVm('web');
  * const snapshot = await vm?.CreateSnapshot_Task('nightly', '', false, false).wait();
  * await snapshot?.RemoveSnapshot_Task(false).wait();
  * ```

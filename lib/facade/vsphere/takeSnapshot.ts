@@ -45,12 +45,12 @@ async function begin(
   await using beginning = await vm.records.tryLock('begin');
   if (beginning === null) throw taskInProgress(`${vm.name}: another process is taking a snapshot`, name);
   await endPending(vm, connected);
-  const { agent, scratch, nbdSocket, allowUnwatchedScratch } = vm.entry;
+  const { agentSocket, scratchFolder, nbdSocket, allowUnwatchedScratch } = vm.entry;
   const infos = await vm.disksOf(connected);
   const disks = infos.map(({ disk }) => disk);
   const tracked = await isTracked(vm, connected);
   // One that is off has no guest to be quiesced.
-  const frozen = quiesce && agent !== undefined && connected.running;
+  const frozen = quiesce && agentSocket !== undefined && connected.running;
   const pit = randomUUID();
   // Noted before it begins: whoever finds this after we died knows whose session it is.
   const owner = await ownOwner();
@@ -61,11 +61,11 @@ async function begin(
       disks,
       detached: true,
       allowUnwatchedScratch,
-      scratch: { folder: scratch },
+      scratch: { folder: scratchFolder },
       nbdSocket,
       signal,
       ...(frozen && {
-        quiesce: { agentSocket: agent, ...(quiesceTimeoutMs && { timeoutMs: quiesceTimeoutMs }) },
+        quiesce: { agentSocket, ...(quiesceTimeoutMs && { timeoutMs: quiesceTimeoutMs }) },
       }),
     })
     .catch(async (thrown: unknown) => {

@@ -59,7 +59,7 @@ export interface TaskSubject {
  * A task that has begun. It never rejects by itself: look at `info`, or `wait` for it.
  * @example
  * ```ts
- * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * const vm = await connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] }).findVm('web');
  * const task = vm?.CreateSnapshot_Task('nightly', '', false, false);
  * const snapshot = await task?.wait();
  * console.log(task?.info.state);

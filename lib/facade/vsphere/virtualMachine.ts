@@ -48,7 +48,7 @@ type Work<T> = (signal: AbortSignal) => Promise<T>;
  * A VM. Reading a property before `refresh` is `InvalidState`; finding a VM refreshes it.
  * @example
  * ```ts
- * const vm = await connect({ vms: [{ name: 'web', qmp: '/run/vms/web.qmp' }] }).findVm('web');
+ * const vm = await connect({ vms: [{ name: 'web', qmpSocket: '/run/vms/web.qmp' }] }).findVm('web');
  * const snapshot = await vm?.CreateSnapshot_Task('nightly', '', false, false).wait();
  * await vm?.refresh();
  * for (const device of vm?.config.hardware.device ?? []) if (device instanceof VirtualDisk) console.log(device.backing.changeId);

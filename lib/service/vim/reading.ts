@@ -64,7 +64,7 @@ export class Reading {
 
   /** What the guest of a VM that runs says of itself; null where it is off, or nobody says anything. One without an agent is not asked. */
   async guest(vm: VirtualMachine): Promise<GuestFacts | null> {
-    if (vm.entry.agent === undefined) return null;
+    if (vm.entry.agentSocket === undefined) return null;
     if ((await this.runtime(vm))?.powerState !== 'poweredOn') return null;
     let facts = this.#guests.get(vm);
     if (facts === undefined) {

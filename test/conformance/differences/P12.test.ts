@@ -5,7 +5,7 @@ import { codeOf, handleOf, path, prl, ref, useLibrary } from '../parallels/suppo
 useLibrary();
 
 test('P12: a VM that does not run, and whose images nobody names, cannot be backed up', async () => {
-  prl.configureLocalServer([{ name: 'off', qmp: path('off.qmp') }]);
+  prl.configureLocalServer([{ name: 'off', qmpSocket: path('off.qmp') }]);
   const server = ref<number>();
   prl.PrlSrv_Create(server);
   await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)));

@@ -35,7 +35,7 @@ async function backUp(first: string, second: string): Promise<string[]> {
   await daemon.exportWritable('drive0', 'drive1');
   const nbdSocket = daemon.nbdPath;
   prl.configureLocalServer([
-    { name: 'two', qmp: daemon.process.file('qmp.sock'), scratch: path('.'), nbdSocket },
+    { name: 'two', qmpSocket: daemon.process.file('qmp.sock'), scratchFolder: path('.'), nbdSocket },
   ]);
   const server = ref<number>();
   expect(prl.PrlSrv_Create(server)).toBe(0);

@@ -6,7 +6,7 @@ useLibrary();
 
 test('P22: the text of a VM has its name and its UUID, and nothing else', async () => {
   const uuid = '12345678-1234-4234-8234-123456789abc';
-  const server = await serverOf([{ name: 'web', uuid, qmp: '/w', scratch: '/var/tmp' }]);
+  const server = await serverOf([{ name: 'web', uuid, qmpSocket: '/w', scratchFolder: '/var/tmp' }]);
   const vm = await handleOf(prl.PrlSrv_GetVmListEx(server, prl.PVTF_VM | prl.PGVLF_GET_NET_INFO));
   const text = ref<string>();
   expect(prl.PrlHandle_ToString(vm, text)).toBe(0);

@@ -10,7 +10,7 @@ import { filterSpec, SoapClient } from '../../helpers/vim/soapClient.js';
 test('V12: a VM that cannot be asked is disconnected, and why is told of each property', async () => {
   const folder = await makeTemporaryFolder();
   onTestFinished(() => folder.remove());
-  const vms = [{ name: 'web', qmp: join(folder.path, 'none.qmp') }];
+  const vms = [{ name: 'web', qmpSocket: join(folder.path, 'none.qmp') }];
   const users = [await user('root', 'admin')];
   const facade = connect({ vms, stateFolder: folder.path });
   const client = await SoapClient.login(new VimService(facade, { users: () => Promise.resolve(users) }));

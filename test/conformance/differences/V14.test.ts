@@ -4,7 +4,7 @@ import { connect } from '../../../lib/facade/vsphere/index.js';
 
 test('V14: no guest is asked for its name', async () => {
   const { searchIndex } = connect({
-    vms: [{ name: 'web', qmp: '/run/web.qmp', agent: '/run/web.agent' }],
+    vms: [{ name: 'web', qmpSocket: '/run/web.qmp', agentSocket: '/run/web.agent' }],
   }).content;
   expect(await searchIndex.FindByDnsName(null, 'web', true)).toBeNull();
 });

@@ -11,7 +11,7 @@ test('V3: the number of a changeId ascends in large steps, names one instant, an
   const taken = [await pointInTime(vm), await pointInTime(vm)];
   await using connected = await connectVm(daemon.process.file('qmp.sock'), { nbdSocket: daemon.nbdPath });
   // Given out by others: the disk itself tells whose instant it is.
-  const session = await connected.begin({ scratch: { folder: vm.entry.scratch } });
+  const session = await connected.begin({ scratch: { folder: vm.entry.scratchFolder } });
   const { disks } = await session.commit();
   const other = disks[0]!.changeId!;
   await daemon.guestIo('d', 'write 1M 64k');

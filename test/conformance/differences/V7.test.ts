@@ -14,7 +14,7 @@ test('V7: the content of a snapshot of a VM that is off is its images, while not
     const stateFolder = join(folder.path, 'state');
     const service = connect({
       stateFolder,
-      vms: [{ name: 'off', qmp: join(folder.path, 'q'), images: { d: file } }],
+      vms: [{ name: 'off', qmpSocket: join(folder.path, 'q'), images: { d: file } }],
     });
     const vm = (await service.findVm('off'))!;
     const { key } = disks(vm)[0]!;

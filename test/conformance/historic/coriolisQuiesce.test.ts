@@ -10,7 +10,7 @@ test('quiesced snapshots under write load', async () => {
   const { vm: plain, daemon, folder } = await startVm({ sizeBytes: 8 * MIB });
   const agent = await FakeGuestAgent.start();
   try {
-    const entry = { ...plain.entry, agent: agent.path };
+    const entry = { ...plain.entry, agentSocket: agent.path };
     const vm = (await connect({ vms: [entry], stateFolder: `${folder}/quiesced` }).findVm('web'))!;
     await vm.ReconfigVM_Task({ changeTrackingEnabled: true }).wait();
     const { key } = disks(vm)[0]!;

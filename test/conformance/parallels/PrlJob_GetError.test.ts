@@ -7,7 +7,7 @@ describe('PrlJob_GetError', () => {
   test('tells why this job failed, and not why another one did', async () => {
     const server = ref<number>();
     prl.PrlSrv_Create(server);
-    prl.configureLocalServer([{ name: 'a', qmp: '/a' }]);
+    prl.configureLocalServer([{ name: 'a', qmpSocket: '/a' }]);
     expect(await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)))).toBe(0);
     const jobs = ['first', 'second'].map((name) => prl.PrlSrv_GetVmConfig(Number(server.value), name));
     for (const job of jobs) expect(await codeOf(job)).toBe(prl.PRL_ERR_VM_UUID_NOT_FOUND);

@@ -5,7 +5,7 @@ useLibrary();
 
 describe('PrlResult_GetParam', () => {
   test('gives the first parameter, where there is one', async () => {
-    prl.configureLocalServer([{ name: 'a', qmp: '/a' }]);
+    prl.configureLocalServer([{ name: 'a', qmpSocket: '/a' }]);
     const server = ref<number>();
     prl.PrlSrv_Create(server);
     await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)));

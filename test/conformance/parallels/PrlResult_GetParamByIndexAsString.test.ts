@@ -6,8 +6,8 @@ useLibrary();
 describe('PrlResult_GetParamByIndexAsString', () => {
   test('of a VM it is XML with its name and UUID; past the last there is none', async () => {
     const server = await serverOf([
-      { name: 'a', qmp: '/a' },
-      { name: 'b & <c>', uuid: '12345678-1234-4234-8234-123456789ABC', qmp: '/b' },
+      { name: 'a', qmpSocket: '/a' },
+      { name: 'b & <c>', uuid: '12345678-1234-4234-8234-123456789ABC', qmpSocket: '/b' },
     ]);
     const result = await resultOf(prl.PrlSrv_GetVmList(server));
     const xml = await textOf((text, length) =>

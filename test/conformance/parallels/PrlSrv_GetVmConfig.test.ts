@@ -5,7 +5,9 @@ useLibrary();
 
 describe('PrlSrv_GetVmConfig', () => {
   test('finds a VM by name or UUID in any spelling, and says whom there is', async () => {
-    prl.configureLocalServer([{ name: 'web', uuid: '12345678-1234-4234-8234-123456789abc', qmp: '/w' }]);
+    prl.configureLocalServer([
+      { name: 'web', uuid: '12345678-1234-4234-8234-123456789abc', qmpSocket: '/w' },
+    ]);
     const server = ref<number>();
     prl.PrlSrv_Create(server);
     const handle = Number(server.value);

@@ -21,7 +21,7 @@ describe('PrlSrv_LoginLocal', () => {
     expect(
       await textOf((text, n) => prl.PrlApi_GetResultDescription(prl.PRL_ERR_INVALID_PARAM, 0, 0, text, n)),
     ).toContain('vms.0.qmp');
-    writeFileSync(file, '{"vms":[{"name":"a","qmp":"/run/a.qmp"}]}');
+    writeFileSync(file, '{"vms":[{"name":"a","qmpSocket":"/run/a.qmp"}]}');
     expect(await login()).toBe(0);
     mkdirSync(path('sockets'));
     writeFileSync(path('sockets/web.qmp'), '');

@@ -5,7 +5,7 @@ useLibrary();
 
 describe('PrlSrv_LoginLocalEx', () => {
   test('logs in, whatever the flags', async () => {
-    prl.configureLocalServer([{ name: 'a', qmp: '/a' }]);
+    prl.configureLocalServer([{ name: 'a', qmpSocket: '/a' }]);
     const server = ref<number>();
     prl.PrlSrv_Create(server);
     expect(await codeOf(prl.PrlSrv_LoginLocalEx(Number(server.value), '', 0, prl.PSL_HIGH_SECURITY, 1))).toBe(

@@ -14,7 +14,7 @@ describe('PrlVmCfg_GetUuid', () => {
     const uuid = 'abcdef01-2345-4678-89ab-cdef01234567';
     const qemu = await startQemuSystem(['-uuid', uuid]);
     try {
-      prl.configureLocalServer([{ name: 'q', qmp: qemu.file('qmp.sock') }]);
+      prl.configureLocalServer([{ name: 'q', qmpSocket: qemu.file('qmp.sock') }]);
       const server = ref<number>();
       prl.PrlSrv_Create(server);
       await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)));

@@ -3,7 +3,7 @@ import { expectTold, handleOf, prl, serverOf, useLibrary } from './support.js';
 
 useLibrary();
 
-const VM = { name: 'a', qmp: '/nowhere' };
+const VM = { name: 'a', qmpSocket: '/nowhere' };
 
 describe('PrlVm_RegEventHandler', () => {
   test('the function is told of each job that ended', async () => {

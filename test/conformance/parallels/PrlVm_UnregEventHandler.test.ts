@@ -3,7 +3,7 @@ import { expectTakenOff, handleOf, prl, serverOf, useLibrary } from './support.j
 
 useLibrary();
 
-const VM = { name: 'a', qmp: '/nowhere' };
+const VM = { name: 'a', qmpSocket: '/nowhere' };
 
 describe('PrlVm_UnregEventHandler', () => {
   test('takes off the one that was registered with this data, once', async () => {

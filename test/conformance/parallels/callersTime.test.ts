@@ -104,8 +104,8 @@ beforeAll(async () => {
   nbd = await listenSilently(join(folder.path, 'silent-nbd.sock'));
   writable = await prl.openPrlDisk(`nbd+unix:///a?socket=${daemon.nbdPath}`);
   prl.configureLocalServer([
-    { name: 'web', qmp: daemon.process.qmpPath, nbdSocket: daemon.nbdPath, scratch: folder.path },
-    { name: 'mute', qmp: join(folder.path, 'silent-qmp.sock') },
+    { name: 'web', qmpSocket: daemon.process.qmpPath, nbdSocket: daemon.nbdPath, scratchFolder: folder.path },
+    { name: 'mute', qmpSocket: join(folder.path, 'silent-qmp.sock') },
   ]);
   server = new prl.LocalServer();
   await server.login();

@@ -69,7 +69,7 @@ describe('two clients of one process', () => {
     await using _one = one.runtime;
     await using _other = other.runtime;
     const login = async (name: string): Promise<string[]> => {
-      prl.configureLocalServer([{ name, qmp: path(`${name}.qmp`) }]);
+      prl.configureLocalServer([{ name, qmpSocket: path(`${name}.qmp`) }]);
       const server = ref<number>();
       prl.PrlSrv_Create(server);
       expect(await codeOf(prl.PrlSrv_LoginLocal(Number(server.value)))).toBe(0);

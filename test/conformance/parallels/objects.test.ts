@@ -137,17 +137,17 @@ describe('a server', () => {
         ({ message }: Error) => message,
       );
     };
-    expect(await refused([{ name: 'a', qmp: '/a', uuid: 'x' }])).toContain('"x" is no UUID');
+    expect(await refused([{ name: 'a', qmpSocket: '/a', uuid: 'x' }])).toContain('"x" is no UUID');
     expect(
       await refused([
-        { name: 'a', qmp: '/a' },
-        { name: 'a', qmp: '/b' },
+        { name: 'a', qmpSocket: '/a' },
+        { name: 'a', qmpSocket: '/b' },
       ]),
     ).toContain('two VMs are named "a"');
-    expect(await refused([{ name: 'a', qmp: '/a', typo: 1 }])).toContain('typo');
+    expect(await refused([{ name: 'a', qmpSocket: '/a', typo: 1 }])).toContain('typo');
   });
   test('a VM that does not answer is named where a UUID is looked for in vain', async () => {
-    prl.configureLocalServer([{ name: 'silent', qmp: path('none.qmp') }]);
+    prl.configureLocalServer([{ name: 'silent', qmpSocket: path('none.qmp') }]);
     await using server = new prl.LocalServer();
     await server.login();
     await expect(server.findVm('11111111-2222-4333-8444-555555555555')).rejects.toThrow(
@@ -163,7 +163,7 @@ describe('a server', () => {
     await expect(folder.findVm('web')).rejects.toThrow('"web" fits 2 VMs');
     expect((await folder.findVm('mail')).name).toBe('mail');
     const uuid = '11111111-2222-4333-8444-555555555555';
-    prl.configureLocalServer(['one', 'copy'].map((name) => ({ name, uuid, qmp: path(name) })));
+    prl.configureLocalServer(['one', 'copy'].map((name) => ({ name, uuid, qmpSocket: path(name) })));
     await using copies = new prl.LocalServer();
     await copies.login();
     await expect(copies.findVm(uuid)).rejects.toThrow('fits 2 VMs: one, copy');

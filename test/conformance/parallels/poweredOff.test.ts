@@ -22,7 +22,13 @@ useLibrary();
 
 async function vmOf(qmp: string, nbdSocket?: string): Promise<number> {
   prl.configureLocalServer([
-    { name: 'web', qmp, images: { d: path('d.qcow2') }, disks: ['d'], ...(nbdSocket && { nbdSocket }) },
+    {
+      name: 'web',
+      qmpSocket: qmp,
+      images: { d: path('d.qcow2') },
+      disks: ['d'],
+      ...(nbdSocket && { nbdSocket }),
+    },
   ]);
   const server = ref<number>();
   prl.PrlSrv_Create(server);

@@ -96,8 +96,8 @@ export async function handleOf(job: number): Promise<number> {
 
 /** VMs that nobody asks anything. */
 export const TWO_VMS: readonly VmEntry[] = [
-  { name: 'a', qmp: '/a' },
-  { name: 'b', qmp: '/b' },
+  { name: 'a', qmpSocket: '/a' },
+  { name: 'b', qmpSocket: '/b' },
 ];
 
 /** A server, logged in to with these VMs. */
@@ -171,9 +171,9 @@ export async function startVm(
     {
       name: 'web',
       uuid: '12345678-1234-4234-8234-123456789abc',
-      qmp: daemon.process.file('qmp.sock'),
+      qmpSocket: daemon.process.file('qmp.sock'),
       disks: ['d'],
-      scratch: folder.path,
+      scratchFolder: folder.path,
       nbdSocket: daemon.nbdPath,
       ...entry,
     },

@@ -4,7 +4,7 @@ import { faultOf } from './support.js';
 
 describe('FindByDnsName', () => {
   test('finds nothing: guests are not asked for their names', async () => {
-    const { searchIndex } = connect({ vms: [{ name: 'web', qmp: '/run/web.qmp' }] }).content;
+    const { searchIndex } = connect({ vms: [{ name: 'web', qmpSocket: '/run/web.qmp' }] }).content;
     expect(await searchIndex.FindByDnsName(null, 'web', true)).toBeNull();
     expect(await faultOf(searchIndex.FindByDnsName(null, 5 as never, true))).toMatchObject({
       invalidProperty: 'dnsName',

@@ -11,8 +11,8 @@ describe('RetrieveContent', () => {
     expect(() => connect({ vms: [], maxAreasPerCall: 0 })).toThrow(
       expect.objectContaining({ invalidProperty: 'maxAreasPerCall' }),
     );
-    const unread = connect({ vms: [{ name: 'a', qmp: '/a' }] }).content.rootFolder.childEntity[0]!.vmFolder
-      .childEntity[0]!;
+    const unread = connect({ vms: [{ name: 'a', qmpSocket: '/a' }] }).content.rootFolder.childEntity[0]!
+      .vmFolder.childEntity[0]!;
     expect(() => unread.config).toThrow(expect.objectContaining({ name: 'InvalidState' }));
   });
 });

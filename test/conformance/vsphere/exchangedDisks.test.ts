@@ -33,7 +33,7 @@ afterEach(async () => {
 async function off(disk0: string, disk1: string): Promise<VirtualMachine> {
   const images = { disk0: file(disk0), disk1: file(disk1) };
   const service = connect({
-    vms: [{ name: 'web', qmp: join(folder.path, 'off.sock'), images }],
+    vms: [{ name: 'web', qmpSocket: join(folder.path, 'off.sock'), images }],
     stateFolder: join(folder.path, 'state'),
   });
   vix.configureVixDiskLib({ service });
@@ -54,9 +54,9 @@ async function on(disk0: string, disk1: string): Promise<VirtualMachine> {
     vms: [
       {
         name: 'web',
-        qmp: daemon.process.file('qmp.sock'),
+        qmpSocket: daemon.process.file('qmp.sock'),
         nbdSocket: daemon.nbdPath,
-        scratch: folder.path,
+        scratchFolder: folder.path,
         allowUnwatchedScratch: true,
       },
     ],
@@ -206,8 +206,8 @@ describe('a VM that has the name of another', () => {
       ]);
       const entry = {
         name: 'web',
-        qmp: vm.file('qmp.sock'),
-        scratch: folder.path,
+        qmpSocket: vm.file('qmp.sock'),
+        scratchFolder: folder.path,
         allowUnwatchedScratch: true,
       };
       return { vm, service: connect({ vms: [entry], stateFolder: join(folder.path, 'state') }) };

@@ -21,7 +21,7 @@ async function offVm(): Promise<{
   const file = join(running.folder, 'd.qcow2');
   const service = connect({
     stateFolder: join(running.folder, 'state'),
-    vms: [{ name: 'web', qmp: join(running.folder, 'q'), images: { d: file } }],
+    vms: [{ name: 'web', qmpSocket: join(running.folder, 'q'), images: { d: file } }],
   });
   vix.configureVixDiskLib({ service });
   const find = async () => (await service.findVm('web'))!;
@@ -155,7 +155,7 @@ describe('the files of a VM', () => {
     await qemuImg('create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', top);
     const service = connect({
       stateFolder: join(folder, 'state'),
-      vms: [{ name: 'over', qmp: join(folder, 'none'), images: { top } }],
+      vms: [{ name: 'over', qmpSocket: join(folder, 'none'), images: { top } }],
     });
     const over = await service.content.rootFolder.childEntity[0]!.vmFolder.childEntity[0]!;
     await over.refresh();

@@ -65,8 +65,8 @@ export async function startOn(
   const vms = [
     {
       name: 'web',
-      qmp: daemon.process.file('qmp.sock'),
-      scratch: folder,
+      qmpSocket: daemon.process.file('qmp.sock'),
+      scratchFolder: folder,
       nbdSocket: daemon.nbdPath,
       allowUnwatchedScratch: true,
       disks: ['d'],

@@ -36,7 +36,7 @@ export async function makeHost(): Promise<{
   const write = async (vms: string[], more = ''): Promise<void> => {
     const entries = vms.map(
       (name) =>
-        `  - name: ${name}\n    qmp: ${folder}/${name}.qmp\n    images: {vda: ${folder}/${name}.qcow2}\n`,
+        `  - name: ${name}\n    qmpSocket: ${folder}/${name}.qmp\n    images: {vda: ${folder}/${name}.qcow2}\n`,
     );
     await writeFile(
       host,

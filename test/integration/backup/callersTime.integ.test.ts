@@ -93,7 +93,7 @@ beforeAll(async () => {
   await qemuImg('create', '-q', '-f', 'qcow2', join(folder.path, 'a.qcow2'), '1M');
   daemon = await StorageDaemon.start({ disks: [{ node: 'a', file: join(folder.path, 'a.qcow2') }] });
   await daemon.exportWritable('a');
-  vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath, scratch: folder.path });
+  vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath, scratchFolder: folder.path });
   await backup(source(), { to: from });
   await daemon.guestIo('a', 'write -P 1 0 64k');
   disk = await vm.openDisk('a');
@@ -147,7 +147,7 @@ test('nothing is left of all that: no file, no connection, no point in time, not
   daemon.process.child.kill('SIGCONT');
   await eventually(() => expect([nbd.clients.size, web.clients.size]).toEqual([0, 0]));
   expect(await everything()).toEqual(before);
-  expect(await findVmLeftovers(daemon.process.qmpPath, { scratch: folder.path })).toEqual([]);
+  expect(await findVmLeftovers(daemon.process.qmpPath, { scratchFolder: folder.path })).toEqual([]);
   expect((await disk.pits()).pits).toHaveLength(1);
   expect((await backup(source(), { to: from })).disks).toMatchObject([{ verdict: 'incremental' }]);
 });

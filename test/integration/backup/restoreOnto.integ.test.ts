@@ -192,7 +192,7 @@ test('an image in use is BUSY and stays as it is; a VM of the host file that is 
   const file = at('host.yaml');
   await writeFile(
     file,
-    JSON.stringify({ vms: [{ name: 'web', qmp: at('none.sock'), images: { vda: image, vdb: data } }] }),
+    JSON.stringify({ vms: [{ name: 'web', qmpSocket: at('none.sock'), images: { vda: image, vdb: data } }] }),
   );
   await io('write -P 5 0 64k');
   const busy = await cli('--host', file, 'restore', '--from', from, '--onto', 'web');

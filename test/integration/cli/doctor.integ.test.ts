@@ -99,7 +99,7 @@ describe('doctor --system', () => {
   test('sockets of the host file, and a host file that is wrong', async () => {
     await writeFile(
       at('host.yaml'),
-      `vms:\n  - {name: off, qmp: ${at('off.qmp')}}\n  - {name: odd, qmp: ${at('host.yaml')}}\n`,
+      `vms:\n  - {name: off, qmpSocket: ${at('off.qmp')}}\n  - {name: odd, qmpSocket: ${at('host.yaml')}}\n`,
     );
     const told = await system('--host', at('host.yaml'));
     expect(told.facts.get('host file')?.message).toMatch(/host\.yaml, 2 VMs$/);

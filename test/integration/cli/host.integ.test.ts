@@ -45,9 +45,9 @@ describe('vms', () => {
       host,
       `
 vms:
-  - {name: web, qmp: ${daemon.process.qmpPath}}
-  - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${off}}}
-  - {name: bare, qmp: ${folder.path}/bare.qmp}
+  - {name: web, qmpSocket: ${daemon.process.qmpPath}}
+  - {name: off, qmpSocket: ${folder.path}/off.qmp, images: {vda: ${off}}}
+  - {name: bare, qmpSocket: ${folder.path}/bare.qmp}
   - {name: far, libvirt: "qemu+ssh://elsewhere/system#far"}
 `,
     );
@@ -86,7 +86,7 @@ describe('host check', () => {
     await writeFile(
       host,
       `
-vms: [{name: web, qmp: ${daemon.process.qmpPath}, images: {vda: ${web}}, scratch: ${folder.path}/scratch}]
+vms: [{name: web, qmpSocket: ${daemon.process.qmpPath}, images: {vda: ${web}}, scratchFolder: ${folder.path}/scratch}]
 datastores: {here: {folder: ${folder.path}}}
 `,
     );
@@ -107,15 +107,15 @@ datastores: {here: {folder: ${folder.path}}}
         `
 vms:
   - name: web
-    qmp: ${daemon.process.qmpPath}
+    qmpSocket: ${daemon.process.qmpPath}
     images: {vda: ${off}, vdz: /nowhere.qcow2}
     disks: [vda, vdb]
-    scratch: ${folder.path}/none
+    scratchFolder: ${folder.path}/none
     nbdSocket: ${folder.path}/none.nbd
-    agent: ${folder.path}/mute.agent
-  - {name: bare, qmp: ${folder.path}/bare.qmp}
-  - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${folder.path}/none.qcow2}}
-  - {name: taken, qmp: ${folder.path}/taken.qmp, images: {vda: ${web}}}
+    agentSocket: ${folder.path}/mute.agent
+  - {name: bare, qmpSocket: ${folder.path}/bare.qmp}
+  - {name: off, qmpSocket: ${folder.path}/off.qmp, images: {vda: ${folder.path}/none.qcow2}}
+  - {name: taken, qmpSocket: ${folder.path}/taken.qmp, images: {vda: ${web}}}
 wires: {csi: {address: "0.0.0.0:443"}}
 datastores: {gone: {folder: ${folder.path}/gone}}
 `,
@@ -129,7 +129,7 @@ datastores: {gone: {folder: ${folder.path}/gone}}
         expect.stringMatching(/^problem: disks: the VM has no disk "vdb"; it has vda/),
         `problem: images: ${off} is not what QEMU has as vda, which is ${web}`,
         'problem: images: QEMU has no disk vdz',
-        `problem: scratch: ${folder.path}/none is not there`,
+        `problem: scratchFolder: ${folder.path}/none is not there`,
         `problem: nbdSocket: ${folder.path}/none.nbd is not there`,
         expect.stringMatching(/^problem: agent: .*mute\.agent/),
       ]);
@@ -149,12 +149,12 @@ datastores: {gone: {folder: ${folder.path}/gone}}
   });
 
   test('prints what is wrong in the file, each with its place', async () => {
-    await writeFile(host, 'vms:\n  - name: 1\n    qmp: x\n');
+    await writeFile(host, 'vms:\n  - name: 1\n    qmpSocket: x\n');
     const { code, problems } = await told('host', 'check');
     expect(code).toBe(2);
     expect(problems).toMatchObject([
       { line: 2, column: 11 },
-      { line: 3, column: 10 },
+      { line: 3, column: 16 },
     ]);
     expect((await cli('host', 'check', '--host', host)).stderr).toContain(`${host}:2:11: vms[0].name is 1`);
   });
@@ -176,8 +176,8 @@ test('a name in `disks` that is two disks or none is told by vms and by host che
     host,
     `
 vms:
-  - {name: web, qmp: ${daemon.process.qmpPath}, disks: [vda, ${twins}]}
-  - {name: off, qmp: ${folder.path}/off.qmp, images: {vda: ${off}}, disks: [${link}, nobody]}
+  - {name: web, qmpSocket: ${daemon.process.qmpPath}, disks: [vda, ${twins}]}
+  - {name: off, qmpSocket: ${folder.path}/off.qmp, images: {vda: ${off}}, disks: [${link}, nobody]}
 `,
   );
   const wrong = [
@@ -208,10 +208,10 @@ describe('backup --all', () => {
         host,
         `
 vms:
-  - {name: web, qmp: ${daemon.process.qmpPath}}
-  - {name: gone, qmp: ${folder.path}/gone.qmp}
-  - {name: other, qmp: ${other.process.qmpPath}}
-  - {name: rest, qmp: ${folder.path}/rest.qmp, images: {vda: ${rest}}}
+  - {name: web, qmpSocket: ${daemon.process.qmpPath}}
+  - {name: gone, qmpSocket: ${folder.path}/gone.qmp}
+  - {name: other, qmpSocket: ${other.process.qmpPath}}
+  - {name: rest, qmpSocket: ${folder.path}/rest.qmp, images: {vda: ${rest}}}
 `,
       );
       const to = join(folder.path, 'backups');

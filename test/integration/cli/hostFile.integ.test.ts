@@ -25,11 +25,11 @@ beforeEach(async () => {
 vms:
   - name: web
     uuid: ${UUID}
-    qmp: ${daemon.process.qmpPath}
+    qmpSocket: ${daemon.process.qmpPath}
     nbdSocket: ${daemon.nbdPath}
     images: {vda: ${images[0]}, vdb: ${images[1]}}
   - name: one
-    qmp: ${daemon.process.qmpPath}.not
+    qmpSocket: ${daemon.process.qmpPath}.not
     disks: [vda]
   - name: far
     libvirt: qemu+ssh://elsewhere/system#far
@@ -90,7 +90,7 @@ describe('a VM by its name', () => {
 
   test('takes part with the disks that the host file names, or with those that are asked for', async () => {
     await writeHost(
-      `vms: [{name: web, qmp: ${daemon.process.qmpPath}, disks: [vdb], nbdSocket: ${daemon.nbdPath}}]`,
+      `vms: [{name: web, qmpSocket: ${daemon.process.qmpPath}, disks: [vdb], nbdSocket: ${daemon.nbdPath}}]`,
     );
     expect((await json('enable', '--vm', 'web'))['disks']).toMatchObject([{ disk: 'vdb' }]);
     const { session, disks } = await json('begin', '--vm', 'web');
@@ -135,7 +135,7 @@ describe('a name that leads nowhere', () => {
   });
 
   test('a host file with an error stops the command, with its place', async () => {
-    await writeHost('vms:\n  - name: web\n    qpm: /x\n    qmp: /x');
+    await writeHost('vms:\n  - name: web\n    qpm: /x\n    qmpSocket: /x');
     const { code, stderr } = await cli('pits', 'web#vda', '--host', host);
     expect(code).toBe(2);
     expect(stderr).toContain(`${host}:3:5: vms[0].qpm is not known`);

@@ -32,8 +32,8 @@ async function run(jobs: readonly string[], signal?: AbortSignal) {
   await writeFile(
     at('host.yaml'),
     `vms:
-  - {name: off, qmp: ${at('off.qmp')}, images: {vda: ${at('off.qcow2')}}}
-  - {name: silent, qmp: ${at('silent.qmp')}}
+  - {name: off, qmpSocket: ${at('off.qmp')}, images: {vda: ${at('off.qcow2')}}}
+  - {name: silent, qmpSocket: ${at('silent.qmp')}}
 jobs:
 ${jobs.map((one) => `  - ${one}\n`).join('')}`,
   );

@@ -35,9 +35,9 @@ async function run(jobs: readonly string[], ...args: string[]) {
   await writeFile(
     at('host.yaml'),
     `vms:
-  - {name: web, qmp: ${daemon.process.qmpPath}}
-  - {name: off, qmp: ${at('off.qmp')}, images: {vda: ${at('off.qcow2')}}}
-  - {name: bare, qmp: ${at('bare.qmp')}}
+  - {name: web, qmpSocket: ${daemon.process.qmpPath}}
+  - {name: off, qmpSocket: ${at('off.qmp')}, images: {vda: ${at('off.qcow2')}}}
+  - {name: bare, qmpSocket: ${at('bare.qmp')}}
 jobs:
 ${jobs.map((job) => `  - ${job}\n`).join('')}`,
   );

@@ -52,7 +52,7 @@ async function configure(everyMs: number, giveUpMs = 60_000): Promise<string> {
   const vms = Object.fromEntries(
     names.map((name, n) => [
       name,
-      { qmp: daemons[n]?.process.qmpPath, nbdSocket: daemons[n]?.nbdPath, group: `storage-${n % 4}` },
+      { address: daemons[n]?.process.qmpPath, nbdSocket: daemons[n]?.nbdPath, group: `storage-${n % 4}` },
     ]),
   );
   const file = join(folder.path, 'service.json');

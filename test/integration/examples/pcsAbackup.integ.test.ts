@@ -37,9 +37,9 @@ async function start(...files: string[]): Promise<void> {
   await daemon.exportWritable(...Object.keys(SIZES));
   const vm = {
     name: 'web',
-    qmp: daemon.process.file('qmp.sock'),
+    qmpSocket: daemon.process.file('qmp.sock'),
     disks: Object.keys(SIZES),
-    scratch: folder.path,
+    scratchFolder: folder.path,
     nbdSocket: daemon.nbdPath,
   };
   await writeFile(join(folder.path, 'vms.json'), JSON.stringify({ vms: [vm] }));

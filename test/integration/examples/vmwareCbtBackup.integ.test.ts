@@ -28,9 +28,9 @@ beforeEach(async () => {
   await daemon.exportWritable('d');
   const vm = {
     name: 'web',
-    qmp: daemon.process.file('qmp.sock'),
+    qmpSocket: daemon.process.file('qmp.sock'),
     nbdSocket: daemon.nbdPath,
-    scratch: folder.path,
+    scratchFolder: folder.path,
   };
   await writeFile(
     at('vms.json'),

@@ -36,7 +36,7 @@ let data: main.DiskData;
 const qmp = (): string => join(folder.path, 'silent-qmp.sock');
 const image = (): string => join(folder.path, 'off.qcow2');
 const inventory = (): main.Inventory =>
-  new Inventory({ vms: [{ name: 'web', qmp: qmp() }], stateFolder: join(folder.path, 'state') });
+  new Inventory({ vms: [{ name: 'web', qmpSocket: qmp() }], stateFolder: join(folder.path, 'state') });
 const hostVm = async (): Promise<main.HostVm> => inventory().require('web');
 const target = () => ({ kind: 'unix', path: join(folder.path, 'silent-nbd.sock') }) as const;
 const UUID = '6f2b0d64-7d3a-4c0b-9a5f-0b3c5b1d2e3f';
@@ -48,21 +48,21 @@ const wait = (signal: AbortSignal | undefined): Promise<void> =>
 /** Where somebody is asked who is silent. */
 const silent: Record<string, Call> = {
   connectVm: (own) => connectVm(qmp(), own),
-  openVm: (own) => openVm({ qmp: qmp(), images: [image()], ...own }),
+  openVm: (own) => openVm({ address: qmp(), images: [image()], ...own }),
   openDisk: (own) => openDisk(`qmp:${qmp()}#a`, own),
   openData: (own) => openData(target(), own),
   openExportMap: (own) => openExportMap(target(), null, own),
   findVmLeftovers: (own) => main.findVmLeftovers(qmp(), own),
   'VmKeeper.use': async (own) => {
-    await using keeper = keepVm({ qmp: qmp() });
+    await using keeper = keepVm({ address: qmp() });
     return await keeper.use(never, own);
   },
   'VmPool.use': async (own) => {
-    await using pool = createPool({ vms: { a: { qmp: qmp() } } });
+    await using pool = createPool({ vms: { a: { address: qmp() } } });
     return await pool.use('a', never, own);
   },
   'VmPool.recover': async (own) => {
-    await using pool = createPool({ vms: { a: { qmp: qmp() } } });
+    await using pool = createPool({ vms: { a: { address: qmp() } } });
     return await pool.recover(own);
   },
   'Inventory.openDisk': (own) => inventory().openDisk('web#a', own),
@@ -188,7 +188,7 @@ beforeAll(async () => {
   await daemon.guestIo('a', 'write -P 1 0 1M');
   monitor = await listenSilently(qmp());
   nbd = await listenSilently(join(folder.path, 'silent-nbd.sock'));
-  vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath, scratch: folder.path });
+  vm = await connectVm(daemon.process.qmpPath, { nbdSocket: daemon.nbdPath, scratchFolder: folder.path });
   await vm.enable();
   before = await everything();
   session = await vm.begin({ scratch: { folder: folder.path } });
@@ -207,7 +207,7 @@ afterAll(async () => {
 });
 
 test('the table has every function, and every method of what they give', async () => {
-  await using keeper = keepVm({ qmp: qmp() });
+  await using keeper = keepVm({ address: qmp() });
   await using pool = createPool({ vms: {} });
   const methods = [
     ...methodsOf('Inventory', inventory()),
@@ -266,7 +266,7 @@ test('an end that nobody waited for is finished later, and nothing is left of al
   await session.rollback();
   await disk.close();
   expect(await everything()).toEqual(before);
-  expect(await main.findVmLeftovers(daemon.process.qmpPath, { scratch: folder.path })).toEqual([]);
+  expect(await main.findVmLeftovers(daemon.process.qmpPath, { scratchFolder: folder.path })).toEqual([]);
   await using left = await vm.openDisk('a');
   expect((await left.pits()).pits).toHaveLength(1);
   await vm.close();

@@ -30,15 +30,15 @@ beforeEach(async () => {
   socket = daemon.process.file('qmp.sock');
   const entry = {
     name: 'web',
-    qmp: socket,
+    qmpSocket: socket,
     nbdSocket: daemon.nbdPath,
-    scratch: folder.path,
+    scratchFolder: folder.path,
     allowUnwatchedScratch: true,
   };
   expect(vix.VixDiskLib_InitEx(8, 0, null, null, null, null, null)).toBe(vix.VIX_OK);
   vix.configureVixDiskLib({ service: connect({ vms: [entry] }) });
   prl.configureLocalServer([
-    { name: 'server', qmp: socket, nbdSocket: daemon.nbdPath, scratch: folder.path },
+    { name: 'server', qmpSocket: socket, nbdSocket: daemon.nbdPath, scratchFolder: folder.path },
   ]);
 });
 afterEach(async () => {
@@ -98,7 +98,7 @@ describe('a VM that is held and goes off', () => {
     expect(await vix.VixDiskLib_PrepareForAccess(params, 'vendor')).toBe(vix.VIX_OK);
     await daemon.process.control.execute('quit');
     await daemon.process.ended;
-    await using off = await openVm({ qmp: socket, images: { d: join(folder.path, 'd.qcow2') } });
+    await using off = await openVm({ address: socket, images: { d: join(folder.path, 'd.qcow2') } });
     expect(off.running).toBe(false);
     await expect(off.begin()).rejects.toMatchObject({ reason: 'BUSY', message: held });
   });

@@ -28,7 +28,7 @@ test('a VM is held by its name for whoever calls it by name, number or socket, u
   await using daemon = await StorageDaemon.start({ disks: [{ node: 'd', file }] });
   const qmp = daemon.process.qmpPath;
   const host = join(folder.path, 'host.yaml');
-  await writeFile(host, `vms: [{name: web, qmp: ${qmp}}]`);
+  await writeFile(host, `vms: [{name: web, qmpSocket: ${qmp}}]`);
   const vm = await new Inventory({ file: host }).require('web');
   await vm.hold('the vendor');
   await vm.hold('the vendor');
@@ -38,7 +38,9 @@ test('a VM is held by its name for whoever calls it by name, number or socket, u
   }
   await using other = await (await new Inventory({ file: host }).require('web')).connect();
   await expect(other.enable()).rejects.toMatchObject({ reason: 'BUSY', message: held });
-  await expect(new HostVm({ name: 'alias', qmp }).changing('a change', async () => 1)).rejects.toMatchObject({
+  await expect(
+    new HostVm({ name: 'alias', qmpSocket: qmp }).changing('a change', async () => 1),
+  ).rejects.toMatchObject({
     reason: 'BUSY',
   });
   expect(await vm.letGo('another')).toBe(false);
@@ -47,7 +49,7 @@ test('a VM is held by its name for whoever calls it by name, number or socket, u
   expect((await other.enable()).disks).toMatchObject([{ disk: 'd' }]);
 
   await vm.changing('a change', async () => {
-    await expect(new HostVm({ name: 'alias', qmp }).hold('another')).rejects.toMatchObject({
+    await expect(new HostVm({ name: 'alias', qmpSocket: qmp }).hold('another')).rejects.toMatchObject({
       reason: 'BUSY',
     });
   });
@@ -61,7 +63,7 @@ test('a socket behind which a VM with another UUID answers is refused, and nothi
   await using qemu = await startQemuSystem(['-uuid', theirs, ...drive]);
   const qmp = qemu.file('qmp.sock');
   const host = join(folder.path, 'host.yaml');
-  await writeFile(host, `vms: [{name: web, uuid: ${mine}, qmp: ${qmp}}]`);
+  await writeFile(host, `vms: [{name: web, uuid: ${mine}, qmpSocket: ${qmp}}]`);
   const vm = await new Inventory({ file: host }).require('web');
   const other = { code: 'ERR_CBT_INVALID_ARGUMENT', message: expect.stringContaining(theirs) };
   await expect(vm.connect()).rejects.toMatchObject(other);

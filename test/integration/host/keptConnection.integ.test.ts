@@ -32,7 +32,7 @@ afterEach(async () => {
   await folder?.remove();
 });
 
-const connect = (): Promise<Vm> => connectVm(daemon.process.file('qmp.sock'), { scratch: folder.path });
+const connect = (): Promise<Vm> => connectVm(daemon.process.file('qmp.sock'), { scratchFolder: folder.path });
 
 /** Begins, asks, reads and ends one; nothing of it is left in this frame. */
 async function oneSession(

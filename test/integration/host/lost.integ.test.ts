@@ -25,7 +25,7 @@ afterEach(async () => {
 
 test('the VM, its disks, maps and session are lost, told by signals and by every call', async () => {
   const socket = daemon.process.file('qmp.sock');
-  await using vm = await connectVm(socket, { nbdSocket: daemon.nbdPath, scratch: folder.path });
+  await using vm = await connectVm(socket, { nbdSocket: daemon.nbdPath, scratchFolder: folder.path });
   const { pit } = await vm.enable();
   await daemon.guestIo('a', 'write -P 1 0 64k');
   const session = await vm.begin({ scratch: { folder: folder.path } });

@@ -131,7 +131,7 @@ describe.each(['overlay', 'fleece'] as const)('images of a VM that ended in a se
     await daemon[Symbol.asyncDispose]();
     await using kept = await keep();
     const mend = async (signal?: AbortSignal): Promise<number> =>
-      mendAll(await findImageLeftovers([image], { scratch: folder.path, signal }), signal);
+      mendAll(await findImageLeftovers([image], { scratchFolder: folder.path, signal }), signal);
     const met = await atEveryStep(
       await faults(),
       () => kept.restore(),
@@ -175,7 +175,7 @@ describe('a VM with a session whose folder is gone', () => {
     try {
       const address = daemon.process.qmpPath;
       const mend = async (signal?: AbortSignal): Promise<number> =>
-        mendAll(await findVmLeftovers(address, { scratch: folder.path, signal }), signal);
+        mendAll(await findVmLeftovers(address, { scratchFolder: folder.path, signal }), signal);
       const met = await atEveryStep(
         await faults(),
         async () => {

@@ -20,7 +20,7 @@ beforeEach(async () => {
   folder = await makeTemporaryFolder();
   host = join(folder.path, 'host.yaml');
   const vms = [
-    '{name: mail, qmp: /nowhere/mail.qmp}',
+    '{name: mail, qmpSocket: /nowhere/mail.qmp}',
     '{name: far, libvirt: "qemu+ssh://elsewhere/system#far"}',
   ];
   await writeFile(host, `vms:\n${vms.map((vm) => `  - ${vm}\n`).join('')}`);
@@ -60,7 +60,7 @@ test('the numbers are the same for Parallels, vSphere and the command, also when
 
   await writeFile(
     host,
-    'vms: [{name: new, qmp: /n}, {name: far, libvirt: "qemu+ssh://elsewhere/system#far"}, {name: mail, qmp: /m}]',
+    'vms: [{name: new, qmpSocket: /n}, {name: far, libvirt: "qemu+ssh://elsewhere/system#far"}, {name: mail, qmpSocket: /m}]',
   );
   const after = await told();
   expect([...numbers.values()]).not.toContain(after.get('new'));
@@ -91,7 +91,7 @@ describe('domains of a libvirt', () => {
 
   test('have one number each, whoever is asked', async () => {
     await using libvirt = await FakeLibvirt.start([await domain('shop', SHOP), await domain('blog', BLOG)]);
-    await write('{name: mail, qmp: /nowhere/mail.qmp}', libvirt);
+    await write('{name: mail, qmpSocket: /nowhere/mail.qmp}', libvirt);
     process.env['QEMU_CBT_HOST'] = host;
     const service = await connectHost();
     const numbers = await morefs(service);
@@ -191,8 +191,9 @@ describe('a host file that is read again', () => {
   test('VMs that stay are the same objects by the same numbers, new ones appear, those that are gone say so', async () => {
     const image = join(folder.path, 'mail.qcow2');
     await qemuImg('create', '-q', '-f', 'qcow2', image, '4M');
-    const mail = (qmp: string, more = '') => `{name: mail, qmp: ${qmp}, images: {vda: ${image}}${more}}`;
-    await writeFile(host, `vms: [${mail('/nowhere/a.qmp')}, {name: old, qmp: /nowhere/old.qmp}]`);
+    const mail = (qmp: string, more = '') =>
+      `{name: mail, qmpSocket: ${qmp}, images: {vda: ${image}}${more}}`;
+    await writeFile(host, `vms: [${mail('/nowhere/a.qmp')}, {name: old, qmpSocket: /nowhere/old.qmp}]`);
     const service = await connectHost({ file: host });
     const [kept, old] = await service.vms();
     await kept!.refresh();
@@ -205,14 +206,14 @@ describe('a host file that is read again', () => {
 
     await writeFile(
       host,
-      `vms: [{name: new, qmp: /nowhere/new.qmp}, ${mail('/nowhere/a.qmp', ', disks: [vda]')}]`,
+      `vms: [{name: new, qmpSocket: /nowhere/new.qmp}, ${mail('/nowhere/a.qmp', ', disks: [vda]')}]`,
     );
     await service.reload();
     expect(folderOfVms.childEntity.map(({ name }) => name)).toEqual(['new', 'mail']);
     expect(folderOfVms.childEntity[1]).toBe(kept);
     expect(await service.findVm('mail')).toBe(kept);
     expect(kept!.value).toBe(before);
-    expect(kept!.entry).toMatchObject({ qmp: '/nowhere/a.qmp', disks: ['vda'] });
+    expect(kept!.entry).toMatchObject({ qmpSocket: '/nowhere/a.qmp', disks: ['vda'] });
     expect(await kept!.context.letGo('me')).toBe(true);
     expect((await kept!.findSnapshot(snapshot)).value).toBe(snapshot.value);
 
@@ -237,7 +238,7 @@ describe('a host file that is read again', () => {
     expect(folderOfVms.childEntity.map(({ name }) => name)).toEqual(['new', 'mail']);
 
     // One that comes back has its number, and is itself.
-    await writeFile(host, 'vms: [{name: old, qmp: /nowhere/old.qmp}]');
+    await writeFile(host, 'vms: [{name: old, qmpSocket: /nowhere/old.qmp}]');
     await service.reload();
     expect((await service.vms())[0]).toBe(old);
     await expect(kept!.refresh()).rejects.toEqual(gone);
@@ -245,7 +246,7 @@ describe('a host file that is read again', () => {
   });
 
   test('a service of VMs that a program passed keeps them', async () => {
-    const service = connect({ vms: [{ name: 'web', qmp: '/nowhere/web.qmp' }] });
+    const service = connect({ vms: [{ name: 'web', qmpSocket: '/nowhere/web.qmp' }] });
     const [web] = await service.vms();
     await service.reload();
     expect(await service.vms()).toEqual([web]);
@@ -263,7 +264,7 @@ describe('a VM that is not served', () => {
     await qemuImg('create', '-q', '-f', 'qcow2', file, '4M');
     await using daemon = await StorageDaemon.start({ disks: [{ node: 'd', file }] });
     const far = `{name: far, libvirt: "qemu+ssh://elsewhere/system#far", images: {d: ${file}}}`;
-    await writeFile(host, `vms: [${far}, {name: web, qmp: ${daemon.process.qmpPath}}]`);
+    await writeFile(host, `vms: [${far}, {name: web, qmpSocket: ${daemon.process.qmpPath}}]`);
     prl.configureLocalServer(host);
     await using server = await login();
     expect((await server.vms()).map(({ name }) => name)).toEqual(['far', 'web']);
@@ -304,7 +305,7 @@ describe('a VM that is not served', () => {
 });
 
 test('a host file that is wrong, or not there, is the error that each SDK has for it, with the place', async () => {
-  await writeFile(host, 'vms:\n  - {name: 1, qmp: /a}\n');
+  await writeFile(host, 'vms:\n  - {name: 1, qmpSocket: /a}\n');
   prl.configureLocalServer(host);
   const wrong = expect.stringContaining(`${host}:2:12: vms[0].name is 1`);
   await expect(login()).rejects.toMatchObject({ code: 'PRL_ERR_INVALID_PARAM', message: wrong });

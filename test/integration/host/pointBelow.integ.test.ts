@@ -82,7 +82,7 @@ test('of an image at rest: mending says what is in the way, and goes through whe
     const pit = await place.leaveSession();
     await place.coverWithCopy();
     const mend = async (): Promise<void> => {
-      const [left] = (await findImageLeftovers([place.image], { scratch: place.scratch })).filter(
+      const [left] = (await findImageLeftovers([place.image], { scratchFolder: place.scratch })).filter(
         ({ problem }) => problem,
       );
       await left?.mend?.run();

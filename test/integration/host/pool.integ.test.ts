@@ -16,7 +16,11 @@ const start = async (): Promise<void> => {
   daemon = await StorageDaemon.start({ disks: [{ node: 'a', file }], folder: folder.path });
   await daemon.exportWritable('a');
 };
-const vm = () => ({ qmp: daemon.process.file('qmp.sock'), nbdSocket: daemon.nbdPath, scratch: folder.path });
+const vm = () => ({
+  address: daemon.process.file('qmp.sock'),
+  nbdSocket: daemon.nbdPath,
+  scratchFolder: folder.path,
+});
 beforeEach(async () => {
   folder = await makeTemporaryFolder();
   for (const name of ['a', 'off'])
@@ -81,8 +85,8 @@ test('no more than the limits goes on at a time; what is asked wrongly is refuse
   });
   expect(await refusalOf(pool.use('b', work))).toMatchObject({ details: { argument: 'name' } });
   for (const [wrong, argument] of [
-    [{ vms: { a: { qmp: '' } } }, 'qmp'],
-    [{ vms: { a: { sock: 'x' } } }, 'sock'],
+    [{ vms: { a: { address: '' } } }, 'vms["a"].address'],
+    [{ vms: { a: { sock: 'x' } } }, 'vms["a"].sock'],
     [{ vms: {}, limits: { all: 0 } }, 'limits.all'],
     [{ vms: { a: vm() }, limit: {} }, 'limit'],
   ] as const)
@@ -94,7 +98,7 @@ test('after a restart what a dead process left is ended, and what is somebody’
   await using pool = createPool({ vms: { a: vm(), off: { images: [join(folder.path, 'off.qcow2')] } } });
   const from = await pool.use('a', async (open) => String((await open.enable()).pit));
   await pool.close();
-  const { qmp: socket, nbdSocket, scratch } = vm();
+  const { address: socket, nbdSocket, scratchFolder: scratch } = vm();
   expect(await doomed.run({ socket, nbdSocket, scratch, mode: 'fleece', from, dieOpen: true })).toBe(true);
   await using next = createPool({ vms: { a: vm(), off: { images: [join(folder.path, 'off.qcow2')] } } });
   expect(await next.recover()).toMatchObject([
@@ -135,6 +139,6 @@ test('one VM by itself: kept, made anew when it is lost, off for one user at a t
   expect(await refusalOf(off.use(async () => 1, { signal: stopped.signal }))).toMatchObject({
     code: 'ERR_CBT_ABORTED',
   });
-  for (const odd of [{ vm: 1 }, { onState: 5 }, { qmp: '' }])
+  for (const odd of [{ vm: 1 }, { onState: 5 }, { address: '' }])
     expect(refusal(() => keepVm(odd as object))).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });
 });

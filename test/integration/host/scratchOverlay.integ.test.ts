@@ -42,7 +42,7 @@ async function hostFile(says: object): Promise<string> {
   await writeFile(file, JSON.stringify(says));
   return file;
 }
-const web = () => ({ name: 'web', qmp: socket, images: { a: image } });
+const web = () => ({ name: 'web', qmpSocket: socket, images: { a: image } });
 const waits = { code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' };
 
 test.each([
@@ -91,7 +91,7 @@ test('a job of the host file', async () => {
 
 test('a program that opens the VM with its folder, or names it as it begins', async () => {
   const images = { a: image };
-  await using told = await openVm({ qmp: socket, images, format: 'qcow2', scratch });
+  await using told = await openVm({ address: socket, images, format: 'qcow2', scratchFolder: scratch });
   expect(await refusalOf(told.begin())).toMatchObject(waits);
   await using places = await openVm({ images, format: 'qcow2', scratchPlaces: [scratch] });
   expect(await refusalOf(places.begin())).toMatchObject(waits);

@@ -22,7 +22,7 @@ test('is ended at the first try: its files go, and its point', () =>
     await vm.close();
     await daemon.process.terminate();
 
-    const [left] = await findImageLeftovers([image], { scratch: folder });
+    const [left] = await findImageLeftovers([image], { scratchFolder: folder });
     expect(left?.mend).toBeDefined();
     await left?.mend?.run();
 

@@ -196,7 +196,7 @@ describe('on, off, or not known', () => {
     const holder = await ImageHolder.hold(images.a, 'daemon rw');
     try {
       const qmp = `${images.a}.qmp`;
-      expect(await refusalOf(openVm({ qmp, images }))).toMatchObject({
+      expect(await refusalOf(openVm({ address: qmp, images }))).toMatchObject({
         code: 'ERR_CBT_BACKEND_UNAVAILABLE',
         reason: 'BUSY',
         disk: 'a',
@@ -213,7 +213,7 @@ describe('on, off, or not known', () => {
     const qmp = join(folder.path, 'silent.qmp');
     await new Promise<void>((resolve) => server.listen(qmp, resolve));
     try {
-      const silent = openVm({ qmp, images: { a: off.image('a') }, timeoutMs: 200 });
+      const silent = openVm({ address: qmp, images: { a: off.image('a') }, timeoutMs: 200 });
       expect(await refusalOf(silent)).toMatchObject({ code: 'ERR_CBT_TIMEOUT' });
     } finally {
       await new Promise((resolve) => server.close(resolve));
@@ -223,7 +223,7 @@ describe('on, off, or not known', () => {
 
   test('without images, nobody at the socket is an error', async () => {
     await using off = await vmThatIsOff();
-    expect(await refusalOf(openVm({ qmp: `${off.image('a')}.qmp` }))).toMatchObject({
+    expect(await refusalOf(openVm({ address: `${off.image('a')}.qmp` }))).toMatchObject({
       code: 'ERR_CBT_BACKEND_UNAVAILABLE',
     });
     expect(await refusalOf(openVm({}))).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT' });

@@ -25,7 +25,7 @@ async function start() {
   const agent = await FakeGuestAgent.start();
   onTestFinished(() => agent[Symbol.asyncDispose]());
   const { vm, folder } = await startVm({ sizeBytes: 8 << 20 });
-  const vms = [{ ...vm.entry, agent: agent.path }];
+  const vms = [{ ...vm.entry, agentSocket: agent.path }];
   const { service } = await serve(connect({ vms, stateFolder: `${folder}/state` }));
   const client = await SoapClient.login(service);
   const fetch = async (prop: string): Promise<string> =>
@@ -67,7 +67,7 @@ test('what two guests claim finds neither, and both where all are wanted', async
     agent.on('guest-get-host-name', () => ({ return: { 'host-name': 'web.example' } }));
     agent.on('guest-network-get-interfaces', () => ({ return: INTERFACES }));
     const { vm, folder } = await startVm({ sizeBytes: 8 << 20 });
-    vms.push({ entry: { ...vm.entry, name, agent: agent.path }, folder });
+    vms.push({ entry: { ...vm.entry, name, agentSocket: agent.path }, folder });
   }
   const entries = vms.map(({ entry }) => entry);
   const { service } = await serve(connect({ vms: entries, stateFolder: `${vms[0]!.folder}/state` }));
@@ -92,7 +92,7 @@ test("an agent that answers each command slowly is let go when its time is over,
       return agent.answer(asked);
     });
   const began = performance.now();
-  expect(await guestFactsOf({ name: 'web', agent: agent.path })).toBeNull();
+  expect(await guestFactsOf({ name: 'web', agentSocket: agent.path })).toBeNull();
   expect(performance.now() - began).toBeGreaterThanOrEqual(1490);
   expect(agent.log).toEqual(['guest-info']);
 }, 60_000);

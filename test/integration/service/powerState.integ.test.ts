@@ -20,7 +20,7 @@ test('a VM that is off is told as off, whatever is on its disks; one whose image
   await daemon.exportWritable('d');
   const vms = ['whole', 'damaged', 'held'].map((name) => ({
     name,
-    qmp: at(`${name}.qmp`),
+    qmpSocket: at(`${name}.qmp`),
     images: { vda: at(name) },
   }));
   const { service } = await serve(connect({ vms, stateFolder: at('state') }));

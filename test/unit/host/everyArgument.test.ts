@@ -39,27 +39,27 @@ const bytes = whole(0, main.MAX_DISK_BYTES);
 const CONNECT = {
   kernel: nothing,
   nbdSocket: text,
-  scratch: text,
+  scratchFolder: text,
   scratchPlaces: emptyList,
   logger: nothing,
 };
 const OPEN_VM = {
   ...CONNECT,
-  qmp: text,
+  address: text,
   images: (v: unknown) => emptyObject(v) || emptyList(v),
   format: nothing,
   trust: flag,
   name: text,
   uuid: nothing,
 };
-const OPEN_DISK = { format: nothing, trust: flag, kernel: nothing, nbdSocket: text, scratch: text };
+const OPEN_DISK = { format: nothing, trust: flag, kernel: nothing, nbdSocket: text, scratchFolder: text };
 const SELECTION = { start: whole(0, 1 << 20), max: limit, onProgress: callback };
 const ranges = [RANGES, nothing] as const;
 const work = [async () => undefined, callback] as const;
 
 const rows: Record<string, () => Row> = {
-  connectVm: () => ({ call: connectVm, args: { socket: [socket(), text] }, kinds: CONNECT }),
-  openVm: () => ({ call: openVm, options: { qmp: socket() }, kinds: OPEN_VM }),
+  connectVm: () => ({ call: connectVm, args: { address: [socket(), text] }, kinds: CONNECT }),
+  openVm: () => ({ call: openVm, options: { address: socket() }, kinds: OPEN_VM }),
   openDisk: () => ({ call: openDisk, args: { disk: [image(), text] }, kinds: OPEN_DISK }),
   openData: () => ({ call: openData, args: { target: [target(), nothing] }, kinds: OPEN_DATA }),
   openExportMap: () => ({
@@ -72,16 +72,16 @@ const rows: Record<string, () => Row> = {
   findVmLeftovers: () => ({
     call: main.findVmLeftovers,
     args: { address: [socket(), text] },
-    kinds: { scratch: text },
+    kinds: { scratchFolder: text },
   }),
   findImageLeftovers: () => ({
     call: main.findImageLeftovers,
     args: { images: [[image()], emptyList] },
-    kinds: { scratch: text },
+    kinds: { scratchFolder: text },
   }),
   keepVm: () => ({
     call: keepVm,
-    options: { qmp: socket() },
+    options: { address: socket() },
     kinds: { ...OPEN_VM, as: text, onState: callback },
   }),
   createPool: () => ({
@@ -90,7 +90,7 @@ const rows: Record<string, () => Row> = {
     kinds: { vms: anyObject, limits: anyObject, onState: callback },
     inside: {
       limits: { kinds: { all: whole(1), group: whole(1), vm: whole(1) } },
-      vms: { put: (one) => ({ a: one }), right: { qmp: socket() }, kinds: { ...OPEN_VM, group: text } },
+      vms: { put: (one) => ({ a: one }), right: { address: socket() }, kinds: { ...OPEN_VM, group: text } },
     },
   }),
   Inventory: () => ({
@@ -99,16 +99,16 @@ const rows: Record<string, () => Row> = {
     inside: {
       vms: {
         put: (one) => [one],
-        right: { name: 'a', qmp: socket() },
+        right: { name: 'a', qmpSocket: socket() },
         kinds: {
           name: text,
           uuid: nothing,
-          qmp: text,
+          qmpSocket: text,
           libvirt: text,
-          agent: text,
+          agentSocket: text,
           images: anyObject,
           disks: nothing,
-          scratch: text,
+          scratchFolder: text,
           allowUnwatchedScratch: flag,
           nbdSocket: text,
           keepPoints: whole(2, 10_000),
@@ -189,10 +189,10 @@ const rows: Record<string, () => Row> = {
     call: (w, f, o) => hostVm.changing(w, f, o),
     args: { task: ['it', text], work },
   }),
-  'VmKeeper.use': () => ({ call: (f, o) => keepVm({ qmp: socket() }).use(f, o), args: { work } }),
-  'VmKeeper.close': () => ({ call: (o) => keepVm({ qmp: socket() }).close(o) }),
+  'VmKeeper.use': () => ({ call: (f, o) => keepVm({ address: socket() }).use(f, o), args: { work } }),
+  'VmKeeper.close': () => ({ call: (o) => keepVm({ address: socket() }).close(o) }),
   'VmPool.use': () => ({
-    call: (n, f, o) => createPool({ vms: { a: { qmp: socket() } } }).use(n, f, o),
+    call: (n, f, o) => createPool({ vms: { a: { address: socket() } } }).use(n, f, o),
     args: { name: ['a', nothing], work },
   }),
   'VmPool.recover': () => ({ call: (o) => createPool({ vms: {} }).recover(o) }),
@@ -218,7 +218,10 @@ const NO_ARGUMENTS = [
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder();
-  inventory = new Inventory({ vms: [{ name: 'a', qmp: socket() }], stateFolder: join(folder.path, 'state') });
+  inventory = new Inventory({
+    vms: [{ name: 'a', qmpSocket: socket() }],
+    stateFolder: join(folder.path, 'state'),
+  });
   hostVm = await inventory.require('a');
   before = await readdir(folder.path, { recursive: true });
 });
@@ -252,7 +255,7 @@ test('nothing was begun', async () => {
 });
 
 test('the table has every function, and every method of what they give', async () => {
-  await using keeper = keepVm({ qmp: socket() });
+  await using keeper = keepVm({ address: socket() });
   await using pool = createPool({ vms: {} });
   const methods = Object.entries({
     Inventory: inventory,

@@ -40,7 +40,7 @@ describe('what a host file says', () => {
   });
 
   test('JSON is YAML', () => {
-    const says = { vms: [{ name: 'web', qmp: '/run/web.qmp', disks: ['drive0'] }] };
+    const says = { vms: [{ name: 'web', qmpSocket: '/run/web.qmp', disks: ['drive0'] }] };
     expect(parseHostFile('h.json', JSON.stringify(says, null, 2))).toEqual(says);
   });
 
@@ -48,18 +48,18 @@ describe('what a host file says', () => {
     ['a value of another kind', 'vms: 3', '1:6 vms is 3, expected a list of VMs'],
     [
       'a relative path',
-      'vms:\n  - name: web\n    qmp: web.qmp',
-      '3:10 vms[0].qmp is "web.qmp", expected the absolute path of a QMP socket',
+      'vms:\n  - name: web\n    qmpSocket: web.qmp',
+      '3:16 vms[0].qmpSocket is "web.qmp", expected the absolute path of a QMP socket',
     ],
     [
       'a missing key',
       'vms:\n  - name: web',
-      '2:5 vms[0].qmp is missing, expected either this or libvirt, and not both',
+      '2:5 vms[0].qmpSocket is missing, expected either this or libvirt, and not both',
     ],
     [
       'an unknown key, where it stands',
-      'vms:\n  - name: web\n    qmpp: /x\n    qmp: /x',
-      '3:5 vms[0].qmpp is not known, expected one of: name, uuid, qmp, libvirt, images, agent, disks, nbdSocket, scratch, allowUnwatchedScratch, keepPoints',
+      'vms:\n  - name: web\n    qmpp: /x\n    qmpSocket: /x',
+      '3:5 vms[0].qmpp is not known, expected one of: name, uuid, qmpSocket, libvirt, images, agentSocket, disks, nbdSocket, scratchFolder, allowUnwatchedScratch, keepPoints',
     ],
     [
       'a key that names nothing',
@@ -68,29 +68,33 @@ describe('what a host file says', () => {
     ],
     [
       'a name that looks like a number',
-      'vms: [{name: 12, qmp: /x}]',
+      'vms: [{name: 12, qmpSocket: /x}]',
       /^1:14 vms\[0\]\.name is 12, expected a name/,
     ],
     [
       'a name that a path could be',
-      'vms: [{name: a/b, qmp: /x}]',
+      'vms: [{name: a/b, qmpSocket: /x}]',
       /^1:14 vms\[0\]\.name is "a\/b", expected/,
     ],
-    ['a name that is an id', 'vms: [{name: vm-7, qmp: /x}]', /^1:14 vms\[0\]\.name is "vm-7", expected/],
+    [
+      'a name that is an id',
+      'vms: [{name: vm-7, qmpSocket: /x}]',
+      /^1:14 vms\[0\]\.name is "vm-7", expected/,
+    ],
     [
       'two VMs of one name',
-      'vms: [{name: a, qmp: /x}, {name: a, qmp: /y}]',
-      /^1:34 vms\[1\]\.name is "a", expected one/,
+      'vms: [{name: a, qmpSocket: /x}, {name: a, qmpSocket: /y}]',
+      /^1:40 vms\[1\].name is "a", expected one/,
     ],
     [
       'one VM under two names',
-      'vms: [{name: a, qmp: /x}, {name: b, qmp: /x}]',
-      /^1:42 vms\[1\]\.qmp is "\/x", expected/,
+      'vms: [{name: a, qmpSocket: /x}, {name: b, qmpSocket: /x}]',
+      /^1:54 vms\[1\].qmpSocket is "\/x", expected/,
     ],
     [
       'one UUID in two spellings',
-      'vms:\n- {name: a, qmp: /x, uuid: 5F0C4A3E9A0B4A579F3E1D2C3B4A5968}\n- {name: b, qmp: /y, uuid: "{5f0c4a3e-9a0b-4a57-9f3e-1d2c3b4a5968}"}',
-      /^3:28 vms\[1\]\.uuid is /,
+      'vms:\n- {name: a, qmpSocket: /x, uuid: 5F0C4A3E9A0B4A579F3E1D2C3B4A5968}\n- {name: b, qmpSocket: /y, uuid: "{5f0c4a3e-9a0b-4a57-9f3e-1d2c3b4a5968}"}',
+      /^3:34 vms\[1\]\.uuid is /,
     ],
     ['a key that stands twice', 'vms: []\nvms: []', '2:1 the key "vms" stands twice'],
     [
@@ -98,14 +102,14 @@ describe('what a host file says', () => {
       'datastores: {1: {folder: /x}}',
       '1:14 a key is text; what looks like a number stands in quotes',
     ],
-    ['the prototype', 'vms: [{name: a, qmp: /x, images: {__proto__: /y}}]', /^1:35 a key is text/],
+    ['the prototype', 'vms: [{name: a, qmpSocket: /x, images: {__proto__: /y}}]', /^1:41 a key is text/],
     ['a tag', 'vms: !!binary aaaa', '1:15 the tag tag:yaml.org,2002:binary is not taken'],
     ['a second document', 'vms: []\n---\nvms: []', /^2:1 /],
     ['a control character', 'vms: []\n# \u0007', '2:3 the character U+0007 is not taken'],
     ['text that runs backwards', 'vms: []\n# \u202e', '2:3 the character U+202E is not taken'],
     [
       'a control character in disguise',
-      'vms: [{name: "a\\u0007", qmp: /x}]',
+      'vms: [{name: "a\\u0007", qmpSocket: /x}]',
       /^1:14 vms\[0\]\.name is "a\\u0007", expected/,
     ],
     [
@@ -120,10 +124,10 @@ describe('what a host file says', () => {
   });
 
   test('tells everything that is wrong, each with its place', () => {
-    const problems = problemsOf('vms:\n  - name: 1\n    qmp: x\nwire: {}\n');
-    expect(problems.map((one) => one.split(' ')[0])).toEqual(['2:11', '3:10', '4:1']);
-    expect(() => parseHostFile('h.yaml', 'vms:\n  - name: 1\n    qmp: x')).toThrow(
-      /^h\.yaml:2:11: .*\nh\.yaml:3:10: /,
+    const problems = problemsOf('vms:\n  - name: 1\n    qmpSocket: x\nwire: {}\n');
+    expect(problems.map((one) => one.split(' ')[0])).toEqual(['2:11', '3:16', '4:1']);
+    expect(() => parseHostFile('h.yaml', 'vms:\n  - name: 1\n    qmpSocket: x')).toThrow(
+      /^h\.yaml:2:11: .*\nh\.yaml:3:16: /,
     );
   });
 
@@ -168,8 +172,8 @@ describe('which file', () => {
       string,
       string,
     ];
-    await writeFile(given, 'vms: [{name: given, qmp: /x}]');
-    await writeFile(other, 'vms: [{name: other, qmp: /x}]');
+    await writeFile(given, 'vms: [{name: given, qmpSocket: /x}]');
+    await writeFile(other, 'vms: [{name: other, qmpSocket: /x}]');
     const env = { QEMU_CBT_HOST: other };
     expect((await findHostFile(given, env))?.says.vms?.[0]?.name).toBe('given');
     expect((await findHostFile(undefined, env))?.says.vms?.[0]?.name).toBe('other');

@@ -7,7 +7,7 @@ import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
 test('who holds it is told by the way to it, also where that changed while somebody asked', async () => {
   const folder = await makeTemporaryFolder();
   onTestFinished(() => folder.remove());
-  const at = (name: string) => ({ name: 'web', qmp: join(folder.path, name) });
+  const at = (name: string) => ({ name: 'web', qmpSocket: join(folder.path, name) });
   const vm = new HostVm(at('old.qmp'), folder.path);
   const asking = vm.holders();
   vm.become(at('new.qmp'));

@@ -7,7 +7,7 @@ import { Inventory as PublicInventory } from '../../../lib/index.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
 
 const UUID = '5f0c4a3e-9a0b-4a57-9f3e-1d2c3b4a5968';
-const vms = (...names: string[]) => names.map((name) => ({ name, qmp: `/nowhere/${name}.qmp` }));
+const vms = (...names: string[]) => names.map((name) => ({ name, qmpSocket: `/nowhere/${name}.qmp` }));
 
 describe('what a name may be', () => {
   test.each([
@@ -55,7 +55,7 @@ describe('the VMs that a program passes', () => {
     expect(PublicInventory).toBe(Inventory);
     expect(() => new Inventory({ fiel: '/x' } as never)).toThrow('fiel');
     expect(() => new Inventory({ vms: [{ name: 'web' }] })).toThrow('vms[0].qmp');
-    const twins = new Inventory({ vms: [...vms('web'), { name: 'web', qmp: '/elsewhere/web.qmp' }] });
+    const twins = new Inventory({ vms: [...vms('web'), { name: 'web', qmpSocket: '/elsewhere/web.qmp' }] });
     await expect(twins.find('web')).rejects.toThrow('/nowhere/web.qmp and /elsewhere/web.qmp');
   });
 
@@ -115,14 +115,14 @@ test('a file is read again when it is asked for, and one with an error changes n
   try {
     const file = join(folder.path, 'host.yaml');
     const names = async () => (await inventory.vms()).map(({ name }) => name);
-    await writeFile(file, 'vms: [{name: web, qmp: /x}]');
+    await writeFile(file, 'vms: [{name: web, qmpSocket: /x}]');
     const inventory = new Inventory({ file });
     expect(await names()).toEqual(['web']);
-    await writeFile(file, 'vms: [{name: db, qmp: /x}]\ndefaults: {scratch: /s}');
+    await writeFile(file, 'vms: [{name: db, qmpSocket: /x}]\ndefaults: {scratchFolder: /s}');
     expect(await names()).toEqual(['web']);
     await inventory.reload();
     expect((await inventory.vms()).map(({ entry }) => entry)).toEqual([
-      { name: 'db', qmp: '/x', scratch: '/s' },
+      { name: 'db', qmpSocket: '/x', scratchFolder: '/s' },
     ]);
     await writeFile(file, 'vms: 3');
     await expect(inventory.reload()).rejects.toThrow(':1:6: ');

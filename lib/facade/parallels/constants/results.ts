@@ -3,10 +3,10 @@
  * N is 0x80000000 + 0xN, the decimal digits read as hexadecimal, so every error is negative and every success is not.
  */
 
-/** Success is 0 or above, failure below 0. */
-export type PRL_RESULT = number;
+import type { PRL_RESULT } from './kinds.js';
 
 export * from './generated/results.js';
+export type { PRL_RESULT } from './kinds.js';
 
 /**
  * PRL_SUCCEEDED of PrlErrors.h.

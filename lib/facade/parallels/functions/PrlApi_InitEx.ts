@@ -1,5 +1,6 @@
 import { requireUint32 } from '../arguments.js';
 import { call } from '../call.js';
+import type { PRL_APPLICATION_MODE } from '../constants/enums.js';
 import { PAM_SERVER } from '../constants/flags.js';
 import { PRL_ERR_SUCCESS, PRL_ERR_UNIMPLEMENTED, type PRL_RESULT } from '../constants/results.js';
 import { PrlError } from '../errors.js';
@@ -18,7 +19,12 @@ import { PrlApi_Init } from './PrlApi_Init.js';
  * const code = PrlApi_InitEx(VIRTUOZZO_API_VER, PAM_SERVER);
  * ```
  */
-export function PrlApi_InitEx(version: number, appMode: number, flags = 0, reserved = 0): PRL_RESULT {
+export function PrlApi_InitEx(
+  version: number,
+  appMode: PRL_APPLICATION_MODE,
+  flags = 0,
+  reserved = 0,
+): PRL_RESULT {
   const checked = call(() => {
     requireUint32('flags', flags);
     requireUint32('reserved', reserved);

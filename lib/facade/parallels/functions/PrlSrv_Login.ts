@@ -1,3 +1,4 @@
+import type { PRL_SECURITY_LEVEL } from '../constants/enums.js';
 import { PJOC_SRV_LOGIN } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PRL_ERR_UNIMPLEMENTED } from '../constants/results.js';
@@ -28,7 +29,7 @@ export function PrlSrv_Login(
   _previousSession: string | null,
   _port: number,
   _timeout: number,
-  _security: number,
+  _security: PRL_SECURITY_LEVEL,
 ): PRL_HANDLE {
   return Job.start({ operation: PJOC_SRV_LOGIN }, async () => {
     throw new PrlError(PRL_ERR_UNIMPLEMENTED, 'PrlSrv_Login is not implemented');

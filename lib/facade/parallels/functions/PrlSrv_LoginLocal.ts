@@ -1,3 +1,5 @@
+import type { PRL_SECURITY_LEVEL } from '../constants/enums.js';
+import { PSL_LOW_SECURITY } from '../constants/flags.js';
 import { PJOC_SRV_LOGIN_LOCAL } from '../constants/generated/jobOperations.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { Job } from '../objects/job.js';
@@ -23,7 +25,7 @@ export function PrlSrv_LoginLocal(
   server: PRL_HANDLE,
   _previousSession: string | null = null,
   _port = 0,
-  _security = 0,
+  _security: PRL_SECURITY_LEVEL = PSL_LOW_SECURITY,
 ): PRL_HANDLE {
   return Job.start({ operation: PJOC_SRV_LOGIN_LOCAL, of: server }, async (signal) => {
     await take('server', server, LocalServer).login({ signal });

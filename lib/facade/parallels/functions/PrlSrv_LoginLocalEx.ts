@@ -1,3 +1,5 @@
+import type { PRL_SECURITY_LEVEL } from '../constants/enums.js';
+import { PSL_LOW_SECURITY } from '../constants/flags.js';
 import type { PRL_HANDLE } from '../constants/handleTypes.js';
 import { PrlSrv_LoginLocal } from './PrlSrv_LoginLocal.js';
 
@@ -18,7 +20,7 @@ export function PrlSrv_LoginLocalEx(
   server: PRL_HANDLE,
   previousSession: string | null = null,
   port = 0,
-  security = 0,
+  security: PRL_SECURITY_LEVEL = PSL_LOW_SECURITY,
   _flags = 0,
 ): PRL_HANDLE {
   return PrlSrv_LoginLocal(server, previousSession, port, security);

@@ -2,7 +2,7 @@
  * The "server" a program logs in to: the VMs of this machine, told by the host file (its name ends in .yaml or .yml), by a small file
  * of JSON or by a folder of QMP sockets.
  *
- *   { "vms": [{ "name": "web", "qmp": "/run/vms/web.qmp", "agent": "/run/vms/web.agent", "disks": ["drive0"] }] }
+ *   { "vms": [{ "name": "web", "qmpSocket": "/run/vms/web.qmp", "agentSocket": "/run/vms/web.agent", "disks": ["drive0"] }] }
  *
  * In a folder every `<name>.qmp` or `<name>.sock` is a VM of that name. QEMU_CBT_VMS names the file or folder unless the
  * program does; where neither does, they are those of the machine's host file (QEMU_CBT_HOST, else /etc/qemu-cbt/host.yaml).
@@ -38,7 +38,7 @@ const MAX_FILE_BYTES = 1 << 20;
  * @returns At once: they are looked at by the next login.
  * @example
  * ```ts
- * configureLocalServer([{ name: 'web', qmp: '/run/vms/web.qmp' }]);
+ * configureLocalServer([{ name: 'web', qmpSocket: '/run/vms/web.qmp' }]);
  * ```
  */
 export function configureLocalServer(vms: string | readonly VmEntry[] | undefined): void {
@@ -203,7 +203,7 @@ async function readFolder(folder: string): Promise<VmEntry[]> {
   const names = (await readdir(folder)).filter((name) => /\.(qmp|sock)$/.test(name)).sort();
   return names.map((name) => ({
     name: basename(name).replace(/\.(qmp|sock)$/, ''),
-    qmp: join(folder, name),
+    qmpSocket: join(folder, name),
   }));
 }
 

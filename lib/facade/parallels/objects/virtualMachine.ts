@@ -113,7 +113,7 @@ export class PrlVm implements PrlObject {
 
   async #begin({ createMap = false, fsSync = false, signal }: BeginBackupOptions): Promise<Backup> {
     const { quiesce, entry } = this.#host;
-    const { agent, disks, scratch, allowUnwatchedScratch, keepPoints } = entry;
+    const { agentSocket, disks, scratchFolder, allowUnwatchedScratch, keepPoints } = entry;
     const vm = await this.#host.connect({ signal });
     try {
       // The file systems of a VM that is off are as quiet as they get.
@@ -125,11 +125,11 @@ export class PrlVm implements PrlObject {
       const session = await vm.begin({
         pit: randomUUID(),
         disks,
-        scratch: { folder: scratch },
+        scratch: { folder: scratchFolder },
         allowUnwatchedScratch,
         // Whether a domain of libvirt has an agent is not known before it is asked.
         ...(quiesce !== null &&
-          (fsSync || agent !== undefined) && {
+          (fsSync || agentSocket !== undefined) && {
             quiesce: { ...quiesce, onFailure: fsSync ? ('fail' as const) : ('warn' as const) },
           }),
         signal,

@@ -56,7 +56,7 @@ async function expectClean(): Promise<void> {
 
 describe('a domain that runs', () => {
   test('tells its disks by target, and finds them by alias, node and file', async () => {
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     expect(vm.running).toBe(true);
     const uuid = (await daemon.virsh('domuuid', name)).trim();
     expect(vm.key).toBe(uuid);
@@ -75,7 +75,7 @@ describe('a domain that runs', () => {
   });
 
   test('keeps points, and has a session whose files are of the user that QEMU is', async () => {
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     const { pit } = await vm.enable();
     await write('write -P 7 1M 64k');
     const session = await vm.begin({ base: String(pit) });
@@ -156,7 +156,7 @@ describe('a domain that runs', () => {
   });
 
   test('an overlay is refused: libvirt would not know of it', async () => {
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     expect(await refusalOf(vm.begin({ mode: 'overlay' }))).toMatchObject({
       code: 'ERR_CBT_UNSUPPORTED',
       message: expect.stringContaining('libvirt does not know of the overlay'),
@@ -174,7 +174,7 @@ describe('a domain that runs', () => {
     );
     await chmod(daemon.file('images'), 0o777);
     await daemon.virsh('backup-begin', name, xml);
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     expect(await refusalOf(vm.begin())).toMatchObject({
       code: 'ERR_CBT_BACKEND_UNAVAILABLE',
       reason: 'BUSY',
@@ -186,7 +186,7 @@ describe('a domain that runs', () => {
   });
 
   test('a session that outlives its command goes on while the daemon is restarted', async () => {
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     const { pit } = await vm.enable();
     const session = await vm.begin({ detached: true });
     await write('write -P 3 2M 64k');
@@ -195,7 +195,7 @@ describe('a domain that runs', () => {
     await daemon.run();
     // What is connected waits for it.
     expect(await asked).toMatchObject({ name });
-    await using again = await openVm({ qmp: address });
+    await using again = await openVm({ address: address });
     const resumed = await again.resume(session.pit);
     await resumed.commit();
     expect(await changed(again, session.pit)).toEqual([[2 * MIB, 65_536]]);
@@ -204,7 +204,7 @@ describe('a domain that runs', () => {
   });
 
   test('a session of this process goes on while the daemon is restarted, and what it serves is its instant', async () => {
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     await vm.enable();
     await write('write -P 5 1M 64k');
     const session = await vm.begin();
@@ -221,7 +221,7 @@ describe('a domain that runs', () => {
 
   test('destroyed in a session, the VM is another one: its point is taken back by whoever comes next', async () => {
     {
-      await using vm = await openVm({ qmp: address });
+      await using vm = await openVm({ address: address });
       await vm.enable();
       const session = await vm.begin();
       await daemon.virsh('shutdown', name, '--mode', 'acpi');
@@ -231,7 +231,7 @@ describe('a domain that runs', () => {
       await refusalOf(session.rollback());
     }
     await daemon.virsh('start', name);
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     await eventually(async () => {
       const session = await vm.begin();
       await session.rollback();
@@ -248,7 +248,7 @@ describe('a domain that is off', () => {
   });
 
   test('answers by its images, and keeps points there; running again it goes on from them', async () => {
-    await using vm = await openVm({ qmp: address });
+    await using vm = await openVm({ address: address });
     expect(vm.running).toBe(false);
     const uuid = (await daemon.virsh('domuuid', name)).trim();
     expect(vm.key).toBe(uuid);
@@ -260,7 +260,7 @@ describe('a domain that is off', () => {
     await daemon.virsh('start', name);
     expect(await refusalOf(vm.enable())).toMatchObject({ reason: 'BUSY' });
     await write('write -P 7 3M 64k');
-    await using running = await openVm({ qmp: address });
+    await using running = await openVm({ address: address });
     expect(running.running).toBe(true);
     expect(await changed(running, String(pit))).toEqual([[3 * MIB, 65_536]]);
   });
@@ -275,7 +275,7 @@ describe('a domain that is off', () => {
       { target: 'vdb', file: images[0]! },
       { target: 'vdc', file: vmdk, format: 'vmdk' },
     ]);
-    await using vm = await openVm({ qmp: daemon.address(`${name}-mixed`) });
+    await using vm = await openVm({ address: daemon.address(`${name}-mixed`) });
     expect(await vm.disks()).toMatchObject([
       { disk: 'vda', format: 'raw', persistent: false },
       { disk: 'vdb', format: 'qcow2' },
@@ -318,7 +318,7 @@ test('every domain of a libvirt in the host file is listed; one that does not an
 });
 
 test('doctor looks over every domain of a libvirt, and tells what is worth knowing of one', async () => {
-  await using vm = await openVm({ qmp: address });
+  await using vm = await openVm({ address: address });
   await vm.enable();
   await vm.close();
   await daemon.virsh('destroy', name, '--graceful');

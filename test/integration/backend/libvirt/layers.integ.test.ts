@@ -48,7 +48,7 @@ class Life {
     await qemuImg('create', '-q', '-f', 'qcow2', image, String(GRANULES * GRANULE));
     await daemon.define(name, [{ target: 'vda', file: image }]);
     await daemon.virsh('start', name);
-    return new Life(name, await openVm({ qmp: daemon.address(name) }), image);
+    return new Life(name, await openVm({ address: daemon.address(name) }), image);
   }
 
   /** A backup of its images, while it is off. */
@@ -70,7 +70,7 @@ class Life {
   async #become(...how: string[]): Promise<void> {
     await this.vm.close();
     await daemon.virsh(...how);
-    this.vm = await openVm({ qmp: daemon.address(this.name) });
+    this.vm = await openVm({ address: daemon.address(this.name) });
   }
 
   newFile(): string {

@@ -38,7 +38,7 @@ const migrate = (): Promise<string> =>
   );
 const write = (at: LibvirtDaemon, granule: number): Promise<void> =>
   at.guestIo(name, 'virtio-disk0', `write -P 7 ${granule * GRANULE} 4k`);
-const open = (at: LibvirtDaemon): Promise<Vm> => openVm({ qmp: at.address(name) });
+const open = (at: LibvirtDaemon): Promise<Vm> => openVm({ address: at.address(name) });
 
 async function changed(vm: Vm, from: string): Promise<number[]> {
   await using disk = await vm.openDisk('vda');

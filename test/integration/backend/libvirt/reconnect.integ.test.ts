@@ -78,7 +78,7 @@ test('a scratch file that came to its limit meanwhile breaks the session, which 
   const write = (command: string): Promise<void> =>
     guestIo(qemu, '/machine/peripheral/virtio-disk0/virtio-backend', command);
   await write('write -P 1 0 16M');
-  await using vm = await openVm({ qmp: address });
+  await using vm = await openVm({ address: address });
   await vm.enable();
   const session = await vm.begin({ scratch: { limitBytes: 1 << 20 } });
   libvirt.away = true;

@@ -41,7 +41,7 @@ beforeEach(async () => {
   await write(1);
 });
 
-const open = (): Promise<Vm> => openVm({ qmp: daemon.address(name) });
+const open = (): Promise<Vm> => openVm({ address: daemon.address(name) });
 
 /** A granule, as the guest would. */
 async function write(granule: number): Promise<void> {
@@ -337,7 +337,7 @@ describe('a second monitor', () => {
   const second = () => daemon.file(`images/${name}.qmp`);
   /** What refuses overlay mode there, in a program and by the command. */
   async function expectRefused(): Promise<void> {
-    await using through = await openVm({ qmp: second() });
+    await using through = await openVm({ address: second() });
     expect(await refusalOf(through.begin({ mode: 'overlay' }))).toMatchObject({
       code: 'ERR_CBT_UNSUPPORTED',
       message: expect.stringContaining('libvirt does not know of the overlay'),
@@ -355,7 +355,7 @@ describe('a second monitor', () => {
     await daemon.define(name, [{ target: 'vda', file: image }], second());
     await daemon.virsh('start', name);
     await expectRefused();
-    await using through = await openVm({ qmp: second() });
+    await using through = await openVm({ address: second() });
     await using first = await open();
     expect(through.key).toBe(first.key);
     const session = await first.begin({ detached: true });

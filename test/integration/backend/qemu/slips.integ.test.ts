@@ -75,7 +75,7 @@ describe('what begin is told', () => {
     await expect(vm.begin({ scratch })).rejects.toMatchObject(
       invalid(/limitBytes is 65536, .*each of 2 disks/),
     );
-    expect(await findVmLeftovers(daemon.process.qmpPath, { scratch: folder.path })).toEqual([]);
+    expect(await findVmLeftovers(daemon.process.qmpPath, { scratchFolder: folder.path })).toEqual([]);
   });
 
   test('the smallest limit is one: the session breaks at it, the guest does not', async () => {

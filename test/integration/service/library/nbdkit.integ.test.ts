@@ -83,7 +83,7 @@ test('a snapshot of a running VM is copied as it was, while the guest writes on'
   const qmp = daemon.process.file('qmp.sock');
   await writeFile(
     host,
-    `vms:\n  - name: web\n    qmp: ${qmp}\n    scratch: ${folder}\n    nbdSocket: ${daemon.nbdPath}\n    allowUnwatchedScratch: true\n    disks: [d]\n`,
+    `vms:\n  - name: web\n    qmpSocket: ${qmp}\n    scratchFolder: ${folder}\n    nbdSocket: ${daemon.nbdPath}\n    allowUnwatchedScratch: true\n    disks: [d]\n`,
   );
   const [disk] = disks(taken);
   const remote = (server: string): string[] => [

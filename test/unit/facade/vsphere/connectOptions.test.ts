@@ -7,7 +7,7 @@ import {
   InvalidArgument,
 } from '../../../../lib/facade/vsphere/index.js';
 
-const VM = { name: 'web', qmp: '/run/web.qmp' };
+const VM = { name: 'web', qmpSocket: '/run/web.qmp' };
 
 function faultOf(options: unknown): InvalidArgument {
   try {
@@ -28,17 +28,17 @@ describe('connect', () => {
     ['maxAreas', { vms: [VM], maxAreas: 5 }, /connect has no option "maxAreas"/],
     ['maxAreasPerCall', { vms: [VM], maxAreasPerCall: Number.NaN }, /at least 1/],
     ['stateFolder', { vms: [VM], stateFolder: '' }, /not empty/],
-    ['vms[0].name', { vms: [{ qmp: '/a' }] }, /name is undefined/],
+    ['vms[0].name', { vms: [{ qmpSocket: '/a' }] }, /name is undefined/],
     ['vms[0].socket', { vms: [{ name: 'web', socket: '/a' }] }, /has no option "socket"/],
-    ['vms[0].qmp', { vms: [{ name: 'web' }] }, /QMP socket/],
-    ['vms[0].qmp', { vms: [{ ...VM, libvirt: 'qemu:///system#web' }] }, /in its place/],
+    ['vms[0].qmpSocket', { vms: [{ name: 'web' }] }, /QMP socket/],
+    ['vms[0].qmpSocket', { vms: [{ ...VM, libvirt: 'qemu:///system#web' }] }, /in its place/],
     ['vms[0].disks', { vms: [{ ...VM, disks: 'vd0' }] }, /a list of names/],
     ['vms[0].disks', { vms: [{ ...VM, disks: [] }] }, /at least one/],
     ['vms[0].disks[1]', { vms: [{ ...VM, disks: ['vd0', 'vd0'] }] }, /once/],
     ['vms[0].images["vd0"]', { vms: [{ ...VM, images: { vd0: '' } }] }, /not empty/],
     ['vms[0].uuid', { vms: [{ ...VM, uuid: 'web' }] }, /a UUID/],
     ['vms[0].allowUnwatchedScratch', { vms: [{ ...VM, allowUnwatchedScratch: 'no' }] }, /true or false/],
-    ['vms[1].name', { vms: [VM, { ...VM, qmp: '/b' }] }, /that of vms\[0\]/],
+    ['vms[1].name', { vms: [VM, { ...VM, qmpSocket: '/b' }] }, /that of vms\[0\]/],
   ])('refuses %s', (invalidProperty, options, message) => {
     expect(faultOf(options)).toMatchObject({
       name: 'InvalidArgument',

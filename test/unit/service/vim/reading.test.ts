@@ -15,7 +15,7 @@ async function makeReading(): Promise<Reading> {
 test('the VMs are listed once for all that a call reads, and anew for the next', async () => {
   const folder = await makeTemporaryFolder();
   onTestFinished(() => folder.remove());
-  const vms = ['web', 'db'].map((name) => ({ name, qmp: join(folder.path, `${name}.qmp`) }));
+  const vms = ['web', 'db'].map((name) => ({ name, qmpSocket: join(folder.path, `${name}.qmp`) }));
   const facade = connect({ vms, stateFolder: join(folder.path, 'state') });
   const listing = vi.spyOn(facade, 'vms');
   const inventory = new WireInventory(facade, '');
@@ -42,7 +42,7 @@ test('the VMs are listed once for all that a call reads, and anew for the next',
 
 test('a VM without an agent is not even asked whether it runs', async () => {
   const readRuntime = vi.fn(() => Promise.resolve({ powerState: 'poweredOn' }));
-  const vm = { entry: { name: 'web', qmp: '/run/web.qmp' }, readRuntime } as unknown as VirtualMachine;
+  const vm = { entry: { name: 'web', qmpSocket: '/run/web.qmp' }, readRuntime } as unknown as VirtualMachine;
   expect(await (await makeReading()).guest(vm)).toBeNull();
   expect(readRuntime).not.toHaveBeenCalled();
 });

@@ -14,7 +14,7 @@ import { filterSpec, SoapClient } from '../../../helpers/vim/soapClient.js';
 async function make(now = () => 0): Promise<VimService> {
   const folder = await makeTemporaryFolder();
   onTestFinished(() => folder.remove());
-  const vms = ['web', 'a/b%'].map((name, at) => ({ name, qmp: join(folder.path, `${at}.qmp`) }));
+  const vms = ['web', 'a/b%'].map((name, at) => ({ name, qmpSocket: join(folder.path, `${at}.qmp`) }));
   const facade = connect({ vms, stateFolder: join(folder.path, 'state') });
   const users = [
     await user('root', 'admin'),

@@ -163,7 +163,7 @@ describe('two VMs with one UUID and copies of one image', () => {
     const open = await a.begin(detached());
     const [place = ''] = await folders();
     const before = await readdir(at(place));
-    expect(await findVmLeftovers(second.qmpPath, { scratch: folder.path })).toEqual([]);
+    expect(await findVmLeftovers(second.qmpPath, { scratchFolder: folder.path })).toEqual([]);
     const other = await b.begin({ scratch: { folder: folder.path } });
     await other.commit();
     expect(await readdir(at(place))).toEqual(before);

@@ -34,10 +34,10 @@ beforeEach(async () => {
   });
   await daemon.exportWritable(...NAMES);
   const vm = {
-    ...{ name: 'web', qmp: daemon.process.file('qmp.sock'), disks: NAMES, scratch: folder.path },
+    ...{ name: 'web', qmpSocket: daemon.process.file('qmp.sock'), disks: NAMES, scratchFolder: folder.path },
     nbdSocket: daemon.nbdPath,
   };
-  const vms = [{ name: 'other', qmp: '/nobody' }, vm];
+  const vms = [{ name: 'other', qmpSocket: '/nobody' }, vm];
   await writeFile(join(folder.path, 'vms.json'), JSON.stringify({ vms }));
 });
 afterEach(async () => {
