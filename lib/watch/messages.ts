@@ -19,7 +19,7 @@ export interface WatchMessage {
   /** The point in time that it is about. */
   readonly pit: PointId | null;
   /** The session that it belongs to; its id is its point in time. */
-  readonly session: string | null;
+  readonly session: PointId | null;
   /** From the start to the end, in milliseconds; null before the end. */
   durationMs: number | null;
   /** Why it failed; null where it did not, or not yet. */

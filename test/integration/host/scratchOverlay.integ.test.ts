@@ -54,7 +54,10 @@ test.each([
   '%s: of the VM in the host file, by its own folder or by that of all, and of its image alone',
   async (_, [name = '']) => {
     const more = { backup: ['--to', join(folder.path, 'to')], forget: ['--point', base] }[name] ?? [];
-    for (const says of [{ vms: [{ ...web(), scratch }] }, { vms: [web()], defaults: { scratch } }]) {
+    for (const says of [
+      { vms: [{ ...web(), scratchFolder: scratch }] },
+      { vms: [web()], defaults: { scratchFolder: scratch } },
+    ]) {
       const file = await hostFile(says);
       for (const named of [['--vm', 'web'], [image]]) {
         const refused = await cli(name, ...named, ...more, '--host', file);
@@ -72,7 +75,7 @@ test('a folder that the call names is looked at beside that of the host file', a
   await mkdir(elsewhere);
   const own = await hostFile({ vms: [web()] });
   expect(await cli('begin', '--vm', 'web', '--scratch', scratch, '--host', own)).toMatchObject({ code: 5 });
-  const known = await hostFile({ vms: [{ ...web(), scratch }] });
+  const known = await hostFile({ vms: [{ ...web(), scratchFolder: scratch }] });
   expect(await cli('begin', '--vm', 'web', '--scratch', elsewhere, '--host', known)).toMatchObject({
     code: 5,
   });
@@ -81,7 +84,7 @@ test('a folder that the call names is looked at beside that of the host file', a
 test('a job of the host file', async () => {
   const file = await hostFile({
     vms: [web()],
-    defaults: { scratch },
+    defaults: { scratchFolder: scratch },
     jobs: [{ name: 'nightly', vms: ['web'], to: join(folder.path, 'to') }],
   });
   const ran = await cli('run', 'nightly', '--host', file);
@@ -100,7 +103,7 @@ test('a program that opens the VM with its folder, or names it as it begins', as
 });
 
 test('the advice is one that works: doctor brings it back, and the next session has what the guest wrote', async () => {
-  const file = await hostFile({ vms: [{ ...web(), scratch }] });
+  const file = await hostFile({ vms: [{ ...web(), scratchFolder: scratch }] });
   const refused = await cli('begin', '--vm', 'web', '--host', file);
   const [, advice = ''] = /\(qemu-cbt (doctor .*?)\)/.exec(refused.stderr) ?? [];
   expect(advice.split(' ')).toEqual(['doctor', '--fix', '--scratch', scratch, image]);
@@ -115,7 +118,7 @@ test('the advice is one that works: doctor brings it back, and the next session 
 test('one whose record is gone is found there too', async () => {
   const [name = ''] = await readdir(scratch);
   await rm(join(scratch, name, 'session.json'));
-  const file = await hostFile({ vms: [{ ...web(), scratch }] });
+  const file = await hostFile({ vms: [{ ...web(), scratchFolder: scratch }] });
   expect(await cli('begin', '--vm', 'web', '--host', file)).toMatchObject({
     code: 5,
     stderr: expect.stringContaining(join(scratch, name)),
