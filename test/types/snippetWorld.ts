@@ -65,6 +65,20 @@ export class SnippetWorld implements AsyncDisposable {
       await qemuImg('create', '-q', '-f', 'qcow2', at(`qsd/${node}`), SIZE);
     const disks = ['drive0', 'vda'].map((node) => ({ node, file: node }));
     const daemon = await StorageDaemon.start({ disks, folder: at('qsd') });
+    const world = new SnippetWorld(folder, daemon, nbd, await ObjectServer.start('s3'));
+    try {
+      await world.#fill();
+      return world;
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Points in time of the VM, backups of it, and who it is. */
+  async #fill(): Promise<void> {
+    const { daemon, folder } = this;
+    const at = (...names: string[]): string => join(folder, ...names);
     for (const name of ['run/vms/web.qmp', 'run/web.qmp', 'run/vm.qmp'])
       await symlink(daemon.process.qmpPath, at(name));
     await using vm = await connectVm(daemon.process.qmpPath, { scratchFolder: at('qsd') });
@@ -76,7 +90,6 @@ export class SnippetWorld implements AsyncDisposable {
       await cp(at(name), at(`pristine/${name}`), { recursive: true });
     const host = `vms:\n  - { name: web, qmpSocket: ${at('run/vms/web.qmp')}, uuid: ${POINTS[1]} }\n`;
     await writeFile(at('etc/qemu-cbt/host.yaml'), host);
-    return new SnippetWorld(folder, daemon, nbd, await ObjectServer.start('s3'));
   }
 
   /** How each one ended, by the name of its module: `ok`, or what went wrong. */
