@@ -45,7 +45,7 @@ async function main() {
       return;
     }
     say(`the native addon was not built: ${error.message}`);
-    say('the script kernel does its work instead, more slowly; npm run build:native tries again');
+    say('the script kernel does its work instead, more slowly; npm rebuild qemu-cbt tries again');
   }
 }
 

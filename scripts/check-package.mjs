@@ -16,13 +16,19 @@ function exported() {
   return files.map((file) => file.replace(/^\.\//, ''));
 }
 
+/** What the README points to beside it: whoever reads it from the package finds it there. */
+function linked() {
+  const targets = [...readFileSync('README.md', 'utf8').matchAll(/\]\(([\w./-]+)(?:#[\w-]+)?\)/g)];
+  return targets.map(([, target]) => target);
+}
+
 try {
   const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work]));
   const paths = packed.files.map((file) => file.path);
   const unexpected = paths.filter(
     (path) =>
       path.includes('.v8') ||
-      !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|man|systemd)\b|^prebuilds\/linux-(x64|arm64)\/((bitmap|nbd)\.node|sdk\/(lib64|include)\/\w+\.[\w.]+)$|^[^/]+$/.test(
+      !/^(dist|lib|bin|native|scripts\/build-native\.mjs|docs|examples|bench\/README\.md|man|systemd)\b|^prebuilds\/linux-(x64|arm64)\/((bitmap|nbd)\.node|sdk\/(lib64|include)\/\w+\.[\w.]+)$|^[^/]+$/.test(
         path,
       ),
   );
@@ -53,7 +59,8 @@ try {
     'systemd/qemu-cbt-run@.service',
     'systemd/qemu-cbt-run@.timer',
   ];
-  const missing = needed.filter((path) => !paths.includes(path));
+  const isPacked = (path) => paths.some((one) => one === path || one.startsWith(`${path}/`));
+  const missing = [...needed, ...linked()].filter((path) => !isPacked(path));
   if (unexpected.length + missing.length > 0)
     throw new Error(`packed too much: ${unexpected}; packed too little: ${missing}`);
   const tarball = join(work, packed.filename);

@@ -36,6 +36,7 @@ export const ENVIRONMENT: Terms = [
   ],
   ['QEMU_CBT_KERNEL', 'native, script or auto: which code does the bulk work, where --kernel says auto'],
   ['QEMU_CBT_ADDON_PATH, QEMU_CBT_NBD_ADDON_PATH', 'the one addon file of each kind to load'],
+  ['QEMU_CBT_ADDONS', 'the folder of both, where the package’s own is not beside the program (a bundle)'],
   ['NODE_DEBUG', 'qemu-cbt: a line for everything that is done, on stderr'],
 ];
 

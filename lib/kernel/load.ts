@@ -3,11 +3,12 @@
  * load is never lost: {@link describeKernel} tells, and asking for `native` fails with everything that was tried.
  *
  * Environment: QEMU_CBT_KERNEL (native, script or auto) decides where the caller leaves it open; QEMU_CBT_ADDON_PATH names
- * the one addon file to load; QEMU_CBT_SIMD (portable or avx2) forces the addon's inner loops.
+ * the one addon file to load, QEMU_CBT_ADDONS the folder that it is in; QEMU_CBT_SIMD (portable or avx2) forces the addon's inner loops.
  */
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addonPlaces, howToBuild } from '../core/addonPlaces.js';
 import type { BitmapKernel } from '../core/bitmapKernel.js';
 import { CbtError, invalidArgument } from '../core/errors.js';
 import { checkAddon, type NativeAddon } from './nativeAddon.js';
@@ -27,13 +28,14 @@ interface Failure {
 }
 
 const ADDON = 'bitmap.node';
-const HOW_TO_BUILD = 'run `npm run build:native` (it needs g++, make and cmake)';
+const HOW_TO_BUILD = howToBuild('it needs g++, make and cmake');
 
 /** The package's root, two folders up from lib/kernel and from dist/kernel alike. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const require = createRequire(import.meta.url);
 
 let description = 'no kernel has been loaded';
+let warned = false;
 
 export async function loadKernel(options: LoadKernelOptions = {}): Promise<BitmapKernel> {
   const choice = chosen(options.kernel);
@@ -46,9 +48,23 @@ export async function loadKernel(options: LoadKernelOptions = {}): Promise<Bitma
     return createNativeKernel(addon);
   }
   const tried = failures.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
-  if (choice === 'auto') return scriptKernel(`the native addon did not load (${tried}); ${HOW_TO_BUILD}`);
-  throw new CbtError('ERR_CBT_UNSUPPORTED', `the native addon did not load (${tried}); ${HOW_TO_BUILD}`, {
+  const why = `the native addon did not load (${tried}); ${HOW_TO_BUILD}`;
+  if (choice === 'auto') {
+    warnOnce(why);
+    return scriptKernel(why);
+  }
+  throw new CbtError('ERR_CBT_UNSUPPORTED', why, {
     details: Object.fromEntries(failures.map(({ path, reason }) => [path, reason])),
+  });
+}
+
+/** Everything works without the addon, and many times slower: who runs it has to hear of it once. */
+function warnOnce(why: string): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(`the script kernel does the bulk work, which is slow: ${why}`, {
+    type: 'CbtWarning',
+    code: 'QEMU_CBT_SCRIPT_KERNEL',
   });
 }
 
@@ -75,15 +91,8 @@ async function scriptKernel(why: string): Promise<BitmapKernel> {
   return createScriptKernel();
 }
 
-/** Addon files in the order in which they are tried: built here, then what the package brought. A path from the environment is the only one. */
 function candidates(): string[] {
-  const forced = process.env['QEMU_CBT_ADDON_PATH'];
-  if (forced) return [resolve(forced)];
-  return [
-    join(root, 'build', 'Release', ADDON),
-    join(root, 'build', 'Debug', ADDON),
-    join(root, 'prebuilds', `${process.platform}-${process.arch}`, ADDON),
-  ];
+  return addonPlaces(root, ADDON, 'QEMU_CBT_ADDON_PATH').map((path) => resolve(path));
 }
 
 /** The addon that {@link loadKernel} would take by itself, null where it would take the script twin. */

@@ -3,11 +3,12 @@
  * is loaded only when something is to be read over NBD, because it needs the libnbd library, which a machine that only
  * looks at image files need not have. Calls reject with an Error that has `code` and `details`, or throw it at once.
  *
- * Environment: QEMU_CBT_NBD_ADDON_PATH names the one addon file to load.
+ * Environment: QEMU_CBT_NBD_ADDON_PATH names the one addon file to load, QEMU_CBT_ADDONS the folder that it is in.
  */
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addonPlaces, howToBuild } from '../../core/addonPlaces.js';
 import { CbtError } from '../../core/errors.js';
 import type { Ranges } from '../../core/rangePage.js';
 
@@ -107,7 +108,7 @@ export interface NbdAddon {
 const ADDON = 'nbd.node';
 const HOW_TO_BUILD =
   'install libnbd (Debian, Ubuntu: libnbd-dev to build and libnbd0 to run; Fedora: libnbd-devel and libnbd), then ' +
-  'run `npm run build:native`';
+  howToBuild('it needs g++, make and cmake');
 
 /** The package's root, three folders up from lib/backend/nbd and from dist/backend/nbd alike. */
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -139,15 +140,8 @@ export function loadNbdAddon(): NbdAddon {
   );
 }
 
-/** Addon files in the order in which they are tried: built here, then what the package brought. A path from the environment is the only one. */
 function candidates(): string[] {
-  const forced = process.env['QEMU_CBT_NBD_ADDON_PATH'];
-  if (forced) return [resolve(forced)];
-  return [
-    join(root, 'build', 'Release', ADDON),
-    join(root, 'build', 'Debug', ADDON),
-    join(root, 'prebuilds', `${process.platform}-${process.arch}`, ADDON),
-  ];
+  return addonPlaces(root, ADDON, 'QEMU_CBT_NBD_ADDON_PATH').map((path) => resolve(path));
 }
 
 function reasonOf(thrown: unknown): string {

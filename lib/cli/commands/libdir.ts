@@ -16,7 +16,7 @@ export async function libdir(io: CliIo): Promise<void> {
   if (found === undefined)
     throw new CbtError(
       'ERR_CBT_BACKEND_UNAVAILABLE',
-      `${LIBRARIES.join(' and ')} were not built: looked in ${folders.join(' and ')}; npm run build:native builds it`,
+      `${LIBRARIES.join(' and ')} were not built: looked in ${folders.join(' and ')}; npm rebuild qemu-cbt builds it`,
       { details: { path: folders[0] ?? null } },
     );
   await tell(io, `${found}\n`);

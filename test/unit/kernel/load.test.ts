@@ -18,6 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 beforeEach(() => {
   vi.stubEnv('QEMU_CBT_KERNEL', undefined);
   vi.stubEnv('QEMU_CBT_ADDON_PATH', undefined);
+  vi.stubEnv('QEMU_CBT_ADDONS', undefined);
   vi.stubEnv('QEMU_CBT_SIMD', undefined);
 });
 afterEach(() => {
@@ -124,12 +125,41 @@ describe('an addon of its own', () => {
     expect(error.code).toBe('ERR_CBT_UNSUPPORTED');
     expect(error.message).toContain(at);
     expect(error.message).toMatch(reason);
-    expect(error.message).toContain('npm run build:native');
+    expect(error.message).toContain('npm rebuild qemu-cbt');
     expect(error.details[at]).toMatch(reason);
     const kernel = await loadKernel();
     expect(kernel.name).toBe('script');
     expect(describeKernel()).toContain(at);
     expect(describeKernel()).toMatch(reason);
+  });
+
+  it('is looked for in the folder in the environment, which takes the place of the package’s own', async () => {
+    copyFileSync(addon, join(folder, 'bitmap.node'));
+    vi.stubEnv('QEMU_CBT_ADDONS', folder);
+    await loadKernel({ kernel: 'native' });
+    expect(describeKernel()).toBe(`native addon ${join(folder, 'bitmap.node')}`);
+    vi.stubEnv('QEMU_CBT_ADDONS', join(folder, 'absent'));
+    const error = await failure(loadKernel({ kernel: 'native' }));
+    expect(error.details).toEqual({ [join(folder, 'absent', 'bitmap.node')]: 'not there' });
+    expect(error.message).toContain('QEMU_CBT_ADDONS');
+  });
+
+  it('that was hoped for and is not there is warned of, once', async () => {
+    vi.stubEnv('QEMU_CBT_ADDON_PATH', join(folder, 'absent.node'));
+    const warnings: unknown[][] = [];
+    const emit = vi.spyOn(process, 'emitWarning').mockImplementation((...told) => void warnings.push(told));
+    vi.resetModules();
+    const copy = await import('../../../lib/kernel/load.js');
+    await copy.loadKernel({ kernel: 'script' });
+    expect(warnings).toEqual([]);
+    for (let times = 0; times < 3; times += 1) await copy.loadKernel();
+    emit.mockRestore();
+    expect(warnings).toEqual([
+      [
+        expect.stringContaining('absent.node: not there'),
+        expect.objectContaining({ code: 'QEMU_CBT_SCRIPT_KERNEL' }),
+      ],
+    ]);
   });
 
   it('of another build is refused', async () => {
