@@ -25,11 +25,11 @@ export interface BootTestResult extends BootResult {
 
 /** Nothing of the folder is changed, and nothing of the machine is left. */
 export async function bootTest(options: BootTestOptions): Promise<BootTestResult> {
-  const { from, pit, disk, scratch, signal, onUnheld = () => undefined, ...machine } = options;
+  const { from, at, disk, scratch, signal, onUnheld = () => undefined, ...machine } = options;
   const place = await makeMarkedFolder('boot', scratch === undefined ? undefined : resolve(scratch));
   try {
     return await instantRestore(
-      { from, pit, disk, toFolder: place, signal, onUnheld },
+      { from, at, disk, toFolder: place, signal, onUnheld },
       async ({ disks, ...of }) => {
         const images = disks.map(({ image }) => image);
         const result = await bootMachine({ ...machine, images, signal });

@@ -40,6 +40,7 @@ export type { OntoImage } from './ontoDisks.js';
 export type { ClaimOptions } from './owner.js';
 export type { PrunedLayer, PruneOptions, PruneResult } from './prune.js';
 export { prune } from './prune.js';
+export type { AtRun, Selection } from './reading.js';
 export type { RestoreOptions, RestoreResult } from './restore.js';
 export { restore } from './restore.js';
 export type { RestoredOnto, RestoreOntoOptions, RestoreOntoResult } from './restoreOnto.js';

@@ -82,9 +82,9 @@ function refuseUnheld(folder: string): never {
   );
 }
 
-function stacksOf(folder: BackupFolder, { pit, disk, to }: InstantRestoreOptions): Layer[][] {
-  if (to !== undefined || disk !== undefined) return [selectStack(folder, { pit, disk })];
-  const run = selectRun(folder, pit);
+function stacksOf(folder: BackupFolder, { at, disk, to }: InstantRestoreOptions): Layer[][] {
+  if (to !== undefined || disk !== undefined) return [selectStack(folder, { at, disk })];
+  const run = selectRun(folder, at);
   return run.disks.map((one) => folder.stack(run, one));
 }
 

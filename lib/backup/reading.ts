@@ -1,6 +1,7 @@
 /** Opening a folder to read from it, and finding what is asked for in it. */
 import { CbtError, invalidArgument } from '../core/errors.js';
 import type { DiskName, PointId } from '../core/ids.js';
+import { type Check, type Checks, integer, required, shape, text } from '../core/options.js';
 import { parseUuid } from '../core/pointInTime.js';
 import { BackupFolder, type Layer } from './folder.js';
 import { lockFolder, READERS_NAME } from './lock.js';
@@ -30,22 +31,48 @@ export async function openForReading(path: string, onUnheld?: Unheld): Promise<R
 /** Told the folder that is read though no lock can be had in it: a prune may take away what is read. */
 export type Unheld = (folder: string) => void;
 
+/** A run of a folder: the newest one, or by its number, or by its point in time. */
+export type AtRun = 'newest' | { run: number } | { pit: PointId };
+
 /** Which disk, at which run. */
 export interface Selection {
-  /** UUID of the run's point in time, or the run's number; the newest that has the disk unless given, where all of them are one owner's. */
-  pit?: PointId | undefined;
+  /** The newest run that has the disk unless given; it is one where all of them are one owner's. */
+  at?: AtRun | undefined;
   /** Name of a disk as the manifest has it, or its name in the folder's files; may be left out where there is one. */
   disk?: DiskName | undefined;
+}
+
+const BY_NUMBER: Checks<{ run: number }> = { run: required(integer(0)) };
+// Whether a run has it is told with those that there are.
+const BY_POINT: Checks<{ pit: string }> = { pit: required(text) };
+
+/** Which run, as a call takes it. */
+export const atRun: Check = (value, name) => {
+  if (value === 'newest') return;
+  if (typeof value !== 'object' || value === null)
+    throw invalidArgument(name, value, "'newest', { run: <number> } or { pit: <point> }");
+  (Object.hasOwn(value, 'run') ? shape(BY_NUMBER) : shape(BY_POINT))(value, name);
+};
+
+/** A run as it is written: its number, or its point in time. */
+export function runNamed(text: string | undefined): AtRun | undefined {
+  if (text === undefined) return undefined;
+  return /^\d{1,9}$/.test(text) ? { run: Number(text) } : { pit: text };
+}
+
+function isNewest(at: AtRun | undefined): at is 'newest' | undefined {
+  return at === undefined || at === 'newest';
 }
 
 /** The layers of the one disk that is meant, the full one first; which VM's, where several have one of its name, the point in time says. */
 export function selectStack(folder: BackupFolder, selection: Selection): Layer[] {
   const { disk: name } = selection;
-  const runs = selectRuns(folder, selection.pit);
+  const { at } = selection;
+  const runs = selectRuns(folder, at);
   const names = new Set(runs.flatMap((run) => run.disks.map(({ key }) => key)));
   if (name === undefined && names.size > 1) throw notNamed(`one of ${[...names].join(', ')}`);
   const named = runs.filter(({ disks }) => disks.some(({ disk }) => name === undefined || disk === name));
-  if (selection.pit === undefined) requireOneOwner(folder, named);
+  if (isNewest(at)) requireOneOwner(folder, named);
   for (const run of runs.toReversed()) {
     // What it was called in the run comes first: its name in files may be what another disk was called then.
     const disk =
@@ -58,11 +85,11 @@ export function selectStack(folder: BackupFolder, selection: Selection): Layer[]
   throw invalidArgument('disk', name, `one of those in the folder: ${known}`);
 }
 
-/** The one run that is meant: the newest unless a point in time, or a number, is given. In a folder of several owners one has to be. */
-export function selectRun(folder: BackupFolder, pit: string | undefined): Manifest {
-  const runs = selectRuns(folder, pit);
+/** The one run that is meant: the newest unless another one is named. In a folder of several owners one has to be. */
+export function selectRun(folder: BackupFolder, at: AtRun | undefined): Manifest {
+  const runs = selectRuns(folder, at);
   const run = runs.at(-1);
-  if (pit === undefined) requireOneOwner(folder, runs);
+  if (isNewest(at)) requireOneOwner(folder, runs);
   if (run !== undefined) return run;
   throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `no run of ${folder.path} can be read: ${runsInWords(folder)}`);
 }
@@ -76,7 +103,7 @@ function requireOneOwner(folder: BackupFolder, runs: readonly Manifest[]): void 
     (run) => `${ownerInWords(folder, run)} (newest run ${run.run}, ${run.startedAt})`,
   );
   const expected = `a run, as ${folder.path} holds those of several: ${owners.join(', ')}`;
-  throw invalidArgument('pit', 'missing', expected);
+  throw invalidArgument('at', 'missing', expected);
 }
 
 function ownerInWords(folder: BackupFolder, run: Manifest): string {
@@ -91,14 +118,14 @@ function notNamed(expected: string): CbtError {
   });
 }
 
-function selectRuns(folder: BackupFolder, pit: string | undefined) {
+function selectRuns(folder: BackupFolder, at: AtRun | undefined) {
   if (folder.runs.length === 0 && folder.damaged.length === 0) {
     throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${folder.path} holds no backup`, {
       details: { path: folder.path },
     });
   }
   const [broken] = folder.damaged;
-  if (pit === undefined) {
+  if (isNewest(at)) {
     const newest = folder.runs.at(-1)?.run ?? 0;
     const later = folder.damaged.find(({ run }) => run > newest);
     if (later !== undefined)
@@ -109,12 +136,16 @@ function selectRuns(folder: BackupFolder, pit: string | undefined) {
       );
     return folder.runs;
   }
-  const uuid = parseUuid(pit);
-  const number = /^\d{1,9}$/.test(pit) ? Number(pit) : null;
+  const { run: number, pit } = at as { run?: number; pit?: string };
+  const uuid = pit === undefined ? null : parseUuid(pit);
   const found = folder.runs.filter((run) => run.pit === uuid || run.run === number);
   if (found.length > 0) return found;
   const also = broken === undefined ? '' : `; ${folder.damaged.map(({ error }) => error.message).join('; ')}`;
-  throw invalidArgument('pit', pit, `a run of ${folder.path}, which has ${runsInWords(folder)}${also}`);
+  throw invalidArgument(
+    number === undefined ? 'at.pit' : 'at.run',
+    number ?? pit,
+    `a run of ${folder.path}, which has ${runsInWords(folder)}${also}`,
+  );
 }
 
 /** The newest first: one of them is meant, as a rule. */

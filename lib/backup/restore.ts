@@ -17,7 +17,7 @@ import type { BackupFolder, Layer } from './folder.js';
 import { checkStack } from './layerFiles.js';
 import { type LayerPiece, readLayers } from './layerReader.js';
 import { CALL } from './options.js';
-import { openForReading, type Selection, selectStack } from './reading.js';
+import { atRun, openForReading, type Selection, selectStack } from './reading.js';
 import { intoDeviceOrFile, type RestoreWork, requireSize } from './restoreTarget.js';
 import { toldBackup } from './told.js';
 
@@ -71,7 +71,7 @@ export const RESTORE_TO: Checks<RestoreToOptions> = {
   ...CALL,
 };
 
-const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), pit: text, disk: text };
+const RESTORE: Checks<RestoreOptions> = { ...RESTORE_TO, from: required(text), at: atRun, disk: text };
 
 /**
  * Writes a disk as it was. Headers, sums files and every byte are checked before they are written:

@@ -23,7 +23,7 @@ import type { Manifest } from './manifest.js';
 import { mayDiffer } from './mayDiffer.js';
 import { type ChosenOnto, ONTO_IMAGES, type OntoImage, ontoDisks } from './ontoDisks.js';
 import { CALL } from './options.js';
-import { openForReading, selectRun } from './reading.js';
+import { type AtRun, atRun, openForReading, selectRun } from './reading.js';
 import { toldBackup } from './told.js';
 import { extent, requireFits, writeDiffering } from './writeDiffering.js';
 
@@ -33,8 +33,8 @@ export interface RestoreOntoOptions {
   from: string;
   /** Images that no VM uses, qcow2 or raw, or block devices. */
   onto: readonly OntoImage[];
-  /** UUID of the run’s point in time, or the run’s number; the newest unless given. */
-  pit?: PointId | undefined;
+  /** The newest run unless given. */
+  at?: AtRun | undefined;
   /** Overwrite images of which the folder does not know that they are these disks, and those below overlays. */
   force?: boolean | undefined;
   /** URIs of libvirts whose domains may need the images as they are: for an overlay above one, or for saved RAM (`BUSY`). */
@@ -85,7 +85,7 @@ export interface RestoreOntoResult {
 const RESTORE_ONTO: Checks<RestoreOntoOptions> = {
   from: required(text),
   onto: required(ONTO_IMAGES),
-  pit: text,
+  at: atRun,
   force: flag,
   libvirts: listOf(text),
   scratchPlaces: listOf(text),
@@ -118,7 +118,7 @@ async function restoreAll(options: RestoreOntoOptions): Promise<RestoreOntoResul
   const { signal, force = false, onProgress } = options;
   await using opened = await openForReading(options.from);
   const { folder } = opened;
-  const run = selectRun(folder, options.pit);
+  const run = selectRun(folder, options.at);
   await requireEachFileOnce(
     'onto',
     options.onto.map(({ image }) => image),

@@ -8,13 +8,13 @@ import { logger } from '../watch/logger.js';
 import { isMissing, onFile } from './fileFault.js';
 import type { DiskRun, Manifest } from './manifest.js';
 import { CALL } from './options.js';
-import { openForReading, type ReadableFolder, selectRun } from './reading.js';
+import { atRun, openForReading, type ReadableFolder, selectRun } from './reading.js';
 import { type RestoreOptions, restoreStack } from './restore.js';
 import { toldBackup } from './told.js';
 
 /** Which run, and where its disks go. */
 export interface RestoreRunOptions
-  extends Pick<RestoreOptions, 'from' | 'pit' | 'force' | 'signal' | 'timeoutMs' | 'onProgress' | 'logger'> {
+  extends Pick<RestoreOptions, 'from' | 'at' | 'force' | 'signal' | 'timeoutMs' | 'onProgress' | 'logger'> {
   /** Folder for the files; made when it is not there. A file is called as the disk’s layers are. */
   toFolder: string;
   /** Format of the files; qcow2 unless given. */
@@ -43,7 +43,7 @@ export interface RestoreRunResult {
 const RESTORE_RUN: Checks<RestoreRunOptions> = {
   from: required(text),
   toFolder: required(text),
-  pit: text,
+  at: atRun,
   format: oneOf('raw', 'qcow2'),
   force: flag,
   onProgress: callback,
@@ -79,7 +79,7 @@ export async function restoreRun(options: RestoreRunOptions): Promise<RestoreRun
 async function restoreDisks(options: RestoreRunOptions): Promise<RestoreRunResult> {
   const { format = 'qcow2', force = false } = options;
   await using opened = await openForReading(options.from);
-  const manifest = selectRun(opened.folder, options.pit);
+  const manifest = selectRun(opened.folder, options.at);
   const toFolder = resolve(options.toFolder);
   const fileOf = ({ key }: DiskRun): string => join(toFolder, `${key}.${format}`);
   await onFile(toFolder, 'making', () => mkdir(toFolder, { recursive: true, mode: 0o750 }));

@@ -66,9 +66,9 @@ export async function showRun<T>(
   return await withServedStacks(served, place, options.signal, (ended) => work({ run, pit, disks }, ended));
 }
 
-function stacksOf(folder: BackupFolder, { pit, disk }: ShowRunOptions): Layer[][] {
-  if (disk !== undefined) return [selectStack(folder, { pit, disk })];
-  const run = selectRun(folder, pit);
+function stacksOf(folder: BackupFolder, { at, disk }: ShowRunOptions): Layer[][] {
+  if (disk !== undefined) return [selectStack(folder, { at, disk })];
+  const run = selectRun(folder, at);
   return run.disks.map((one) => folder.stack(run, one));
 }
 

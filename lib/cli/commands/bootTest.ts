@@ -1,5 +1,7 @@
 /** `qemu-cbt boot-test`: does what was backed up come up? */
+
 import { bootTest } from '../../backup/bootTest.js';
+import { runNamed } from '../../backup/reading.js';
 import { onFile } from '../../linux/fileFault.js';
 import { writeWholeFile } from '../../linux/wholeFile.js';
 import { NOT_AS_WANTED } from '../exitCode.js';
@@ -26,7 +28,7 @@ export async function bootTestCommand(io: CliIo, from: string, flags: BootTestFl
   const memoryBytes = parseBytes('--memory', flags.memory);
   const options = {
     from,
-    pit,
+    at: runNamed(pit),
     disk,
     bus,
     firmware,

@@ -1,8 +1,10 @@
 /** `qemu-cbt serve-nbd` and `qemu-cbt mount`: the disks of a run to look into, until the command is ended. */
+
 import { once } from 'node:events';
 import { chmod, type FileHandle, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { runNamed } from '../../backup/reading.js';
 import { type ShownDisk, type ShownRun, showRun } from '../../backup/showRun.js';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { ServedAt } from '../../host/servedStacks.js';
@@ -39,7 +41,7 @@ export async function serveNbd(io: CliIo, from: string, flags: ServeNbdFlags): P
   const bound = join(own, 'nbd.sock');
   try {
     await showRun(
-      { from, pit, disk, signal: io.signal, onUnheld: warnUnheld(io) },
+      { from, at: runNamed(pit), disk, signal: io.signal, onUnheld: warnUnheld(io) },
       async () => tcp ?? { kind: 'unix', path: bound },
       async (shown, ended) => {
         if (tcp === null) await onFile(bound, 'keeping others out', () => chmod(bound, 0o600));
@@ -75,7 +77,7 @@ export async function mountRun(io: CliIo, from: string, dir: string, flags: Look
   };
   try {
     await showRun(
-      { from, pit, disk, signal: io.signal, onUnheld: warnUnheld(io) },
+      { from, at: runNamed(pit), disk, signal: io.signal, onUnheld: warnUnheld(io) },
       makeFiles,
       async (shown, ended) => {
         const disks = shown.disks.map((one) => ({ ...one, file: fileOf(one.key) }));

@@ -1,4 +1,5 @@
 /** `qemu-cbt restore`: a disk as it was at a run, checked as it is read. */
+import { runNamed } from '../../backup/reading.js';
 import { type RestoreResult, restore } from '../../backup/restore.js';
 import { type RestoreRunResult, restoreRun } from '../../backup/restoreRun.js';
 import { invalidArgument } from '../../core/errors.js';
@@ -58,14 +59,14 @@ export async function restoreCommand(io: CliIo, flags: RestoreFlags): Promise<nu
   }
   if (flags.vm !== undefined) throw invalidArgument('--vm', flags.vm, 'left out without --instant');
   const bar = new TransferProgress(io, 'restore', { json });
-  const common = { from, pit, format, force, signal: io.signal, onProgress: bar.update };
+  const common = { from, at: runNamed(pit), format, force, signal: io.signal, onProgress: bar.update };
   if (toFolder !== undefined) {
     if (tls !== undefined)
       throw invalidArgument('--to-folder', toFolder, 'an NBD URI (--to) where TLS is asked for');
     const how = { format: format ?? 'qcow2', sameIdentity, trust: flags.trust };
     const over = define === undefined ? null : await lookBeforeDefining(io, { from, pit, define }, how);
     // The run that was looked at: another one may have been added.
-    const which = over === null ? {} : { pit: String(over.run.run) };
+    const which = over === null ? {} : { at: { run: over.run.run } };
     const result = await restoreRun({ ...common, ...which, toFolder }).finally(() => bar.end());
     const code = await tellRun(io, result, json);
     const defined = over === null ? 0 : await defineOver(io, over, result);

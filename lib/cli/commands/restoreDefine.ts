@@ -1,6 +1,6 @@
 /** `qemu-cbt restore --define`: a new domain over the disks of a run. What can be known is asked before they are restored. */
 import type { Manifest } from '../../backup/manifest.js';
-import { openForReading, selectRun } from '../../backup/reading.js';
+import { openForReading, runNamed, selectRun } from '../../backup/reading.js';
 import type { RestoreRunResult } from '../../backup/restoreRun.js';
 import { invalidArgument } from '../../core/errors.js';
 import { defineDomain, requireNewDomain, type WantedDomain } from '../../host/defineDomain.js';
@@ -25,7 +25,7 @@ export async function lookBeforeDefining(
   // A name alone is one of the default libvirt.
   const to = define.startsWith('libvirt:') ? define : `libvirt:#${define}`;
   await using opened = await openForReading(from);
-  const run = selectRun(opened.folder, pit);
+  const run = selectRun(opened.folder, runNamed(pit));
   const { definition } = run.source;
   if (definition === undefined)
     throw invalidArgument('--define', to, `left out: run ${run.run} kept no XML of a libvirt domain`);

@@ -1,7 +1,9 @@
 /** `qemu-cbt restore --instant`: overlays over a run that VMs start from at once; kept company until they are filled, or given up. */
+
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type InstantRun, instantRestore } from '../../backup/instantRestore.js';
+import { runNamed } from '../../backup/reading.js';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { Vm } from '../../core/vm.js';
 import { fillOverlay, hasImage } from '../../host/fillOverlay.js';
@@ -29,15 +31,18 @@ export async function restoreInstantCommand(io: CliIo, flags: RestoreInstantFlag
     throw invalidArgument('--to', 'missing', 'a new file, or --to-folder');
   const host = flags.vm === undefined ? null : await fillingVm(io, flags.vm);
   const resume = host !== null;
-  return instantRestore({ from, to, toFolder, pit, disk, resume, signal: io.signal }, async (made) => {
-    if (json) await tellJson(io, made);
-    else await tell(io, whatToDo(made, flags.vm));
-    if (host === null) {
-      await untilEnded(io.signal);
-      return givenUp(io, made);
-    }
-    return await fill(io, host, made, json);
-  });
+  return instantRestore(
+    { from, to, toFolder, at: runNamed(pit), disk, resume, signal: io.signal },
+    async (made) => {
+      if (json) await tellJson(io, made);
+      else await tell(io, whatToDo(made, flags.vm));
+      if (host === null) {
+        await untilEnded(io.signal);
+        return givenUp(io, made);
+      }
+      return await fill(io, host, made, json);
+    },
+  );
 }
 
 const LONG_MS = 2 ** 30;

@@ -1,6 +1,8 @@
 /** `qemu-cbt restore --onto`: images that are there become what disks were at a run; only what differs is written. */
+
 import { stat } from 'node:fs/promises';
 import type { OntoImage } from '../../backup/ontoDisks.js';
+import { runNamed } from '../../backup/reading.js';
 import { type RestoredOnto, restoreOnto } from '../../backup/restoreOnto.js';
 import { CbtError, invalidArgument, retold } from '../../core/errors.js';
 import type { Vm, VmDiskInfo } from '../../core/vm.js';
@@ -35,7 +37,7 @@ export async function restoreOntoCommand(io: CliIo, flags: RestoreOntoFlags): Pr
     const options = {
       from,
       onto,
-      pit,
+      at: runNamed(pit),
       force,
       libvirts,
       scratchPlaces,

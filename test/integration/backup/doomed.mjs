@@ -25,7 +25,7 @@ syncBuiltinESMExports();
 
 process.stdout.write('ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
-  const { op, image, to, pit, told, changes, afterChange } = JSON.parse(line);
+  const { op, image, to, at, told, changes, afterChange } = JSON.parse(line);
   left = changes ?? Number.POSITIVE_INFINITY;
   after = afterChange;
   if (op === 'backup') await backup(imagesSource([image]), { to });
@@ -35,7 +35,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       events += 1;
       if (events === told) process.kill(process.pid, 'SIGKILL');
     };
-    await restoreOnto({ from: to, onto: [{ image }], pit, onProgress });
+    await restoreOnto({ from: to, onto: [{ image }], at, onProgress });
   } else await prune({ from: to, rules: { last: 3 } });
   process.stdout.write('done\n');
   process.exit(0);

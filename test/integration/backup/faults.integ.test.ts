@@ -220,7 +220,7 @@ describe('damage', () => {
       expect(await refusalOf(restore({ from: to, to: join(folder.path, 'r') }))).toMatchObject({
         code: 'ERR_CBT_CORRUPT_IMAGE',
       });
-      await restore({ from: to, pit: '1', to: join(folder.path, 'r'), force: true });
+      await restore({ from: to, at: { run: 1 }, to: join(folder.path, 'r'), force: true });
       expect(await refusalOf(prune({ from: to, rules: { last: 1 } }))).toMatchObject({
         code: 'ERR_CBT_CORRUPT_IMAGE',
       });
@@ -254,7 +254,7 @@ describe('damage', () => {
       await damage();
       const { problems } = await verify({ from: to });
       expect(problems.length, what).toBeGreaterThan(0);
-      const error = await refusalOf(restore({ from: to, pit: '2', to: target }));
+      const error = await refusalOf(restore({ from: to, at: { run: 2 }, to: target }));
       expect(['ERR_CBT_CORRUPT_IMAGE', 'ERR_CBT_BACKEND_UNAVAILABLE'], what).toContain(error.code);
       await expect(stat(target)).rejects.toMatchObject({ code: 'ENOENT' });
       await rm(to, { recursive: true });

@@ -67,7 +67,7 @@ async function expectWhole(from: string, ...runs: number[]): Promise<void> {
   for (const number of listed) {
     const target = join(folder.path, 'restored');
     await rm(target, { force: true });
-    await restore({ from, pit: String(number), to: target });
+    await restore({ from, at: { run: number }, to: target });
     expect((await readFile(target)).equals(expected.get(number) ?? Buffer.alloc(0)), `run ${number}`).toBe(
       true,
     );

@@ -184,7 +184,7 @@ describe.each([1, 2])('the layer of run %i', (number) => {
       expect(error).toMatchObject({ code: 'ERR_CBT_CORRUPT_IMAGE' });
       return error;
     };
-    await refused(restore({ from: to, pit: '3', to: target }));
+    await refused(restore({ from: to, at: { run: 3 }, to: target }));
     await refused(prune({ from: to, rules: { last: 1 } }));
     const next = number === 1 ? null : { run: number - 1 };
     expect(await estimate(imagesSource([image]), { to })).toMatchObject([{ base: next }]);
@@ -211,7 +211,9 @@ test.each(['run-000002.json', 'disk-000002.sums'])(
     for (const make of [() => symlink(elsewhere, file), () => run('mkfifo', [file])]) {
       await make();
       expect((await verify({ from: to })).problems.length).toBeGreaterThan(0);
-      expect(await refusalOf(restore({ from: to, pit: '3', to: join(folder.path, 'r') }))).toMatchObject({
+      expect(
+        await refusalOf(restore({ from: to, at: { run: 3 }, to: join(folder.path, 'r') })),
+      ).toMatchObject({
         code: 'ERR_CBT_CORRUPT_IMAGE',
       });
       await rm(file);

@@ -192,7 +192,7 @@ class Life {
     const restored = join(this.path, 'restored.raw');
     for (const run of runs)
       for (const { disk, key } of run.disks) {
-        await restore({ from: this.to, pit: String(run.run), disk, to: restored, force: true });
+        await restore({ from: this.to, at: { run: run.run }, disk, to: restored, force: true });
         expect(sumOf(await readFile(restored)), `run ${run.run}, ${key}`).toBe(
           this.kept.get(`${run.run} ${key}`),
         );

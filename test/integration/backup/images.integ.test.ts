@@ -62,7 +62,7 @@ describe('a backup of an image at rest', () => {
       expect((await content(join(to, file))).equals(state), file).toBe(true);
       for (const format of ['raw', 'qcow2'] as const) {
         const restored = join(folder.path, `restored-${i}.${format}`);
-        await restore({ from: to, pit: String(i + 1), to: restored, format });
+        await restore({ from: to, at: { run: i + 1 }, to: restored, format });
         expect((await content(restored)).equals(state), restored).toBe(true);
       }
     }

@@ -119,7 +119,7 @@ class Lane {
     this.expected.set(run ?? 0, this.shadow.sum);
     for (const each of await this.runs()) {
       const file = join(this.path, 'restored.raw');
-      await restore({ from: this.to, pit: each.pit, to: file, force: true });
+      await restore({ from: this.to, at: { pit: each.pit }, to: file, force: true });
       expect(sumOf(await readFile(file)), `run ${each.run}`).toBe(this.expected.get(each.run));
     }
     expect((await verify({ from: this.to })).problems).toEqual([]);

@@ -57,7 +57,7 @@ async function run(source: BackupSource, options: Partial<BackupOptions> = {}): 
     expect(told).toContainEqual(expect.objectContaining({ disk, verdict, base }));
   const restored = join(folder.path, 'restored.raw');
   for (const { disk, image: path } of layers) {
-    await restore({ from: to, pit: String(number), disk, to: restored, force: true });
+    await restore({ from: to, at: { run: number ?? 0 }, disk, to: restored, force: true });
     await qemuImg('convert', '-f', 'qcow2', '-O', 'raw', path ?? '', join(folder.path, 'now.raw'));
     const now = await readFile(join(folder.path, 'now.raw'));
     expect((await readFile(restored)).equals(now), `${disk} of run ${number}`).toBe(true);

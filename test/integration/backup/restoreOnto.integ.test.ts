@@ -75,7 +75,7 @@ test('lives of an image: it is the run that was asked for, and its chain stays t
     const chosen = random(runs.length);
     const wanted = runs[chosen];
     if (wanted === undefined) throw new Error('no run');
-    const { disks } = await onto({ pit: String(2 * chosen + 1) });
+    const { disks } = await onto({ at: { run: 2 * chosen + 1 } });
     expect(disks).toMatchObject([{ by: 'changes', points: 'kept' }]);
     const found = await contentOf(image);
     expect(sumOf(found)).toBe(sumOf(wanted));
@@ -236,13 +236,13 @@ test('called off or killed in the middle, the image tells the truth, and the sam
   const program = await buildDoomed();
   try {
     await io(`write -P 3 0 ${SIZE}`);
-    const order = { op: 'onto', image, to: from, pit: '1', told: 3 };
+    const order = { op: 'onto', image, to: from, at: { run: 1 }, told: 3 };
     expect(await new Doomed(program).work(order, 60_000)).toBe(false);
     // Our QEMU ends by itself, and stores what it recorded.
     await eventually(() => requireNoHolder(image, 'write'));
     await requireKnownInPart();
     await requireTrueChain('incremental');
-    expect((await onto({ pit: '1' })).disks).toMatchObject([{ by: 'changes' }]);
+    expect((await onto({ at: { run: 1 } })).disks).toMatchObject([{ by: 'changes' }]);
     expect(await findRestoring(image)).toBeNull();
     expect(sumOf(await contentOf(image))).toBe(sumOf(Buffer.alloc(SIZE, 1)));
   } finally {

@@ -115,7 +115,7 @@ test('in a folder of two owners the run is named: the newest is whichever came l
     /--pit is "missing", expected a run, .*: images \(newest run 2, .*\), VM mail \(newest run 3, /,
   );
   expect(await readdir(folder.path)).not.toContain('restored');
-  expect(await restoreRun({ from, toFolder, pit: '2' })).toMatchObject({ run: 2, missing: [] });
+  expect(await restoreRun({ from, toFolder, at: { run: 2 } })).toMatchObject({ run: 2, missing: [] });
 });
 
 test('two VMs with a disk of one name: whose it is has to be said, and a disk that only one has needs no more', async () => {
@@ -126,9 +126,9 @@ test('two VMs with a disk of one name: whose it is has to be said, and a disk th
   await backup(pretendVm({ uuid: uuids[0], name: 'web', disks: { vda: one, vdb: more } }), { to: shared });
   await backup(pretendVm({ uuid: uuids[1], name: 'mail', disks: { vda: two } }), { to: shared, adopt: true });
   const refused = await refusalOf(restore({ from: shared, disk: 'vda', to: at('restored.raw') }));
-  expect(refused).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT', details: { argument: 'pit' } });
+  expect(refused).toMatchObject({ code: 'ERR_CBT_INVALID_ARGUMENT', details: { argument: 'at' } });
   expect(refused.message).toMatch(/VM web \(newest run 1, .*VM mail \(newest run 2, /);
-  expect(await restore({ from: shared, disk: 'vda', pit: '1', to: at('restored.raw') })).toMatchObject({
+  expect(await restore({ from: shared, disk: 'vda', at: { run: 1 }, to: at('restored.raw') })).toMatchObject({
     run: 1,
   });
   expect(await restore({ from: shared, disk: 'vdb', to: at('vdb.raw') })).toMatchObject({ run: 1 });

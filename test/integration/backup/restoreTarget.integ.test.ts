@@ -1,4 +1,5 @@
 /** Where a restore goes: never over what somebody uses, and never half. Real QEMU programs, real mounts. */
+
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backup } from '../../../lib/backup/backup.js';
 import { imagesSource } from '../../../lib/backup/imagesSource.js';
+import { runNamed } from '../../../lib/backup/reading.js';
 import { type RestoreOptions, restore } from '../../../lib/backup/restore.js';
 import { verify } from '../../../lib/backup/verify.js';
 import { cli } from '../../helpers/cli.js';
@@ -38,7 +40,7 @@ async function backupWith(byte: number): Promise<void> {
   await backup(imagesSource([image]), { to: from });
 }
 const restored = (pit: string, options: Partial<RestoreOptions> = {}) =>
-  restore({ from, pit, to: target, ...options });
+  restore({ from, at: runNamed(pit), to: target, ...options });
 const bytesOf = async (path: string): Promise<number[]> => [...new Set(await readFile(path))];
 const namesIn = async (path: string): Promise<string[]> => (await readdir(path)).sort();
 const BUSY = { code: 'ERR_CBT_BACKEND_UNAVAILABLE', reason: 'BUSY' };

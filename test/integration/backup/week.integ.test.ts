@@ -118,7 +118,7 @@ class Life {
     for (const run of runs) {
       for (const disk of run.disks) {
         const file = join(this.path, 'restored.raw');
-        await restore({ from: this.to, pit: run.pit, disk: disk.key, to: file, force: true });
+        await restore({ from: this.to, at: { pit: run.pit }, disk: disk.key, to: file, force: true });
         expect(sumOf(await readFile(file)), `run ${run.run}, disk ${disk.key}`).toBe(
           this.kept.get(`${run.run} ${disk.key}`),
         );

@@ -50,6 +50,7 @@ const KEEP = {
 const RESTORE = {
   ...FOLDER,
   pit: text,
+  at: nothing,
   disk: text,
   tls: nothing,
   format: nothing,
