@@ -69,7 +69,7 @@ test('a running VM: estimate, backup, verify against it, prune its chain, restor
     const unknown = await cli('restore', '--from', to, '--to', join(folder.path, 'no.raw'), '--pit', '77');
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toMatch(
-      /--pit is "77", expected a run of .*, which has 3 \([0-9a-f-]{36}, 20.*Z\), 2 \(/,
+      /--pit is 77, expected a run of .*, which has 3 \([0-9a-f-]{36}, 20.*Z\), 2 \(/,
     );
     await daemon.guestIo('a', 'write -P 9 0 8M');
     await json('restore', '--from', to, '--to', `nbd+unix:///a?socket=${daemon.nbdPath}`);
