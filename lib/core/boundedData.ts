@@ -16,6 +16,7 @@ import { invalidArgument } from './errors.js';
 import {
   abortSignal,
   byteCount,
+  bytes,
   type Check,
   type Checks,
   callback,
@@ -40,9 +41,6 @@ const iterable: Check = (value, name) => {
   >;
   if (typeof value !== 'object' || (typeof now !== 'function' && typeof later !== 'function'))
     throw invalidArgument(name, value, 'pieces, one after the other');
-};
-const bytes: Check = (value, name) => {
-  if (!(value instanceof Uint8Array)) throw invalidArgument(name, value, 'a Buffer or Uint8Array');
 };
 const READ: Checks<DiskDataReadOptions> = { ...CALL, chunkBytes: CHUNK };
 const READ_INTO: Checks<DiskDataReadOptions & { into?: Uint8Array }> = { ...READ, into: bytes };

@@ -162,6 +162,10 @@ export const count: Check = (value, name) => {
   if (value !== Number.POSITIVE_INFINITY) integer(1)(value, name);
 };
 
+export const bytes: Check = (value, name) => {
+  if (!(value instanceof Uint8Array)) throw invalidArgument(name, value, 'a Buffer or Uint8Array');
+};
+
 /** An offset into a disk, or the size of one. */
 export const byteCount: Check = (value, name) => checkByteCount(name, value as number);
 

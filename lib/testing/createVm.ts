@@ -1,6 +1,7 @@
 /** A VM for tests: made, written to, killed and started again without QEMU, and used through the same `Vm` as any other. */
 import { invalidArgument } from '../core/errors.js';
 import {
+  bytes,
   type Checks,
   checkOptions,
   granularity,
@@ -218,8 +219,12 @@ function testDisk(disk: MemoryDisk): TestDisk {
     get sizeBytes() {
       return disk.sizeBytes;
     },
-    write: (offset, data) => disk.write(offset, data),
+    write(offset, data) {
+      bytes(data, 'data');
+      disk.write(offset, data);
+    },
     fill(offset, length, value) {
+      integer(0, disk.sizeBytes)(length, 'length');
       integer(0, 255)(value, 'value');
       disk.write(offset, Buffer.alloc(length, value));
     },

@@ -3,6 +3,8 @@
  * where its log goes, what it was told last, and its connections. Nothing of it is another client's.
  */
 import { isAbsolute, join, normalize } from 'node:path';
+import { invalidArgument } from '../../core/errors.js';
+import { type Check, type Checks, checkOptions, mapOf, text } from '../../core/options.js';
 import { Holds } from '../../host/holds.js';
 import { ClientState } from '../clientState.js';
 import { closeAll } from '../closeAll.js';
@@ -30,6 +32,15 @@ export interface InitParameters {
 interface Connection {
   close(): Promise<void>;
 }
+
+/** What is called is looked for: whoever has no service does not load one. */
+const service: Check = (value, name) => {
+  const { findVm, findByMoref } = (value ?? {}) as Partial<ServiceInstance>;
+  if (typeof findVm !== 'function' || typeof findByMoref !== 'function')
+    throw invalidArgument(name, value, 'a service, as connect of qemu-cbt/vsphere gives it');
+};
+
+const SETTINGS: Checks<VixDiskLibSettings> = { service, datastores: mapOf(text), formats: mapOf(text) };
 
 /**
  * A client's own library, for {@link runWithLibrary}. Closed, it has no connection any more, and takes none.
@@ -61,6 +72,7 @@ export class Library implements AsyncDisposable {
    * @returns A library that is not initialised yet.
    */
   constructor(settings: VixDiskLibSettings = {}) {
+    checkOptions('Library', settings, SETTINGS);
     this.settings = settings;
   }
 
@@ -221,11 +233,13 @@ export function runWithLibrary<T>(client: Library, work: () => T): T {
  * Says where VMs and datastores are; kept until it is called again.
  * @param to The settings, in place of those before.
  * @returns Nothing: they are looked at by the calls that need them.
+ * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for a setting that is not what it must be.
  * @example
  * ```ts
  * configureVixDiskLib({ datastores: { store1: '/var/lib/vms' } });
  * ```
  */
 export function configureVixDiskLib(to: VixDiskLibSettings): void {
+  checkOptions('configureVixDiskLib', to, SETTINGS);
   library().settings = to;
 }
