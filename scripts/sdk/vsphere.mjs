@@ -104,7 +104,8 @@ function ofMethod(declarations, types, { name, inner, parameters, result }) {
     return [ours === undefined ? 'it is not there' : 'it is there twice'];
   // What a newer API added last may be left out.
   const wanted = parameters.filter(({ since }) => since === null);
-  const given = ours.call.parameters;
+  // Beside the caller's signal and time, which every call takes here (V17).
+  const given = ours.call.parameters.filter(({ type }) => type !== 'CallOptions');
   const differences = wanted.flatMap((field, at) => {
     const one = given[at];
     if (one === undefined || shown(one) !== shown(field))

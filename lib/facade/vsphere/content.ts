@@ -1,4 +1,5 @@
 /** The content of a snapshot: the session that serves it, and whether a disk of it is still the one that is remembered. */
+import type { CallOptions } from '../../core/callOptions.js';
 import { instantOf } from '../../core/changeId.js';
 import { CbtError, losesChain, trackingLost } from '../../core/errors.js';
 import type { Instant } from '../../core/pointInTime.js';
@@ -8,8 +9,12 @@ import type { DiskRecord, SnapshotRecord } from '../../host/vmRecord.js';
 import { SnapshotFault } from './faultClasses.js';
 
 /** The session of a snapshot. */
-export function resumeSnapshot(connected: Vm, { session }: SnapshotRecord): Promise<Session> {
-  return connected.resume(session);
+export function resumeSnapshot(
+  connected: Vm,
+  { session }: SnapshotRecord,
+  own?: CallOptions,
+): Promise<Session> {
+  return connected.resume(session, own);
 }
 
 /** Throws unless the session's disk is the one of the snapshot: another image may have its name by now, and each has the same PIT. */

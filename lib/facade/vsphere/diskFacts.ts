@@ -1,4 +1,5 @@
 /** What is read of a VM's disks, running or off. */
+import type { CallOptions } from '../../core/callOptions.js';
 import type { Vm } from '../../core/vm.js';
 import { toFault } from './faults.js';
 import { fileNameOf } from './shapes.js';
@@ -18,13 +19,13 @@ export interface DiskFacts {
 }
 
 /** Every disk that takes part; one that cannot be read is a fault. */
-export async function readDisks(vm: VmContext, connected: Vm): Promise<DiskFacts[]> {
+export async function readDisks(vm: VmContext, connected: Vm, own: CallOptions = {}): Promise<DiskFacts[]> {
   const found: DiskFacts[] = [];
-  for (const { disk, filename, sizeBytes, backing = [] } of await vm.disksOf(connected)) {
+  for (const { disk, filename, sizeBytes, backing = [] } of await vm.disksOf(connected, own)) {
     const fileName = fileNameOf(filename ?? disk);
     try {
-      await using opened = await connected.openDisk(disk);
-      const { pits, epoch } = await opened.pits();
+      await using opened = await connected.openDisk(disk, own);
+      const { pits, epoch } = await opened.pits(own);
       found.push({
         disk,
         fileName,

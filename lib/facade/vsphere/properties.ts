@@ -1,4 +1,6 @@
 /** The properties of a VM, read from QEMU or its images and from what is remembered, as plain data. */
+import type { CallOptions } from '../../core/callOptions.js';
+import { untilAborted } from '../../core/untilAborted.js';
 import { keyOf, type VmRecord } from '../../host/vmRecord.js';
 import { readDisks } from './diskFacts.js';
 import { InvalidState } from './faultClasses.js';
@@ -25,9 +27,10 @@ export interface VmProperties<Vm extends SnapshotOwner> {
 export async function readProperties<Vm extends SnapshotOwner>(
   owner: Vm,
   vm: VmContext,
+  own: CallOptions,
 ): Promise<VmProperties<Vm>> {
   try {
-    return await readAll(owner, vm);
+    return await readAll(owner, vm, own);
   } catch (thrown) {
     throw toFault(thrown);
   }
@@ -47,12 +50,19 @@ export async function readRuntime(vm: VmContext): Promise<VirtualMachineRuntimeI
   }
 }
 
-async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Promise<VmProperties<Vm>> {
-  const { facts, running, found } = await vm.withVm(async (connected) => ({
-    facts: await connected.facts(),
-    running: connected.running,
-    found: await readDisks(vm, connected),
-  }));
+async function readAll<Vm extends SnapshotOwner>(
+  owner: Vm,
+  vm: VmContext,
+  own: CallOptions,
+): Promise<VmProperties<Vm>> {
+  const { facts, running, found } = await vm.withVm(
+    async (connected) => ({
+      facts: await connected.facts(own),
+      running: connected.running,
+      found: await readDisks(vm, connected, own),
+    }),
+    own.signal,
+  );
   const record = await vm.records.update((known) => {
     requireSameVm(vm.name, known, facts.uuid);
     if (facts.uuid !== null) known.uuid = facts.uuid;
@@ -62,6 +72,7 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
   });
   const tracked = record.trackingEnabled ?? found.some(({ epoch }) => epoch !== null);
   const uuid = vm.entry.uuid ?? facts.uuid ?? record.uuid ?? uuidOf(vm.host.address);
+  const layout = layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) })));
   return {
     config: {
       name: vm.name,
@@ -93,7 +104,7 @@ async function readAll<Vm extends SnapshotOwner>(owner: Vm, vm: VmContext): Prom
       },
     },
     runtime: runtimeOf(running, facts.status),
-    layoutEx: await layoutOf(found.map((disk) => ({ ...disk, key: keyOf(record, disk.disk) }))),
+    layoutEx: await untilAborted(layout, own.signal, 'reading the sizes of files'),
     snapshot: treeOf(owner, record.snapshots),
   };
 }

@@ -1,8 +1,10 @@
 /** Finding an object of the inventory. */
+import type { CallOptions } from '../../core/callOptions.js';
 import { searchUuid } from '../../host/uuidSearch.js';
 import { InvalidDatastore } from './faultClasses.js';
 import { invalidArgument, objectNotFound } from './faults.js';
 import type { Datacenter, Folder, ManagedEntity } from './folders.js';
+import { calledOff, inTime } from './inTime.js';
 import { isSame, ManagedObject } from './managedObject.js';
 import type { ManagedObjectReference } from './reference.js';
 import { LOCAL, vmPathNameOf } from './shapes.js';
@@ -24,10 +26,10 @@ export class SearchIndex extends ManagedObject {
   /** Value of its reference. */
   readonly value = 'ha-searchindex';
   readonly #root: Folder<Datacenter>;
-  readonly #vms: () => Promise<readonly VirtualMachine[]>;
+  readonly #vms: (own: CallOptions) => Promise<readonly VirtualMachine[]>;
 
   /** @internal `vms`: as they are now; the root shows the same then. */
-  constructor(root: Folder<Datacenter>, vms: () => Promise<readonly VirtualMachine[]>) {
+  constructor(root: Folder<Datacenter>, vms: (own: CallOptions) => Promise<readonly VirtualMachine[]>) {
     super();
     this.#root = root;
     this.#vms = vms;
@@ -40,6 +42,7 @@ export class SearchIndex extends ManagedObject {
    * @param uuid In any spelling.
    * @param vmSearch False looks for hosts, and none is found.
    * @param instanceUuid Of no effect: both UUIDs of a VM are one.
+   * @param options Signal and deadline.
    * @throws A fault: InvalidArgument for one that two VMs have.
    */
   async FindByUuid(
@@ -47,8 +50,11 @@ export class SearchIndex extends ManagedObject {
     uuid: string,
     vmSearch: boolean,
     instanceUuid?: boolean,
+    options?: CallOptions,
   ): Promise<VirtualMachine | null> {
-    const found = await this.FindAllByUuid(datacenter, uuid, vmSearch, instanceUuid);
+    const found = await inTime('FindByUuid', options, (own) =>
+      this.FindAllByUuid(datacenter, uuid, vmSearch, instanceUuid, own),
+    );
     const [first = null] = found;
     if (found.length < 2) return first;
     const names = found.map(({ name }) => name).join(', ');
@@ -61,6 +67,7 @@ export class SearchIndex extends ManagedObject {
    * @param uuid In any spelling.
    * @param vmSearch False looks for hosts, and none is found.
    * @param instanceUuid Of no effect: both UUIDs of a VM are one.
+   * @param options Signal and deadline.
    * @throws A fault: InvalidArgument for a parameter that is not what it must be.
    */
   async FindAllByUuid(
@@ -68,54 +75,66 @@ export class SearchIndex extends ManagedObject {
     uuid: string,
     vmSearch: boolean,
     instanceUuid = false,
+    options?: CallOptions,
   ): Promise<VirtualMachine[]> {
-    this.#requireDatacenter(datacenter);
-    const wanted = requireText('uuid', uuid);
-    const isInstance = requireFlag('instanceUuid', instanceUuid);
-    if (!requireFlag('vmSearch', vmSearch)) return [];
-    const { found } = await searchUuid(wanted, await this.#vms(), (vm) => uuidOf(vm, isInstance));
-    return found;
+    return inTime('FindAllByUuid', options, async (own) => {
+      this.#requireDatacenter(datacenter);
+      const wanted = requireText('uuid', uuid);
+      const isInstance = requireFlag('instanceUuid', instanceUuid);
+      if (!requireFlag('vmSearch', vmSearch)) return [];
+      const { found } = await searchUuid(wanted, await this.#vms(own), (vm) => uuidOf(vm, isInstance, own));
+      return found;
+    });
   }
 
   /**
    * By `ha-datacenter/vm/<name>`, and the folders above by theirs; a leading `/` is free.
    * @param inventoryPath Names with `/` between, the datacenter’s first.
+   * @param options Signal and deadline.
    * @throws A fault: of a VM that is found and cannot be asked.
    */
-  async FindByInventoryPath(inventoryPath: string): Promise<ManagedEntity | null> {
+  async FindByInventoryPath(inventoryPath: string, options?: CallOptions): Promise<ManagedEntity | null> {
+    return inTime('FindByInventoryPath', options, (own) => this.#byPath(inventoryPath, own));
+  }
+
+  async #byPath(inventoryPath: string, own: CallOptions): Promise<ManagedEntity | null> {
     const steps = requireText('inventoryPath', inventoryPath).replace(/^\//, '').split('/');
-    await this.#vms();
+    await this.#vms(own);
     let at: ManagedEntity = this.#root;
     while (steps.length > 0) {
       // A name may hold slashes: the VM that has all that is left is meant.
       const rest: ManagedEntity | undefined = childrenOf(at).find(({ name }) => name === steps.join('/'));
-      if (rest !== undefined) return read(rest);
+      if (rest !== undefined) return read(rest, own);
       const step = steps.shift();
       const next: ManagedEntity | undefined = childrenOf(at).find(({ name }) => name === step);
       if (next === undefined) return null;
       at = next;
     }
-    return read(at);
+    return read(at, own);
   }
 
   /**
    * By the name of the VM's own file, `[local] <name>/<name>.vmx`. InvalidDatastore for another store than `local`.
    * @param datacenter Where it is looked for; everywhere unless given.
    * @param path `[local] <name>/<name>.vmx`.
+   * @param options Signal and deadline.
    * @throws A fault: InvalidDatastore for a path that names none.
    */
   async FindByDatastorePath(
     datacenter: ManagedObjectReference,
     path: string,
+    options?: CallOptions,
   ): Promise<VirtualMachine | null> {
-    this.#requireDatacenter(datacenter);
-    const store = /^\[([^\]]*)\]/.exec(requireText('path', path))?.[1];
-    if (store !== LOCAL)
-      throw new InvalidDatastore(`${path} is not in a datastore of this host: [${LOCAL}]`, {
-        name: store ?? path,
-      });
-    const found = (await this.#vms()).find(({ name }) => vmPathNameOf(name) === path);
-    return (await found?.refresh()) ?? null;
+    return inTime('FindByDatastorePath', options, async (own) => {
+      this.#requireDatacenter(datacenter);
+      const store = /^\[([^\]]*)\]/.exec(requireText('path', path))?.[1];
+      if (store !== LOCAL)
+        throw new InvalidDatastore(`${path} is not in a datastore of this host: [${LOCAL}]`, {
+          name: store ?? path,
+        });
+      const found = (await this.#vms(own)).find(({ name }) => vmPathNameOf(name) === path);
+      return (await found?.refresh(own)) ?? null;
+    });
   }
 
   /**
@@ -123,35 +142,52 @@ export class SearchIndex extends ManagedObject {
    * @param datacenter Where it is looked for; everywhere unless given.
    * @param dnsName A name.
    * @param vmSearch False looks for hosts, and none is found.
+   * @param options Signal and deadline.
    * @returns Null: guests are not asked for their names.
    */
   async FindByDnsName(
     datacenter: ManagedObjectReference | null | undefined,
     dnsName: string,
     vmSearch: boolean,
+    options?: CallOptions,
   ): Promise<VirtualMachine | null> {
-    this.#requireDatacenter(datacenter);
-    requireText('dnsName', dnsName);
-    requireFlag('vmSearch', vmSearch);
-    return null;
+    return inTime('FindByDnsName', options, async () => {
+      this.#requireDatacenter(datacenter);
+      requireText('dnsName', dnsName);
+      requireFlag('vmSearch', vmSearch);
+      return null;
+    });
   }
 
   /**
    * By its name in a folder or data centre. ManagedObjectNotFound for an entity that is not there.
    * @param entity The parent.
    * @param name Its name.
+   * @param options Signal and deadline.
    * @throws A fault: ManagedObjectNotFound for a parent that is none.
    */
-  async FindChild(entity: ManagedObjectReference, name: string): Promise<ManagedEntity | null> {
+  async FindChild(
+    entity: ManagedObjectReference,
+    name: string,
+    options?: CallOptions,
+  ): Promise<ManagedEntity | null> {
+    return inTime('FindChild', options, (own) => this.#child(entity, name, own));
+  }
+
+  async #child(
+    entity: ManagedObjectReference,
+    name: string,
+    own: CallOptions,
+  ): Promise<ManagedEntity | null> {
     const wanted = requireText('name', name);
-    const vms = await this.#vms();
+    const vms = await this.#vms(own);
     const [datacenter] = this.#root.childEntity;
     const parent = [this.#root, datacenter, datacenter?.vmFolder].find(
       (one) => one !== undefined && isSame(one, requireReference('entity', entity)),
     );
     if (parent !== undefined) {
       const found = childrenOf(parent).find((child) => child.name === wanted);
-      return found === undefined ? null : read(found);
+      return found === undefined ? null : read(found, own);
     }
     if (vms.some((vm) => vm.isKnownAs(entity))) return null;
     throw objectNotFound(entity);
@@ -169,17 +205,20 @@ function childrenOf(entity: ManagedEntity): readonly ManagedEntity[] {
   return entity.type === 'Datacenter' ? [entity.vmFolder] : [];
 }
 
-async function read<E extends ManagedEntity>(entity: E): Promise<E> {
-  if (entity.type === 'VirtualMachine') await entity.refresh();
+async function read<E extends ManagedEntity>(entity: E, own: CallOptions): Promise<E> {
+  if (entity.type === 'VirtualMachine') await entity.refresh(own);
   return entity;
 }
 
 /** The UUID of a VM with its properties read anew; null where it cannot be asked. */
-async function uuidOf(vm: VirtualMachine, instance: boolean): Promise<string | null> {
+async function uuidOf(vm: VirtualMachine, instance: boolean, own: CallOptions): Promise<string | null> {
   if (!vm.context.host.served) return vm.context.entry.uuid ?? null;
-  return vm.refresh().then(
+  return vm.refresh(own).then(
     ({ config }) => (instance ? config.instanceUuid : config.uuid),
-    () => null,
+    (thrown: unknown) => {
+      if (calledOff(thrown) !== null) throw thrown;
+      return null;
+    },
   );
 }
 

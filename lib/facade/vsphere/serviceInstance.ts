@@ -1,11 +1,21 @@
 /** The service: what a client logs in to, with the VMs of this machine below a root folder, as the inventory of one host. */
-import { type Checks, checkOptions, integer, required, text } from '../../core/options.js';
+import type { CallOptions } from '../../core/callOptions.js';
+import {
+  abortSignal,
+  type Checks,
+  checkOptions,
+  integer,
+  milliseconds,
+  required,
+  text,
+} from '../../core/options.js';
 import { HOST_VARIABLE } from '../../host/hostFile.js';
 import type { HostVm, VmEntry } from '../../host/hostVm.js';
 import { Inventory } from '../../host/inventory.js';
 import { vmEntries } from '../../host/vmEntryChecks.js';
 import { invalidArgument, toFault } from './faults.js';
 import { type Datacenter, type Folder, rootOf } from './folders.js';
+import { inTime } from './inTime.js';
 import { ManagedObject } from './managedObject.js';
 import { SearchIndex } from './searchIndex.js';
 import { VirtualMachine } from './virtualMachine.js';
@@ -50,14 +60,19 @@ export interface ConnectOptions extends ServiceOptions {
 }
 
 /** The VMs of a host file. */
-export interface ConnectHostOptions extends ServiceOptions {
+export interface ConnectHostOptions extends ServiceOptions, CallOptions {
   /** The host file; that of QEMU_CBT_HOST, else /etc/qemu-cbt/host.yaml, unless given. */
   file?: string | undefined;
 }
 
 const SERVICE: Checks<ServiceOptions> = { maxAreasPerCall: integer(1), stateFolder: text };
 const CONNECT: Checks<ConnectOptions> = { ...SERVICE, vms: required(vmEntries) };
-const CONNECT_HOST: Checks<ConnectHostOptions> = { ...SERVICE, file: text };
+const CONNECT_HOST: Checks<ConnectHostOptions> = {
+  ...SERVICE,
+  file: text,
+  signal: abortSignal,
+  timeoutMs: milliseconds,
+};
 
 const ABOUT: AboutInfo = {
   name: 'qemu-cbt',
@@ -99,7 +114,11 @@ export class ServiceInstance extends ManagedObject {
     this.#options = options;
     this.#show(vms);
     const rootFolder = rootOf(() => this.#shown);
-    this.content = { rootFolder, about: ABOUT, searchIndex: new SearchIndex(rootFolder, () => this.vms()) };
+    this.content = {
+      rootFolder,
+      about: ABOUT,
+      searchIndex: new SearchIndex(rootFolder, (own) => this.vms(own)),
+    };
   }
 
   /**
@@ -121,16 +140,19 @@ export class ServiceInstance extends ManagedObject {
   /**
    * Reads the host file again: new VMs are in the folder then, VMs that stay are the same objects by the same references, and those that are gone
    * answer `ManagedObjectNotFound`. InvalidArgument for a file with an error: everything stays as it was. VMs that a program passed stay.
+   * @param options Signal and deadline.
    * @throws A fault: InvalidArgument for a file with an error.
    */
-  async reload(): Promise<void> {
-    await faulting(this.#inventory.reload());
-    await this.vms();
+  async reload(options?: CallOptions): Promise<void> {
+    await inTime('reload', options, async (own) => {
+      await this.#inventory.reload(own);
+      await this.vms(own);
+    });
   }
 
   /** @internal The VMs that there are now: domains of libvirts are asked for anew, and the folder shows the same. */
-  async vms(): Promise<readonly VirtualMachine[]> {
-    this.#show(await faulting(this.#inventory.vms()));
+  async vms(own: CallOptions = {}): Promise<readonly VirtualMachine[]> {
+    this.#show(await faulting(this.#inventory.vms(own)));
     return this.#shown;
   }
 
@@ -138,29 +160,41 @@ export class ServiceInstance extends ManagedObject {
    * A VM by its name, else its reference, its inventory path or its UUID, with its properties read; null where there is none.
    * Whoever knows what kind of name he has asks for that: one VM may be called as another's reference.
    * @param search Name, reference, inventory path or UUID.
+   * @param options Signal and deadline.
    * @throws A fault: InvalidArgument for a UUID that two VMs have.
    */
-  async findVm(search: string): Promise<VirtualMachine | null> {
-    const vms = await this.vms();
-    const found = vms.find(({ name }) => name === search) ?? (await this.#byMoref(search, vms));
-    if (found !== undefined) return found.refresh();
-    const { searchIndex } = this.content;
-    const byPath = await searchIndex.FindByInventoryPath(search);
-    return byPath?.type === 'VirtualMachine' ? byPath : searchIndex.FindByUuid(null, search, true);
+  async findVm(search: string, options?: CallOptions): Promise<VirtualMachine | null> {
+    return inTime('findVm', options, async (own) => {
+      const vms = await this.vms(own);
+      const found = vms.find(({ name }) => name === search) ?? (await this.#byMoref(search, vms, own));
+      if (found !== undefined) return found.refresh(own);
+      const { searchIndex } = this.content;
+      const byPath = await searchIndex.FindByInventoryPath(search, own);
+      if (byPath?.type === 'VirtualMachine') return byPath;
+      return searchIndex.FindByUuid(null, search, true, undefined, own);
+    });
   }
 
   /**
    * A VM by the value of its reference alone.
    * @param value Value of a reference.
+   * @param options Signal and deadline.
    * @throws A fault: of a VM that is found and cannot be asked.
    */
-  async findByMoref(value: string): Promise<VirtualMachine | null> {
-    return (await (await this.#byMoref(value, await this.vms()))?.refresh()) ?? null;
+  async findByMoref(value: string, options?: CallOptions): Promise<VirtualMachine | null> {
+    return inTime('findByMoref', options, async (own) => {
+      const found = await this.#byMoref(value, await this.vms(own), own);
+      return (await found?.refresh(own)) ?? null;
+    });
   }
 
-  async #byMoref(value: string, vms: readonly VirtualMachine[]): Promise<VirtualMachine | undefined> {
+  async #byMoref(
+    value: string,
+    vms: readonly VirtualMachine[],
+    own: CallOptions,
+  ): Promise<VirtualMachine | undefined> {
     const hosts = vms.map(({ context }) => context.host);
-    const found = await faulting(this.#inventory.numbered(value, hosts));
+    const found = await faulting(this.#inventory.numbered(value, hosts, own));
     return vms.find(({ context }) => context.host === found);
   }
 
@@ -219,13 +253,19 @@ export function connect(options: ConnectOptions): ServiceInstance {
  */
 export async function connectHost(options: ConnectHostOptions = {}): Promise<ServiceInstance> {
   checked('connectHost', options, CONNECT_HOST);
-  const { file, stateFolder, maxAreasPerCall } = options;
-  return serviceOf(new Inventory({ file, stateFolder }), { maxAreasPerCall });
+  const { file, stateFolder, maxAreasPerCall, signal, timeoutMs } = options;
+  return inTime('connectHost', { signal, timeoutMs }, (own) =>
+    serviceOf(new Inventory({ file, stateFolder }), { maxAreasPerCall }, own),
+  );
 }
 
 /** @internal The same over an inventory, which has a host file. */
-export async function serviceOf(inventory: Inventory, options: VmOptions = {}): Promise<ServiceInstance> {
-  const vms = await faulting(inventory.vms());
-  if ((await faulting(inventory.file())) !== null) return new ServiceInstance(inventory, vms, options);
+export async function serviceOf(
+  inventory: Inventory,
+  options: VmOptions = {},
+  own: CallOptions = {},
+): Promise<ServiceInstance> {
+  const vms = await faulting(inventory.vms(own));
+  if ((await faulting(inventory.file(own))) !== null) return new ServiceInstance(inventory, vms, options);
   throw invalidArgument('file', `there is no host file: give one, or name it by ${HOST_VARIABLE}`);
 }

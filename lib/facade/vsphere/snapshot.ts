@@ -1,4 +1,5 @@
 /** A snapshot: a point in time on all disks and, while it exists, their content at that instant. */
+import type { CallOptions } from '../../core/callOptions.js';
 import { formatChangeId } from '../../core/changeId.js';
 import type { Session } from '../../core/session.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
@@ -22,6 +23,7 @@ export interface SnapshotOwner {
     snapshot: ManagedObjectReference,
     name: string | undefined,
     description: string | undefined,
+    options: CallOptions | undefined,
   ): Promise<void>;
 }
 
@@ -98,13 +100,15 @@ export class VirtualMachineSnapshot<Vm extends SnapshotOwner = SnapshotOwner> ex
   }
 
   /**
-   * Gives it another name, another description, or both; `InvalidName` for a name that is empty or longer than 80 characters.
+   * Gives it another name, another description, or both; `InvalidName` for a name that is empty or longer than 80 characters. Ended by
+   * its caller's time it may have its new name all the same.
    * @param name Its name.
    * @param description In words.
+   * @param options Signal and deadline.
    * @throws A fault: InvalidName for a name that is none.
    */
-  async RenameSnapshot(name?: string, description?: string): Promise<void> {
-    await this.vm.renameSnapshot(this, name, description);
+  async RenameSnapshot(name?: string, description?: string, options?: CallOptions): Promise<void> {
+    await this.vm.renameSnapshot(this, name, description, options);
   }
 
   /**

@@ -1,7 +1,10 @@
 /** A task: work that goes on after the call that began it. Its `info` is the API's TaskInfo, as far as clients read it. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
+import type { CallOptions } from '../../core/callOptions.js';
+import { untilAborted } from '../../core/untilAborted.js';
 import { toFault } from './faults.js';
+import { inTime } from './inTime.js';
 import { ManagedObject } from './managedObject.js';
 import type { MethodFault } from './methodFault.js';
 import type { ManagedObjectReference } from './reference.js';
@@ -102,11 +105,13 @@ export class Task<T> extends ManagedObject {
   }
 
   /**
-   * The result; throws the fault the task ended with.
-   * @throws The fault that the task ended with.
+   * The result; throws the fault the task ended with. A signal and a time are those of the waiting alone: the task goes on, and
+   * {@link CancelTask} is what ends it.
+   * @param options Signal and deadline.
+   * @throws The fault that the task ended with; RequestCanceled or Timedout, with `info.state` as it is, where only the waiting ended.
    */
-  async wait(): Promise<T> {
-    await this.#done;
+  async wait(options?: CallOptions): Promise<T> {
+    await inTime('wait', options, ({ signal }) => untilAborted(this.#done, signal, 'the task'));
     const { error, result } = this.info;
     if (error !== undefined) throw error;
     return result as T;

@@ -2,9 +2,12 @@
  * A VM as the vSphere API shows it. Properties are what {@link VirtualMachine.refresh} read last, plain data; methods act on QEMU as it
  * is now. What a method does is in its file; here it gets a task, its turn, and the properties read anew.
  */
+import type { CallOptions } from '../../core/callOptions.js';
+import { untilAborted } from '../../core/untilAborted.js';
 import { type HostVm, idText, type VmEntry } from '../../host/hostVm.js';
 import { InvalidState } from './faultClasses.js';
 import { objectNotFound, toFault } from './faults.js';
+import { inTime } from './inTime.js';
 import { ManagedObject } from './managedObject.js';
 import type { MethodFault } from './methodFault.js';
 import { ConsolidateVMDisks_Task } from './methods/ConsolidateVMDisks_Task.js';
@@ -120,12 +123,15 @@ export class VirtualMachine extends ManagedObject {
   /**
    * Reads the properties anew from QEMU and from what is remembered. A VM that cannot be asked is `InvalidState`; one that this
    * version does not reach has its reference and `runtime`, and everything else of it is `NotSupported`.
+   * @param options Signal and deadline.
    * @throws A fault: of a VM that cannot be asked.
    */
-  async refresh(): Promise<this> {
-    await this.identify();
-    if (this.context.host.served) this.#properties = await readProperties(this, this.context);
-    return this;
+  async refresh(options?: CallOptions): Promise<this> {
+    return inTime('refresh', options, async (own) => {
+      await this.identify(own);
+      if (this.context.host.served) this.#properties = await readProperties(this, this.context, own);
+      return this;
+    });
   }
 
   /** @internal `runtime` as it is now, and no other property; of many VMs this is much less work than {@link refresh}. */
@@ -134,10 +140,10 @@ export class VirtualMachine extends ManagedObject {
   }
 
   /** @internal Learns its reference alone; nothing is asked of the VM. */
-  async identify(): Promise<this> {
+  async identify(own: CallOptions = {}): Promise<this> {
     this.#requireThere();
     // Read each time: where its record was lost the VM has another number.
-    this.#value = await this.context.host.id().then(idText, (thrown: unknown) => {
+    this.#value = await this.context.host.id(own).then(idText, (thrown: unknown) => {
       throw toFault(thrown);
     });
     return this;
@@ -156,17 +162,20 @@ export class VirtualMachine extends ManagedObject {
   /**
    * A snapshot of this VM by its reference; ManagedObjectNotFound where it is gone.
    * @param reference The snapshot’s reference, or its value.
+   * @param options Signal and deadline.
    * @throws A fault: ManagedObjectNotFound where it has none of that reference.
    */
-  async findSnapshot(reference: ManagedObjectReference | string): Promise<VirtualMachineSnapshot<this>> {
-    this.#requireThere();
-    const record = await this.context.records.read();
-    const found = findSnapshot(record, reference);
-    return new VirtualMachineSnapshot(
-      this,
-      found,
-      record.snapshots.slice(record.snapshots.indexOf(found) + 1),
-    );
+  async findSnapshot(
+    reference: ManagedObjectReference | string,
+    options?: CallOptions,
+  ): Promise<VirtualMachineSnapshot<this>> {
+    return inTime('findSnapshot', options, async ({ signal }) => {
+      this.#requireThere();
+      const record = await untilAborted(this.context.records.read(), signal, 'reading the record');
+      const found = findSnapshot(record, reference);
+      const later = record.snapshots.slice(record.snapshots.indexOf(found) + 1);
+      return new VirtualMachineSnapshot(this, found, later);
+    });
   }
 
   /**
@@ -257,6 +266,7 @@ export class VirtualMachine extends ManagedObject {
    * @param deviceKey Key of the disk.
    * @param startOffset First byte asked about.
    * @param changeId Of an earlier snapshot’s disk, or `*` for what holds data.
+   * @param options Signal and deadline.
    * @throws A fault: FileFault where it is not known what changed (take a full backup), InvalidArgument for what is not what it must be.
    */
   async QueryChangedDiskAreas(
@@ -264,9 +274,12 @@ export class VirtualMachine extends ManagedObject {
     deviceKey: number,
     startOffset: number,
     changeId: string,
+    options?: CallOptions,
   ): Promise<DiskChangeInfo> {
-    this.#requireThere();
-    return QueryChangedDiskAreas(this.context, snapshot, deviceKey, startOffset, changeId);
+    return inTime('QueryChangedDiskAreas', options, (own) => {
+      this.#requireThere();
+      return QueryChangedDiskAreas(this.context, snapshot, deviceKey, startOffset, changeId, own);
+    });
   }
 
   /** @internal For its snapshots. */
@@ -281,14 +294,14 @@ export class VirtualMachine extends ManagedObject {
     snapshot: ManagedObjectReference,
     name: string | undefined,
     description: string | undefined,
+    options: CallOptions | undefined,
   ): Promise<void> {
-    this.#requireThere();
-    await this.context
-      .inTurn('RenameSnapshot', () => RenameSnapshot(this.context, snapshot, name, description))
-      .catch((thrown: unknown) => {
-        throw toFault(thrown);
-      });
-    await this.refresh();
+    await inTime('RenameSnapshot', options, async (own) => {
+      this.#requireThere();
+      const rename = (): Promise<void> => RenameSnapshot(this.context, snapshot, name, description);
+      await this.context.inTurn('RenameSnapshot', rename, own.signal);
+      await this.refresh(own);
+    });
   }
 
   /** @internal For its snapshots. */

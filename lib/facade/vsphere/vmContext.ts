@@ -1,5 +1,7 @@
 /** A VM as the methods see it: as its owner configured it, what is remembered of it, and a connection to it while it is needed. */
+import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError } from '../../core/errors.js';
+import { untilAborted } from '../../core/untilAborted.js';
 import type { Vm } from '../../core/vm.js';
 import type { HoldStore } from '../../host/holdStore.js';
 import type { Holds } from '../../host/holds.js';
@@ -62,8 +64,8 @@ export class VmContext {
   }
 
   /** The VM's disks that take part. `InvalidState` where its configuration names one that it has not, or by a name of two. */
-  async disksOf(vm: Vm) {
-    const found = await vm.disks({ disks: this.entry.disks }).catch((thrown: unknown) => {
+  async disksOf(vm: Vm, own: CallOptions = {}) {
+    const found = await vm.disks({ disks: this.entry.disks, ...own }).catch((thrown: unknown) => {
       if (!(thrown instanceof CbtError) || thrown.code !== 'ERR_CBT_INVALID_ARGUMENT') throw thrown;
       const what = vm.running ? 'runs' : 'is off';
       throw new InvalidState(`${this.name} ${what}, and its configuration: ${thrown.message}`, {}, thrown);
@@ -87,11 +89,15 @@ export class VmContext {
     return this.host.letGo(identity, client);
   }
 
-  /** Changes of one VM follow each other, and wait for nobody who holds it: they are refused. */
-  inTurn<T>(task: string, work: () => Promise<T>): Promise<T> {
-    const allowed = (): Promise<T> => this.host.changing(task, work);
-    const turn = this.#turn.then(allowed, allowed);
-    this.#turn = turn.catch(() => undefined);
+  /**
+   * Changes of one VM follow each other, and wait for nobody who holds it: they are refused. The signal ends the waiting for its turn, and
+   * what has begun is the work's own to end.
+   */
+  inTurn<T>(task: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const before = this.#turn;
+    const turn = untilAborted(before, signal).then(() => this.host.changing(task, work, { signal }));
+    // One that did not wait does not let the next one by.
+    this.#turn = turn.catch(() => undefined).then(() => before);
     return turn;
   }
 }

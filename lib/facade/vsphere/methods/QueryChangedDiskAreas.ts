@@ -1,3 +1,4 @@
+import type { CallOptions } from '../../../core/callOptions.js';
 import { parseChangeId } from '../../../core/changeId.js';
 import { CbtError, trackingLost } from '../../../core/errors.js';
 import type { Instant } from '../../../core/pointInTime.js';
@@ -28,8 +29,9 @@ export async function QueryChangedDiskAreas(
   deviceKey: number,
   startOffset: number,
   changeId: string,
+  own: CallOptions = {},
 ): Promise<DiskChangeInfo> {
-  const { disk, of } = await askedDisk(vm, snapshot, deviceKey);
+  const { disk, of } = await askedDisk(vm, [snapshot, deviceKey], own);
   const { capacityInBytes, fileName } = disk;
   if (!Number.isSafeInteger(startOffset) || startOffset < 0 || startOffset >= capacityInBytes) {
     throw invalidArgument(
@@ -49,14 +51,15 @@ export async function QueryChangedDiskAreas(
         start: startOffset,
         // One more than is answered tells whether there are more.
         ...(most !== undefined && { max: most + 1 }),
+        ...own,
       });
-      return answer(await map.ranges(), startOffset, capacityInBytes, most);
+      return answer(await map.ranges(own), startOffset, capacityInBytes, most);
     };
     return await vm.withVm(async (connected) => {
       if (of === null && connected.running) throw runsFault(vm);
-      await using opened = await open(connected, disk, changeId === '*' ? of : null);
+      await using opened = await open(connected, [disk, changeId === '*' ? of : null], own);
       return await ask(opened);
-    });
+    }, own.signal);
   } catch (thrown) {
     // The point is of a snapshot taken later than this one.
     if (thrown instanceof CbtError && thrown.code === 'ERR_CBT_INVALID_ARGUMENT')
@@ -88,8 +91,8 @@ interface OfSnapshot {
 /** The disk that is asked, and of which snapshot; of none for a VM that is off as it is now. */
 async function askedDisk(
   vm: VmContext,
-  reference: ManagedObjectReference | null | undefined,
-  deviceKey: number,
+  [reference, deviceKey]: [ManagedObjectReference | null | undefined, number],
+  own: CallOptions,
 ): Promise<{ disk: AskedDisk; of: OfSnapshot | null }> {
   if (reference !== undefined && reference !== null) {
     const snapshot = findSnapshot(await vm.records.read(), reference);
@@ -100,21 +103,25 @@ async function askedDisk(
   if (vm.entry.images === undefined) throw runsFault(vm);
   const found = await vm.withVm(async (connected) => {
     if (connected.running) throw runsFault(vm);
-    return await readDisks(vm, connected);
-  });
+    return await readDisks(vm, connected, own);
+  }, own.signal);
   const { keys } = await vm.records.read();
   const disks = found.map((disk) => ({ ...disk, key: keys[disk.disk] ?? -1 }));
   return { disk: byKey('VM', disks, deviceKey), of: null };
 }
 
 /** Between two points in time the map is in the bitmaps; what held data is in the content alone: of a snapshot, or as it is now. */
-async function open(connected: Vm, asked: AskedDisk, content: OfSnapshot | null): Promise<TrackedDisk> {
+async function open(
+  connected: Vm,
+  [asked, content]: [AskedDisk, OfSnapshot | null],
+  own: CallOptions,
+): Promise<TrackedDisk> {
   if (content !== null) {
-    const session = await resumeSnapshot(connected, content.snapshot);
+    const session = await resumeSnapshot(connected, content.snapshot, own);
     requireDiskOf(session, content.disk);
-    return session.openDisk(asked.disk);
+    return session.openDisk(asked.disk, own);
   }
-  return connected.openDisk(asked.disk).catch((thrown: unknown) => {
+  return connected.openDisk(asked.disk, own).catch((thrown: unknown) => {
     if (!(thrown instanceof CbtError) || thrown.code !== 'ERR_CBT_INVALID_ARGUMENT') throw thrown;
     throw fileFault(asked.fileName, thrown);
   });
