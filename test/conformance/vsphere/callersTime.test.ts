@@ -1,6 +1,6 @@
 /**
- * Every call of the objects that takes time ends with its caller's own signal and time, by a fault of the API, where a monitor takes the
- * connection and is silent. Nothing is left of it. A new method has to be in the table.
+ * Every call of the objects that takes time ends with its caller's own signal and time, by a fault of the API, where a monitor or a
+ * libvirt takes the connection and is silent. Nothing is left of it. A new method has to be in the table.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,6 +19,9 @@ let folder: TemporaryFolder;
 let monitor: SilentServer;
 let service: vim.ServiceInstance;
 let index: vim.SearchIndex;
+/** Its host file names a libvirt by now, which takes connections and is silent. */
+let hosted: vim.ServiceInstance;
+let libvirt: SilentServer;
 /** Its monitor takes connections, and is silent. */
 let vm: vim.VirtualMachine;
 let snapshot: vim.VirtualMachineSnapshot;
@@ -27,6 +30,13 @@ let task: vim.Task<unknown>;
 
 /** Where somebody is asked who is silent. */
 const silent: Record<string, Call> = {
+  connectHost: (own) =>
+    vim.connectHost({
+      file: join(folder.path, 'host.yaml'),
+      stateFolder: join(folder.path, 'state'),
+      ...own,
+    }),
+  'ServiceInstance.reload': (own) => hosted.reload(own),
   'ServiceInstance.findVm': (own) => service.findVm('mute', own),
   'ServiceInstance.findByMoref': (own) => service.findByMoref(vm.value, own),
   'SearchIndex.FindByUuid': (own) => index.FindByUuid(null, UUID, true, false, own),
@@ -45,8 +55,6 @@ const silent: Record<string, Call> = {
 
 /** Where only files of this machine are read: nothing but a signal that fired is tried. */
 const local: Record<string, Call> = {
-  connectHost: (own) => vim.connectHost({ file: join(folder.path, 'host.yaml'), ...own }),
-  'ServiceInstance.reload': (own) => service.reload(own),
   'SearchIndex.FindByDnsName': (own) => index.FindByDnsName(null, 'web', true, own),
   'VirtualMachine.findSnapshot': (own) => vm.findSnapshot('snapshot-1', own),
 };
@@ -87,7 +95,12 @@ beforeAll(async () => {
   const qmpSocket = join(folder.path, 'silent-qmp.sock');
   monitor = await listenSilently(qmpSocket);
   const stateFolder = join(folder.path, 'state');
-  await writeFile(join(folder.path, 'host.yaml'), 'vms: []\n');
+  const file = join(folder.path, 'host.yaml');
+  await writeFile(file, 'vms: []\n');
+  hosted = await vim.connectHost({ file, stateFolder });
+  const socket = join(folder.path, 'silent-libvirt.sock');
+  libvirt = await listenSilently(socket);
+  await writeFile(file, `libvirt: ['qemu:///system?socket=${socket}']\n`);
   service = vim.connect({ vms: [{ name: 'mute', qmpSocket }], stateFolder });
   index = service.content.searchIndex;
   [vm] = (await service.vms()) as [vim.VirtualMachine];
@@ -107,6 +120,7 @@ beforeAll(async () => {
 afterAll(async () => {
   task?.CancelTask();
   await monitor?.[Symbol.asyncDispose]();
+  await libvirt?.[Symbol.asyncDispose]();
   await folder?.remove();
 });
 
