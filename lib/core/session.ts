@@ -75,10 +75,10 @@ export interface Session extends SessionFacts, AsyncDisposable {
    * @throws `CbtError`: what was read since the last check must be discarded.
    */
   check(disk?: DiskName, options?: CallOptions): Promise<void>;
-  /** Why the session as a whole broke; null while it is good. */
+  /** Why the session as a whole broke; null while it is good. `ERR_CBT_CLOSED`: its VM was closed, which rolled it back. */
   readonly broken: CbtError | null;
   /**
-   * Fires when the session breaks, with the error as its reason: to be handed to every reader. By itself in the process that began it;
+   * Fires when the session breaks, or its VM is closed while it is open, with the error as its reason: to be handed to every reader. By itself in the process that began it;
    * where it was taken up again, when somebody asks and it is found broken. A disk that is lost by itself breaks no session, and one that
    * is ended in order neither.
    */

@@ -217,9 +217,11 @@ export interface Vm extends AsyncDisposable {
    */
   qmp(command: string, args?: object, options?: CallOptions): Promise<unknown>;
   /**
-   * Ends the connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
+   * Ends the connection. A session that was begun here and is open, and not detached, is rolled back first, as it is with the end of this process:
+   * its `broken` and `signal` tell, and nothing that changed is lost to the next one. Cancelled or late, only the waiting ends, and the
+   * closing goes on.
    * @param options Signal and deadline.
-   * @throws `CbtError` where closing failed.
+   * @throws `CbtError` where closing failed, or a session could not be rolled back; the connection is ended all the same.
    */
   close(options?: CallOptions): Promise<void>;
 }

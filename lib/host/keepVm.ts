@@ -30,7 +30,7 @@ export interface VmKeeper extends AsyncDisposable {
    */
   use<T>(work: (vm: Vm) => Promise<T>, options?: CallOptions): Promise<T>;
   /**
-   * Ends the connection for good; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
+   * Ends the connection for good; open sessions are rolled back (`Vm.close`). Cancelled or late, only the waiting ends, and the closing goes on.
    * @param options Signal and deadline.
    * @throws `CbtError` where closing failed.
    */

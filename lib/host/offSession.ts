@@ -3,6 +3,7 @@
  * point in time that it took (unwritten.ts), or, on an image that can hold none, by the file's own times.
  */
 
+import { type BegunSession, endedWithVm } from '../core/begunSessions.js';
 import type { CallOptions } from '../core/callOptions.js';
 import { CheckedData } from '../core/checkedData.js';
 import { Diff, type DiffOptions } from '../core/diff.js';
@@ -47,20 +48,22 @@ export interface OffSessionParts {
   ): Promise<T>;
 }
 
-export class OffSession implements Session {
+export class OffSession implements Session, BegunSession {
   readonly pit: string;
   readonly mode = 'off';
   readonly disks: readonly SessionDisk[];
   readonly warnings: readonly string[];
-  /** Each disk is lost by itself. */
-  readonly broken = null;
-  readonly signal: AbortSignal = new AbortController().signal;
+  readonly #breaks = new AbortController();
+  #broken: CbtError | null = null;
   readonly #parts: OffSessionParts;
   readonly #proofs = new Map<string, Proof>();
   readonly #opened = new Set<TrackedDisk>();
+  readonly #data = new Set<DiskData>();
   /** Disks whose data was read here. */
   readonly #read = new Set<string>();
   #over = false;
+  /** The end that is under way, or was. */
+  #ending: Promise<TrackingOutcome> | null = null;
 
   constructor(parts: OffSessionParts) {
     this.#parts = parts;
@@ -72,6 +75,19 @@ export class OffSession implements Session {
       const { instant } = one.by;
       this.#proofs.set(one.off.disk, new Proof(one.off.path, (signal) => prove(one.off, instant, signal)));
     }
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** By the closing of its VM alone: each disk is lost by itself. */
+  get broken(): CbtError | null {
+    return this.#broken;
+  }
+
+  get signal(): AbortSignal {
+    return this.#breaks.signal;
   }
 
   async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
@@ -99,9 +115,13 @@ export class OffSession implements Session {
       // QEMU's lock keeps writers away from here on: what is found unwritten now stays so while it is open.
       await this.#look(one);
       this.#read.add(disk);
+      this.#data.add(data);
+      const session = this;
       return new CheckedData(data, {
         check: ({ signal }) => this.check(disk, { signal }),
-        broken: null,
+        get broken() {
+          return session.broken;
+        },
       });
     } catch (error) {
       await data.close().catch(() => undefined);
@@ -120,8 +140,11 @@ export class OffSession implements Session {
 
   async commit(options: EndSessionOptions = {}): Promise<TrackingOutcome> {
     checkEnd('commit', options);
-    const { signal } = options;
     this.#requireOpen();
+    return this.#endBy(() => this.#commit(options));
+  }
+
+  async #commit({ signal }: EndSessionOptions): Promise<TrackingOutcome> {
     const { pointed, track } = this.#parts;
     const doubts = await this.#doubts();
     const kept = pointed.filter((disk) => !doubts.has(disk));
@@ -141,8 +164,31 @@ export class OffSession implements Session {
 
   async rollback(options: EndSessionOptions = {}): Promise<TrackingOutcome> {
     checkEnd('rollback', options);
-    const { signal } = options;
+    // It is what its VM's closing came to.
+    if (this.#broken !== null && this.#ending !== null) return this.#ending;
     this.#requireOpen();
+    return this.#endBy(() => this.#rollback(options));
+  }
+
+  async endWithVm(): Promise<void> {
+    await this.#ending?.catch(() => undefined);
+    if (this.#over || this.#broken !== null) return;
+    this.#broken = endedWithVm(this.pit, this.disks.map(({ disk }) => disk).join(', '));
+    this.#breaks.abort(this.#broken);
+    const ending = this.#endBy(async () => {
+      // What has an image open keeps everybody from writing to it.
+      for (const data of this.#data) await data.close().catch(() => undefined);
+      return this.#rollback({});
+    });
+    await outcomeOf(ending);
+  }
+
+  #endBy(end: () => Promise<TrackingOutcome>): Promise<TrackingOutcome> {
+    this.#ending = end();
+    return this.#ending;
+  }
+
+  async #rollback({ signal }: EndSessionOptions): Promise<TrackingOutcome> {
     const { pointed, track } = this.#parts;
     const outcome =
       pointed.length === 0
@@ -153,7 +199,8 @@ export class OffSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#over) await outcomeOf(this.rollback());
+    if (this.#broken !== null) await this.#ending?.catch(() => undefined);
+    else if (!this.#over) await outcomeOf(this.rollback());
   }
 
   /** Nobody has a backup of what the disk held then. A point that stays all the same is told: nothing may be built on it. */
@@ -203,6 +250,7 @@ export class OffSession implements Session {
   }
 
   #requireOpen(): void {
+    if (this.#broken !== null) throw this.#broken;
     if (this.#over) throw new CbtError('ERR_CBT_CLOSED', `session ${this.pit} has ended`);
   }
 

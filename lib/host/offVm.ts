@@ -1,6 +1,7 @@
 /** A VM that is off: its disks are images that nobody has open for writing, and everything is asked of them. */
 import { randomUUID } from 'node:crypto';
 import { refusedDisk } from '../core/beginPlan.js';
+import { BegunSessions } from '../core/begunSessions.js';
 import { instantOf } from '../core/changeId.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
@@ -45,7 +46,8 @@ export class OffVm implements Vm {
   readonly #disks: readonly OffDisk[];
   readonly #scratchPlaces: readonly string[];
   readonly #opened = new Set<TrackedDisk>();
-  #closed = false;
+  readonly #begun = new BegunSessions();
+  #closed: Promise<void> | null = null;
 
   /** At least one disk unless it has a UUID, each image once; nothing is opened yet. `scratchPlaces`: what its sessions were given while it ran. */
   constructor(who: OffVmFacts, disks: readonly OffDisk[], scratchPlaces: readonly string[] = []) {
@@ -138,7 +140,7 @@ export class OffVm implements Vm {
     const disks = await this.#chosen(options.disks);
     return options.detached
       ? this.#beginDetached(trackable(disks, options.disks), pit, options)
-      : this.#begin(disks, pit, options);
+      : this.#begun.add(this.#begin(disks, pit, options));
   }
 
   async resume(session: string, options: CallOptions = {}): Promise<Session> {
@@ -164,8 +166,16 @@ export class OffVm implements Vm {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const disk of this.#opened) await disk.close();
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#begun.end();
+    } finally {
+      for (const disk of this.#opened) await disk.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,7 +192,7 @@ export class OffVm implements Vm {
     return this.#session(pit, pointed, begun.disks, begun.warnings);
   }
 
-  async #begin(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
+  async #begin(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<OffSession> {
     const { base, signal, onlyLook = false } = options;
     const failed = new Map<string, CbtError>();
     const seen: SeenImage[] = [];
@@ -238,7 +248,7 @@ export class OffVm implements Vm {
     disks: readonly SessionDisk[],
     warnings: readonly string[],
     watched: readonly HeldDisk[] = [],
-  ): Session {
+  ): OffSession {
     const byPoint = disks.flatMap((told): HeldDisk[] => {
       const off = this.#disks.find(({ disk }) => disk === told.disk);
       const instant = told.changeId === undefined ? null : instantOf(told.changeId, pit);
@@ -251,7 +261,9 @@ export class OffVm implements Vm {
       disks,
       pointed,
       warnings,
-      track: (names, work) => this.#track(names, work),
+      // Also while the VM is being closed: that ends the session.
+      track: async (names, work) =>
+        track(trackable(await this.#find(names), names), this.#scratchPlaces, work),
     });
   }
 
@@ -270,12 +282,16 @@ export class OffVm implements Vm {
   /** By their names; each once, in that order. */
   async #chosen(names: readonly string[] | undefined): Promise<readonly OffDisk[]> {
     this.#requireOpen();
+    return this.#find(names);
+  }
+
+  async #find(names: readonly string[] | undefined): Promise<readonly OffDisk[]> {
     if (names === undefined) return this.#disks;
     return [...new Set(await Promise.all(names.map((name) => findOffDisk(this.#disks, name))))];
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new CbtError('ERR_CBT_CLOSED', `the VM of ${this.key} is closed`);
+    if (this.#closed !== null) throw new CbtError('ERR_CBT_CLOSED', `the VM of ${this.key} is closed`);
   }
 }
 

@@ -185,7 +185,7 @@ export class VmPool implements AsyncDisposable {
   }
 
   /**
-   * Ends every connection; sessions begun here should be ended before. Cancelled or late, only the waiting ends, and the closing goes on.
+   * Ends every connection; open sessions are rolled back (`Vm.close`). Cancelled or late, only the waiting ends, and the closing goes on.
    * @param options Signal and deadline.
    * @throws `CbtError` where closing failed.
    */

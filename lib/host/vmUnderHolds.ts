@@ -3,6 +3,8 @@
  * says who and since when. The other way round, while a change is under way nobody begins to hold it; a session that ends
  * with its process is one from its beginning to its end.
  */
+
+import { closing } from '../core/closing.js';
 import type { DiskData, OpenDataOptions } from '../core/diskData.js';
 import { CbtError } from '../core/errors.js';
 import { point as checkPoint, uuid } from '../core/options.js';
@@ -29,6 +31,8 @@ type End = () => Promise<void>;
 
 export class VmUnderHolds extends PassedVm implements Vm {
   readonly #holds: HoldStore;
+  /** Ends of the changes that sessions are which were begun here. */
+  readonly #sessions = new Set<End>();
 
   constructor(vm: Vm, holds: HoldStore) {
     super(vm);
@@ -77,7 +81,11 @@ export class VmUnderHolds extends PassedVm implements Vm {
 
   async begin(options: BeginVmOptions = {}): Promise<Session> {
     checkBegin(options);
-    const over = await this.#begin(options.detached ? 'begin' : 'a session');
+    const end = await this.#begin(options.detached ? 'begin' : 'a session');
+    const over: End = async () => {
+      if (this.#sessions.delete(over)) await end();
+    };
+    this.#sessions.add(over);
     let session: Session;
     try {
       session = await this.vm.begin(options);
@@ -99,12 +107,21 @@ export class VmUnderHolds extends PassedVm implements Vm {
     return this.vm.qmp(command, args, options);
   }
 
-  close(options?: CallOptions): Promise<void> {
-    return this.vm.close(options);
+  async close(options?: CallOptions): Promise<void> {
+    await closing('close', options, () => this.#close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.vm[Symbol.asyncDispose]();
+    await this.#close();
+  }
+
+  /** What was begun here ends with it, and is no change any more. */
+  async #close(): Promise<void> {
+    try {
+      await this.vm.close();
+    } finally {
+      for (const over of this.#sessions) await over().catch(() => undefined);
+    }
   }
 
   #sessionOf(session: Session, own: End | null): Session {

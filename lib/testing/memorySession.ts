@@ -1,4 +1,6 @@
 /** A session of a VM in memory: the instant is kept as it was, whatever the guest writes. */
+
+import { type BegunSession, endedWithVm } from '../core/begunSessions.js';
 import type { CallOptions } from '../core/callOptions.js';
 import { currentChain, readCatalogue } from '../core/chain.js';
 import { CheckedData } from '../core/checkedData.js';
@@ -27,7 +29,7 @@ export interface MemorySessionParts {
   warnings?: readonly string[] | undefined;
 }
 
-export class MemorySession implements HeldSession {
+export class MemorySession implements HeldSession, BegunSession {
   readonly pit: string;
   readonly mode: SessionMode;
   readonly disks: readonly SessionDisk[];
@@ -39,6 +41,8 @@ export class MemorySession implements HeldSession {
   readonly #data = new Set<MemoryData>();
   #broken: CbtError | null = null;
   #ended = false;
+  /** Its end, where that is its VM's. */
+  #endedWithVm: Promise<TrackingOutcome> | null = null;
 
   constructor({ machine, pit, mode, disks, instants, warnings = [] }: MemorySessionParts) {
     this.#machine = machine;
@@ -55,6 +59,10 @@ export class MemorySession implements HeldSession {
 
   get signal(): AbortSignal {
     return this.#breaks.signal;
+  }
+
+  get over(): boolean {
+    return this.#ended;
   }
 
   async openDisk(name: string, options: CallOptions = {}): Promise<TrackedDisk> {
@@ -125,8 +133,13 @@ export class MemorySession implements HeldSession {
 
   async rollback(options: EndSessionOptions = {}): Promise<TrackingOutcome> {
     checkEnd('rollback', options);
+    if (this.#endedWithVm !== null) return this.#endedWithVm;
     if (this.#ended) throw this.#over();
     await this.#machine.meet('rollback', null, options.signal);
+    return this.#rollBack();
+  }
+
+  async #rollBack(): Promise<TrackingOutcome> {
     await this.#end();
     const names = this.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
     const target = new MachineTarget(this.#machine, this.#machine.chosen(names));
@@ -137,17 +150,29 @@ export class MemorySession implements HeldSession {
     if (!this.#ended && this.#broken === null) await this.rollback();
   }
 
+  async endWithVm(): Promise<void> {
+    if (this.#ended || this.#broken !== null) return;
+    this.#endedWithVm = this.#rollBack();
+    this.#breakWith(endedWithVm(this.pit, this.#machine.name));
+    await this.#endedWithVm;
+  }
+
   /** The machine’s process ended. */
   lose(lost: CbtError): void {
     if (this.#broken !== null || this.#ended) return;
-    this.#broken = new CbtError(
-      lost.code,
-      `session ${this.pit} is broken: ${lost.message}. What was read since the last check is not the session's instant; begin a new one`,
-      { details: { session: this.pit }, cause: lost },
+    this.#breakWith(
+      new CbtError(
+        lost.code,
+        `session ${this.pit} is broken: ${lost.message}. What was read since the last check is not the session's instant; begin a new one`,
+        { details: { session: this.pit }, cause: lost },
+      ),
     );
-    const why = this.#broken;
+  }
+
+  #breakWith(why: CbtError): void {
+    this.#broken = why;
     for (const disk of this.#disks) disk.loseWith(why).catch(() => undefined);
-    this.#breaks.abort(this.#broken);
+    this.#breaks.abort(why);
   }
 
   async #find(call: 'openDisk' | 'openData', name: string, signal: AbortSignal | undefined) {
@@ -166,7 +191,7 @@ export class MemorySession implements HeldSession {
   }
 
   async #end(): Promise<void> {
-    this.#requireGood();
+    if (this.#endedWithVm === null) this.#requireGood();
     this.#ended = true;
     this.#machine.sessions.delete(this.pit);
     for (const one of [...this.#disks, ...this.#data]) await one.close();

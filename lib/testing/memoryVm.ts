@@ -1,4 +1,5 @@
 /** A connection to a machine in memory: the port `Vm`, with the rules of the library and none of its own. */
+import { BegunSessions } from '../core/begunSessions.js';
 import type { CallOptions } from '../core/callOptions.js';
 import { CbtError, throwIfAborted } from '../core/errors.js';
 import { checkCall, text } from '../core/options.js';
@@ -29,6 +30,7 @@ export class MemoryVm implements Vm {
   readonly lost: AbortSignal;
   readonly #machine: Machine;
   readonly #opened = new Set<TrackedDisk>();
+  readonly #begun = new BegunSessions();
   #closed = false;
 
   constructor(machine: Machine) {
@@ -107,7 +109,7 @@ export class MemoryVm implements Vm {
     const target = await this.#target('begin', options);
     const machine = this.#machine;
     const pit = options.pit === undefined ? machine.drawUuid() : requireUuid('pit', options.pit);
-    return machine.alone(async () => {
+    const beginning = machine.alone(async () => {
       const [open] = machine.sessions.keys();
       if (open !== undefined)
         throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `session ${open} is open on ${machine.name}`, {
@@ -122,6 +124,7 @@ export class MemoryVm implements Vm {
       machine.sessions.set(pit, session);
       return session;
     });
+    return options.detached ? beginning : this.#begun.add(beginning);
   }
 
   async resume(pit: string, options: CallOptions = {}): Promise<Session> {
@@ -143,6 +146,7 @@ export class MemoryVm implements Vm {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#begun.end();
     for (const disk of this.#opened) await disk.close();
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { findAgain, findDisk, listDisks } from '../../lib/backend/qemu/graph/vmDisks.js';
 import { LiveDiskSource } from '../../lib/backend/qemu/live/liveSource.js';
 import { acquireConnection, releaseConnection } from '../../lib/backend/qemu/vmConnection.js';
+import type { Vm } from '../../lib/core/vm.js';
 import { openVm } from '../../lib/host/openVm.js';
 import { wayTo } from '../../lib/host/ways.js';
 import { loadKernel } from '../../lib/kernel/load.js';
@@ -75,9 +76,11 @@ async function runningOf(twins: readonly string[]): Promise<VmSubject> {
     ...imagesOf(image),
     ...Object.fromEntries(twins.map((disk) => [disk, twin])),
   });
-  const vm = await openVm({ address: running.address });
+  const again = (): Promise<Vm> => openVm({ address: running.address });
+  const vm = await again();
   return {
     vm,
+    again,
     image,
     guestIo: running.guestIo,
     twoOfAName: async () => twin,
@@ -105,9 +108,11 @@ export const twinsOfARunningDomain: MakeVm = () => runningOf(TWINS);
 async function offDomain(disks: readonly string[]): Promise<VmSubject> {
   const { folder, image } = await images(disks);
   const libvirt = await FakeLibvirt.start([domain(imagesOf(image, disks), null)]);
-  const vm = await openVm({ address: `libvirt:${libvirt.uri}#web` });
+  const again = (): Promise<Vm> => openVm({ address: `libvirt:${libvirt.uri}#web` });
+  const vm = await again();
   return {
     vm,
+    again,
     image,
     guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
     spoil: (disk) => overwriteVersion(image(disk)),

@@ -20,6 +20,7 @@ export async function memoryVm(): Promise<VmSubject> {
   const vm = connectTo(machine);
   return {
     vm,
+    again: async () => connectTo(machine),
     slowDown() {
       for (const call of ['begin', 'reset'] as const) machine.faults.add({ call, happens: 'delay' });
     },

@@ -15,6 +15,8 @@ export const NOBODYS_PIT = '11111111-2222-4333-8444-555555555555';
 
 export interface VmSubject extends AsyncDisposable {
   vm: Vm;
+  /** Another connection to the same. */
+  again(): Promise<Vm>;
   /** Writes as the guest would, by a command of qemu-io; while the VM is off, as if it had run in between. */
   guestIo(disk: string, command: string): Promise<void>;
   image(disk: string): string;
@@ -301,6 +303,43 @@ export function vmContract(
       expect(await refusalOf(vm.qmp('query-version', {}, { signal: AbortSignal.abort() }))).toMatchObject({
         code: 'ERR_CBT_ABORTED',
       });
+    });
+
+    test('closed, it rolls back the session that was begun on it, which says so; one that is detached stays', async () => {
+      const { pit: first } = await vm.enable({ disks: DISKS });
+      await subject.guestIo('a', `write -P 9 0 ${GRANULE}`);
+      const session = await vm.begin({ disks: DISKS });
+      const data = await session.openData('a');
+      await vm.close();
+      const { broken, signal } = session;
+      expect(broken).toMatchObject({ code: 'ERR_CBT_CLOSED', details: { session: session.pit } });
+      expect(broken?.message).toContain('was closed here while it was open');
+      expect([signal.aborted, signal.reason]).toEqual([true, broken]);
+      for (const ask of [
+        () => session.check(),
+        () => session.openDisk('a'),
+        () => session.openData('a'),
+        () => session.commit(),
+        () => data.read(0, 1),
+      ])
+        expect(await refusalOf(ask), String(ask)).toMatchObject({ code: 'ERR_CBT_CLOSED' });
+      // What it was asked for has been done.
+      expect((await session.rollback()).disks.flatMap(({ error }) => error ?? [])).toEqual([]);
+      await session[Symbol.asyncDispose]();
+      await data.close().catch(() => undefined);
+
+      vm = await subject.again();
+      expect(await everyPit()).toEqual([[first], [first]]);
+      const detached = await vm.begin({ disks: DISKS, detached: true, allowUnwatchedScratch: true });
+      await using disk = await detached.openDisk('a');
+      // The guest's write is not lost with the session that was rolled back.
+      expect([...(await (await disk.changes({ from: String(first) })).ranges())]).toEqual([0, GRANULE]);
+      await vm.close();
+      expect(detached.broken).toBeNull();
+      vm = await subject.again();
+      await (await vm.resume(detached.pit)).commit();
+      expect(await everyPit()).toEqual(DISKS.map(() => [first, detached.pit]));
+      await vm.close();
     });
 
     test('closed, it answers nothing any more, and closing again is nothing', async () => {

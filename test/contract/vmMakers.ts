@@ -22,6 +22,7 @@ async function images() {
 
 interface Reached {
   vm: Vm;
+  again: () => Promise<Vm>;
   /** What else the way to it needs, to be ended after it. */
   way?: AsyncDisposable;
 }
@@ -33,9 +34,10 @@ async function onDaemon(
   const { folder, image } = await images();
   const daemon = await StorageDaemon.start({ disks: DISKS.map((node) => ({ node, file: image(node) })) });
   await daemon.exportWritable(...DISKS);
-  const { vm, way } = await reach(daemon, { folder, image });
+  const { vm, again, way } = await reach(daemon, { folder, image });
   return {
     vm,
+    again,
     image,
     guestIo: async (disk, command) => void (await daemon.guestIo(disk, command)),
     spoil: (disk) => takeNewestBitmap(daemon, disk),
@@ -76,13 +78,15 @@ async function addTwins({ process: { control } }: StorageDaemon, folder: string)
 
 /** By its QMP socket. */
 export const runningVm: MakeVm = () =>
-  onDaemon(async (daemon, { image }) => ({
-    vm: await openVm({
-      address: daemon.process.qmpPath,
-      nbdSocket: daemon.nbdPath,
-      images: Object.fromEntries(DISKS.map((disk) => [disk, image(disk)])),
-    }),
-  }));
+  onDaemon(async (daemon, { image }) => {
+    const again = (): Promise<Vm> =>
+      openVm({
+        address: daemon.process.qmpPath,
+        nbdSocket: daemon.nbdPath,
+        images: Object.fromEntries(DISKS.map((disk) => [disk, image(disk)])),
+      });
+    return { vm: await again(), again };
+  });
 
 /** By another port, which belongs to another program. */
 export const vmOfAnother: MakeVm = () =>
@@ -90,10 +94,13 @@ export const vmOfAnother: MakeVm = () =>
     const place = join(folder.path, 'place');
     await mkdir(place);
     const way = await PipeOwner.start(daemon.process.qmpPath, join(folder.path, 'pipe'));
-    const client = await PipePort.connect(way.path, new OwnedHost('web', place));
-    const connection = connectionOver(client);
-    const handle = new VmHandle(connection, await loadKernel(), { nbdSocket: daemon.nbdPath });
-    return { vm: new BoundedVm(handle), way };
+    const again = async (): Promise<Vm> => {
+      const client = await PipePort.connect(way.path, new OwnedHost('web', place));
+      const connection = connectionOver(client);
+      const handle = new VmHandle(connection, await loadKernel(), { nbdSocket: daemon.nbdPath });
+      return new BoundedVm(handle);
+    };
+    return { vm: await again(), again, way };
   });
 
 /** A version of qcow2 that there is not. */
@@ -109,12 +116,15 @@ async function overwrite(path: string, offset: number, bytes: Buffer): Promise<v
 async function thatIsOff(more: readonly string[]): Promise<VmSubject> {
   const { folder, image } = await images();
   for (const disk of more) await qemuImg('create', '-q', '-f', 'qcow2', image(disk), String(DISK_BYTES));
-  const vm = await openVm({
-    address: join(folder.path, 'gone.qmp'),
-    images: Object.fromEntries([...DISKS, ...more].map((disk) => [disk, image(disk)])),
-  });
+  const again = (): Promise<Vm> =>
+    openVm({
+      address: join(folder.path, 'gone.qmp'),
+      images: Object.fromEntries([...DISKS, ...more].map((disk) => [disk, image(disk)])),
+    });
+  const vm = await again();
   return {
     vm,
+    again,
     image,
     guestIo: async (disk, command) => void (await qemuIo(['-f', 'qcow2', image(disk)], command)),
     spoil: (disk) => overwriteVersion(image(disk)),

@@ -1,5 +1,6 @@
 /** A running QEMU behind its QMP socket, as callers hold it: each call looks at what is there now, and acts on that. */
 import { randomUUID } from 'node:crypto';
+import { BegunSessions } from '../../core/begunSessions.js';
 import type { BitmapKernel } from '../../core/bitmapKernel.js';
 import { CbtError } from '../../core/errors.js';
 import { checkCall, text } from '../../core/options.js';
@@ -40,6 +41,7 @@ export class VmHandle implements Vm {
   readonly #server: QueryServer;
   readonly #nbdSocket: string | undefined;
   readonly #opened = new Set<LiveDiskSource>();
+  readonly #begun = new BegunSessions();
   #closing: Promise<void> | null = null;
 
   /** `nbdSocket`: of an NBD server that runs in this QEMU already; `scratch`: where else the socket of one for questions goes. */
@@ -149,10 +151,10 @@ export class VmHandle implements Vm {
     // QEMU has one NBD server, and the session wants it.
     const released = Promise.all([...sources].map((source) => source.release()));
     await untilAborted(released, options.signal, 'letting go of it');
-    return beginSession(client, this.#openInstant, {
-      ...options,
-      nbdSocket: options.nbdSocket ?? this.#nbdSocket,
-    });
+    const nbdSocket = options.nbdSocket ?? this.#nbdSocket;
+    const beginning = beginSession(client, this.#openInstant, { ...options, nbdSocket });
+    // A detached one is whoever's who ends it.
+    return options.detached ? beginning : this.#begun.add(beginning);
   }
 
   async resume(pit: string, options: CallOptions = {}): Promise<Session> {
@@ -174,8 +176,12 @@ export class VmHandle implements Vm {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#opened].map((source) => source.close()));
-    await releaseConnection(this.#connection);
+    try {
+      await this.#begun.end();
+      await Promise.all([...this.#opened].map((source) => source.close()));
+    } finally {
+      await releaseConnection(this.#connection);
+    }
   }
 
   #live(): VmConnection {

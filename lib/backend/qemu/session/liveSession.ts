@@ -4,6 +4,7 @@
  */
 
 import { refusedDisk } from '../../../core/beginPlan.js';
+import { type BegunSession, endedWithVm } from '../../../core/begunSessions.js';
 import type { CallOptions } from '../../../core/callOptions.js';
 import { CheckedData } from '../../../core/checkedData.js';
 import { Diff, type DiffOptions } from '../../../core/diff.js';
@@ -38,7 +39,7 @@ import { whyBroken } from './whyBroken.js';
 /** Opens one disk of a session for questions. */
 export type OpenSessionDisk = (session: LiveSession, disk: LeaseDisk) => Promise<TrackedDisk>;
 
-export class LiveSession implements Session {
+export class LiveSession implements Session, BegunSession {
   readonly pit: string;
   readonly mode: SessionMode;
   readonly disks: readonly SessionDisk[];
@@ -55,6 +56,8 @@ export class LiveSession implements Session {
   #over = false;
   /** The clean-up that a break started; later calls wait for it. */
   #breaking: Promise<TrackingOutcome> | null = null;
+  /** The end that was asked for last. */
+  #ending: Promise<TrackingOutcome> | null = null;
   /** Calls off what hears of QEMU: its connection outlives many sessions. */
   #unwatch: () => void = () => undefined;
 
@@ -79,6 +82,10 @@ export class LiveSession implements Session {
 
   get signal(): AbortSignal {
     return this.#breaks.signal;
+  }
+
+  get over(): boolean {
+    return this.#over;
   }
 
   /** Name of the export that serves a disk's data. */
@@ -273,19 +280,36 @@ export class LiveSession implements Session {
     else if (!this.#ended) await this.rollback();
   }
 
+  async endWithVm(): Promise<void> {
+    await this.#ending?.catch(() => undefined);
+    // What broke by itself, or was left half-way, has been told; it is finished by whoever asks again, or by its guard.
+    if (this.#over || this.#broken !== null || this.lease.ending !== undefined) return;
+    this.#breakWith(endedWithVm(this.pit, this.client.host.address));
+    await this.#breaking?.catch((error: unknown) => {
+      // Then it was lost, which `lost` of the VM tells.
+      if (!CbtError.is(error, 'ERR_CBT_CONNECTION_LOST')) throw error;
+    });
+  }
+
   /** From here on nothing that the session served may be trusted; takes the exports away at once and rolls back. */
   #break(why: string, cause?: unknown): CbtError {
     if (this.#broken !== null) return this.#broken;
-    this.#broken = new CbtError(
-      CbtError.is(cause, 'ERR_CBT_CONNECTION_LOST') ? cause.code : 'ERR_CBT_BACKEND_UNAVAILABLE',
-      `session ${this.pit} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
-      { details: { session: this.pit }, cause },
+    return this.#breakWith(
+      new CbtError(
+        CbtError.is(cause, 'ERR_CBT_CONNECTION_LOST') ? cause.code : 'ERR_CBT_BACKEND_UNAVAILABLE',
+        `session ${this.pit} is broken: ${why}. What was read since the last check is not the session's instant; the session is rolled back, begin a new one`,
+        { details: { session: this.pit }, cause },
+      ),
     );
-    tellBroken(() => this.#told(), this.#broken);
-    this.#breaks.abort(this.#broken);
+  }
+
+  #breakWith(broken: CbtError): CbtError {
+    this.#broken = broken;
+    tellBroken(() => this.#told(), broken);
+    this.#breaks.abort(broken);
     this.#breaking = this.#cleanUpBreak();
     this.#breaking.catch(() => undefined);
-    return this.#broken;
+    return broken;
   }
 
   /** Rolls back, unless another process is ending the session in order: then the point in time is that one's to decide. */
@@ -298,7 +322,12 @@ export class LiveSession implements Session {
     return { pit: this.pit, disks: [] };
   }
 
-  async #end(how: Ending, options?: EndOptions): Promise<TrackingOutcome> {
+  #end(how: Ending, options?: EndOptions): Promise<TrackingOutcome> {
+    this.#ending = this.#endAs(how, options);
+    return this.#ending;
+  }
+
+  async #endAs(how: Ending, options?: EndOptions): Promise<TrackingOutcome> {
     this.#ended = true;
     await this.#closeDisks();
     const { folder, lease } = this;
