@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { BitmapKernel } from '../core/bitmapKernel.js';
 import type { DiskState } from '../core/diskSource.js';
 import { CbtError, invalidArgument, throwIfAborted } from '../core/errors.js';
+import { onAbort } from '../core/onAbort.js';
 import type { Session } from '../core/session.js';
 import type { TrackedState } from '../core/tracking.js';
 import type { DiskChange, TrackingTarget } from '../core/trackingTarget.js';
@@ -75,9 +76,10 @@ export class Machine {
     const { happens = 'failure', delayMs = 100 } = fault;
     if (happens === 'delay') {
       // An abort ends it at once.
-      await setTimeout(delayMs, undefined, { ...(signal !== undefined && { signal }) }).catch(
-        () => undefined,
-      );
+      const stop = new AbortController();
+      const callOff = onAbort(signal, () => stop.abort());
+      await setTimeout(delayMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      callOff();
       throwIfAborted(signal);
       this.requireRunning();
       return;

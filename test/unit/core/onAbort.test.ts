@@ -1,6 +1,8 @@
 import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { onAbort } from '../../../lib/core/onAbort.js';
+import { createVm } from '../../../lib/testing/index.js';
 
 describe('onAbort', () => {
   it('has one listener for all who wait, and none when nobody does', () => {
@@ -12,6 +14,28 @@ describe('onAbort', () => {
     callOffs[0]?.();
     onAbort(signal, () => undefined);
     expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  });
+
+  it('is what every call waits by: twenty that share a signal are no leak to Node', async () => {
+    const warned: Error[] = [];
+    const warn = (warning: Error): void => void warned.push(warning);
+    process.on('warning', warn);
+    try {
+      const machine = await createVm({ disks: { vda: { sizeBytes: 1 << 20 } } });
+      machine.fault({ call: 'facts', happens: 'delay', delayMs: 20, times: 20 });
+      await using vm = await machine.connect();
+      const { signal } = new AbortController();
+      const asking = Array.from({ length: 20 }, () => vm.facts({ signal }));
+      await setImmediate();
+      expect(getEventListeners(signal, 'abort').length).toBeLessThanOrEqual(10);
+      await Promise.all(asking);
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+      // A warning is emitted on a later turn.
+      await setImmediate();
+    } finally {
+      process.off('warning', warn);
+    }
+    expect(warned.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
   });
 
   it('tells each once, those that called off never, also when one calls another off', () => {
