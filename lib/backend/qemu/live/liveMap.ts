@@ -11,7 +11,6 @@ import type { NbdWanted } from '../../nbd/nbdAddon.js';
 import { NbdConnection } from '../../nbd/nbdConnection.js';
 import { removeExport } from '../own/exports.js';
 import { ignoreGone } from '../own/jobs.js';
-import { endUse } from '../own/queryIds.js';
 import type { BitmapName } from '../qmp/arguments.js';
 import { qmp } from '../qmp/commands.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -107,9 +106,9 @@ async function serve(
   signal: AbortSignal | undefined,
   add: (id: string) => Promise<{ context: string; wanted: NbdWanted }>,
 ): Promise<LiveMap> {
-  const id = await server.drawId();
+  const { id, endUse } = await server.drawId();
   const seat = await server.join().catch((error: unknown) => {
-    endUse(id);
+    endUse();
     throw error;
   });
   const remove = async (): Promise<void> => {
@@ -119,7 +118,7 @@ async function serve(
       await removeExport(client, id);
       await ignoreGone(qmp(client, 'blockdev-del', { 'node-name': id }));
     } finally {
-      endUse(id);
+      endUse();
       await seat.leave();
     }
   };

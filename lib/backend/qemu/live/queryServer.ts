@@ -9,7 +9,7 @@ import { readLease } from '../own/lease.js';
 import { clearLeftQueries, folderPrefix } from '../own/leftQueries.js';
 import { startServer } from '../own/nbdServer.js';
 import { makeOwnFolder } from '../own/ownFolder.js';
-import { beginUse, endUse, makeQueryId } from '../own/queryIds.js';
+import { beginUse, makeQueryId } from '../own/queryIds.js';
 import { findSessions } from '../own/sessionParts.js';
 import { placeOfSocket, removeSocketElsewhere } from '../own/socketPlace.js';
 import type { QmpPort } from '../qmp/qmpPort.js';
@@ -24,12 +24,20 @@ export interface ServerSeat {
   leave(): Promise<void>;
 }
 
+/** A server of our own. */
+interface OwnServer {
+  socket: string;
+  folder: string;
+  endUse: () => void;
+  users: number;
+}
+
 export class QueryServer {
   readonly #client: QmpPort;
   readonly #given: string | undefined;
   readonly #place: string | undefined;
   /** The server of our own, while somebody sits there. */
-  #own: { socket: string; folder: string; users: number } | null = null;
+  #own: OwnServer | null = null;
   /** Starting and stopping never overlap. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -40,14 +48,16 @@ export class QueryServer {
     this.#place = place;
   }
 
-  /** A name for a node and its export that nothing else in this QEMU has; the caller ends its use. */
-  async drawId(): Promise<string> {
+  /**
+   * A name for a node and its export that nothing else in this QEMU has, until the caller ends its use. That goes with the name: two copies of
+   * this library in a thread share a server, and only the one that made it knows what is in use.
+   */
+  async drawId(): Promise<{ id: string; endUse: () => void }> {
     drawn += 1;
     // Taken before the wait: another draw may come in between.
     const index = drawn;
     const id = makeQueryId(await ownMark(), index);
-    beginUse(id, this.#client);
-    return id;
+    return { id, endUse: beginUse(id, this.#client) };
   }
 
   /** A server that runs at least until the seat is left, unless a session ends its own before. */
@@ -70,7 +80,7 @@ export class QueryServer {
     try {
       if (this.#client.open) await stopServer(this.#client);
     } finally {
-      endUse(own.folder);
+      own.endUse();
       await removeSocketElsewhere(own.folder);
       await rm(own.folder, { recursive: true, force: true }).catch(() => undefined);
     }
@@ -85,20 +95,24 @@ export class QueryServer {
     return null;
   }
 
-  async #start(): Promise<{ socket: string; folder: string; users: number }> {
+  async #start(): Promise<OwnServer> {
     const { host } = this.#client;
     await clearLeftQueries(this.#client);
     const place = this.#place ?? (await host.placeFor('fleece', []));
-    const folder = await makeOwnFolder(host, place, await folderPrefix(host));
-    beginUse(folder, this.#client);
+    const prefix = await folderPrefix(host);
+    const endUse = beginUse(prefix, this.#client);
+    let folder: string | null = null;
     try {
+      folder = await makeOwnFolder(host, place, prefix);
       const socket = await placeOfSocket(folder, host);
       await startServer(this.#client, socket);
-      return { socket, folder, users: 0 };
+      return { socket, folder, endUse, users: 0 };
     } catch (error) {
-      endUse(folder);
-      await removeSocketElsewhere(folder);
-      await rm(folder, { recursive: true, force: true });
+      endUse();
+      if (folder !== null) {
+        await removeSocketElsewhere(folder);
+        await rm(folder, { recursive: true, force: true });
+      }
       throw error;
     }
   }

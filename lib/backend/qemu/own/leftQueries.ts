@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { listeningPaths } from '../../../linux/listeners.js';
-import { isRunning, ownMark, stateOf } from '../../../linux/processMark.js';
+import { ownMark, stateOf } from '../../../linux/processMark.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QemuHost } from '../qemuHost.js';
 import { qmp } from '../qmp/commands.js';
@@ -36,18 +36,16 @@ export async function findLeftQueries(
   ]);
   const states = new Map<string, string>();
   const own = await ownMark();
-  const isLeft = async (id: string): Promise<boolean> => {
-    const asker = askerOf(id);
-    if (asker === null) return false;
-    if (asker === own) return whose === 'dead' && !isInUse(id);
+  const isLeft = async (name: string, asker: string | null): Promise<boolean> => {
+    if (asker === null || isInUse(name)) return false;
+    if (asker === own) return whose === 'dead';
     const state = states.get(asker) ?? (await stateOf(asker));
     states.set(asker, state);
     return state === whose;
   };
   const left: LeftQueries = { exports: [], nodes: [], folders: [] };
-  for (const { id } of exports) if (await isLeft(id)) left.exports.push(id);
-  for (const node of nodes) if (await isLeft(node['node-name'])) left.nodes.push(node['node-name']);
-  if (whose === 'unknown') return left;
+  for (const { id } of exports) if (await isLeft(id, askerOf(id))) left.exports.push(id);
+  for (const { 'node-name': node } of nodes) if (await isLeft(node, askerOf(node))) left.nodes.push(node);
   // A server whose asker is gone still listens in the asker's folder, whose name says for which VM; also when that was removed.
   const { host } = client;
   const there: string[] = [];
@@ -55,9 +53,9 @@ export async function findLeftQueries(
     there.push(...(await readdir(place).catch(() => [])).map((name) => path.join(place, name)));
   const heard = (await listeningPaths()).map((socket) => path.dirname(socket));
   for (const folder of new Set([...there, ...heard])) {
-    const [, asker = '', vm] = FOLDER_NAME.exec(path.basename(folder)) ?? [];
+    const [start = '', asker = null, vm] = FOLDER_NAME.exec(path.basename(folder)) ?? [];
     if (vm !== hashOf(host.key) && vm !== hashOf(host.address)) continue;
-    if (asker === own ? isInUse(folder) : await isRunning(asker)) continue;
+    if (!(await isLeft(start, asker))) continue;
     if (!(await isAnothers(host, folder))) left.folders.push(folder);
   }
   return left;
@@ -82,11 +80,17 @@ export async function clearLeftQueries(
 }
 
 const FOLDER = 'cbt-q-';
-const FOLDER_NAME = /^cbt-q-([0-9a-f]{16})-([0-9a-f]{8})-/;
+/** Older versions gave no number. */
+const FOLDER_NAME = /^cbt-q-([0-9a-f]{16})-([0-9a-f]{8})-(?:\d+-)?/;
 
-/** How the name of a folder begins that this process makes for a server of its own in this VM. */
+/** Folders that were begun here. */
+let begun = 0;
+
+/** How the name of the folder begins that is made next for a server of its own in this VM: each begins otherwise. */
 export async function folderPrefix({ key }: QemuHost): Promise<string> {
-  return `${FOLDER}${await ownMark()}-${hashOf(key)}-`;
+  const mark = await ownMark();
+  begun += 1;
+  return `${FOLDER}${mark}-${hashOf(key)}-${begun}-`;
 }
 
 /** Stands for a VM in a folder's name: its key, or (of older versions) its socket. */

@@ -17,19 +17,22 @@ export function makeQueryId(mark: string, index: number): string {
   return `${OWN_PREFIX}x-${mark}-${index % 1_000_000}`;
 }
 
-/** What this thread's questions have at the moment, of names and folders, by the connection that they are asked over. */
+/**
+ * What this thread's questions have at the moment, by the connection that they are asked over: names in QEMU, and how names of folders begin.
+ * Never paths, of which a folder has as many as there are links to it.
+ */
 const inUse = new Map<string, { readonly open: boolean }>();
 
-/** Until {@link endUse}, or until the connection is lost: with it nobody can take away what it stands for, and whoever comes next does. */
-export function beginUse(name: string, connection: { readonly open: boolean }): void {
+/**
+ * Until what it returns is called, or until the connection is lost: with it nobody can take away what it stands for, and whoever comes next
+ * does. Begun before there is anything of that name, for others look meanwhile.
+ */
+export function beginUse(name: string, connection: { readonly open: boolean }): () => void {
   inUse.set(name, connection);
+  return () => void inUse.delete(name);
 }
 
-export function endUse(name: string): void {
-  inUse.delete(name);
-}
-
-/** Whether a question of this thread's needs what has this name or path; all else that has our mark was left. */
+/** Whether a question of this thread's needs what has this name; all else that has our mark was left. */
 export function isInUse(name: string): boolean {
   return inUse.get(name)?.open === true;
 }

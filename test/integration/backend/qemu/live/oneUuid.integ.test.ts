@@ -10,6 +10,7 @@ import type { Vm } from '../../../../../lib/core/vm.js';
 import { connectVm } from '../../../../../lib/host/vm.js';
 import { findVmLeftovers } from '../../../../../lib/host/vmLeftovers.js';
 import { thisMachine } from '../../../../../lib/linux/machine.js';
+import { ownMark } from '../../../../../lib/linux/processMark.js';
 import type { QemuProcess } from '../../../../helpers/qemuProcess.js';
 import { startQemuSystem } from '../../../../helpers/qemuSystem.js';
 import { qemuImg } from '../../../../helpers/qemuTools.js';
@@ -66,7 +67,7 @@ const detached = () => ({
 /** What a question leaves whose process was killed: its server, in this folder. */
 async function leaveServer(qemu: QemuProcess): Promise<string> {
   const hash = createHash('sha256').update(KEY).digest('hex').slice(0, 8);
-  const left = join(tmpdir(), `cbt-q-0123456789abcdef-${hash}-abcdef`);
+  const left = join(tmpdir(), `cbt-q-${(await ownMark()).slice(0, 8)}00000000-${hash}-abcdef`);
   await mkdir(left, { mode: 0o700 });
   const addr = { type: 'unix', data: { path: join(left, 'nbd.sock') } };
   await qemu.control.execute('nbd-server-start', { addr });

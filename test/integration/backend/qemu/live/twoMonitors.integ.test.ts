@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Vm } from '../../../../../lib/core/vm.js';
 import { connectVm } from '../../../../../lib/host/vm.js';
+import { ownMark } from '../../../../../lib/linux/processMark.js';
 import { qemuImg } from '../../../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../../../helpers/temporaryFolder.js';
@@ -58,7 +59,7 @@ test.each(['fleece', 'overlay'] as const)('%s sessions begun at once, with one N
 test('the server of a question whose process and folder are gone is stopped by whoever needs one', async () => {
   const [vm] = vms;
   const hash = createHash('sha256').update(daemon.process.qmpPath).digest('hex').slice(0, 8);
-  const left = join(tmpdir(), `cbt-q-0123456789abcdef-${hash}-abcdef`);
+  const left = join(tmpdir(), `cbt-q-${(await ownMark()).slice(0, 8)}00000000-${hash}-abcdef`);
   await mkdir(left, { mode: 0o700 });
   const path = join(left, 'nbd.sock');
   await daemon.process.control.execute('nbd-server-start', { addr: { type: 'unix', data: { path } } });
