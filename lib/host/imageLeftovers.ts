@@ -36,13 +36,13 @@ import { onFile } from '../linux/fileFault.js';
 import { qemuImg } from './imageTool.js';
 import { ImageTracking } from './imageTracking.js';
 import { type Leftover, mending } from './leftover.js';
-import { findRestoring, howOn, inPart } from './restoringMark.js';
 import { requireRoomForBitmaps } from './roomForBitmaps.js';
 import { mayBeNewest, readPoints } from './storedPoints.js';
 import { requireNoHolder } from './unused.js';
 import { checkLeftovers, findUnclearLeftovers, isAnybodys, type LeftoverOptions } from './vmLeftovers.js';
 import { doubtAbout, findFoldersOf, overlayName, overlayOf, placesAround } from './waitingOverlay.js';
 import { nameOfVm, wayTo } from './ways.js';
+import { findRestoringInStack } from './wholeStack.js';
 
 /** A monitor that answers at all does so at once; one that somebody else uses never does. */
 const ANSWER_MS = 3_000;
@@ -77,7 +77,7 @@ async function findBeside(
   const scratch = given === undefined ? [] : [given];
   const { theirs, unclear } = await findFoldersOf(images, scratch);
   const found: Leftover[] = [];
-  for (const image of images) found.push(...(await restoredInPart(image)));
+  for (const image of images) found.push(...(await restoredInPart(image, signal)));
   for (const left of theirs) found.push(await examine(left, signal));
   for (const left of unclear) found.push(await examineUnclear(left, signal));
   found.push(...(await findUnclearLeftovers(await placesAround(images, scratch))));
@@ -85,11 +85,9 @@ async function findBeside(
 }
 
 /** An image that is not there is told by whoever opens it. */
-async function restoredInPart(image: string): Promise<Leftover[]> {
-  const restoring = await findRestoring(image);
-  if (restoring === null) return [];
-  const advice = howOn(restoring, image);
-  return [{ problem: true, message: `${image} ${inPart(restoring)}`, advice, mend: null }];
+async function restoredInPart(image: string, signal: AbortSignal | undefined): Promise<Leftover[]> {
+  const found = await findRestoringInStack(image, { signal });
+  return found.map(({ message, advice }) => ({ problem: true, message, advice, mend: null }));
 }
 
 /** Nothing is done to a session whose images are not here: they may have its point in time. */

@@ -27,9 +27,9 @@ import { ImageTracking } from './imageTracking.js';
 import { calledBy, callingIt, type OffDisk, openOffDisk, trackable } from './offDisk.js';
 import { findOffDisk } from './offNames.js';
 import { type HeldDisk, OffSession } from './offSession.js';
-import { requireWhole } from './restoringMark.js';
 import { keepsPoints, lookAtImage, type SeenImage, watchImage } from './seenImage.js';
 import { requireNoHolder } from './unused.js';
+import { requireWholeStack } from './wholeStack.js';
 
 /** Who the VM is; its images do not tell. */
 export interface OffVmFacts {
@@ -186,7 +186,8 @@ export class OffVm implements Vm {
   async #beginDetached(disks: readonly OffDisk[], pit: string, options: BeginVmOptions): Promise<Session> {
     const { base, signal } = options;
     const places = this.#placesWith(options);
-    for (const { disk, path } of disks) await callingIt(disk, path, () => requireWhole(path));
+    for (const { disk, path, known } of disks)
+      await callingIt(disk, path, () => requireWholeStack(path, { ...known, signal }));
     const begun = settled(await track(disks, places, (images) => images.begin({ pit, base, signal })));
     const pointed = begun.disks.filter(({ error }) => error === undefined).map(({ disk }) => disk);
     return this.#session(pit, pointed, begun.disks, begun.warnings);

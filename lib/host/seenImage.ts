@@ -5,7 +5,7 @@ import type { FullDisk } from '../core/tracking.js';
 import { watchDisk } from './diskWatch.js';
 import { type OffDisk, openOffDisk } from './offDisk.js';
 import type { HeldDisk } from './offSession.js';
-import { requireWhole } from './restoringMark.js';
+import { requireWholeStack } from './wholeStack.js';
 
 /** An image that can be read, and why it can hold no point in time (null: it can). */
 export interface SeenImage {
@@ -16,7 +16,7 @@ export interface SeenImage {
 }
 
 export async function lookAtImage(off: OffDisk, signal: AbortSignal | undefined): Promise<SeenImage> {
-  await requireWhole(off.path);
+  await requireWholeStack(off.path, { ...off.known, signal });
   await using disk = await openOffDisk(off, signal);
   const { sizeBytes, epoch } = await disk.pits({ signal });
   const { format, problem } = await disk.topLayer({ signal });
