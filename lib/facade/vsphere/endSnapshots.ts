@@ -3,7 +3,7 @@ import { CbtError, losesChain } from '../../core/errors.js';
 import { outcomeOf } from '../../core/outcome.js';
 import { hasEnded } from '../../core/session.js';
 import type { Vm } from '../../core/vm.js';
-import { keepNewest } from '../../host/keepPoints.js';
+import { keepNewest, pointsInUse } from '../../host/keepPoints.js';
 import type { SnapshotRecord } from '../../host/vmRecord.js';
 import { resumeSnapshot } from './content.js';
 import { SnapshotFault } from './faultClasses.js';
@@ -11,22 +11,23 @@ import type { VmContext } from './vmContext.js';
 
 export async function endSnapshots(
   vm: VmContext,
+  signal: AbortSignal,
   chosen: (snapshot: SnapshotRecord) => boolean,
 ): Promise<void> {
   const record = await vm.records.read();
   for (const snapshot of record.snapshots.filter(chosen)) {
     // A QEMU whose socket alone is gone has the images locked: it is not taken for one that is off, and its session not forgotten.
     await vm.withVm(async (connected) => {
-      try {
-        const kept = await endSession(connected, snapshot);
-        await keepNewest(connected, kept, vm.entry.keepPoints);
-      } catch (thrown) {
+      const kept = await endSession(connected, snapshot).catch((thrown: unknown) => {
         const what = `snapshot ${snapshot.name} could not be ended in order`;
         throw new SnapshotFault(what, {}, thrown);
-      }
-    });
-    await vm.records.update((known) => {
-      known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
+      });
+      // First: what is called off, or killed, from here on leaves points, and no name without a snapshot.
+      await vm.records.update((known) => {
+        known.snapshots = known.snapshots.filter(({ id }) => id !== snapshot.id);
+      });
+      const spare = async (): Promise<string[]> => pointsInUse(await vm.records.read());
+      await keepNewest(connected, kept, vm.entry.keepPoints, { spare, signal });
     });
   }
 }

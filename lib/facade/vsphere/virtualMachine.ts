@@ -233,8 +233,8 @@ export class VirtualMachine extends ManagedObject {
    * @returns The task; its `wait()` throws the fault.
    */
   RemoveAllSnapshots_Task(_consolidate = true): Task<void> {
-    return this.#changing('VirtualMachine.RemoveAllSnapshots_Task', () =>
-      RemoveAllSnapshots_Task(this.context),
+    return this.#changing('VirtualMachine.RemoveAllSnapshots_Task', (signal) =>
+      RemoveAllSnapshots_Task(this.context, signal),
     );
   }
 

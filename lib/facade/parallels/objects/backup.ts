@@ -40,6 +40,7 @@ export class Backup implements PrlObject, AsyncDisposable {
   readonly #session: Session;
   readonly #keepsPoint: boolean;
   readonly #keepPoints: number | undefined;
+  readonly #spare: () => Promise<readonly string[]>;
   readonly #onEnd: () => void;
   readonly #disks = new Set<Disk>();
   #ending: Promise<void> | null = null;
@@ -48,13 +49,18 @@ export class Backup implements PrlObject, AsyncDisposable {
   constructor(
     vm: Vm,
     session: Session,
-    { keepsPoint, keepPoints }: { keepsPoint: boolean; keepPoints: number | undefined },
+    {
+      keepsPoint,
+      keepPoints,
+      spare,
+    }: { keepsPoint: boolean; keepPoints: number | undefined; spare: () => Promise<readonly string[]> },
     onEnd: () => void,
   ) {
     this.#vm = vm;
     this.#session = session;
     this.#keepsPoint = keepsPoint;
     this.#keepPoints = keepPoints;
+    this.#spare = spare;
     this.#onEnd = onEnd;
   }
 
@@ -71,6 +77,11 @@ export class Backup implements PrlObject, AsyncDisposable {
   /** UUID of the point in time with braces; empty when the backup keeps none. */
   get uuid(): string {
     return this.#keepsPoint ? `{${this.#session.pit}}` : '';
+  }
+
+  /** @internal Its point in time, kept or not. */
+  get pit(): string {
+    return this.#session.pit;
   }
 
   /** What the caller should know although the backup began (a guest that could not be frozen, say). */
@@ -150,6 +161,7 @@ export class Backup implements PrlObject, AsyncDisposable {
           this.#vm,
           disks.map(({ disk }) => disk),
           this.#keepPoints,
+          { spare: this.#spare, signal: own.signal },
         );
     });
   }

@@ -22,6 +22,11 @@ export class OpenBackups {
     return beginning;
   }
 
+  /** Points in time of those that have begun. */
+  get pits(): string[] {
+    return [...this.#begun].map(({ pit }) => pit);
+  }
+
   /** A backup has ended by itself. */
   forget(backup: Backup): void {
     this.#begun.delete(backup);

@@ -5,6 +5,7 @@ import { escapeXml } from '../../../core/escapeXml.js';
 import { abortSignal, type Checks, flag, milliseconds } from '../../../core/options.js';
 import { parseUuid } from '../../../core/pointInTime.js';
 import type { HostVm } from '../../../host/hostVm.js';
+import { pointsInUse } from '../../../host/keepPoints.js';
 import { PHT_VIRTUAL_MACHINE } from '../constants/handleTypes.js';
 import { PRL_ERR_BACKUP_CREATE_SNAPSHOT_FAILED, PRL_ERR_INVALID_PARAM } from '../constants/results.js';
 import { PrlError } from '../errors.js';
@@ -134,7 +135,12 @@ export class PrlVm implements PrlObject {
           }),
         signal,
       });
-      const backup: Backup = new Backup(vm, session, { keepsPoint: createMap, keepPoints }, () =>
+      // Snapshots of the vSphere surface are of the same VM.
+      const spare = async (): Promise<string[]> => [
+        ...this.#open.pits,
+        ...pointsInUse(await this.#host.records.read()),
+      ];
+      const backup: Backup = new Backup(vm, session, { keepsPoint: createMap, keepPoints, spare }, () =>
         this.#open.forget(backup),
       );
       return backup;

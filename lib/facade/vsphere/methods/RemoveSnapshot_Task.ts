@@ -9,10 +9,10 @@ import type { VmContext } from '../vmContext.js';
  */
 export async function RemoveSnapshot_Task(
   vm: VmContext,
-  _signal: AbortSignal,
+  signal: AbortSignal,
   snapshot: ManagedObjectReference,
   removeChildren: boolean,
 ): Promise<void> {
   const first = findSnapshot(await vm.records.read(), snapshot).id;
-  await endSnapshots(vm, ({ id }) => id === first || (removeChildren && id > first));
+  await endSnapshots(vm, signal, ({ id }) => id === first || (removeChildren && id > first));
 }
