@@ -1,4 +1,8 @@
-/** Notices that somebody writes to an image at rest that keeps no point in time: to any file that it is made of. */
+/**
+ * Notices that somebody writes to an image at rest that keeps no point in time: to the image, or to any file of a `.hdd` folder. Files that an
+ * image's own header names (a backing file, an external data file) are not watched.
+ */
+import { CbtError } from '../core/errors.js';
 import { WriteWatch } from '../linux/writeWatch.js';
 import { filesOfDisk } from './diskFiles.js';
 import { callingIt, type OffDisk } from './offDisk.js';
@@ -23,6 +27,14 @@ export async function watchDisk({ path, known }: OffDisk, signal?: AbortSignal):
         close: () => watch.close(),
       });
     }
+    // What says which files there are may have been written before it was watched.
+    const now = await filesOfDisk(path, known.format, signal);
+    if (now.join('\0') !== files.join('\0'))
+      throw new CbtError('ERR_CBT_BACKEND_UNAVAILABLE', `${path} was given other files meanwhile`, {
+        disk: path,
+        reason: 'BUSY',
+        details: { path },
+      });
   } catch (error) {
     await close();
     throw error;

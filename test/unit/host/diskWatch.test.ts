@@ -1,11 +1,14 @@
 /** A disk of several files is written to by whoever writes to one of them. */
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import * as diskFiles from '../../../lib/host/diskFiles.js';
 import { watchDisk } from '../../../lib/host/diskWatch.js';
 import { TOP_GUID, writeHdd } from '../../helpers/parallelsBuilder.js';
 import { refusalOf } from '../../helpers/refusal.js';
 import { makeTemporaryFolder } from '../../helpers/temporaryFolder.js';
+
+vi.mock('../../../lib/host/diskFiles.js', { spy: true });
 
 const ROOT = '{11111111-0000-4000-8000-000000000000}';
 
@@ -28,3 +31,19 @@ test.each(['top.hds', 'root.hds', 'DiskDescriptor.xml'])(
     await watch.close();
   },
 );
+
+test('files that the disk is given while they are looked for are not left unwatched', async () => {
+  const folder = await makeTemporaryFolder();
+  onTestFinished(() => folder.remove());
+  const at = join(folder.path, 'd.hdd');
+  const path = writeHdd(at, { images: [{ guid: TOP_GUID, file: 'a.hds' }] });
+  for (const file of ['a.hds', 'b.hds']) await writeFile(join(path, file), file);
+  const { filesOfDisk } = diskFiles;
+  vi.mocked(filesOfDisk).mockImplementationOnce(async (...asked) => {
+    const found = await filesOfDisk(...asked);
+    writeHdd(at, { images: [{ guid: TOP_GUID, file: 'b.hds' }] });
+    return found;
+  });
+  const refused = await refusalOf(watchDisk({ disk: 'vda', path, known: {} }));
+  expect(refused).toMatchObject({ reason: 'BUSY', disk: path });
+});
