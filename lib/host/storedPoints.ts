@@ -42,13 +42,22 @@ export async function readHistories(
   return known;
 }
 
-/** Throws unless the file holds what the change left as the newest point; `said`: what QEMU said meanwhile. */
+/**
+ * Throws unless the file holds what the change left as the newest point; `said`: what QEMU said meanwhile. Where it is there, with another
+ * one above, somebody else began at the same time, and has the disk.
+ */
 export async function requireStored(outcome: DiskOutcome, said: string, signal?: AbortSignal): Promise<void> {
   const { disk, changeId } = outcome;
   const { pits, problems, state } = await readPoints(disk, signal);
   const newest = pits.at(-1);
   if (changeId === undefined ? state === 'untracked' : newest?.changeId === changeId && newest.recording)
     return;
+  if (newest !== undefined && pits.some((one) => one.changeId === changeId))
+    throw new CbtError(
+      'ERR_CBT_BACKEND_UNAVAILABLE',
+      `another point in time, ${newest.pit}, was taken on ${disk} at the same time`,
+      { disk, reason: 'BUSY' },
+    );
   const found = newest === undefined ? 'no point in time' : `${newest.changeId} as the newest`;
   const wanted = changeId ?? 'none';
   const quote = said === '' ? '' : ` (QEMU said: ${said})`;

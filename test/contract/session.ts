@@ -312,7 +312,9 @@ export function sessionContract(maker: string, make: MakeVm): void {
           await session.check(disk);
           kept.get(disk)?.push(session.pit);
         }
-        await session.commit();
+        const { disks } = await session.commit();
+        for (const { disk, error } of disks)
+          if (kept.get(disk)?.includes(session.pit)) expect(error, `${disk} at its commit`).toBeUndefined();
       };
       for (const session of begun) await keep(session);
       // Where each saw the other both may be refused, and neither is in the way of the next.

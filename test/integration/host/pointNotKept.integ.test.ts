@@ -5,6 +5,7 @@ import type { Vm } from '../../../lib/core/vm.js';
 import { ImageTracking } from '../../../lib/host/imageTracking.js';
 import { openDisk } from '../../../lib/host/open.js';
 import { openVm } from '../../../lib/host/openVm.js';
+import { requireStored } from '../../../lib/host/storedPoints.js';
 import { connectVm } from '../../../lib/host/vm.js';
 import { qemuImg, withFolder } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
@@ -54,5 +55,22 @@ test('where no other point is there, everything is copied', async () => {
     ]);
     await session.commit();
     expect((await vm.begin()).disks).toMatchObject([{ verdict: 'incremental', base: session.pit }]);
+  });
+});
+
+test('a point that another one was taken above, before it was looked for, is refused: somebody else has the disk', async () => {
+  await withFolder(async (folder) => {
+    const image = join(folder, 'disk.qcow2');
+    await qemuImg('create', '-q', '-f', 'qcow2', image, '4M');
+    const tracking = new ImageTracking([image]);
+    const [first] = (await tracking.enable()).disks;
+    if (first === undefined) throw new Error('nothing is told of the disk');
+    await requireStored(first, '');
+    const { pit } = await tracking.begin();
+    await expect(requireStored(first, '')).rejects.toMatchObject({
+      code: 'ERR_CBT_BACKEND_UNAVAILABLE',
+      reason: 'BUSY',
+      message: expect.stringContaining(pit),
+    });
   });
 });
