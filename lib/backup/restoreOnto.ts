@@ -47,6 +47,8 @@ export interface RestoreOntoOptions {
   timeoutMs?: number | undefined;
   /** Told as bytes are compared, of those that may differ. */
   onProgress?: OnProgress | undefined;
+  /** Told, before the first write to an image, that no mark can lie beside it: a restore that is killed leaves no sign of it. */
+  onWarning?: ((warning: string) => void) | undefined;
   /** Told what is done, a line each; nobody unless given. */
   logger?: Logger | undefined;
 }
@@ -90,6 +92,7 @@ const RESTORE_ONTO: Checks<RestoreOntoOptions> = {
   libvirts: listOf(text),
   scratchPlaces: listOf(text),
   onProgress: callback,
+  onWarning: callback,
   logger,
   ...CALL,
 };
@@ -198,7 +201,7 @@ class Restoring {
   }
 
   /** From here on the image may be left in part; one that was left so by an earlier restore is marked already. */
-  async mark({ folder, run }: Work): Promise<void> {
+  async mark({ folder, run, options }: Work): Promise<void> {
     const before = await findRestoring(this.path);
     const marked = await markRestoring(this.path, {
       from: folder.path,
@@ -207,6 +210,14 @@ class Restoring {
       disk: this.disk,
     });
     this.#mine = marked && before === null;
+    if (marked || before !== null) return;
+    try {
+      options.onWarning?.(
+        `${this.path}: no mark can lie beside it (a device, or its folder takes no file of that name): killed in the middle, this restore leaves no sign that the image is restored in part; the same command goes on from there`,
+      );
+    } catch {
+      // What a callback throws is its own affair.
+    }
   }
 
   async unmark(): Promise<void> {

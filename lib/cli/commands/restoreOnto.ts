@@ -43,6 +43,7 @@ export async function restoreOntoCommand(io: CliIo, flags: RestoreOntoFlags): Pr
       scratchPlaces,
       signal: io.signal,
       onProgress: bar.update,
+      onWarning: (warning: string) => warn(io, warning),
     };
     const { run, pit: of, disks } = await restoreOnto(options).finally(() => bar.end());
     return tellDisks(io, { run, pit: of, disks }, json);

@@ -90,6 +90,12 @@ test('only what changed is looked at, and only what differs is written', async (
   await io(`write -P 1 0 ${SIZE}`);
   await run();
   await io('write -P 2 0 64k', 'write -P 1 1M 64k', 'write -z 2M 64k');
+  // Somebody's own file in the mark's place: nothing is written to the image.
+  const notes = `${image}.restoring`;
+  await writeFile(notes, 'notes');
+  expect(await refusalOf(onto())).toMatchObject({ recovery: 'fix', message: expect.stringContaining(notes) });
+  expect(await readFile(notes, 'utf8')).toBe('notes');
+  await rm(notes);
   const { disks } = await onto();
   expect(disks).toEqual([
     expect.objectContaining({
@@ -175,10 +181,12 @@ test('an image that the folder does not know as this disk is overwritten only wh
   );
   expect(sumOf(await contentOf(stranger))).toBe(sumOf(await contentOf(other)));
   // A renamed image is its history.
-  const moved = at('moved.qcow2');
+  const moved = at(`${'m'.repeat(245)}.qcow2`);
   await copyFile(other, moved);
   await qemuIo(['-f', 'qcow2', moved], 'write -P 9 0 4k');
   const json = await cli('restore', '--from', from, '--onto', moved, '--json');
+  // Its name leaves no room for that of a mark.
+  expect(json.stderr).toMatch(/^warning: .*no mark can lie beside it/m);
   expect(JSON.parse(json.stdout)).toMatchObject({
     run: 1,
     disks: [{ disk: other, by: 'changes', base: 1, points: 'kept' }],

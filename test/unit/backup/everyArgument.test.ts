@@ -99,7 +99,7 @@ const rows: Record<string, () => Row> = {
   restoreOnto: () => ({
     call: program.restoreOnto,
     options: { from: to(), onto: [{ image: join(folder.path, 'x.qcow2') }] },
-    kinds: { ...RESTORE, onto: nothing, libvirts: emptyList, scratchPlaces: emptyList },
+    kinds: { ...RESTORE, onto: nothing, onWarning: callback, libvirts: emptyList, scratchPlaces: emptyList },
     inside: {
       onto: {
         put: (one) => [one],
