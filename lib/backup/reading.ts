@@ -42,16 +42,20 @@ export interface Selection {
   disk?: DiskName | undefined;
 }
 
-const BY_NUMBER: Checks<{ run: number }> = { run: required(integer(0)) };
+const notBoth: Check = (value, name) => {
+  throw invalidArgument(name, value, 'either run or pit');
+};
+const BY_NUMBER: Checks<{ run: number; pit?: undefined }> = { run: required(integer(0)), pit: notBoth };
 // Whether a run has it is told with those that there are.
-const BY_POINT: Checks<{ pit: string }> = { pit: required(text) };
+const BY_POINT: Checks<{ pit: string; run?: undefined }> = { pit: required(text), run: notBoth };
 
 /** Which run, as a call takes it. */
 export const atRun: Check = (value, name) => {
   if (value === 'newest') return;
   if (typeof value !== 'object' || value === null)
     throw invalidArgument(name, value, "'newest', { run: <number> } or { pit: <point> }");
-  (Object.hasOwn(value, 'run') ? shape(BY_NUMBER) : shape(BY_POINT))(value, name);
+  const { run } = value as { run?: unknown };
+  (run === undefined ? shape(BY_POINT) : shape(BY_NUMBER))(value, name);
 };
 
 /** A run as it is written: its number, or its point in time. */

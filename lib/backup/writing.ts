@@ -99,18 +99,22 @@ async function tidy(
   const listed = new Set(
     folder.runs.flatMap(({ disks }) => disks.flatMap(({ file, sums }) => [file, sums.file])),
   );
-  const parts = folder.names.filter((name) => {
-    const whole = finishedName(name);
-    return (
-      (whole !== null && (OWN_FILES.includes(whole) || parseManifestName(whole) !== null)) ||
-      OWN_FILES.some((own) => name === own + PART) ||
-      (name.endsWith(PART) && listed.has(name.slice(0, -PART.length))) ||
-      /^lock\.json\.[0-9a-f-]{36}$/.test(name)
-    );
-  });
+  const parts = folder.names.filter(
+    (name) => isOwnLeft(name) || (name.endsWith(PART) && listed.has(name.slice(0, -PART.length))),
+  );
   for (const name of parts) await removeFile(join(folder.path, name));
   if (parts.length > 0) await syncFolder(folder.path);
   return [...undone, ...kept];
+}
+
+/** A small file of ours that was being written when its program ended. */
+export function isOwnLeft(name: string): boolean {
+  const whole = finishedName(name);
+  return (
+    (whole !== null && (OWN_FILES.includes(whole) || parseManifestName(whole) !== null)) ||
+    OWN_FILES.some((own) => name === own + PART) ||
+    /^lock\.json\.[0-9a-f-]{36}$/.test(name)
+  );
 }
 
 const OWN_FILES: readonly string[] = [PENDING_NAME, LOCK_NAME, MERGE_NAME, MARK_NAME, 'forgotten.json'];

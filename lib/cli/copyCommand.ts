@@ -19,7 +19,7 @@ What manifests list is copied, and every byte compared with the sums of its run 
 is. Ended at any moment, even killed, the same command goes on. Backups into the folder go on meanwhile; a prune of it waits.
 The second place may be pruned by rules of its own (without --vm or images: points in time on the disks are the first one's).
 
-Exit code 0 only when nothing was damaged.
+Exit code 0 only when nothing was damaged, and no disk is missing there.
 
 Examples:
   qemu-cbt copy /backups/web /offsite/web

@@ -3,25 +3,27 @@
  * of it is. Ended at any moment, the second place is a sound folder, and the next copy goes on.
  */
 import { readdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import type { CallOptions } from '../../core/callOptions.js';
 import { CbtError, invalidArgument } from '../../core/errors.js';
 import { type Checks, callback, checkOptions, flag, limitOf, required, text } from '../../core/options.js';
 import { type OnProgress, Progress } from '../../core/progress.js';
 import { fileIdentity } from '../../linux/fileIdentity.js';
 import { freeSpaceIn } from '../../linux/freeSpace.js';
+import { pathWithoutLinks } from '../../linux/pathWithoutLinks.js';
 import { type Logger, logger } from '../../watch/logger.js';
 import { onFile } from '../fileFault.js';
 import { type BackupFolder, folderExists } from '../folder.js';
 import { LOCK_NAME, READERS_NAME } from '../lock.js';
 import type { DiskRun, Manifest } from '../manifest.js';
 import { type Mark, readMark, writeMark } from '../mark.js';
+import { PART } from '../names.js';
 import { CALL } from '../options.js';
 import { type PendingRun, writePending } from '../pending.js';
 import { RateLimit } from '../rate.js';
 import { openForReading } from '../reading.js';
 import { toldBackup } from '../told.js';
-import { openForWriting } from '../writing.js';
+import { isOwnLeft, openForWriting } from '../writing.js';
 import { filesOf } from './copyLayer.js';
 import { type PlannedRun, planCopy } from './copyPlan.js';
 import { type CopyProblem, copyRun } from './copyRun.js';
@@ -66,7 +68,7 @@ export interface CopyFolderResult {
   runs: number[];
   /** Bytes of the files of what was copied. */
   copiedBytes: number;
-  /** What could not be copied, or is damaged. */
+  /** What could not be copied, is damaged, or is missing there still. */
   problems: CopyProblem[];
   /** What whoever looks after backups should know. */
   warnings: string[];
@@ -84,7 +86,7 @@ const COPY: Checks<CopyFolderOptions> = {
 
 /**
  * Copies a backup folder to a second place, or what that lacks by now. Only what manifests list is copied, and each byte is held against its
- * sums in the place where it arrived. What is damaged is told, and spoils no other disk. Ended at any moment, the next call goes on.
+ * sums in the place where it arrived. What is damaged, or in the way, is told, and spoils no other disk. Ended at any moment, the next call goes on.
  * @param options Which folder, and where to.
  * @returns What was copied, and what could not be.
  * @throws `CbtError`: ERR_CBT_INVALID_ARGUMENT for an option that is not what it must be, and for a second place that holds something else;
@@ -116,12 +118,13 @@ async function copyBetween(options: CopyFolderOptions): Promise<CopyFolderResult
   await requirePlace(source, mark, target.path);
   warnings.push(...writing.warnings);
   const planned = planCopy(source, target, all);
-  requireOwnNames(target, planned, writing.pending);
+  const own = new Set(writing.pending.filter(isHere).flatMap(({ files }) => files));
+  requireOwnNames(target, planned, own);
   const totalBytes = sizeOf(planned.flatMap(({ disks }) => disks));
   await requireRoom(target, planned, writing.pending);
   if (JSON.stringify(target.mark) !== JSON.stringify(mark)) await writeMark(target.path, mark);
   const others = writing.pending.filter((one) => !isHere(one));
-  await writePending(target.path, [...others, ...planned.map(asPending)]);
+  await writePending(target.path, [...others, ...planned.map((one) => asPending(target, one, own))]);
   const progress = new Progress('copy', options.onProgress, { totalBytes });
   const limit =
     bytesPerSecond === undefined || bytesPerSecond === Number.POSITIVE_INFINITY
@@ -130,6 +133,7 @@ async function copyBetween(options: CopyFolderOptions): Promise<CopyFolderResult
   const onBytes = (disk: string, bytes: number): void => progress.add(disk, bytes);
   const there = new Map<number, Manifest>(target.runs.map((run) => [run.run, run]));
   const copied: CopiedRun[] = [];
+  const sound = new Set<string>();
   let copiedBytes = 0;
   const problems: CopyProblem[] = source.damaged.map(({ run, file, error }) => ({
     run,
@@ -138,13 +142,11 @@ async function copyBetween(options: CopyFolderOptions): Promise<CopyFolderResult
     error,
   }));
   for (const one of planned) {
-    const before = there.get(one.run.run);
-    const done = await copyRun(source, target, one, there, { signal, limit, onBytes });
+    const done = await copyRun(source, target, one, there, { signal, limit, onBytes, own, sound });
+    const { now, copied: disks } = done;
     problems.push(...done.problems);
-    if (done.now === null || done.now === before) continue;
-    there.set(one.run.run, done.now);
-    const had = new Set(before?.disks.map(({ key }) => key));
-    const disks = done.now.disks.filter(({ key }) => !had.has(key));
+    if (now === null || disks.length === 0) continue;
+    there.set(now.run, now);
     copiedBytes += sizeOf(disks);
     copied.push({ run: one.run.run, pit: one.run.pit, disks: disks.map(({ disk }) => disk) });
   }
@@ -191,38 +193,59 @@ const NOTHING: ReadonlySet<string> = new Set(['lost+found', LOCK_NAME, READERS_N
 
 /** Throws unless the folder is not there, is empty, or is a copy of this one. */
 async function requirePlace(source: BackupFolder, { id }: Mark, to: string): Promise<void> {
+  const [here, there] = [pathWithoutLinks(source.path), pathWithoutLinks(to)];
+  if (isInside(there, here) || isInside(here, there))
+    throw invalidArgument('to', to, `a folder that is not inside ${source.path}, nor around it`);
   if (!(await folderExists(to))) return;
   if ((await fileIdentity(to)) === (await fileIdentity(source.path)))
     throw invalidArgument('to', to, `another folder than ${source.path}`);
   const mark = await readMark(to);
   if (mark?.id === id) return;
   const names = await onFile(to, 'listing', () => readdir(to));
-  if (mark === null && names.every((name) => NOTHING.has(name))) return;
+  if (mark === null && names.every((name) => NOTHING.has(name) || isOwnLeft(name))) return;
   const holds = mark === null ? 'files of somebody else' : 'the backups of another folder';
   throw invalidArgument('to', to, `an empty folder, or a copy of ${source.path}; this one holds ${holds}`);
 }
 
-/** A file of the same name that no run lists, and no copy of ours said that it would make, is somebody's. */
+function isInside(path: string, folder: string): boolean {
+  return path !== folder && path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+/**
+ * A file of the same name that no run lists, and no copy of ours said that it would make, is somebody's. Of a run that is listed, or may have
+ * been, its files are held against the sums instead.
+ */
 function requireOwnNames(
   target: BackupFolder,
   planned: readonly PlannedRun[],
-  pending: readonly PendingRun[],
+  own: ReadonlySet<string>,
 ): void {
-  const own = new Set(pending.flatMap(({ files }) => files));
   const again = new Set(target.damaged.map(({ run }) => run));
+  const listed = new Set(
+    target.runs.flatMap(({ disks }) => disks.flatMap(({ file, sums }) => [file, sums.file])),
+  );
   const names = new Set(target.names);
-  for (const { run, disks } of planned.filter((one) => !again.has(one.run.run)))
-    for (const name of disks.flatMap(filesOf))
-      if (names.has(name) && !own.has(name))
+  for (const { run, disks } of planned)
+    for (const name of disks.flatMap(filesOf)) {
+      const judged = listed.has(name) || (again.has(run.run) && !name.endsWith(PART));
+      if (names.has(name) && !own.has(name) && !judged)
         throw new CbtError(
           'ERR_CBT_INVALID_ARGUMENT',
           `${target.file(name)} is there already, and no run lists it: move it away; run ${run.run} has a file of that name`,
           { details: { argument: 'to', file: name, run: run.run } },
         );
+    }
 }
 
-function asPending({ run: { run, pit }, disks }: PlannedRun): PendingRun {
-  return { run, pit, images: [], files: disks.flatMap(filesOf) };
+/** Never a file that is there and is not ours: the next copy would take it for one that this one made. */
+function asPending(
+  { names }: BackupFolder,
+  { run: { run, pit }, disks }: PlannedRun,
+  own: ReadonlySet<string>,
+): PendingRun {
+  const there = new Set(names);
+  const files = disks.flatMap(filesOf).filter((name) => own.has(name) || !there.has(name));
+  return { run, pit, images: [], files };
 }
 
 /** Room for all of it, but what an earlier copy left, before a day is spent on it. */

@@ -21,6 +21,8 @@ export interface CopyLayerOptions {
   limit: RateLimit | undefined;
   /** Told bytes of files; fewer than none where some are copied again. */
   onBytes: (bytes: number) => void;
+  /** Names of files that an earlier copy said it would make: nobody else's are taken away. */
+  own: ReadonlySet<string>;
 }
 
 /** Names that the layer's files have on their way. */
@@ -28,23 +30,30 @@ export function filesOf({ file, sums }: Layer['disk']): [string, string, string,
   return [file, sums.file, file + PART, sums.file + PART];
 }
 
-/** Throws `ERR_CBT_CORRUPT_IMAGE` naming the layer's own file where that is damaged; nothing is left of it then. */
+/**
+ * Gives why files of the layer's names stay as they are and it was not copied; null where it is there now. Throws `ERR_CBT_CORRUPT_IMAGE`
+ * naming the layer's own file where that is damaged; nothing is left of it then.
+ */
 export async function copyLayer(
   source: BackupFolder,
   target: BackupFolder,
   layer: Layer,
   options: CopyLayerOptions,
-): Promise<void> {
+): Promise<CbtError | null> {
   const { disk } = layer;
   const place = await checkLayerFiles(source, layer);
-  if (await isThere(target, layer)) {
+  const wrong = await whatIsWrong(target, layer, options.signal);
+  if (wrong === null) {
     options.onBytes((disk.fileBytes ?? 0) + disk.sums.bytes);
-    return;
+    return null;
   }
+  const theirs = await fileOfOthers(target, disk, options.own);
+  if (theirs !== null) return notOurs(source, target, layer, theirs, wrong);
   try {
     // The old ones of a run that is made whole again, or of another state of this one.
     for (const name of [disk.file, disk.sums.file]) await removeFile(target.file(name));
     if (!(await tryCopy(source, target, layer, options))) await requireCopied(source, target, layer, options);
+    return null;
   } catch (error) {
     if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
     for (const name of filesOf(disk)) await removeFile(target.file(name));
@@ -109,17 +118,61 @@ async function settle(
   await syncFolder(target.path);
 }
 
-/** Whether both files have their names already, which they only get when they were found right, and are of this state of the run. */
-async function isThere(target: BackupFolder, { disk }: Layer): Promise<boolean> {
+/** Null where both files have their names already, and each byte is as this state of the run has it; believed is no name. */
+async function whatIsWrong(
+  target: BackupFolder,
+  { run, disk }: Layer,
+  signal: AbortSignal | undefined,
+): Promise<CbtError | null> {
+  const path = target.file(disk.file);
+  const expected = { sizeBytes: disk.sizeBytes, base: baseOf(disk) };
+  const place: LayerPlace = {
+    files: [{ path, expected }],
+    sums: target.file(disk.sums.file),
+    settled: true,
+  };
   try {
     await requireStored(target, disk);
-    await checkSumsFile(target.file(disk.sums.file), disk.sums);
-    await requireLayerFile(target.file(disk.file), { sizeBytes: disk.sizeBytes, base: baseOf(disk) });
-    return true;
+    await checkSumsFile(place.sums, disk.sums);
+    await requireLayerFile(path, expected);
+    await verifyLayer({ run, disk }, place, { signal, onBytes: ignore, onNote: ignore });
+    return null;
   } catch (error) {
-    if (error instanceof CbtError && error.code === 'ERR_CBT_CORRUPT_IMAGE') return false;
+    if (error instanceof CbtError && error.code === 'ERR_CBT_CORRUPT_IMAGE') return error;
     throw error;
   }
+}
+
+/** A file under one of the layer's names that no copy said it would make; sums that fit are as good as ours. */
+async function fileOfOthers(
+  target: BackupFolder,
+  { file, sums }: Layer['disk'],
+  own: ReadonlySet<string>,
+): Promise<string | null> {
+  const names = new Set(target.names);
+  if (names.has(file) && !own.has(file)) return file;
+  if (!names.has(sums.file) || own.has(sums.file)) return null;
+  try {
+    await checkSumsFile(target.file(sums.file), sums);
+    return null;
+  } catch (error) {
+    if (error instanceof CbtError && error.code === 'ERR_CBT_CORRUPT_IMAGE') return sums.file;
+    throw error;
+  }
+}
+
+function notOurs(
+  source: BackupFolder,
+  target: BackupFolder,
+  { run: { run } }: Layer,
+  file: string,
+  { message }: CbtError,
+): CbtError {
+  return new CbtError(
+    'ERR_CBT_CORRUPT_IMAGE',
+    `${target.file(file)} is there already, and is not what run ${run} of ${source.path} has (${message}): it stays as it is; move it away and copy again`,
+    { details: { file, run } },
+  );
 }
 
 function baseOf({ key, base }: Layer['disk']): string | null {

@@ -1,13 +1,14 @@
 /** One run into a second place: its layers, then the manifest, which alone makes it a run there. */
 import { CbtError, throwIfAborted } from '../../core/errors.js';
 import { replaceFile } from '../durable.js';
-import type { BackupFolder } from '../folder.js';
+import { BackupFolder, type Layer } from '../folder.js';
+import { checkLayerFiles } from '../layerFiles.js';
 import { type DiskRun, formatManifest, type Manifest } from '../manifest.js';
 import { manifestName } from '../names.js';
 import { type CopyLayerOptions, copyLayer } from './copyLayer.js';
 import type { PlannedRun } from './copyPlan.js';
 
-/** What could not be copied, as it is damaged here; `disk` null where that is the whole run. */
+/** What could not be copied, as it is damaged here or something is in the way there; `disk` null where that is the whole run. */
 export interface CopyProblem {
   /** Number of the run. */
   run: number;
@@ -21,36 +22,57 @@ export interface CopyProblem {
 
 export interface CopyRunOptions extends Omit<CopyLayerOptions, 'onBytes'> {
   onBytes: (disk: string, bytes: number) => void;
+  /** Files of layers there that were looked at and are sound. */
+  sound: Set<string>;
 }
 
-/** Gives the run as it is there now, and what could not be copied of it; null for the run where that is nothing. */
+/** What came of a run. */
+export interface RunCopy {
+  /** As it is there now; null where it is not. */
+  now: Manifest | null;
+  copied: DiskRun[];
+  problems: CopyProblem[];
+}
+
 export async function copyRun(
   source: BackupFolder,
   target: BackupFolder,
   { run, disks }: PlannedRun,
   there: ReadonlyMap<number, Manifest>,
   options: CopyRunOptions,
-): Promise<{ now: Manifest | null; problems: CopyProblem[] }> {
-  const before = there.get(run.run);
+): Promise<RunCopy> {
+  const before = there.get(run.run) ?? null;
+  const standing = await BackupFolder.read(target.path, { known: there });
+  let inTheWay = false;
   const copied: DiskRun[] = [];
   const problems: CopyProblem[] = [];
   for (const disk of disks) {
+    const told = (error: CbtError): number =>
+      problems.push({ run: run.run, disk: disk.disk, file: disk.file, error });
     try {
-      requireBase(target, disk, there);
+      await requireBase(standing, { run, disk }, options.sound);
       const onBytes = (bytes: number): void => options.onBytes(disk.disk, bytes);
-      await copyLayer(source, target, { run, disk }, { ...options, onBytes });
-      copied.push(disk);
+      const refused = await copyLayer(source, target, { run, disk }, { ...options, onBytes });
+      if (refused === null) {
+        copied.push(disk);
+        options.sound.add(disk.file);
+      } else {
+        inTheWay = true;
+        told(refused);
+      }
     } catch (error) {
       throwIfAborted(options.signal);
       if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
-      problems.push({ run: run.run, disk: disk.disk, file: disk.file, error });
+      told(error);
     }
   }
-  if (copied.length === 0) return { now: before ?? null, problems };
+  // A manifest that cannot be read, and files that are not this run's: it may be of another one.
+  if (before === null && inTheWay) return { now: null, copied: [], problems };
+  if (copied.length === 0) return { now: before, copied, problems };
   const has = new Map([...(before?.disks ?? []), ...copied].map((disk) => [disk.key, disk]));
   const now: Manifest = {
     ...run,
-    disks: run.disks.flatMap(({ key }) => has.get(key) ?? []),
+    disks: [...has.values()],
     failed: [
       ...run.failed,
       ...problems.map(({ disk, error: { code, reason, message } }) => ({
@@ -62,16 +84,24 @@ export async function copyRun(
     ],
   };
   await replaceFile(target.file(manifestName(run.run)), formatManifest(now));
-  return { now, problems };
+  return { now, copied, problems };
 }
 
-/** What is not there, or failed a moment ago, nothing can be read through. */
-function requireBase(
-  target: BackupFolder,
-  { file, key, base }: DiskRun,
-  there: ReadonlyMap<number, Manifest>,
-): void {
-  if (base === null || there.get(base.run)?.disks.some((disk) => disk.key === key)) return;
-  const what = `${file} builds on run ${base.run}, of which ${target.path} has no ${key}`;
-  throw new CbtError('ERR_CBT_CORRUPT_IMAGE', what, { details: { file, run: base.run } });
+/** Throws unless the layer can be read there through what it stands on: what is missing, of another history, or failed a moment ago. */
+async function requireBase(standing: BackupFolder, layer: Layer, sound: Set<string>): Promise<void> {
+  try {
+    for (const below of standing.stack(layer.run, layer.disk).slice(0, -1)) {
+      if (sound.has(below.disk.file)) continue;
+      await checkLayerFiles(standing, below);
+      sound.add(below.disk.file);
+    }
+  } catch (error) {
+    if (!(error instanceof CbtError) || error.code !== 'ERR_CBT_CORRUPT_IMAGE') throw error;
+    const { file } = layer.disk;
+    const what = `${file} is not copied, as what it stands on cannot be read in ${standing.path}: ${error.message}`;
+    throw new CbtError('ERR_CBT_CORRUPT_IMAGE', what, {
+      details: { file, run: layer.run.run },
+      cause: error,
+    });
+  }
 }
