@@ -78,6 +78,16 @@ test('a rotten layer under a damaged manifest is not believed, and stays; moved 
   expect(problems[0]!.error.message).toContain(`${rotten} is there already`);
   expect(problems[0]!.error.message).toContain('move it away');
   expect((await readFile(rotten)).equals(before)).toBe(true);
+  // A copy that was ended said what it would make; this one is none of that.
+  await addDisk(2);
+  const stop = new AbortController();
+  const onProgress = ({ disk }: { disk: string }): void => {
+    if (disk === 'other') stop.abort();
+  };
+  const ended = copyFolder({ from: from(), to: to(), signal: stop.signal, onProgress });
+  expect(await refusalOf(ended)).toMatchObject({ code: 'ERR_CBT_ABORTED' });
+  expect(await copy()).toMatchObject({ copied: [{ run: 2, disks: ['other'] }], problems: [{ run: 1 }] });
+  expect((await readFile(rotten)).equals(before)).toBe(true);
   await rm(rotten);
   expect((await copy()).problems).toEqual([]);
   expect((await verify({ from: to() })).problems).toEqual([]);
