@@ -51,7 +51,12 @@ export class PlainHost implements QemuHost {
    * Scratch files go to the folder that the system has for such; of a QEMU that is confined to the one that its rules are written for. Overlays go beside the first disk's image, because what the guest
    * writes to them must outlive a restart of the machine.
    */
-  async placeFor(mode: SessionMode, disks: readonly { readonly filename: string }[]): Promise<string> {
+  async placeFor(
+    mode: SessionMode | 'questions',
+    disks: readonly { readonly filename: string }[],
+  ): Promise<string> {
+    // A socket, which needs no room: a container may share /tmp with us and not the other place.
+    if (mode === 'questions') return tmpdir();
     if (mode === 'fleece') return this.confinedBy === null ? scratchPlace() : tmpdir();
     const image = disks[0]?.filename ?? '';
     const seen = image.startsWith('/') ? await stat(image).catch(() => null) : null;

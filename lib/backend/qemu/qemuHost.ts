@@ -30,8 +30,8 @@ export interface QemuHost {
   refuseMode(mode: SessionMode): Promise<void>;
   /** Whether it is seen that the NBD server at this socket is another QEMU's. */
   isAnothersServer(socket: string): Promise<boolean>;
-  /** The folder in which a session makes its own unless the caller names one. In overlay mode it must outlive a restart of the machine. */
-  placeFor(mode: SessionMode, disks: readonly { readonly filename: string }[]): Promise<string>;
+  /** The folder in which a session makes its own unless the caller names one. In overlay mode it must outlive a restart of the machine; questions have a socket there. */
+  placeFor(mode: SessionMode | 'questions', disks: readonly { readonly filename: string }[]): Promise<string>;
   /** Every folder in which sessions on this VM may have made theirs, in either mode. */
   placesToSearch(signal?: AbortSignal): Promise<string[]>;
   /** Makes a new, empty folder QEMU's, for it and root alone; one that QEMU cannot see is removed, and that is said. */

@@ -98,7 +98,7 @@ export class QueryServer {
   async #start(): Promise<OwnServer> {
     const { host } = this.#client;
     await clearLeftQueries(this.#client);
-    const place = this.#place ?? (await host.placeFor('fleece', []));
+    const place = this.#place ?? (await host.placeFor('questions', []));
     const prefix = await folderPrefix(host);
     const endUse = beginUse(prefix, this.#client);
     let folder: string | null = null;

@@ -351,7 +351,9 @@ export class LiveSession implements Session, BegunSession {
   }
 
   #closed(): CbtError {
-    return new CbtError('ERR_CBT_CLOSED', `session ${this.pit} has ended`);
+    return new CbtError('ERR_CBT_CLOSED', `session ${this.pit} has ended`, {
+      details: { session: this.pit, ended: true },
+    });
   }
 
   #beingEnded(): CbtError {

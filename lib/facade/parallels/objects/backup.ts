@@ -2,7 +2,7 @@
 import type { CallOptions } from '../../../core/callOptions.js';
 import { CbtError } from '../../../core/errors.js';
 import { escapeXml } from '../../../core/escapeXml.js';
-import type { Session } from '../../../core/session.js';
+import { hasEnded, type Session } from '../../../core/session.js';
 import { untilAborted } from '../../../core/untilAborted.js';
 import type { Vm } from '../../../core/vm.js';
 import { keepNewest } from '../../../host/keepPoints.js';
@@ -186,7 +186,7 @@ export class Backup implements PrlObject, AsyncDisposable {
     await closeInTime('close', options, async () => {
       if (this.#ending !== null) await Promise.allSettled([this.#ending]);
       // None, or one that was called off.
-      if (this.#ending === null) await this.rollback();
+      if (this.#ending === null) await this.rollback().catch(unlessOver);
     });
   }
 
@@ -229,4 +229,9 @@ export class Backup implements PrlObject, AsyncDisposable {
       }
     }
   }
+}
+
+/** A commit that was called off when QEMU had ended the session already: its point in time is kept, and there is nothing to roll back. */
+function unlessOver(thrown: unknown): void {
+  if (!(thrown instanceof PrlError && hasEnded(thrown.cause))) throw thrown;
 }
