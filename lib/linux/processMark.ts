@@ -36,6 +36,11 @@ export async function ownMark(): Promise<string> {
   return ownMark();
 }
 
+/** The same where this process has one; whoever only looks draws none, for a killed process leaves its mark's file. */
+export async function markIfDrawn(): Promise<string | null> {
+  return (await own?.catch(() => null))?.mark ?? null;
+}
+
 /** Whether the process that drew the mark still runs; 'unknown' where its folder is not the one that is seen from here. */
 export async function stateOf(mark: string): Promise<'alive' | 'dead' | 'unknown'> {
   if (!mark.startsWith(await ownPlace())) return 'unknown';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { listeningPaths } from '../../../linux/listeners.js';
-import { ownMark, stateOf } from '../../../linux/processMark.js';
+import { markIfDrawn, ownMark, stateOf } from '../../../linux/processMark.js';
 import type { WaitOptions } from '../../../linux/waiting.js';
 import type { QemuHost } from '../qemuHost.js';
 import { qmp } from '../qmp/commands.js';
@@ -22,8 +22,8 @@ export interface LeftQueries {
 }
 
 /**
- * What questions of processes that are gone left, and ours whose connection is lost; or (`unknown`) those of ones that cannot be seen from here: in another container, or
- * in one that was started anew.
+ * What questions of processes that are gone left, and ours whose connection is lost; or (`unknown`) those of ones that cannot be seen from
+ * here: in another container, or in one that was started anew.
  */
 export async function findLeftQueries(
   client: QmpPort,
@@ -35,7 +35,7 @@ export async function findLeftQueries(
     qmp(client, 'query-named-block-nodes', { flat: true }, options),
   ]);
   const states = new Map<string, string>();
-  const own = await ownMark();
+  const own = await markIfDrawn();
   const isLeft = async (name: string, asker: string | null): Promise<boolean> => {
     if (asker === null || isInUse(name)) return false;
     if (asker === own) return whose === 'dead';
