@@ -5,30 +5,37 @@ import { CbtError } from './errors.js';
 export interface BegunSession {
   /** Ended, with nothing left. */
   readonly over: boolean;
+  /** Called when it is over. */
+  onOver: (() => void) | null;
+  /** Fires when it breaks: then it ends by itself. */
+  readonly signal: AbortSignal;
   /** Rolls back what is open, and has the session say so. An end under way is waited for, and stays what it was. */
   endWithVm(): Promise<void>;
 }
 
 export class BegunSessions {
-  readonly #begun = new Map<Promise<BegunSession>, BegunSession | null>();
+  readonly #begun = new Set<Promise<BegunSession>>();
 
   /** Keeps what is being begun in sight until it is over. */
   async add<T extends BegunSession>(beginning: Promise<T>): Promise<T> {
-    for (const [key, session] of this.#begun) if (session?.over) this.#begun.delete(key);
-    this.#begun.set(beginning, null);
+    // What has ended is let go of: a connection may be kept for months.
+    const letGo = (): void => void this.#begun.delete(beginning);
+    this.#begun.add(beginning);
     try {
       const session = await beginning;
-      this.#begun.set(beginning, session);
+      session.onOver = letGo;
+      session.signal.addEventListener('abort', letGo, { once: true });
+      if (session.over || session.signal.aborted) letGo();
       return session;
     } catch (error) {
-      this.#begun.delete(beginning);
+      letGo();
       throw error;
     }
   }
 
   /** Ends all of them, also those that are only being begun; throws the first failure when each has been tried. */
   async end(): Promise<void> {
-    const begun = [...this.#begun.keys()];
+    const begun = [...this.#begun];
     this.#begun.clear();
     const ended = await Promise.allSettled(
       begun.map(async (beginning) => {

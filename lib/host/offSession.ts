@@ -62,6 +62,7 @@ export class OffSession implements Session, BegunSession {
   /** Disks whose data was read here. */
   readonly #read = new Set<string>();
   #over = false;
+  onOver: (() => void) | null = null;
   /** The end that is under way, or was. */
   #ending: Promise<TrackingOutcome> | null = null;
 
@@ -256,6 +257,7 @@ export class OffSession implements Session, BegunSession {
 
   async #close(): Promise<void> {
     this.#over = true;
+    this.onOver?.();
     for (const disk of this.#opened) await disk.close().catch(() => undefined);
     for (const { by } of this.#parts.held) if ('watch' in by) await by.watch.close();
   }

@@ -41,6 +41,7 @@ export class MemorySession implements HeldSession, BegunSession {
   readonly #data = new Set<MemoryData>();
   #broken: CbtError | null = null;
   #ended = false;
+  onOver: (() => void) | null = null;
   /** Its end, where that is its VM's. */
   #endedWithVm: Promise<TrackingOutcome> | null = null;
 
@@ -193,6 +194,7 @@ export class MemorySession implements HeldSession, BegunSession {
   async #end(): Promise<void> {
     if (this.#endedWithVm === null) this.#requireGood();
     this.#ended = true;
+    this.onOver?.();
     this.#machine.sessions.delete(this.pit);
     for (const one of [...this.#disks, ...this.#data]) await one.close();
   }

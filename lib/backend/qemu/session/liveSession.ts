@@ -54,6 +54,7 @@ export class LiveSession implements Session, BegunSession {
   #ended = false;
   /** Ended, with nothing left. */
   #over = false;
+  onOver: (() => void) | null = null;
   /** The clean-up that a break started; later calls wait for it. */
   #breaking: Promise<TrackingOutcome> | null = null;
   /** The end that was asked for last. */
@@ -334,6 +335,7 @@ export class LiveSession implements Session, BegunSession {
     const outcome = await endSession(this.client, { folder, lease }, how, options);
     this.#over = true;
     this.#unwatch();
+    this.onOver?.();
     return outcome;
   }
 
