@@ -26,4 +26,15 @@ describe('PrlVmBackup_Commit', () => {
       expect(await pits()).toBe(left);
     }
   });
+
+  test('cancelled, the backup is still there, and another job ends it', async () => {
+    const { daemon, vm } = await startVm();
+    await using _ = daemon;
+    const backup = await beginBackup(vm);
+    const ending = prl.PrlVmBackup_Commit(backup);
+    prl.PrlJob_Cancel(ending);
+    expect(await codeOf(ending)).toBe(prl.PRL_ERR_OPERATION_WAS_CANCELED);
+    expect(await codeOf(prl.PrlVmBackup_Commit(backup))).toBe(0);
+    expect(await codeOf(prl.PrlVmBackup_Commit(backup))).toBe(prl.PRL_ERR_BACKUP_BACKUP_NOT_FOUND);
+  });
 });

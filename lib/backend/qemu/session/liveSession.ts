@@ -55,6 +55,8 @@ export class LiveSession implements Session, BegunSession {
   /** Ended, with nothing left. */
   #over = false;
   onOver: (() => void) | null = null;
+  /** What a commit came to whose caller left before it was told. */
+  #untold: TrackingOutcome | null = null;
   /** The clean-up that a break started; later calls wait for it. */
   #breaking: Promise<TrackingOutcome> | null = null;
   /** The end that was asked for last. */
@@ -234,9 +236,12 @@ export class LiveSession implements Session, BegunSession {
     checkEnd('commit', options);
     if (this.#broken !== null) throw this.#broken;
     if (this.lease.ending === 'rollback') throw this.#beingEnded();
-    // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
-    if (this.lease.ending === undefined || this.#over) await this.#look(options);
-    const { warnings, disks: ended } = await this.#end('commit', options);
+    if (this.#untold === null) {
+      // A commit that was left half-way is finished: its instant may be gone, its point in time is not.
+      if (this.lease.ending === undefined || this.#over) await this.#look(options);
+      this.#untold = await this.#end('commit', options);
+    }
+    const { warnings, disks: ended } = this.#untold;
     // Looked at last: what is returned is what the next session will find.
     const found = await listDisks(this.client, options);
     // A node that the disk has left (a mirror job turned to its target) may have the point, and is no disk any more.
@@ -264,6 +269,7 @@ export class LiveSession implements Session, BegunSession {
         error: new CbtError('ERR_CBT_TRACKING_LOST', message, { disk, reason: 'MISSING' as const }),
       };
     });
+    this.#untold = null;
     return settled({ pit: this.pit, disks, ...(warnings !== undefined && { warnings }) });
   }
 

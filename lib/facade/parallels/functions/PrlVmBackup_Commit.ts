@@ -5,7 +5,8 @@ import { Job } from '../objects/job.js';
 import { take } from '../runtime.js';
 
 /**
- * Ends the backup and keeps its point in time; a job. A session that broke meanwhile is rolled back, and the code says so.
+ * Ends the backup and keeps its point in time; a job. A session that broke meanwhile is rolled back, and the code says so. Cancelled
+ * (PrlJob_Cancel), the backup is still there, to be ended by another job.
  * @param backup Handle of a backup.
  * @returns Handle of a job, which the caller frees; its code says how it went.
  * @example
@@ -15,8 +16,8 @@ import { take } from '../runtime.js';
  * ```
  */
 export function PrlVmBackup_Commit(backup: PRL_HANDLE): PRL_HANDLE {
-  return Job.start({ operation: PJOC_VM_END_BACKUP, of: backup }, async () => {
-    await take('backup', backup, Backup).commit();
+  return Job.start({ operation: PJOC_VM_END_BACKUP, of: backup }, async (signal) => {
+    await take('backup', backup, Backup).commit({ signal });
     return [];
   });
 }

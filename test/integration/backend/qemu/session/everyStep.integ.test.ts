@@ -228,6 +228,32 @@ async function run(
   expect(met).toBeGreaterThan(0);
 }
 
+test('a commit that was called off, at whatever command of it, is finished by asking again', async () => {
+  const met = await atEveryStep(
+    qmpFaults('cancelled'),
+    async () => {
+      await vm.disable();
+      await vm.enable();
+      return await new World('fleece').begin();
+    },
+    (session, signal) => session.commit({ signal }),
+    async ({ world: session, error }) => {
+      if (error !== undefined) expect(error).toMatchObject({ code: 'ERR_CBT_ABORTED' });
+      const again = await session.commit().catch((thrown: unknown) => thrown);
+      if (error === undefined) expect(again).toMatchObject({ code: 'ERR_CBT_CLOSED' });
+      else
+        expect(again).toMatchObject({
+          pit: session.pit,
+          disks: [{ disk: 'a', changeId: expect.any(String) }],
+        });
+      expect(await points()).toContain(session.pit);
+      await requireNothingLeft();
+    },
+    ALL ? {} : { every: 3 },
+  );
+  expect(met).toBeGreaterThan(3);
+});
+
 describe.each(QMP_FAULTS)('%s', (kind) => {
   const modes: SessionMode[] = ['fleece', 'overlay'];
   describe.each(modes.filter((mode) => ALL || kind === 'cancelled' || mode === MODE[kind]))('%s', (mode) => {
