@@ -9,7 +9,10 @@ import type { VmRecord } from './vmRecord.js';
 export const LEAST_POINTS = 2;
 /** QEMU takes 65535 bitmaps in an image, ours and others'. */
 export const MOST_POINTS = 10_000;
-/** Forgotten of a disk at one time: each is a change of its own, of a VM that is off with a program started for it. More of them go the next time. */
+/**
+ * Forgotten of a disk at one time: each is a change of its own, of a VM that is off with a program started for it. More of them go the
+ * next time.
+ */
 export const MOST_AT_ONCE = 16;
 
 export interface KeepOptions {
@@ -24,8 +27,8 @@ export function pointsInUse({ snapshots, pending }: Pick<VmRecord, 'snapshots' |
 }
 
 /**
- * Forgets the oldest points of each of the disks, but `keep`, and at most {@link MOST_AT_ONCE} of them. It harms nothing where that fails: the points stay until the next time, and
- * the process is warned.
+ * Forgets the oldest points of each of the disks, but `keep`, and at most {@link MOST_AT_ONCE} of them. It harms nothing where that fails:
+ * the points stay until the next time, and the process is warned.
  */
 export async function keepNewest(
   vm: Vm,

@@ -9,9 +9,18 @@ import { CbtError } from '../core/errors.js';
 /** Opens it to read. System errors come as they are; `ERR_CBT_CORRUPT_IMAGE` for what is no regular file. */
 export async function openRegularFile(path: string): Promise<FileHandle> {
   requireRegularFile(path, await lstat(path));
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  return openAsRegular(path, constants.O_RDONLY);
+}
+
+/** Opens it to read and write; made where there is none. System errors come as they are; `ERR_CBT_CORRUPT_IMAGE` for what is no regular file. */
+export function openOrMakeRegularFile(path: string, mode: number): Promise<FileHandle> {
+  return openAsRegular(path, constants.O_RDWR | constants.O_CREAT, mode);
+}
+
+async function openAsRegular(path: string, flags: number, mode?: number): Promise<FileHandle> {
+  const file = await open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
   try {
-    // Another may have taken its place in between.
+    // What is open, whatever has the name by now.
     requireRegularFile(path, await file.stat());
     return file;
   } catch (error) {
@@ -20,7 +29,7 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
   }
 }
 
-export function requireRegularFile(path: string, info: Stats): void {
+function requireRegularFile(path: string, info: Stats): void {
   if (info.isFile()) return;
   throw new CbtError('ERR_CBT_CORRUPT_IMAGE', `${path} is ${kindOf(info)}, expected a regular file`, {
     details: { path },

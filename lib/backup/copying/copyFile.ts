@@ -1,8 +1,7 @@
 /** One file into another that may hold the beginning of it already: what an earlier copy wrote before it ended is not sent again. */
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { throwIfAborted } from '../../core/errors.js';
-import { openRegularFile, requireRegularFile } from '../../linux/regularFile.js';
+import { openOrMakeRegularFile, openRegularFile } from '../../linux/regularFile.js';
 import { onFile } from '../fileFault.js';
 import type { RateLimit } from '../rate.js';
 
@@ -27,7 +26,7 @@ export async function copyFileOnto(
 ): Promise<boolean> {
   const { signal, limit, onBytes } = options;
   await using source = await onFile(from, 'opening', () => openRegularFile(from));
-  await using target = await onFile(to, 'creating', () => openPart(to));
+  await using target = await onFile(to, 'creating', () => openOrMakeRegularFile(to, 0o640));
   const { size } = await onFile(from, 'looking', () => source.stat());
   const there = Math.min((await onFile(to, 'looking', () => target.stat())).size, size);
   const start = there - (there % CHUNK_BYTES);
@@ -50,19 +49,6 @@ export async function copyFileOnto(
     await target.sync();
   });
   return start > 0;
-}
-
-/** Never through a link that somebody put there. */
-async function openPart(path: string): Promise<FileHandle> {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640);
-  try {
-    requireRegularFile(path, await file.stat());
-    return file;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
 }
 
 async function writeAll(file: FileHandle, data: Buffer, at: number): Promise<void> {
