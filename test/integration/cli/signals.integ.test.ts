@@ -6,7 +6,7 @@ import { openDisk } from '../../../lib/host/open.js';
 import { type CommandRun, runCommand, startCommand } from '../../helpers/builtCommand.js';
 import { eventually } from '../../helpers/eventually.js';
 import { FakeGuestAgent, SILENT } from '../../helpers/fakeGuestAgent.js';
-import { guardsBelow } from '../../helpers/guards.js';
+import { killGuardsBelow } from '../../helpers/guards.js';
 import { qemuImg, qemuIo } from '../../helpers/qemuTools.js';
 import { StorageDaemon } from '../../helpers/storageDaemon.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporaryFolder.js';
@@ -87,7 +87,7 @@ test('killed in the freeze: its guard thaws at once, without another run', async
 
 test('killed in the freeze with its guard: the next run knows that it was ours, thaws, and says so', async () => {
   const { child, done } = await startFrozen();
-  for (const guard of await guardsBelow(env['TMPDIR'] ?? '')) process.kill(guard, 'SIGKILL');
+  await killGuardsBelow(env['TMPDIR'] ?? '');
   child.kill('SIGKILL');
   expect((await done).signal).toBe('SIGKILL');
   agent.off('guest-fsfreeze-freeze');

@@ -11,7 +11,7 @@ import { startCommand } from '../../../../helpers/builtCommand.js';
 import { cli } from '../../../../helpers/cli.js';
 import { eventually } from '../../../../helpers/eventually.js';
 import { FakeGuestAgent, SILENT } from '../../../../helpers/fakeGuestAgent.js';
-import { guardsBelow } from '../../../../helpers/guards.js';
+import { killGuardsBelow } from '../../../../helpers/guards.js';
 import { qemuImg } from '../../../../helpers/qemuTools.js';
 import { refusalOf } from '../../../../helpers/refusal.js';
 import { StorageDaemon } from '../../../../helpers/storageDaemon.js';
@@ -125,7 +125,7 @@ test('left frozen, and its agent refuses to thaw: told loudly, tried again by ev
   await eventually(() => expect(agent.frozen).toBe(true));
   agent.on('guest-fsfreeze-thaw', () => ({ error: { class: 'GenericError', desc: 'not now' } }));
   // Its guard, which would try it first, is killed too.
-  for (const guard of await guardsBelow(scratch)) process.kill(guard, 'SIGKILL');
+  await killGuardsBelow(scratch);
   child.kill('SIGKILL');
   await done;
 
