@@ -11,6 +11,7 @@ import { CbtError } from '../core/errors.js';
 import { isMissing, onFile } from '../linux/fileFault.js';
 import { lastingIdentity } from '../linux/fileIdentity.js';
 import { openRegularFile } from '../linux/regularFile.js';
+import { shellWord } from '../linux/shellWord.js';
 import { syncFolder } from '../linux/stable.js';
 import { realPathAsText } from '../linux/textPath.js';
 import { writeWholeFile } from '../linux/wholeFile.js';
@@ -124,7 +125,7 @@ function doubted(image: string, mark: Mark): InPart {
 }
 
 function command({ from, run, disk }: Restoring, image: string): string {
-  return `\`qemu-cbt restore --from ${from} --pit ${run} --disk ${disk} --onto ${image}\``;
+  return `\`qemu-cbt restore --from ${shellWord(from)} --pit ${run} --disk ${shellWord(disk)} --onto ${shellWord(image)}\``;
 }
 
 async function markOf(image: string): Promise<string> {

@@ -10,6 +10,7 @@ import { CbtError, invalidArgument } from '../../core/errors.js';
 import type { ServedAt } from '../../host/servedStacks.js';
 import { onFile } from '../../linux/fileFault.js';
 import { makeMarkedFolder } from '../../linux/markedFolder.js';
+import { shellWord } from '../../linux/shellWord.js';
 import { nameSocket, requireNameForSocket } from '../../linux/socketName.js';
 import { checkSocketPath } from '../../linux/unixSocket.js';
 import { type CliIo, tell, tellJson } from '../io.js';
@@ -177,7 +178,7 @@ const ASIDE: Readonly<Record<string, string>> = {
 };
 
 function mountedInWords(disk: ShownDisk & { file: string }): string {
-  const file = quoted(disk.file);
+  const file = shellWord(disk.file);
   const lines = [`  ${printable(disk.file)}   ${inWords(disk)}`];
   for (const { offset, length, kind } of disk.partitions) {
     const more = kind === null ? undefined : ASIDE[kind];
@@ -195,8 +196,4 @@ function mountedInWords(disk: ShownDisk & { file: string }): string {
   if (lines.some((line) => line.includes('mount -o')))
     lines.push('    cp -a /mnt/etc/hostname . && umount /mnt     # the file that you want');
   return `${lines.join('\n')}\n`;
-}
-
-function quoted(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

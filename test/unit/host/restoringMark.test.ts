@@ -1,6 +1,17 @@
 /** The mark of a restore: nobody’s file is lost to it, and whatever lies in its place and is not read as it is doubt, never the word “whole”. */
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, open, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
@@ -40,6 +51,16 @@ test('it lies there from its making to its end, and is replaced by the next', as
   await unmarkRestoring(image);
   await requireWhole(image);
   await unmarkRestoring(image);
+});
+
+test('the command that it tells is one to type as it stands, whatever stands in the mark', async () => {
+  const from = `/a'b"; touch ${join(folder.path, 'stranger')}; $(touch ${join(folder.path, 'another')})`;
+  expect(await markRestoring(image, { ...RUN, from })).toBe(true);
+  const { advice } = (await findRestoring(image)) ?? { advice: '' };
+  const command = /`qemu-cbt (.*)`\); where/s.exec(advice)?.[1] ?? '';
+  const words = execFileSync('/bin/sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' });
+  expect(words.split('\n').slice(0, 3)).toEqual(['restore', '--from', from]);
+  expect((await readdir(folder.path)).sort()).toEqual(['disk.raw', 'disk.raw.restoring']);
 });
 
 const LIES: Record<string, () => Promise<unknown>> = {
